@@ -1,0 +1,100 @@
+"""Every way to fail, in words its sender can act on.
+
+One root, :class:`GitSessionError`. Children add no constructor, so that a client can rebuild any of them from
+``(code, message, hint)`` as it crossed the socket (docs/protocol.md, "Errors"). ``exit_code`` is the table of
+docs/cli.md; ``code`` is stable and for programs; the message is for people and is never parsed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class GitSessionError(Exception):
+    """A request that cannot be carried out; exit 1."""
+
+    code: ClassVar[str] = "cannot"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as it crosses the socket: ``{"code", "message", "hint", "exit"}``."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "exit": self.exit_code}
+
+
+class BadRequest(GitSessionError):
+    """Words, names or options that mean nothing; exit 2."""
+
+    code, exit_code = "usage", 2
+
+
+class Conflicted(GitSessionError):
+    """Conflicts: what was named did not land; exit 3."""
+
+    code, exit_code = "conflicts", 3
+
+
+class Refused(GitSessionError):
+    """Understood, but not allowed in this state; exit 4."""
+
+    code, exit_code = "refused", 4
+
+
+class NotFound(GitSessionError):
+    """No such session, patch, path, step or conflict, or no git repository here; exit 10."""
+
+    code, exit_code = "not_found", 10
+
+
+class Locked(GitSessionError):
+    """Locked or claimed by another; exit 11."""
+
+    code, exit_code = "locked", 11
+
+
+class Moved(GitSessionError):
+    """A ref or file was elsewhere than when it was read; nothing was changed; exit 12."""
+
+    code, exit_code = "moved", 12
+
+
+class Unreachable(GitSessionError):
+    """The daemon does not answer; exit 13."""
+
+    code, exit_code = "unreachable", 13
+
+
+class StateUnreadable(GitSessionError):
+    """State is damaged or written by a newer version; it is never replaced by an empty one; exit 14."""
+
+    code, exit_code = "unreadable", 14
+
+
+class StoreFailed(GitSessionError):
+    """Git or the disk refused; the message carries what it said; exit 15."""
+
+    code, exit_code = "store_failed", 15
+
+
+class Bug(GitSessionError):
+    """An error nobody foresaw; the log named in the message has the traceback; exit 70."""
+
+    code, exit_code = "bug", 70
+
+
+KINDS: dict[str, type[GitSessionError]] = {
+    kind.code: kind
+    for kind in (
+        GitSessionError, BadRequest, Conflicted, Refused, NotFound, Locked,
+        Moved, Unreachable, StateUnreadable, StoreFailed, Bug,
+    )
+}  # fmt: skip
+
+
+def error_from(found: dict[str, Any]) -> GitSessionError:
+    """Rebuild an error from the dict :meth:`GitSessionError.as_dict` made; unknown codes become the root."""
+    kind = KINDS.get(str(found.get("code")), GitSessionError)
+    return kind(str(found.get("message", "unknown error")), hint=found.get("hint"))

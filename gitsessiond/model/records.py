@@ -1,0 +1,170 @@
+"""What is stored as JSON: session, patch, conflict. Frozen, closed, each with its ``format`` (docs/format.md).
+
+Paths inside records are text as :func:`gitsessiond.model.names.quote_path` spells them. Times are RFC 3339 UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+
+from gitsessiond.model.errors import StateUnreadable
+
+Oid = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+Id = Annotated[str, Field(pattern="^[k-z]{12}$")]
+
+
+def time_text(when: datetime) -> str:
+    """RFC 3339 in UTC with a ``Z``, microseconds kept only when there are any."""
+    return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Time = Annotated[AwareDatetime, PlainSerializer(time_text, when_used="json")]
+
+SessionStatus = Literal["open", "closed", "abandoned"]
+PatchStatus = Literal["draft", "ready", "conflicts", "merged", "abandoned"]
+ConflictKind = Literal["file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence"]
+ConflictShape = Literal[
+    "content", "add/add", "modify/delete", "rename/rename", "rename/delete", "directory/file",
+    "mode", "symlink", "binary", "submodule",
+]  # fmt: skip
+
+
+class Record(BaseModel):
+    """Common manner of all records: never changed after it was made, no unknown field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+RecordType = TypeVar("RecordType", bound=Record)
+
+
+class Collaborator(Record):
+    """A person of a session; ``user`` is git's ``Name <email>``."""
+
+    user: str
+    role: Literal["owner", "maintainer", "contributor", "viewer"] = "owner"
+
+
+class Claim(Record):
+    """A standing claim about future edits (settled 3): edits of these paths are for one patch."""
+
+    paths: tuple[str, ...]  # quoted; a directory claims what is below it; empty: every path (``--strict``)
+    patch: Id
+
+
+class Gap(Record):
+    """A time in which nothing was recorded; what was found at its end was recorded then."""
+
+    since: Time
+    until: Time
+
+
+class Session(Record):
+    """One named line of work on one repository."""
+
+    format: Literal[1] = 1
+    id: Id
+    name: str = Field(min_length=1, max_length=64)
+    description: str = ""
+    status: SessionStatus = "open"
+    base: Oid  # the commit the chain stands on; moves only when the user's git (or update) moved it
+    target: str  # branch name without refs/heads/
+    branch: str  # the session's branch without refs/heads/; chosen at start, kept by a rename of the session
+    worktree: str  # quoted absolute path of the worktree when last seen
+    worktree_id: Id  # wid: the contents of <its git dir>/gitsession-wid
+    here: bool = False  # started in the checkout it was typed in (nothing to remove at close)
+    created_at: Time
+    created_by: str
+    closed_at: Time | None = None
+    collaborators: tuple[Collaborator, ...] = ()
+    organization: str | None = None
+    patches: tuple[Id, ...] = ()  # creation order
+    patch_in_use: Id | None = None
+    claims: tuple[Claim, ...] = ()
+    chain: tuple[Oid, ...] = ()  # commits base..branch, oldest first, whose bits the weaves hold (settled 14)
+    foreign: tuple[Oid, ...] = ()  # commits of the chain that came from another branch (git-coexistence.md 3)
+    declared: tuple[tuple[Id, Id], ...] = ()  # (p, q): p depends on q by `patch depend`
+    directions: tuple[tuple[Id, Id], ...] = ()  # (p, q): the direction a touch or judge edge last had
+    judged: tuple[tuple[Id, Id], ...] = ()  # (p, q): edges the judge added (kept so that reading needs no judge)
+    parked: str | None = None  # why sorting stopped ("HEAD is on other"), or None
+    gaps: tuple[Gap, ...] = ()  # the last few
+
+
+class SeriesCommit(Record):
+    """One commit of a patch's series and the chain commit it is the part of (None: a context merge)."""
+
+    oid: Oid
+    of: Oid | None
+
+
+class Patch(Record):
+    """One logical change of one session."""
+
+    format: Literal[1] = 1
+    id: Id
+    session_id: Id
+    name: str = Field(min_length=1, max_length=64)
+    description: str = ""
+    status: PatchStatus = "draft"
+    former: Literal["draft", "ready"] | None = None  # the status to return to when the last conflict is resolved
+    created_at: Time
+    created_by: str
+    owner: str
+    series: tuple[SeriesCommit, ...] = ()  # oldest first; its tip is refs/gitsession/patches/<sid>/<pid>
+    merged_at: Time | None = None
+    merge_commit: Oid | None = None  # the commit on the target that has it
+    not_separable: str | None = None  # why its part cannot be put alone (git-coexistence.md 3.6), or None
+
+
+class ConflictSide(Record):
+    """One side of a conflict at its path; ``oid`` None: the side has no such path."""
+
+    oid: Oid | None = None
+    mode: int | None = None
+    path: str | None = None  # quoted, when it differs (renames)
+
+
+class Conflict(Record):
+    """A stored clash of one path (docs/format.md, "conflicts")."""
+
+    format: Literal[1] = 1
+    id: Id
+    kind: ConflictKind
+    shape: ConflictShape
+    path: str  # quoted
+    patch: Id | None
+    status: Literal["open", "resolved", "stale"] = "open"
+    base: ConflictSide = ConflictSide()
+    ours: ConflictSide = ConflictSide()  # the target's
+    theirs: ConflictSide = ConflictSide()  # the patch's
+    labels: tuple[str, str, str] = ("base", "ours", "theirs")
+    message: str = ""  # what git said
+    created_at: Time
+    resolved_at: Time | None = None
+    resolved_by: str | None = None
+    how: Literal["ours", "theirs", "union", "base", "file", "edit", "saved", "rule"] | None = None
+    result: ConflictSide | None = None  # the resolution; None with status resolved: the path is deleted
+
+
+def encode(record: Record) -> bytes:
+    """The record's bytes: compact JSON, keys in field order, ASCII, one final newline."""
+    return record.model_dump_json(exclude_defaults=False).encode("utf-8") + b"\n"
+
+
+def decode(kind: type[RecordType], data: bytes, where: str) -> RecordType:
+    """Read a record strictly.
+
+    Raises:
+        StateUnreadable: not JSON, an unknown field or value, or a newer ``format``; ``where`` is named.
+    """
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        at = ".".join(str(part) for part in first["loc"]) or "the whole record"
+        raise StateUnreadable(
+            f"{where} cannot be read: {at}: {first['msg']}", hint="git session doctor"
+        ) from exc
