@@ -1,0 +1,84 @@
+"""One sealed world for every test: its own HOME, git config, dates, time zone, locale and editor.
+
+Tests that need the package's processes use the fixtures of ``tests/bench.py``; tests of one floor need only
+``repo`` and ``git`` from here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FIXED_TIME = "2026-01-02T03:04:05Z"
+
+
+def sealed_environment(home: Path) -> dict[str, str]:
+    """The whole environment of a test's processes: nothing of the machine's git config or session leaks in."""
+    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HYPOTHESIS_PROFILE") if name in os.environ}
+    scripts = str(Path(sys.executable).parent)
+    return keep | {
+        "PATH": scripts + os.pathsep + keep.get("PATH", os.defpath),
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "GIT_AUTHOR_DATE": FIXED_TIME,
+        "GIT_COMMITTER_DATE": FIXED_TIME,
+        "GIT_EDITOR": "false",
+        "EDITOR": "false",
+        "VISUAL": "false",
+        "GIT_TERMINAL_PROMPT": "0",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Seal the environment of the test itself too; yields its HOME."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "run").mkdir(mode=0o700)
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Ann\n\temail = ann@example.org\n"
+        "[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[commit]\n\tgpgSign = false\n"
+        "[protocol \"file\"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n"
+    )
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "GITSESSION", "CI")) or name in ("EMAIL", "XDG_STATE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+    for name, value in sealed_environment(home).items():
+        monkeypatch.setenv(name, value)
+    yield home
+
+
+def git(repo: Path, *args: str | bytes, check: bool = True, stdin: bytes | None = None) -> bytes:
+    """Run git in ``repo`` as a user would; returns stdout."""
+    done = subprocess.run(["git", *args], cwd=repo, input=stdin, capture_output=True)
+    if check and done.returncode:
+        raise AssertionError(f"git {args} failed: {done.returncode}\n{done.stdout!r}\n{done.stderr.decode()}")
+    return done.stdout
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A repository on main with one commit: a.txt (ten numbered lines), src/b.txt, README."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    git(root, "init", "-q", "-b", "main")
+    (root / "a.txt").write_text("".join(f"line {n}\n" for n in range(1, 11)))
+    (root / "src").mkdir()
+    (root / "src" / "b.txt").write_text("".join(f"b {n}\n" for n in range(1, 11)))
+    (root / "README").write_text("shop\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "first")
+    return root
