@@ -1,0 +1,180 @@
+"""What git has checked out in a worktree and what it is busy with, read from files alone.
+
+Adoption asks this before every command and after every batch of saves, so it must cost a fraction of a
+millisecond: no process is started and no object is read. Nothing here writes.
+
+Source of the layout: gitrepository-layout(5); of the files that mark work under way: git's wt-status.c
+(``wt_status_get_state``), rebase-merge/head-name and rebase-apply/head-name of builtin/rebase.c.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import NamedTuple
+
+from gitsessiond.model.values import ZERO_OID
+
+HEADS = b"refs/heads/"
+
+AT_WORK = (
+    "index.lock",  # taken before a tracked file is touched, given back after HEAD moved
+    "rebase-merge",
+    "rebase-apply",  # a rebase by patches, or `git am`
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "sequencer",
+)
+
+
+class Head(NamedTuple):
+    """Where a worktree's HEAD is. ``oid`` None: no commit there (an unborn or deleted branch)."""
+
+    oid: str | None
+    branch: str | None  # without refs/heads/; None: detached, or HEAD names a ref that is no branch
+    at_work: frozenset[str] = frozenset()  # names of AT_WORK that are there
+    rebasing: str | None = None  # the branch a rebase under way will put back, without refs/heads/
+
+    @property
+    def index_lock(self) -> bool:
+        """Whether some git process holds the index."""
+        return "index.lock" in self.at_work
+
+    @property
+    def stands_on(self) -> str | None:
+        """The branch this worktree is about: HEAD's, or the one that a rebase took off HEAD for a while."""
+        return self.branch or self.rebasing
+
+
+def common_dir_of(git_dir: str) -> str:
+    """The directory that holds refs and objects for a worktree's git dir (itself, unless linked)."""
+    found = _read(os.path.join(git_dir, "commondir"))
+    if found is None:
+        return git_dir
+    return os.path.normpath(os.path.join(git_dir, os.fsdecode(found.strip())))
+
+
+def read_head(git_dir: str, common_dir: str | None = None) -> Head:
+    """HEAD of a worktree and what git is busy with there.
+
+    ``git_dir`` is the worktree's own (``<common>/worktrees/<name>`` when linked). A worktree that is gone
+    reads as ``Head(None, None)``.
+    """
+    common = common_dir or common_dir_of(git_dir)
+    at_work = frozenset(name for name in AT_WORK if os.path.lexists(f"{git_dir}/{name}"))
+    rebasing = _rebasing(git_dir) if at_work & {"rebase-merge", "rebase-apply"} else None
+    content = _read(f"{git_dir}/HEAD")
+    if content is None:
+        return Head(None, None, at_work, rebasing)
+    content = content.strip()
+    if not content.startswith(b"ref:"):
+        return Head(_oid(content), None, at_work, rebasing)
+    name = content[4:].strip()
+    branch = os.fsdecode(name[len(HEADS) :]) if name.startswith(HEADS) else None
+    return Head(read_ref(git_dir, common, name), branch, at_work, rebasing)
+
+
+def read_ref(git_dir: str, common_dir: str, name: bytes) -> str | None:
+    """The commit a ref names, loose or packed, through at most five symbolic refs; None: no such ref."""
+    for _ in range(5):
+        own = name.startswith((b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")) or b"/" not in name
+        content = _read(os.path.join(git_dir if own else common_dir, os.fsdecode(name)))
+        if content is None:
+            return _packed(common_dir, name)
+        content = content.strip()
+        if not content.startswith(b"ref:"):
+            return _oid(content)
+        name = content[4:].strip()
+    return None
+
+
+def branch_tip(common_dir: str, branch: str) -> str | None:
+    """The commit of a branch given without refs/heads/; None: no such branch."""
+    return read_ref(common_dir, common_dir, HEADS + os.fsencode(branch))
+
+
+def renamed_branch(common_dir: str, old: str, new: str) -> bool:
+    """Whether ``git branch -m`` made branch ``new`` out of ``old``, in one step or several.
+
+    git writes ``Branch: renamed refs/heads/OLD to refs/heads/NEW`` into the branch's reflog, which moves
+    along with the branch (refs/files-backend.c). Without a reflog nothing can be told: the answer is no.
+    """
+    log = _read(os.path.join(common_dir, "logs", os.fsdecode(HEADS), new))
+    if log is None:
+        return False
+    name, wanted = HEADS + os.fsencode(new), HEADS + os.fsencode(old)
+    for line in reversed(log.splitlines()):
+        words = line.partition(b"\t")[2]
+        if words.startswith(b"Branch: renamed ") and words.endswith(b" to " + name):
+            name = words[len(b"Branch: renamed ") : -len(b" to " + name)]
+            if name == wanted:
+                return True
+    return False
+
+
+def last_words(git_dir: str) -> str:
+    """Why HEAD last moved, as its reflog says (``reset: moving to HEAD~1``); empty when there is no reflog.
+
+    Good for wording only: the reflog may be switched off, and misses refs moved from elsewhere.
+    """
+    try:
+        with open(f"{git_dir}/logs/HEAD", "rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - 4096))
+            tail = log.read()
+    except OSError:
+        return ""
+    lines = tail.splitlines()
+    return lines[-1].partition(b"\t")[2].decode("utf-8", "replace") if lines else ""
+
+
+def _rebasing(git_dir: str) -> str | None:
+    """The branch that the rebase under way will put back on HEAD; None for `git am` and detached rebases."""
+    for place in ("rebase-merge", "rebase-apply"):
+        name = _read(f"{git_dir}/{place}/head-name")
+        if name is not None and name.startswith(HEADS):
+            return os.fsdecode(name.strip()[len(HEADS) :])
+    return None
+
+
+def _packed(common_dir: str, name: bytes) -> str | None:
+    """A ref's commit in ``packed-refs``; the file is read again only when it changed."""
+    path = os.path.join(common_dir, "packed-refs")
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return _packed_at(path, (found.st_ino, found.st_mtime_ns, found.st_size), name)
+
+
+@lru_cache(maxsize=64)
+def _packed_at(path: str, _version: tuple[int, int, int], name: bytes) -> str | None:
+    """One look-up in one version of a ``packed-refs`` file: lines ``<oid> <name>``."""
+    content = _read(path) or b""
+    at = content.find(b" " + name + b"\n")
+    return _oid(content[at - 40 : at]) if at >= 40 else None
+
+
+def _oid(text: bytes) -> str | None:
+    """The object id, or None for anything else (a ref half-written by a crash)."""
+    oid = text.decode("ascii", "replace")
+    good = len(oid) == 40 and not oid.strip("0123456789abcdef") and oid != ZERO_OID
+    return oid if good else None
+
+
+def _read(path: str) -> bytes | None:
+    """A small file's content; None when there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        parts = [os.read(fd, 1 << 16)]
+        while len(parts[-1]) == 1 << 16:
+            parts.append(os.read(fd, 1 << 16))
+        return b"".join(parts)
+    except OSError:  # a directory of that name
+        return None
+    finally:
+        os.close(fd)
