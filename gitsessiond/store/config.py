@@ -1,0 +1,124 @@
+"""git's configuration as git itself resolves it, read once and again only when one of its files changed.
+
+Everything a person can set is a ``gitsession.*`` key (docs/cli.md, "Configuration"); some of git's own keys matter
+to us too. Keys are compared as git does: section and name without regard to case, the subsection exactly.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.store.git import run_git
+from gitsessiond.store.repository import Repository
+
+Signature = tuple[int, int, int] | None
+
+TRUE_WORDS, FALSE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+class Config:
+    """The configuration of one worktree. Every getter sees changes made before it was called."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._values: dict[str, list[str]] = {}
+        self._sources: dict[str, Signature] = {}
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """The last value of a key; a key written without ``=`` reads ``true``."""
+        values = self.all(key)
+        return values[-1] if values else default
+
+    def all(self, key: str) -> list[str]:
+        """Every value of a key, least specific file first."""
+        self.refresh()
+        return self._values.get(canonical_key(key), [])
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """A boolean by git's words.
+
+        Raises:
+            BadRequest: it is none of them.
+        """
+        value = self.get(key)
+        if value is None:
+            return default
+        if value.lower() in TRUE_WORDS:
+            return True
+        if value.lower() in FALSE_WORDS:
+            return False
+        raise BadRequest(f"{key} = {value!r} is neither true nor false", hint=f"git config {key} true")
+
+    def number(self, key: str, default: int) -> int:
+        """A whole number, with git's units k, m, g.
+
+        Raises:
+            BadRequest: it is none.
+        """
+        value = self.get(key)
+        if value is None:
+            return default
+        unit = UNITS.get(value[-1:].lower(), 1)
+        try:
+            return int(value if unit == 1 else value[:-1]) * unit
+        except ValueError:
+            raise BadRequest(f"{key} = {value!r} is no number", hint=f"git config {key} {default}") from None
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that are set and begin with ``prefix`` (canonical), such as ``filter.``."""
+        self.refresh()
+        return [key for key in self._values if key.startswith(prefix)]
+
+    def refresh(self) -> bool:
+        """Read the files again if one of them changed, appeared or vanished; tells whether they were read."""
+        if self._sources and all(signature_of(path) == known for path, known in self._sources.items()):
+            return False
+        places = self._possible_files()
+        before = {path: signature_of(path) for path in places}
+        out = run_git(["config", "--list", "--show-origin", "-z"], cwd=self._repository.worktree).out
+        values: dict[str, list[str]] = {}
+        fields = os.fsdecode(out).split("\0")
+        for origin, setting in zip(fields[::2], fields[1::2], strict=False):
+            key, has_value, value = setting.partition("\n")
+            values.setdefault(key, []).append(value if has_value else "true")
+            if origin.startswith("file:"):
+                path = os.path.join(self._repository.worktree, origin.removeprefix("file:"))
+                before.setdefault(path, signature_of(path))
+        self._values, self._sources = values, before
+        return True
+
+    def _possible_files(self) -> Sequence[str]:
+        """Files git reads if they exist (git-config(1), FILES); included ones are known once they were read."""
+        home = os.path.expanduser("~")
+        xdg = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        return (
+            "/etc/gitconfig",
+            os.path.join(xdg, "git", "config"),
+            os.path.join(home, ".gitconfig"),
+            os.path.join(self._repository.common_dir, "config"),
+            os.path.join(self._repository.git_dir, "config.worktree"),
+        )
+
+
+def canonical_key(key: str) -> str:
+    """A key as ``git config --list`` spells it: section and name in lower case, the subsection as it is."""
+    section, _, rest = key.partition(".")
+    subsection, dot, name = rest.rpartition(".")
+    return f"{section.lower()}.{subsection}{dot}{name.lower()}"
+
+
+def signature_of(path: str | bytes) -> Signature:
+    """What changes whenever a file is written or replaced: inode, size, mtime; None while there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def config_get(repository: Repository, key: str) -> str | None:
+    """One value, read now; for those who ask once."""
+    return Config(repository).get(key)
