@@ -1,7 +1,7 @@
 """git's configuration as git itself resolves it, read once and again only when one of its files changed.
 
-Everything a person can set is a ``gitsession.*`` key (docs/cli.md, "Configuration"); some of git's own keys matter
-to us too. Keys are compared as git does: section and name without regard to case, the subsection exactly.
+Everything a person can set is a ``gitsession.*`` key (docs/cli.md, "Configuration"); some of git's own matter to
+us too. Keys are compared as git does: section and name without regard to case, the subsection exactly.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Config:
         return True
 
     def _possible_files(self) -> Sequence[str]:
-        """Files git reads if they exist (git-config(1), FILES); included ones are known once they were read."""
+        """Files git reads if they exist (git-config(1), FILES); included ones are known once read."""
         home = os.path.expanduser("~")
         xdg = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
         return (

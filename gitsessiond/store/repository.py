@@ -1,8 +1,8 @@
 """The user's repository as we may use it: where it is, and why it may be refused.
 
 Free of pygit2, since the front process opens repositories too. What the environment says about repositories
-(``GIT_DIR`` and its kin) is ignored: a daemon started from a hook would see another repository's. Paths are ``str``
-as :func:`os.fsdecode` makes them, so that any bytes survive.
+(``GIT_DIR`` and its kin) is ignored: a daemon started from a hook would see another repository's. Paths are
+``str`` as :func:`os.fsdecode` makes them, so that any bytes survive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gitsessiond.store.git import run_git
 
 STATE_DIRECTORY = "gitsession"
 
-# linux/magic.h and the file systems' own headers. Neither locks nor inotify nor sockets work between two hosts.
+# linux/magic.h and the file systems' own headers. Locks, file events and sockets do not reach across hosts.
 NETWORK_TYPES = {
     0x6969: "NFS",
     0x517B: "SMB",
@@ -35,15 +35,21 @@ NETWORK_TYPES = {
     0xBACBACBC: "a VMware shared folder",
 }
 
+OPENING_QUESTIONS = (
+    "--show-object-format",
+    "--is-bare-repository",
+    "--is-inside-work-tree",
+    "--absolute-git-dir",
+)
+REFS_HINT = "git refs migrate --ref-format=files"
+
 
 @dataclass(frozen=True)
 class Repository:
-    """One worktree of a repository, and the directories git and we keep beside it; absolute, links resolved."""
+    """One worktree of a repository and the directories beside it; absolute, links resolved."""
 
     git_dir: str  # this worktree's own: HEAD, index, rebase-merge/
-    common_dir: (
-        str  # shared by all worktrees: objects, refs, config; the same as git_dir in the main worktree
-    )
+    common_dir: str  # shared by all worktrees: objects, refs, config; git_dir itself in the main one
     worktree: str
 
     @property
@@ -80,17 +86,7 @@ def open_repository(cwd: str) -> Repository:
     """
     if not os.path.isdir(cwd):
         raise NotFound(f"no such directory: {cwd}", hint="cd into a git repository")
-    told = run_git(
-        [
-            "rev-parse",
-            "--show-object-format",
-            "--is-bare-repository",
-            "--is-inside-work-tree",
-            "--absolute-git-dir",
-        ],
-        cwd=cwd,
-        check=False,
-    )
+    told = run_git(["rev-parse", *OPENING_QUESTIONS], cwd=cwd, check=False)
     if told.code:
         raise _not_opened(cwd, os.fsdecode(told.err).strip())
     object_format, bare, inside, git_dir = os.fsdecode(told.out).split("\n", 3)
@@ -132,9 +128,6 @@ def _not_opened(cwd: str, said: str) -> NotFound | StoreFailed:
             hint=f"git config --global --add safe.directory {cwd}",
         )
     return StoreFailed(f"git cannot open the repository: {said}", hint="git status")
-
-
-REFS_HINT = "git refs migrate --ref-format=files"
 
 
 def _refuse_reftable(repository: Repository) -> None:
@@ -181,7 +174,7 @@ def refuse_network(directory: str, kind: int | None) -> None:
     """Refuse a directory on a file system of this type if hosts share it.
 
     Raises:
-        Refused: it is a network file system, or one that acts like it (FUSE sends no events of other writers).
+        Refused: it is a network file system, or acts like one (FUSE: no events of other writers).
     """
     name = NETWORK_TYPES.get(kind) if kind is not None else None
     if name is not None:
