@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import pygit2
 
+from gitsessiond.model.commits import CommitFacts, parse_commit
 from gitsessiond.model.errors import StoreFailed
 from gitsessiond.store.git import run_git
 
@@ -30,64 +31,6 @@ class Places(Protocol):
     def common_dir(self) -> str: ...  # noqa: D102
 
 
-class CommitFacts(NamedTuple):
-    """A commit taken apart; ``author`` and ``committer`` are whole lines: name, address, seconds, zone."""
-
-    oid: str
-    tree: str
-    parents: tuple[str, ...]
-    author: bytes
-    committer: bytes
-    message: bytes
-    encoding: bytes | None = None
-
-    @property
-    def subject(self) -> str:
-        """The first line of the message."""
-        return subject_line(self.message)
-
-    @property
-    def short(self) -> str:
-        """The id as messages show it."""
-        return self.oid[:7]
-
-
-def parse_commit(oid: str, data: bytes) -> CommitFacts:
-    """Take a commit object apart (gitformat of commits: headers, an empty line, the message).
-
-    Raises:
-        StoreFailed: it has no tree, author or committer.
-    """
-    head, _, message = data.partition(b"\n\n")
-    found: dict[bytes, list[bytes]] = {}
-    for line in head.split(b"\n"):
-        key, _, value = line.partition(b" ")
-        if key:  # a continuation line (of a signature) begins with a space
-            found.setdefault(key, []).append(value)
-    try:
-        return CommitFacts(
-            oid=oid,
-            tree=found[b"tree"][0].decode("ascii"),
-            parents=tuple(parent.decode("ascii") for parent in found.get(b"parent", ())),
-            author=found[b"author"][0],
-            committer=found[b"committer"][0],
-            message=message,
-            encoding=found[b"encoding"][0] if b"encoding" in found else None,
-        )
-    except (KeyError, UnicodeDecodeError) as exc:
-        raise StoreFailed(f"commit {oid} cannot be read: {exc!r}", hint="git fsck") from exc
-
-
-def commit_data(facts: CommitFacts) -> bytes:
-    """The commit object of these facts (``oid`` is not looked at); an original's signature is not kept."""
-    lines = [b"tree " + facts.tree.encode("ascii")]
-    lines += [b"parent " + parent.encode("ascii") for parent in facts.parents]
-    lines += [b"author " + facts.author, b"committer " + facts.committer]
-    if facts.encoding is not None:
-        lines.append(b"encoding " + facts.encoding)
-    return b"\n".join(lines) + b"\n\n" + facts.message
-
-
 def read_commit(store: ReadsObjects, oid: str) -> CommitFacts:
     """A commit's facts, from wherever the store finds it.
 
@@ -98,12 +41,6 @@ def read_commit(store: ReadsObjects, oid: str) -> CommitFacts:
     if kind != "commit":
         raise StoreFailed(f"{oid} is a {kind}, not a commit", hint="git session doctor")
     return parse_commit(oid, data)
-
-
-def subject_line(message: bytes) -> str:
-    """The first line of a message that is not empty, as text."""
-    lines = (line.strip() for line in message.decode("utf-8", "replace").splitlines())
-    return next((line for line in lines if line), "")
 
 
 def subject_of(store: ReadsObjects, oid: str) -> str:

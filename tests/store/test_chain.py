@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gitsessiond.model.commits import commit_data, parse_commit, subject_line
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.store.chain import Foreign, History, commit_data, parse_commit, patch_ids, subject_line
+from gitsessiond.store.chain import Foreign, History, patch_ids
 from tests.conftest import git
 
 
