@@ -82,3 +82,6 @@ def repo(tmp_path: Path) -> Path:
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "first")
     return root
+
+
+from tests.bench import bench  # noqa: E402, F401  (a fixture for every floor)

@@ -1,0 +1,166 @@
+"""``assign`` and ``unassigned``: moving recorded edits to a patch, or to nobody."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from gitsessiond.actions import views
+from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.patches import inside, make_patch, refuse_ended, refuse_parked, state_asked
+from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.saves import drafts_again, how_for
+from gitsessiond.actions.series import remake_series
+from gitsessiond.actions.sessions import patch_reply
+from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
+from gitsessiond.model.names import quote_path
+from gitsessiond.model.ownership import Assigned, assign, unassigned_rows
+from gitsessiond.model.records import Patch
+from gitsessiond.store.identity import identity_of
+from gitsessiond.store.steps import State
+
+LINES = re.compile(r"^(?P<path>.+):(?P<first>\d+)(?:-(?P<last>\d+))?$", re.DOTALL)
+
+
+def list_unassigned(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``unassigned``: every edit that is nobody's, with the reason and the patches it could go to."""
+    return {"unassigned": pending_rows(ctx, state_asked(ctx, asked))}
+
+
+def pending_rows(ctx: Context, state: State) -> list[dict[str, Any]]:
+    """The unassigned edits with the first of their lines, as a person needs them to choose."""
+    out = []
+    for row in unassigned_rows(state.owners):
+        view = views.row_view(state, row)
+        view["text"] = first_line(ctx, state, row.path, row.lines)
+        out.append(view)
+    return out
+
+
+def first_line(ctx: Context, state: State, path: bytes, lines: tuple[int, int] | None) -> str | None:
+    """The first line of an edit as it stands on disk; None for a deletion or a whole-file fact."""
+    if lines is None or lines[1] < lines[0]:
+        return None
+    entry = ctx.store.entry_at(state.work, path)
+    if entry is None or entry.mode == 0o160000:
+        return None
+    text = ctx.store.blob(entry.oid).split(b"\n")
+    return text[lines[0] - 1].decode("utf-8", "replace") if lines[0] <= len(text) else None
+
+
+def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``assign PATH[:FROM-TO]|COMMIT|--all``: relabel recorded edits; without a patch, say what is pending.
+
+    Raises:
+        NotFound: no such path, edit or commit.
+        Refused: the session is parked, or the patch is merged or abandoned.
+    """
+    live = ctx.live(asked)
+    what = asked.args.get("what")
+    if asked.args.get("patch") is None and asked.args.get("new") is None:
+        return asked_choices(ctx, live, asked)
+    refuse_parked(live)
+    by = identity_of(asked.who.env, asked.who.cwd)
+    if what is None and not asked.flag("all"):
+        raise BadRequest("say what to assign", hint="git session assign PATH[:FROM-TO] --patch P, or --all")
+    state, patch = target_of(ctx, live, asked, by)
+    to = patch.id if patch else "~none"
+    done = assigned(ctx, live, state, asked, to)
+    state = drafts_again(replace(state, owners=done.owners), done.moved)
+    live.memory.forget()
+    if done.moved or asked.args.get("new") is not None:
+        if state.session.chain:
+            state = remake_series(ctx, state)
+        publish(ctx, live, state, "assign", by=by, text=patch.name if patch else "-", placed=done.moved)
+    refused = [
+        {
+            "path": quote_path(one.path),
+            "lines": list(one.lines) if one.lines else None,
+            "reason": views.reason_of(live.state, "~" + one.why),
+        }
+        for one in done.refused
+    ]
+    return {
+        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx) if patch and done.moved else None,
+        "moved": [views.placed_view(live.state, edit) for edit in done.moved],
+        "refused": refused,
+        "choices": choices_of(live),
+    }
+
+
+def asked_choices(ctx: Context, live: Live, asked: Asked) -> dict[str, Any]:
+    """What could be assigned, and to which patches: nothing changes."""
+    rows = pending_rows(ctx, live.state)
+    what = asked.args.get("what")
+    if isinstance(what, str):
+        wanted = LINES.match(what)
+        path = quote_path(inside(live, asked, wanted["path"] if wanted else what))
+        rows = [row for row in rows if path in ("", row["path"]) or row["path"].startswith(path + "/")]
+        if not rows:
+            raise NotFound(f"{what} has no unassigned edits", hint="git session unassigned")
+    return {"patch": None, "moved": [], "refused": [], "choices": choices_of(live), "pending": rows}
+
+
+def choices_of(live: Live) -> list[dict[str, str]]:
+    """The patches an edit can go to, in creation order."""
+    return [{"id": patch.id, "name": patch.name} for patch in live.open_patches()]
+
+
+def target_of(ctx: Context, live: Live, asked: Asked, by: str) -> tuple[State, Patch | None]:
+    """The patch that takes the edits: a new one, one there is, or (``-``) none."""
+    in_use = live.state.session.patch_in_use
+    if asked.args.get("new") is not None:
+        state, patch = make_patch(ctx, live, live.state, asked.text("new"), "", by)
+        if in_use is not None:
+            state = replace(state, session=state.session.model_copy(update={"patch_in_use": in_use}))
+        return state, patch
+    if asked.text("patch") == "-":
+        return live.state, None
+    patch = live.patch(asked.text("patch"))
+    refuse_ended(patch)
+    return live.state, patch
+
+
+def assigned(ctx: Context, live: Live, state: State, asked: Asked, to: str) -> Assigned:
+    """The edits named by the request, given to ``to``."""
+    how = how_for(ctx, live, state, {})
+    what = asked.args.get("what")
+    if what is None:
+        return assign(state.owners, to, how, only_unassigned=True)
+    text = asked.text("what")
+    path, lines = path_and_lines(live, asked, text)
+    if path is not None:
+        done = assign(state.owners, to, how, path=path, lines=lines, only_unassigned=False)
+        if done.moved or done.refused:
+            return done
+    bit = chain_bit(state, text)
+    if bit is None:
+        raise NotFound(f"{text} has no edits that could be assigned", hint="git session unassigned")
+    return assign(state.owners, to, how, bit=bit, only_unassigned=False)
+
+
+def path_and_lines(live: Live, asked: Asked, text: str) -> tuple[bytes | None, tuple[int, int] | None]:
+    """``PATH`` or ``PATH:FROM-TO`` as a path and 1-based inclusive lines."""
+    found = LINES.match(text)
+    try:
+        whole = inside(live, asked, text)
+        if found is None:
+            return whole, None
+        first = int(found["first"])
+        last = int(found["last"]) if found["last"] else first
+        if first < 1 or last < first:
+            raise BadRequest(f"{text}: lines go from 1, first to last", hint="git session assign PATH:FROM-TO --patch P")
+        return inside(live, asked, found["path"]), (first, last)
+    except GitSessionError:
+        if found is not None or "/" in text:
+            raise
+        return None, None
+
+
+def chain_bit(state: State, text: str) -> int | None:
+    """The position in the chain of the commit that ``text`` abbreviates; None: none, or several."""
+    if not re.fullmatch(r"[0-9a-f]{4,40}", text):
+        return None
+    found = [bit for bit, oid in enumerate(state.session.chain) if oid.startswith(text)]
+    return found[0] if len(found) == 1 else None

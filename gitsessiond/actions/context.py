@@ -1,0 +1,231 @@
+"""What every action is given: the repository, the store, the clock, and the sessions that are open.
+
+One :class:`Context` lives as long as the recorder. A :class:`Live` is an open session in memory: its last
+:class:`~gitsessiond.store.steps.State` and what can be made again from it (docs/architecture.md, "Recorder").
+Actions are functions ``(ctx, asked) -> reply``; they change a session only through
+:func:`gitsessiond.actions.publishing.publish`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gitsessiond.actions.memory import Memory
+from gitsessiond.model.errors import BadRequest, NotFound, Refused
+from gitsessiond.model.names import is_id_prefix, name_key, unquote_path
+from gitsessiond.model.ownership import Tools
+from gitsessiond.model.records import Patch
+from gitsessiond.model.values import Entry
+from gitsessiond.store.config import Config
+from gitsessiond.store.repository import Repository
+from gitsessiond.store.steps import State, load_state
+from gitsessiond.store.store import Store
+from gitsessiond.store.worktree import WorkTree
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who asks, as told by the client; the daemon's own environment says nothing about a person."""
+
+    cwd: str
+    session: str | None = None  # -s or $GITSESSION
+    tty: str | None = None
+    pid: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict)  # the GIT_* identity and config of the client
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One decoded request."""
+
+    verb: str
+    args: Mapping[str, Any]
+    who: Who
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text argument.
+
+        Raises:
+            BadRequest: it is there but no text.
+        """
+        value = self.args.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise BadRequest(f"{name} must be text", hint="see `git session -h`")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A yes-or-no argument; absent is no."""
+        return self.args.get(name) is True
+
+    def texts(self, name: str) -> list[str]:
+        """A list-of-texts argument; absent is the empty list.
+
+        Raises:
+            BadRequest: it is there but no list of texts.
+        """
+        value = self.args.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+            raise BadRequest(f"{name} must be a list of texts", hint="see `git session -h`")
+        return list(value)
+
+
+@dataclass(frozen=True)
+class Editing:
+    """A file somebody saved: its number in the panel (never used again in the session) and the last save."""
+
+    number: int
+    saved_at: datetime
+
+
+@dataclass
+class Live:
+    """An open session: its state, and what the recorder keeps beside it."""
+
+    state: State
+    worktree: WorkTree | None = None  # None: the worktree is gone
+    settled: State | None = None  # where sorting that git's work may yet undo began; None: nothing provisional
+    head_seen: Any = None  # what adoption read last (store/head.py); compared, never interpreted
+    memory: Memory = field(default_factory=Memory)
+    shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
+    editors: dict[bytes, Editing] = field(default_factory=dict)
+    judge_due: bool = False
+    lost: str | None = None  # why the worktree cannot be recorded
+
+    @property
+    def sid(self) -> str:
+        """The session's id."""
+        return self.state.session.id
+
+    def tip_bit(self) -> int | None:
+        """The bit of the chain's last commit; None while there is none."""
+        return len(self.state.session.chain) - 1 if self.state.session.chain else None
+
+    def patch(self, wanted: str) -> Patch:
+        """The patch of that name, id, or unique id prefix.
+
+        Raises:
+            NotFound: none, or several.
+        """
+        patches = self.state.patches
+        for pid in self.state.session.patches:
+            if name_key(patches[pid].name) == name_key(wanted) or pid == wanted:
+                return patches[pid]
+        found = [pid for pid in patches if is_id_prefix(wanted) and len(wanted) >= 2 and pid.startswith(wanted)]
+        if len(found) == 1:
+            return patches[found[0]]
+        name = self.state.session.name
+        if found:
+            raise NotFound(f"{len(found)} patches of {name} begin with {wanted!r}", hint="git session patch list")
+        raise NotFound(f"session {name} has no patch {wanted!r}", hint="git session patch list")
+
+    def open_patches(self) -> list[Patch]:
+        """Patches that can still take edits, in creation order."""
+        ordered = (self.state.patches[pid] for pid in self.state.session.patches)
+        return [patch for patch in ordered if patch.status not in ("merged", "abandoned")]
+
+
+@dataclass
+class Context:
+    """What lasts as long as the recorder."""
+
+    repository: Repository
+    store: Store
+    config: Config
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    tools: Tools
+    tell: Callable[[dict[str, Any]], None]  # an event, for whoever follows
+    sessions: dict[str, Live] = field(default_factory=dict)  # open ones by id
+
+    def state_of(self, sid: str) -> State:
+        """The last state of any session, open or not.
+
+        Raises:
+            NotFound: no such session.
+        """
+        from_memory = self.sessions.get(sid)
+        if from_memory is not None:
+            return from_memory.state
+        return self.store_state(sid)
+
+    def store_state(self, sid: str) -> State:
+        """The last recorded state, read from the store."""
+        tip = self.store.ref(f"refs/sessions/{sid}")
+        if tip is None:
+            raise NotFound(f"no session {sid}", hint="git session list --all")
+        return load_state(self.store, tip)
+
+    def all_states(self) -> list[State]:
+        """Every session's last state, oldest first."""
+        refs = self.store.refs("refs/sessions/")
+        states = [self.state_of(name.rpartition("/")[2]) for name in refs]
+        return sorted(states, key=lambda state: (state.session.created_at, state.session.id))
+
+    def find_state(self, wanted: str) -> State:
+        """The session of that name (open ones first), id or unique id prefix.
+
+        Raises:
+            NotFound: none, or several.
+        """
+        states = self.all_states()
+        named = [state for state in states if name_key(state.session.name) == name_key(wanted)]
+        still_open = [state for state in named if state.session.status == "open"]
+        if still_open or named:
+            return (still_open or named)[-1]
+        found = [s for s in states if is_id_prefix(wanted) and len(wanted) >= 2 and s.session.id.startswith(wanted)]
+        if len(found) == 1:
+            return found[0]
+        words = f"{len(found)} sessions begin with {wanted!r}" if found else f"no session {wanted!r}"
+        raise NotFound(words, hint="git session list --all")
+
+    def live_at(self, directory: str) -> Live | None:
+        """The open session whose worktree holds this directory; the innermost worktree wins."""
+        best: tuple[int, Live] | None = None
+        for live in self.sessions.values():
+            root = os.fsdecode(unquote_path(live.state.session.worktree))
+            inside = directory == root or directory.startswith(root.rstrip("/") + "/")
+            if inside and (best is None or len(root) > best[0]):
+                best = (len(root), live)
+        if best is None:
+            return None
+        between = directory[best[0] :].strip("/")
+        return None if between and other_repository_between(directory, between) else best[1]
+
+    def live(self, asked: Asked) -> Live:
+        """The open session a request is about: ``-s``, ``$GITSESSION``, else the one of its directory.
+
+        Raises:
+            NotFound: there is none.
+            Refused: it is closed.
+        """
+        if asked.who.session:
+            state = self.find_state(asked.who.session)
+            live = self.sessions.get(state.session.id)
+            if live is None:
+                raise Refused(
+                    f"session {state.session.name} is {state.session.status}",
+                    hint=f"git session reopen -s {state.session.id[:6]}",
+                )
+            return live
+        found = self.live_at(os.path.realpath(asked.who.cwd))
+        if found is None:
+            raise NotFound("this directory carries no session", hint="git session start NAME, or -s NAME for another one")
+        return found
+
+
+def other_repository_between(directory: str, between: str) -> bool:
+    """Whether another repository's top lies between a worktree and a directory inside it (a submodule, a clone)."""
+    step = directory
+    for _ in between.split("/"):
+        if os.path.lexists(os.path.join(step, ".git")):
+            return True
+        step = os.path.dirname(step)
+    return False

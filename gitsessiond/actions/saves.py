@@ -1,0 +1,180 @@
+"""A save: what the disk shows now becomes a step, and its edits go to the patches they belong to.
+
+Recording never waits for sorting: what cannot be sorted (parked, ownership unknown) is in the step all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gitsessiond.actions.context import Context, Editing, Live
+from gitsessiond.actions.memory import files_by_path
+from gitsessiond.actions.publishing import publish
+from gitsessiond.model.files import File
+from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.ownership import How, sort_save
+from gitsessiond.model.records import Patch, Session
+from gitsessiond.model.renames import pair_renames
+from gitsessiond.model.values import Change, Entry, Placed, is_unassigned
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import edit_tree
+from gitsessiond.store.worktree import Reading, Seen
+
+
+def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "save", by: str = "") -> bool:
+    """Record what was read from a worktree as one step; nothing changed is no step. Tells whether one was made.
+
+    Raises:
+        StoreFailed: disk or git refused; nothing was recorded, and the paths are read again later.
+    """
+    if not reading.changes:
+        return False
+    for seen in reading.changes:
+        live.memory.remember(seen.path, seen.before, *remembered(live, seen.path))
+    state = with_disk(ctx, live.state, reading.changes)
+    if state.session.parked is None:
+        changes = changes_of(reading.changes)
+        state, placed = sorted_changes(ctx, live, state, changes, reading.guarded)
+    else:
+        placed = ()
+    paths = [quote_path(seen.path) for seen in reading.changes[:200]]
+    publish(ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths})
+    for seen in reading.changes:
+        live.memory.remember(seen.path, seen.after, *remembered(live, seen.path))
+        number = live.editors[seen.path].number if seen.path in live.editors else len(live.editors) + 1
+        live.editors[seen.path] = Editing(number, ctx.now())
+    return True
+
+
+def remembered(live: Live, path: bytes) -> tuple[File | None, tuple[str, ...]]:
+    """What stands for a path's content now, as :meth:`Memory.remember` keeps it."""
+    return file_at(live.state, path), live.state.session.chain
+
+
+def file_at(state: State, path: bytes) -> File | None:
+    """The File whose path on disk this is (or was, when it is deleted)."""
+    return files_by_path(state.owners).get(path)
+
+
+def with_disk(ctx: Context, state: State, changes: Iterable[Seen]) -> State:
+    """The State with its ``work`` and ``raw`` trees as the disk is; owners untouched."""
+    work: dict[bytes, Entry | None] = {}
+    raw: dict[bytes, Entry | None] = {}
+    for seen in changes:
+        if seen.before != seen.after:
+            work[seen.path] = seen.after
+        if seen.raw_before != seen.raw_after:
+            raw[seen.path] = Entry(0o100644, seen.raw_after) if seen.raw_after else None
+    if work:
+        state = replace(state, work=edit_tree(ctx.store, state.work, work))
+    if raw:
+        state = replace(state, raw=edit_tree(ctx.store, state.raw, raw))
+    return state
+
+
+def changes_of(seen: Iterable[Seen]) -> list[Change]:
+    """The readings as changes of content, vanished and appeared paths paired to renames where that is certain."""
+    vanished: dict[bytes, tuple[Entry, int | None]] = {}
+    appeared: dict[bytes, tuple[Entry, int | None]] = {}
+    out: list[Change] = []
+    for one in seen:
+        if one.before == one.after:
+            continue
+        if one.after is None and one.before is not None:
+            vanished[one.path] = (one.before, one.inode_before)
+        elif one.before is None and one.after is not None:
+            appeared[one.path] = (one.after, one.inode_after)
+        else:
+            out.append(Change(one.path, one.before, one.after))
+    out += pair_renames(vanished, appeared)
+    return sorted(out, key=lambda change: change.path)
+
+
+def sorted_changes(
+    ctx: Context,
+    live: Live,
+    state: State,
+    changes: list[Change],
+    guarded: dict[bytes, str] | None = None,
+    nobody: str = "~none",
+    claim: str | None = None,
+) -> tuple[State, tuple[Placed, ...]]:
+    """The State with these changes given to their owners; ready patches that got edits are drafts again."""
+    how = how_for(ctx, live, state, guarded or {}, nobody, claim)
+    done = sort_save(state.owners, changes, how)
+    state = replace(state, owners=done.owners)
+    return drafts_again(state, done.placed), done.placed
+
+
+def how_for(
+    ctx: Context,
+    live: Live,
+    state: State,
+    guarded: dict[bytes, str],
+    nobody: str = "~none",
+    claim: str | None = None,
+) -> How:
+    """The rules of this session, now, in the form the model asks for."""
+    session = state.session
+    chain = session.chain
+
+    def forced(path: bytes) -> str | None:
+        return f"~guard {guarded[path]}" if path in guarded else None
+
+    def earlier(path: bytes, entry: Entry | None) -> File | None:
+        return live.memory.recall(path, entry, chain)
+
+    def claimed(path: bytes) -> str | None:
+        return claim or claim_on(session, state.patches, path)
+
+    return How(
+        current=patch_in_use(state),
+        claim=claimed,
+        tools=ctx.tools,
+        nobody=nobody,
+        forced=forced,
+        earlier=earlier,
+    )
+
+
+def patch_in_use(state: State) -> str | None:
+    """The patch that new edits go to, while it is open."""
+    pid = state.session.patch_in_use
+    return pid if pid is not None and still_open(state.patches.get(pid)) else None
+
+
+def still_open(patch: Patch | None) -> bool:
+    """Whether a patch can take edits."""
+    return patch is not None and patch.status not in ("merged", "abandoned")
+
+
+def claim_on(session: Session, patches: object, path: bytes) -> str | None:
+    """The patch a standing claim gives this path to; the narrowest claim wins, the later of two equal ones."""
+    best: tuple[int, str] | None = None
+    for claim in session.claims:
+        for wanted in claim.paths or ("",):
+            root = unquote_path(wanted).rstrip(b"/") if wanted else b""
+            if not root or path == root or path.startswith(root + b"/"):
+                best = (len(root), claim.patch) if best is None or len(root) >= best[0] else best
+    if best is None:
+        return None
+    known = patches.get(best[1]) if isinstance(patches, dict) else None
+    return best[1] if known is None or still_open(known) else None
+
+
+def drafts_again(state: State, placed: Iterable[Placed]) -> State:
+    """Ready patches that got an edit become drafts: what was declared ready is not what is there now."""
+    touched = {edit.owner for edit in placed if not is_unassigned(edit.owner)}
+    changed = {
+        pid: patch.model_copy(update={"status": "draft"})
+        for pid, patch in state.patches.items()
+        if pid in touched and patch.status == "ready"
+    }
+    return replace(state, patches={**state.patches, **changed}) if changed else state
+
+
+def save_text(changes: Iterable[Seen]) -> str:
+    """The subject of a save's step: the paths, the first few of many."""
+    paths = [quote_path(seen.path) for seen in changes]
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

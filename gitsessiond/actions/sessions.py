@@ -1,0 +1,214 @@
+"""Sessions as a person uses them: list, rename, switch, and the lines of a panel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gitsessiond.actions import views
+from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.publishing import publish
+from gitsessiond.model.errors import BadRequest, Refused
+from gitsessiond.model.graph import Graph, graph_of
+from gitsessiond.model.names import check_name, name_key, quote_path, unquote_path
+from gitsessiond.model.ownership import changed_paths, ops_of, unassigned_rows
+from gitsessiond.model.records import Patch, time_text
+from gitsessiond.store.chain import commits_behind
+from gitsessiond.store.identity import identity_of
+from gitsessiond.store.steps import State
+
+
+def session_reply(ctx: Context, state: State) -> dict[str, Any]:
+    """The ``session`` object, with what only the disk and the repository can tell."""
+    there = os.path.isdir(os.fsdecode(unquote_path(state.session.worktree)))
+    behind = None
+    if state.session.status == "open":
+        behind = commits_behind(ctx.repository, state.session.base, f"refs/heads/{state.session.target}")
+    return views.session_view(state, there, behind)
+
+
+def list_sessions(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``list``: open sessions, with ``all`` the ended ones too."""
+    rows = []
+    for state in ctx.all_states():
+        if state.session.status != "open" and not asked.flag("all"):
+            continue
+        row = session_reply(ctx, state)
+        row["open_patches"] = len([p for p in state.patches.values() if p.status not in ("merged", "abandoned")])
+        row["unassigned"] = len(unassigned_rows(state.owners))
+        rows.append(row)
+    return {"sessions": rows}
+
+
+def check_free_name(ctx: Context, name: str, but: str | None = None) -> str:
+    """The name, when no other open session has it.
+
+    Raises:
+        BadRequest: it is no name.
+        Refused: it is taken.
+    """
+    check_name(name, "session name")
+    for live in ctx.sessions.values():
+        if live.sid != but and name_key(live.state.session.name) == name_key(name):
+            raise Refused(f"a session named {live.state.session.name} already exists", hint="git session list")
+    return name
+
+
+def rename_session(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``rename``: another name or description; the branch keeps its name."""
+    live = ctx.live(asked)
+    update: dict[str, Any] = {}
+    if asked.args.get("name") is not None:
+        update["name"] = check_free_name(ctx, asked.text("name"), live.sid)
+    if asked.args.get("description") is not None:
+        update["description"] = asked.text("description")
+    if not update:
+        raise BadRequest("nothing to change", hint="git session rename NAME [-m TEXT]")
+    session = live.state.session.model_copy(update=update)
+    by = identity_of(asked.who.env, asked.who.cwd)
+    publish(ctx, live, replace(live.state, session=session), "rename", by=by, text=session.name)
+    return {"session": session_reply(ctx, live.state)}
+
+
+def switch_session(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``switch``: where a session's files are; no HEAD moves."""
+    state = ctx.find_state(asked.text("session"))
+    if state.session.status != "open":
+        raise Refused(
+            f"session {state.session.name} is {state.session.status}",
+            hint=f"git session reopen -s {state.session.id[:6]}",
+        )
+    return {"session": session_reply(ctx, state), "worktree": state.session.worktree}
+
+
+def patch_reply(state: State, patch: Patch, graph: Graph | None = None, ctx: Context | None = None) -> dict[str, Any]:
+    """A patch with its ops counted and its blockers named."""
+    graph = graph or graph_of(state.owners)
+    ops = len(ops_of(state.owners, patch.id, ctx.tools)) if ctx else 0
+    blocked = [] if patch.status in ("merged", "abandoned") else views.blockers_of(state, patch, graph)
+    return views.patch_view(state, patch, graph, ops, blocked)
+
+
+def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``status``: everything a panel shows, of an open session or an ended one."""
+    if asked.who.session or asked.args.get("session"):
+        wanted = asked.text("session") or str(asked.who.session)
+        state = ctx.find_state(wanted)
+        live = ctx.sessions.get(state.session.id)
+    else:
+        live = ctx.live(asked)
+        state = live.state
+    graph = graph_of(state.owners)
+    patches = [patch_reply(state, state.patches[pid], graph, ctx) for pid in state.session.patches]
+    unassigned = [views.row_view(state, row) for row in unassigned_rows(state.owners)]
+    conflicts = [views.conflict_view(state, c) for c in state.conflicts.values() if c.status == "open"]
+    reply: dict[str, Any] = {
+        "session": session_reply(ctx, state),
+        "patches": patches,
+        "unassigned": unassigned,
+        "editors": editors_of(live, state) if live else [],
+        "conflicts": conflicts,
+        "collisions": collisions_of(ctx, state) if live else [],
+        "gaps": [{"since": time_text(g.since), "until": time_text(g.until)} for g in state.session.gaps],
+        "warnings": warnings_of(ctx, live, state),
+        "ready": [p["name"] for p in patches if p["ready_to_merge"]],
+        "recording_left": live.worktree.left if live and live.worktree else 0,
+    }
+    reply["hints"] = next_commands(state, reply)
+    return reply
+
+
+def editors_of(live: Live, state: State) -> list[dict[str, Any]]:
+    """Files being worked on: one editor each, numbered for the session's life, with the patch its edits go to."""
+    out = []
+    owners_by_path = changed_paths(state.owners)
+    for path, editor in sorted(live.editors.items(), key=lambda item: item[1].number):
+        if path not in owners_by_path:
+            continue
+        of_patches = [pid for pid in state.session.patches if pid in owners_by_path[path]]
+        unassigned = any(owner.startswith("~") for owner in owners_by_path[path])
+        sole = of_patches[0] if len(of_patches) == 1 and not unassigned else None
+        out.append(
+            {
+                "number": editor.number,
+                "program": None,
+                "target": quote_path(path),
+                "path": quote_path(path),
+                "patch": {"id": sole, "name": views.name_of(state, sole)} if sole else None,
+                "patches": [{"id": pid, "name": views.name_of(state, pid)} for pid in of_patches],
+                "modified": False,
+                "last_saved_at": time_text(editor.saved_at),
+                "client": None,
+            }
+        )
+    return out
+
+
+def collisions_of(ctx: Context, state: State) -> list[dict[str, Any]]:
+    """Paths that another open session changed as well."""
+    ours = changed_paths(state.owners)
+    out = []
+    for other in ctx.sessions.values():
+        if other.sid == state.session.id:
+            continue
+        theirs = changed_paths(other.state.owners)
+        for path in sorted(ours.keys() & theirs.keys()):
+            patch = next((pid for pid in other.state.session.patches if pid in theirs[path]), None)
+            out.append(
+                {
+                    "path": quote_path(path),
+                    "symbol": None,
+                    "with_session": {"id": other.sid, "name": other.state.session.name},
+                    "with_patch": {"id": patch, "name": views.name_of(other.state, patch)} if patch else None,
+                    "level": "path",
+                }
+            )
+    return out
+
+
+def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
+    """What a person should know that is no patch and no conflict."""
+    out: list[str] = []
+    if live is None:
+        return out
+    session = state.session
+    if session.parked:
+        out.append(f"parked: {session.parked}; `git switch {session.branch}` resumes")
+    if live.lost:
+        out.append(live.lost)
+    if live.worktree is not None:
+        out += [f"not recorded: {quote_path(path)}: {why}" for path, why in sorted(live.worktree.skipped.items())[:20]]
+    return out
+
+
+def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
+    """The next useful commands, most useful first; never empty."""
+    session, patches = state.session, reply["patches"]
+    if session.status != "open":
+        return ["git session list --all"]
+    if session.parked:
+        return [f"git switch {session.branch}"]
+    hints: list[str] = []
+    if reply["conflicts"]:
+        hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
+    hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
+    live = [p for p in patches if p["status"] not in ("merged", "abandoned")]
+    if reply["unassigned"]:
+        first = reply["unassigned"][0]["path"]
+        hints.append("git session patch new NAME" if not live else f"git session assign {shell_word(first)}")
+    drafts = [p for p in live if p["status"] == "draft" and p["ops"]]
+    blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
+    hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
+    if not patches and not reply["unassigned"]:
+        hints.append("git session patch new NAME")
+    if patches and not live:
+        hints.append("git session close")
+    return hints or ["git session history"]
+
+
+def shell_word(text: str) -> str:
+    """A name as it must be typed in a shell."""
+    safe = all(letter.isalnum() or letter in "-_./" for letter in text)
+    return text if safe and text else "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,283 @@
+"""The recorder's desk: batches of paths and requests come in, one after the other; steps and replies go out.
+
+Single-threaded by design: it is the one writer of sessions (docs/architecture.md, "Processes"). It decides
+nothing; it brings adoption, recording and actions into the right order.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from gitsessiond.actions.adoption import adopt
+from gitsessiond.actions.conflicts import take_saved
+from gitsessiond.actions.context import Asked, Context, Live, Who
+from gitsessiond.actions.judging import judge_session
+from gitsessiond.actions.merges import finish_interrupted
+from gitsessiond.actions.saves import record_reading
+from gitsessiond.actions.starting import reopen_worktree
+from gitsessiond.daemon.dispatch import READS, VERBS
+from gitsessiond.model.errors import BadRequest, Bug, GitSessionError
+from gitsessiond.model.names import id_from, quote_path, unquote_path
+from gitsessiond.model.ownership import Tools
+from gitsessiond.model.records import Gap
+from gitsessiond.store.config import Config
+from gitsessiond.store.repository import Repository, open_repository
+from gitsessiond.store.steps import load_state
+from gitsessiond.store.store import Store, open_store
+from gitsessiond.store.text import diff_lines, merge_text
+from gitsessiond.store.worktree import Reading
+
+CHECKPOINT_SAVES = 500
+CHECKPOINT_IDLE_S = 60.0
+ALIVE_EVERY_S = 20.0
+CONTROL = b".gitsession/"
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+def utc_now() -> datetime:
+    """The clock actions are given."""
+    return datetime.now(UTC)
+
+
+def fresh_id() -> str:
+    """A new id from the system's randomness."""
+    return id_from(os.urandom(6))
+
+
+def open_desk(cwd: str, tell: Tell) -> Desk:
+    """The desk of the repository that holds ``cwd``.
+
+    Raises:
+        GitSessionError: the repository or the state cannot be used; the message says why.
+    """
+    repository = open_repository(cwd)
+    return Desk(repository, open_store(repository), Config(repository), tell)
+
+
+class Desk:
+    """Everything the recorder process owns."""
+
+    def __init__(self, repository: Repository, store: Store, config: Config, tell: Tell) -> None:
+        self.tell = tell
+        tools = Tools(
+            diff=diff_lines,
+            merge3=merge_text,
+            read=store.blob,
+            write=lambda content: store.put("blob", content),
+            new_id=fresh_id,
+        )
+        self.ctx = Context(
+            repository=repository,
+            store=store,
+            config=config,
+            now=utc_now,
+            new_id=fresh_id,
+            tools=tools,
+            tell=lambda event: tell({"event": event}),
+        )
+        self.saves = 0
+        self.last_write = time.monotonic()
+        self.alive_path = os.path.join(repository.state_dir, "alive")
+        self.alive_at = 0.0
+        self.gap_since = last_alive(self.alive_path)
+        self.scanned: set[str] = set()
+        self.load_sessions()
+        finish_interrupted(self.ctx)
+
+    def load_sessions(self) -> None:
+        """Bring every open session into memory; one whose worktree is gone stays open, unrecorded."""
+        for tip in self.ctx.store.refs("refs/sessions/").values():
+            state = load_state(self.ctx.store, tip)
+            if state.session.status != "open":
+                continue
+            live = Live(state=state)
+            self.ctx.sessions[live.sid] = live
+            self.attach(live)
+
+    def attach(self, live: Live) -> None:
+        """Give a session its worktree back, or the words why it has none."""
+        try:
+            live.worktree = reopen_worktree(self.ctx, live.state)
+            live.lost = None
+        except GitSessionError as exc:
+            live.worktree, live.lost = None, exc.message + (f"; {exc.hint}" if exc.hint else "")
+
+    def watches(self) -> list[dict[str, Any]]:
+        """The worktrees to be watched, each with the directories that need no watch."""
+        out = []
+        for live in self.ctx.sessions.values():
+            if live.worktree is not None:
+                ignored = [quote_path(path) for path in live.worktree.ignored_directories()]
+                at = live.worktree.repository
+                out.append({"worktree": at.worktree, "git_dir": at.git_dir, "ignored": ignored})
+        return out
+
+    def batch(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Record what a batch of paths points at: ``{"recorded": {"n", "prune", "left"}}``."""
+        live = self.live_of(str(message.get("worktree", "")))
+        done: dict[str, Any] = {"n": message.get("n"), "prune": [], "left": 0}
+        if live is None or live.worktree is None:
+            return {"recorded": done}
+        try:
+            reading = self.read(live, message)
+            adopt(self.ctx, live)
+            self.record(live, reading)
+            done["prune"] = [quote_path(path) for path in reading.prune]
+            done["left"] = reading.left
+        except GitSessionError as exc:
+            live.worktree.read_again()
+            done["error"] = exc.as_dict()
+            self.tell({"event": {"type": "not_recorded", "session": live.sid, "message": exc.message}})
+        return {"recorded": done}
+
+    def live_of(self, worktree: str) -> Live | None:
+        """The open session of that worktree."""
+        for live in self.ctx.sessions.values():
+            if os.fsdecode(unquote_path(live.state.session.worktree)) == worktree:
+                return live
+        return None
+
+    def read(self, live: Live, message: dict[str, Any]) -> Reading:
+        """Read the paths of a batch; control files are taken as what they say, not recorded."""
+        assert live.worktree is not None
+        if message.get("scan"):
+            return live.worktree.scan()
+        paths = [unquote_path(path) for path in message.get("paths", [])]
+        for path in paths:
+            if path.startswith(CONTROL + b"conflicts/"):
+                take_saved(self.ctx, live, path)
+        return live.worktree.read_paths([path for path in paths if not path.startswith(CONTROL)])
+
+    def record(self, live: Live, reading: Reading) -> None:
+        """One step for what was read, with the gap before it when this is the first look after a pause."""
+        if live.sid not in self.scanned:
+            self.scanned.add(live.sid)
+            if reading.changes and self.gap_since is not None:
+                gap = Gap(since=max(self.gap_since, live.state.session.created_at), until=self.ctx.now())
+                gaps = (*live.state.session.gaps, gap)[-5:]
+                session = live.state.session.model_copy(update={"gaps": gaps})
+                live.state = live.state.with_session(session)
+        if record_reading(self.ctx, live, reading):
+            self.saves += 1
+            self.last_write = time.monotonic()
+        if live.worktree is not None:
+            live.worktree.accept(reading)
+
+    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request: ``{"v": 1, "id", "ok"}`` or ``{"v": 1, "id", "error"}``; never raises."""
+        reply: dict[str, Any] = {"v": 1, "id": message.get("id")}
+        try:
+            asked = decoded(message)
+            action = VERBS.get(asked.verb)
+            if action is None:
+                raise BadRequest(f"no verb {asked.verb!r}", hint="git session -h")
+            self.before_action(asked)
+            known = self.recorded_worktrees()
+            reply["ok"] = action(self.ctx, asked)
+            if asked.verb not in READS:
+                self.last_write = time.monotonic()
+                if self.recorded_worktrees() != known:
+                    self.scanned |= set(self.ctx.sessions)
+                    self.tell({"watch": self.watches()})
+        except GitSessionError as exc:
+            self.ctx.store.drop_pending()
+            reply["error"] = exc.as_dict()
+        except Exception as exc:
+            # The one place where what nobody foresaw becomes words: the log has the traceback, the person the path.
+            self.ctx.store.drop_pending()
+            reply["error"] = self.bug(exc).as_dict()
+        return reply
+
+    def before_action(self, asked: Asked) -> None:
+        """What git did since comes first, in every session; judged edges are known before they are told."""
+        for live in list(self.ctx.sessions.values()):
+            if live.worktree is None and asked.verb not in READS:
+                self.attach(live)
+            if live.worktree is not None:
+                adopt(self.ctx, live)
+            if live.judge_due:
+                judge_session(self.ctx, live)
+
+    def recorded_worktrees(self) -> list[str]:
+        """The worktrees of open sessions that can be recorded."""
+        return [live.worktree.repository.worktree for live in self.ctx.sessions.values() if live.worktree]
+
+    def bug(self, exc: Exception) -> Bug:
+        """Write the traceback to the log and say where it is."""
+        path = os.path.join(self.ctx.repository.state_dir, "logs", "recorder.log")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a", encoding="utf-8") as log:
+            log.write(f"{utc_now().isoformat()} {''.join(traceback.format_exception(exc))}\n")
+        return Bug(f"{type(exc).__name__}: {exc} (details in {path})", hint="git session doctor")
+
+    def idle(self) -> bool:
+        """Work for quiet moments: judge, checkpoint, the sign of life. True when there is more of it."""
+        self.sign_of_life()
+        for live in self.ctx.sessions.values():
+            if live.judge_due:
+                judge_session(self.ctx, live)
+                return True
+        quiet = time.monotonic() - self.last_write > CHECKPOINT_IDLE_S
+        if self.saves >= CHECKPOINT_SAVES or (self.saves and quiet):
+            self.ctx.store.checkpoint()
+            self.saves = 0
+        return False
+
+    def sign_of_life(self) -> None:
+        """Note that recording goes on, so that the next start can tell a gap."""
+        now = time.monotonic()
+        if now - self.alive_at > ALIVE_EVERY_S:
+            self.alive_at = now
+            with open(self.alive_path, "w", encoding="ascii") as file:
+                file.write(utc_now().isoformat() + "\n")
+
+    def close(self) -> None:
+        """A last checkpoint and sign of life; worktrees keep what they know for the next start."""
+        self.alive_at = -ALIVE_EVERY_S * 2
+        self.sign_of_life()
+        for live in self.ctx.sessions.values():
+            if live.worktree is not None:
+                live.worktree.close()
+        self.ctx.store.close()
+
+
+def last_alive(path: str) -> datetime | None:
+    """When recording was last known to go on; None: never, or just now."""
+    try:
+        with open(path, encoding="ascii") as file:
+            seen = datetime.fromisoformat(file.read().strip())
+    except (OSError, ValueError):
+        return None
+    return seen if (utc_now() - seen).total_seconds() > 2 * ALIVE_EVERY_S else None
+
+
+def decoded(message: dict[str, Any]) -> Asked:
+    """A request as actions take it.
+
+    Raises:
+        BadRequest: fields are missing or of the wrong kind.
+    """
+    args, who = message.get("args", {}), message.get("who", {})
+    if not isinstance(args, dict) or not isinstance(who, dict) or not isinstance(message.get("verb"), str):
+        raise BadRequest("not a request: verb, args and who are needed", hint="see docs/protocol.md")
+    cwd, session, env = who.get("cwd"), who.get("session"), who.get("env", {})
+    if not isinstance(cwd, str) or not isinstance(env, dict) or not (session is None or isinstance(session, str)):
+        raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
+    tty, pid = who.get("tty"), who.get("pid")
+    return Asked(
+        verb=message["verb"],
+        args=args,
+        who=Who(
+            cwd=cwd,
+            session=session or None,
+            tty=tty if isinstance(tty, str) else None,
+            pid=pid if isinstance(pid, int) else None,
+            env={str(name): str(value) for name, value in env.items()},
+        ),
+    )

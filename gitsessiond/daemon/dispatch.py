@@ -1,0 +1,53 @@
+"""Which action answers which verb; nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gitsessiond.actions import assigning, conflicts, ending, merging, patches, recorded, sessions, starting, upkeep
+from gitsessiond.actions.context import Asked, Context
+
+Action = Callable[[Context, Asked], dict[str, Any]]
+
+VERBS: dict[str, Action] = {
+    "session.start": starting.start_session,
+    "session.list": sessions.list_sessions,
+    "session.status": sessions.status_of,
+    "session.rename": sessions.rename_session,
+    "session.switch": sessions.switch_session,
+    "session.close": ending.close_session,
+    "session.abandon": ending.abandon_session,
+    "session.reopen": ending.reopen_session,
+    "patch.new": patches.new_patch,
+    "patch.list": patches.list_patches,
+    "patch.show": patches.show_patch,
+    "patch.use": patches.use_patch,
+    "patch.ready": patches.ready_patch,
+    "patch.depend": patches.depend_patch,
+    "patch.validate": merging.validate,
+    "patch.ops": patches.patch_ops,
+    "patch.diff": patches.diff_patch,
+    "patch.rename": patches.rename_patch,
+    "patch.abandon": patches.abandon_patch,
+    "patch.reopen": patches.reopen_patch,
+    "assign": assigning.assign_edits,
+    "unassigned": assigning.list_unassigned,
+    "commit": merging.commit,
+    "merge": merging.merge,
+    "conflicts": conflicts.list_conflicts,
+    "conflict.show": conflicts.show_conflict,
+    "resolve": conflicts.resolve,
+    "history": recorded.show_history,
+    "restore": recorded.restore_files,
+    "doctor": upkeep.doctor,
+    "uninstall": upkeep.uninstall,
+    "checkpoint": upkeep.checkpoint,
+}
+
+READS = frozenset(
+    {
+        "session.list", "session.status", "session.switch", "patch.list", "patch.show", "patch.validate",
+        "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history",
+    }
+)  # fmt: skip

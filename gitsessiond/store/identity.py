@@ -1,0 +1,37 @@
+"""Who somebody is, as git itself finds it: environment of the asker, ``git -c``, config."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from gitsessiond.model.errors import GitSessionError, Refused
+from gitsessiond.store.git import run_git
+
+PASSED_ON = re.compile(
+    r"^(GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)|GIT_CONFIG_(PARAMETERS|COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)"
+    r"|EMAIL|HOME|XDG_CONFIG_HOME|TZ|SSH_AUTH_SOCK|GNUPGHOME|GPG_TTY|PATH)$"
+)
+
+
+def identity_env(env: Mapping[str, str]) -> dict[str, str]:
+    """What of an asker's environment git children may see: identity, config and signing, nothing that names files."""
+    return {name: value for name, value in env.items() if PASSED_ON.match(name)}
+
+
+def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:
+    """``Name <email>`` of the person who asks (git-var(1), GIT_AUTHOR_IDENT).
+
+    Raises:
+        Refused: git knows no identity here; nothing was written.
+    """
+    chosen = env.get("GITSESSION_USER")
+    if chosen:
+        return chosen
+    try:
+        told = run_git(["var", f"GIT_{who}_IDENT"], cwd=cwd, env=identity_env(env)).out
+    except GitSessionError as exc:
+        raise Refused("git does not know who you are", hint="git config --global user.email you@example.org") from exc
+    ident = os.fsdecode(told).strip()
+    return ident[: ident.rfind(">") + 1]

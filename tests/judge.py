@@ -1,0 +1,187 @@
+"""The judge of the invariants: it runs git processes only, reads what plain git can read, and imports nothing of ours.
+
+It looks at a repository after ``git session daemon checkpoint``: the store is an ordinary bare repository with
+``refs/sessions/<sid>``, whose tree docs/format.md describes. Each check returns nothing or raises
+:class:`Broken` with the invariant's name. What needs the dependency graph takes it as data (``status --json``).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+NEVER = (":(exclude,glob)**/.env", ":(exclude,glob)**/*.pem", ":(exclude,glob)**/id_*", ":(exclude,glob)**/*.key")
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+class Judge:
+    """Judges one repository's session."""
+
+    def __init__(self, worktree: Path, sid: str, wid: str) -> None:
+        self.worktree, self.sid, self.wid = worktree, sid, wid
+        self.common = Path(self.out(["rev-parse", "--path-format=absolute", "--git-common-dir"]))
+        self.store = self.common / "gitsession" / "store.git"
+        self.scratch = tempfile.mkdtemp(prefix="judge-")
+        self.made = 0
+
+    def run(self, args: Sequence[str], env: Mapping[str, str] | None = None, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            ["git", *args], cwd=self.worktree, env={**os.environ, **(env or {})}, input=stdin, capture_output=True
+        )
+
+    def out(self, args: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+        done = self.run(args, env)
+        if done.returncode:
+            raise Broken(f"git {args} failed: {os.fsdecode(done.stderr)}")
+        return os.fsdecode(done.stdout).strip()
+
+    @property
+    def objects(self) -> dict[str, str]:
+        """Scratch objects that see the store and the repository; nothing is written into either."""
+        both = f"{self.store / 'objects'}:{self.common / 'objects'}"
+        return {"GIT_OBJECT_DIRECTORY": self.scratch, "GIT_ALTERNATE_OBJECT_DIRECTORIES": both}
+
+    def recorded(self, inside: str) -> str | None:
+        """An object of the last step, by its path in the step's tree."""
+        done = self.run(["--git-dir", str(self.store), "rev-parse", "-q", "--verify", f"refs/sessions/{self.sid}:{inside}"])
+        return os.fsdecode(done.stdout).strip() if done.returncode == 0 else None
+
+    def disk_tree(self) -> str:
+        """What ``git add -A`` would store now, computed beside the user's index and objects."""
+        index = Path(self.scratch) / "judge-index"
+        env = {**self.objects, "GIT_INDEX_FILE": str(index)}
+        if index.exists():
+            index.unlink()
+        real = Path(self.out(["rev-parse", "--path-format=absolute", "--git-dir"])) / "index"
+        if real.exists():
+            index.write_bytes(real.read_bytes())
+        tracked = set(self.out(["ls-files"]).splitlines())
+        done = self.run(["add", "-A", "--", ".", ":(exclude).gitsession"], env)
+        if done.returncode:
+            raise Broken(f"judge cannot add: {os.fsdecode(done.stderr)}")
+        staged = self.out(["ls-files"], env).splitlines()
+        hidden = [path for path in staged if path not in tracked and never(path)]
+        if hidden:
+            self.out(["rm", "-q", "--cached", "--", *hidden], env)
+        return self.out(["write-tree"], env)
+
+    def i1(self) -> None:
+        """The recorded work equals the disk."""
+        found, wanted = self.recorded(f"work/{self.wid}"), self.disk_tree()
+        empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+        if (found or empty) != wanted:
+            diff = self.out(["diff", "--stat", found or empty, wanted], self.objects)
+            raise Broken(f"I1: recorded work is not the disk (recorded -> disk):\n{diff}")
+
+    def commit(self, tree: str, parents: Iterable[str]) -> str:
+        """A commit for merging: fixed author, numbered message."""
+        self.made += 1
+        args = ["commit-tree", tree, "-m", f"judge {self.made}"]
+        for parent in parents:
+            args += ["-p", parent]
+        return self.out(args, self.objects)
+
+    def merge(self, name: str, ancestor: str, ours: str, theirs: str) -> str:
+        """Tree of the three-way merge of three trees, by git."""
+        base = self.commit(ancestor, ())
+        left, right = self.commit(ours, (base,)), self.commit(theirs, (base,))
+        done = self.run(
+            ["-c", "merge.directoryRenames=false", "-c", "merge.renameLimit=0", "merge-tree", "--write-tree", left, right],
+            self.objects,
+        )
+        if done.returncode:
+            raise Broken(f"{name}: merge conflicts: {os.fsdecode(done.stdout)}")
+        return os.fsdecode(done.stdout).split("\n")[0]
+
+    def patch_tree(self, pid: str) -> str:
+        tree = self.recorded(f"patches/{pid}/tree")
+        return tree or "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+    def fold(self, name: str, base: str, order: Sequence[str], needs: Mapping[str, set[str]]) -> str:
+        """The patches of ``order`` merged one by one onto ``base``, each with its own context as ancestor."""
+        done: str = base
+        for pid in order:
+            below = [other for other in order if other in closure(pid, needs)]
+            context = self.fold(name, base, below, needs) if below else base
+            done = self.merge(name, context, done, self.patch_tree(pid))
+        return done
+
+    def i2(self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], unassigned: bool) -> str:
+        """All patches folded give all assigned work; without unassigned edits, exactly the disk."""
+        folded = self.fold("I2", base, order, needs)
+        work = self.recorded(f"work/{self.wid}")
+        if not unassigned and folded != work:
+            diff = self.out(["diff", folded, work or ""], self.objects)
+            raise Broken(f"I2: patches folded are not the work (folded -> work):\n{diff}")
+        return folded
+
+    def i3(self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], seed: int, most: int = 6) -> None:
+        """Every order that respects dependencies merges without conflict to the same tree (a sample of the orders)."""
+        everything = self.fold("I3", base, order, needs)
+        rng = random.Random(seed)
+        orders = [o for o in itertools.permutations(order) if respects(o, needs)] if len(order) <= 4 else []
+        rng.shuffle(orders)
+        for chosen in orders[:most]:
+            if self.fold("I3", base, chosen, needs) != everything:
+                raise Broken(f"I3: order {chosen} gives another tree")
+        for _ in range(2):
+            wanted = {pid for pid in order if rng.random() < 0.5}
+            closed = [pid for pid in order if pid in wanted or any(pid in closure(w, needs) for w in wanted)]
+            self.fold("I3 subset", base, closed, needs)
+
+    def landing(self, base: str, order: Sequence[str], series: Mapping[str, str]) -> str:
+        """Merge the real series tips one after the other onto the base commit with plain git merges."""
+        done = base
+        for pid in order:
+            merged = self.run(
+                ["-c", "merge.directoryRenames=false", "merge-tree", "--write-tree", done, series[pid]], self.objects
+            )
+            if merged.returncode:
+                raise Broken(f"I3 series: {os.fsdecode(merged.stdout)}")
+            done = self.commit(os.fsdecode(merged.stdout).split("\n")[0], (done, series[pid]))
+        return self.out(["rev-parse", f"{done}^{{tree}}"], self.objects)
+
+    def i6(self, needs: Mapping[str, set[str]]) -> None:
+        """The dependency graph is acyclic."""
+        for pid in needs:
+            if pid in closure(pid, needs):
+                raise Broken(f"I6: {pid} depends on itself")
+
+    def fsck(self) -> None:
+        """Both repositories are sound."""
+        for where in (["-C", str(self.worktree)], ["--git-dir", str(self.store)]):
+            done = self.run([*where, "fsck", "--strict", "--no-dangling"])
+            if done.returncode:
+                raise Broken(f"fsck {where}: {os.fsdecode(done.stdout + done.stderr)}")
+
+
+def never(path: str) -> bool:
+    """The patterns that are recorded nowhere while untracked."""
+    name = path.rpartition("/")[2]
+    return name == ".env" or name.startswith("id_") or name.endswith((".pem", ".key"))
+
+
+def closure(pid: str, needs: Mapping[str, set[str]]) -> set[str]:
+    """Everything ``pid`` depends on, directly or not."""
+    seen: set[str] = set()
+    todo = list(needs.get(pid, ()))
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo += needs.get(one, ())
+    return seen
+
+
+def respects(order: Sequence[str], needs: Mapping[str, set[str]]) -> bool:
+    """Whether each patch comes after all it depends on."""
+    place = {pid: at for at, pid in enumerate(order)}
+    return all(place[other] < place[pid] for pid in order for other in needs.get(pid, ()) if other in place)
