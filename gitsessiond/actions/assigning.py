@@ -19,6 +19,7 @@ from gitsessiond.model.ownership import Assigned, assign, unassigned_rows
 from gitsessiond.model.records import Patch
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
+from gitsessiond.store.trees import entry_at
 
 LINES = re.compile(r"^(?P<path>.+):(?P<first>\d+)(?:-(?P<last>\d+))?$", re.DOTALL)
 
@@ -42,7 +43,7 @@ def first_line(ctx: Context, state: State, path: bytes, lines: tuple[int, int] |
     """The first line of an edit as it stands on disk; None for a deletion or a whole-file fact."""
     if lines is None or lines[1] < lines[0]:
         return None
-    entry = ctx.store.entry_at(state.work, path)
+    entry = entry_at(ctx.store, state.work, path)
     if entry is None or entry.mode == 0o160000:
         return None
     text = ctx.store.blob(entry.oid).split(b"\n")

@@ -15,10 +15,11 @@ from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import Owners, graph_of, versions
 from gitsessiond.model.values import Entry, Placed
+from gitsessiond.store.chain import read_commit
 from gitsessiond.store.anchors import move_projections, write_anchor
 from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
-from gitsessiond.store.trees import edit_tree
+from gitsessiond.store.trees import edit_tree, entry_at
 
 
 def publish(
@@ -72,7 +73,7 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
         if not missing:
             return after, live.shown
     graph = graph_of(after.owners)
-    base_tree = ctx.store.tree_of_commit(after.session.base)
+    base_tree = read_commit(ctx.store, after.session.base).tree
     same_base = after.session.base == live.state.session.base
     trees: dict[str, str] = {}
     shown: dict[str, dict[bytes, Entry | None]] = {}
@@ -84,7 +85,7 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
             edits = overlay_step(old, overlay)
             back = {path: None for path, entry in edits.items() if entry is BACK_TO_BASE}
             full = {path: entry for path, entry in edits.items() if path not in back}
-            full.update({path: ctx.store.entry_at(base_tree, path) for path in back})
+            full.update({path: entry_at(ctx.store, base_tree, path) for path in back})
             trees[pid] = edit_tree(ctx.store, after.trees[pid], full) if full else after.trees[pid]
         else:
             trees[pid] = edit_tree(ctx.store, base_tree, overlay) if overlay else base_tree
@@ -94,7 +95,7 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
 def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
     """The trees a patch's diff goes between: what it stands on, and its own version."""
     closure = graph_of(state.owners).closure(pid)
-    base_tree = ctx.store.tree_of_commit(state.session.base)
+    base_tree = read_commit(ctx.store, state.session.base).tree
     under = edit_tree(ctx.store, base_tree, versions(state.owners, closure, ctx.tools))
     return under, edit_tree(ctx.store, base_tree, versions(state.owners, closure | {pid}, ctx.tools))
 
