@@ -1,0 +1,233 @@
+"""Objects that cross between the user's repository and our store, either way.
+
+Into the repository go only series commits and anchors, as loose objects: durable before a ref names them.
+Into the store go copies of every commit of the user that a step names, since the user's gc may remove it
+there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.store.layout import sync
+from gitsessiond.store.objects import Object, loose_bytes
+
+
+class Objects(Protocol):
+    """What crossing needs of a :class:`gitsessiond.store.store.Store`."""
+
+    @property
+    def common_dir(self) -> str: ...  # noqa: D102 - see Store
+
+    def read(self, oid: str) -> Object: ...  # noqa: D102
+
+    def put(self, kind: str, data: bytes) -> str: ...  # noqa: D102
+
+    def own_has(self, oid: str) -> bool: ...  # noqa: D102
+
+    def in_repository(self, oid: str) -> bool: ...  # noqa: D102
+
+
+# -- names inside objects -------------------------------------------------------------------------------
+
+
+def tree_items(data: bytes) -> Iterator[tuple[int, bytes, str]]:
+    """Mode, name and id of each entry of a tree object, in its order.
+
+    Raises:
+        StateUnreadable: the bytes are no tree.
+    """
+    at = 0
+    try:
+        while at < len(data):
+            space = data.index(b" ", at)
+            end = data.index(b"\0", space)
+            yield int(data[at:space], 8), data[space + 1 : end], data[end + 1 : end + 21].hex()
+            at = end + 21
+    except ValueError as exc:
+        raise StateUnreadable("a tree object is damaged", hint="git session doctor") from exc
+
+
+def commit_links(data: bytes) -> tuple[str, list[str]]:
+    """The tree and the parents a commit object names.
+
+    Raises:
+        StateUnreadable: the bytes are no commit.
+    """
+    lines = data.split(b"\n\n", 1)[0].split(b"\n")
+    if not lines[0].startswith(b"tree "):
+        raise StateUnreadable("a commit object is damaged", hint="git session doctor")
+    parents = []
+    for line in lines[1:]:
+        if not line.startswith(b"parent "):
+            break
+        parents.append(line[7:].decode("ascii", "replace"))
+    return lines[0][5:].decode("ascii", "replace"), parents
+
+
+# -- into the repository --------------------------------------------------------------------------------
+
+
+def deposit(store: Objects, oids: Iterable[str]) -> None:
+    """Write ``oids`` and all they reach that the repository lacks into it, durably, contents before their
+    users.
+
+    Objects that are there already are made young again, so that a gc under way does not take them before
+    our ref moves; and zero-length loose files of a power cut, which git would take for the object, are
+    removed first.
+
+    Raises:
+        StateUnreadable: an object is in neither place.
+        StoreFailed: the disk refused.
+    """
+    lacking: dict[str, Object] = {}
+    for oid in oids:
+        _collect(store, oid, lacking)
+    ranks: dict[int, list[tuple[str, Object]]] = {}
+    for oid, found in lacking.items():
+        ranks.setdefault(2 if found.kind in ("commit", "tag") else 1, []).append((oid, found))
+    try:
+        for _, rank in sorted(ranks.items()):
+            _write_loose(store.common_dir, rank)
+    except OSError as exc:
+        raise StoreFailed(
+            f"objects cannot be written into the repository: {exc}", hint="check the disk, then run it again"
+        ) from exc
+
+
+def _collect(store: Objects, start: str, lacking: dict[str, Object]) -> None:
+    """Gather what is reachable from ``start`` and lacks in the repository; where it has one, it has what it
+    reaches.
+    """
+    todo = [start]
+    while todo:
+        oid = todo.pop()
+        if oid in lacking:
+            continue
+        if store.in_repository(oid):
+            _freshen(store.common_dir, oid)
+            continue
+        found = store.read(oid)
+        lacking[oid] = found
+        if found.kind == "commit":
+            tree, parents = commit_links(found.data)
+            todo += [tree, *parents]
+        elif found.kind == "tree":
+            todo += [child for mode, _, child in tree_items(found.data) if mode != 0o160000]
+
+
+def loose_path(common_dir: str, oid: str) -> str:
+    """Where the repository keeps this object when it is loose."""
+    return os.path.join(common_dir, "objects", oid[:2], oid[2:])
+
+
+def _freshen(common_dir: str, oid: str) -> None:
+    """Touch a loose object, as git does when it finds that it has what it was asked to write."""
+    try:
+        os.utime(loose_path(common_dir, oid))
+    except OSError:
+        pass  # packed, or another user's file: git prunes neither before two weeks
+
+
+def heal_empty(common_dir: str, oid: str) -> bool:
+    """Remove the object's loose file if it is empty (a power cut); whether one was removed."""
+    path = loose_path(common_dir, oid)
+    try:
+        if os.stat(path).st_size > 0:
+            return False
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise StoreFailed(f"the empty object file {path} cannot be removed: {exc}", hint="remove it") from exc
+    return True
+
+
+def _write_loose(common_dir: str, objects: list[tuple[str, Object]]) -> None:
+    """Write loose objects: drafts, their syncs (at once: the disk serves them together), links, directory
+    syncs.
+    """
+    drafts: list[tuple[int, str, str]] = []
+    try:
+        for oid, (kind, data) in objects:
+            path = loose_path(common_dir, oid)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            handle, draft = tempfile.mkstemp(prefix="tmp_obj_", dir=os.path.dirname(path))
+            drafts.append((handle, draft, path))
+            _write_all(handle, loose_bytes(kind, data))
+            os.fchmod(handle, 0o444)
+        _sync_all([handle for handle, _, _ in drafts])
+        for _, draft, path in drafts:
+            os.replace(draft, path)
+    finally:
+        for handle, draft, _ in drafts:
+            os.close(handle)
+            if os.path.exists(draft):
+                os.unlink(draft)
+    for directory in {os.path.dirname(path) for _, _, path in drafts}:
+        sync(directory)
+    sync(os.path.join(common_dir, "objects"))
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _sync_all(handles: list[int]) -> None:
+    """fsync many files; from four on side by side, so that they share the disk's flush."""
+    if len(handles) < 4:
+        for handle in handles:
+            os.fsync(handle)
+        return
+    with ThreadPoolExecutor(max_workers=min(16, len(handles))) as pool:
+        list(pool.map(os.fsync, handles))
+
+
+# -- into the store -------------------------------------------------------------------------------------
+
+
+def copy_in(store: Objects, commits: Iterable[str], stop: frozenset[str]) -> None:
+    """Copy commits and what they change into the store, down to commits that it has or that are in ``stop``.
+
+    What a commit shares with its first parent at the same path is held where the parent is held, so only what
+    differs is copied. Ancestors of ``stop`` other than ``stop`` itself must not be reachable around it.
+    """
+    todo = list(commits)
+    while todo:
+        oid = todo.pop()
+        if oid in stop or store.own_has(oid):
+            continue
+        found = store.read(oid)
+        tree, parents = commit_links(found.data)
+        beside = commit_links(store.read(parents[0]).data)[0] if parents else None
+        _copy_tree(store, tree, beside)
+        store.put("commit", found.data)
+        todo += parents
+
+
+def _copy_tree(store: Objects, tree: str, beside: str | None) -> None:
+    """Copy a tree and below, without what stands under the same name in the tree ``beside`` it."""
+    if tree == beside:
+        return
+    data = store.read(tree).data
+    there = (
+        {}
+        if beside is None
+        else {name: (mode, oid) for mode, name, oid in tree_items(store.read(beside).data)}
+    )
+    for mode, name, oid in tree_items(data):
+        other = there.get(name)
+        if mode == 0o160000 or other == (mode, oid):
+            continue
+        if mode == 0o40000:
+            _copy_tree(store, oid, other[1] if other and other[0] == 0o40000 else None)
+        elif not store.own_has(oid):
+            store.put(*store.read(oid))
+    store.put("tree", data)

@@ -1,0 +1,138 @@
+"""The directories of our state: made, checked, and their refs read (docs/format.md, "Layout")."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+
+import pygit2
+
+from gitsessiond.model.errors import StateUnreadable
+from gitsessiond.store.git import run_git
+
+FORMAT = 1
+
+_CONFIG = (
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("receive.autogc", "false"),
+    ("core.logAllRefUpdates", "false"),
+)
+
+
+def prepare(state_dir: str, common_dir: str) -> None:
+    """Make the state directory and store.git unless they are there.
+
+    Raises:
+        StateUnreadable: the state is of a newer format.
+        StoreFailed: git refused.
+        OSError: the disk refused.
+    """
+    os.makedirs(state_dir, mode=0o700, exist_ok=True)
+    _check_format(os.path.join(state_dir, "format"))
+    store = os.path.join(state_dir, "store.git")
+    if not os.path.isdir(store):
+        _create(store, os.path.join(common_dir, "objects"))
+    _remove_drafts(state_dir, os.path.join(store, "objects", "pack"))
+
+
+def _check_format(path: str) -> None:
+    """Read the format's number, or write it where there is none yet."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            found = file.read().strip()
+    except FileNotFoundError:
+        write_durably(path, f"{FORMAT}\n".encode())
+        return
+    if not found.isdecimal():
+        raise StateUnreadable(f"{path} holds {found[:20]!r}, not a format number", hint="git session doctor")
+    if int(found) > FORMAT:
+        raise StateUnreadable(
+            f"the state has format {found}; this gitsessiond knows {FORMAT}",
+            hint="install a newer gitsessiond",
+        )
+
+
+def _create(store: str, objects: str) -> None:
+    """Make store.git whole under another name, then rename it: a crash leaves none or a good one.
+
+    Always the "files" ref format and SHA-1, whatever the user's defaults are. The alternates are for plain
+    git that reads the store; we read and write without them.
+    """
+    draft = f"{store}.new-{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    env = {"GIT_DEFAULT_REF_FORMAT": "files", "GIT_DEFAULT_HASH": "sha1"}
+    run_git(["init", "-q", "--bare", "--template=", draft], env=env)
+    for name, value in _CONFIG:
+        run_git(["config", name, value], git_dir=draft)
+    os.makedirs(os.path.join(draft, "objects", "info"), exist_ok=True)
+    os.makedirs(os.path.join(draft, "refs", "sessions"), exist_ok=True)
+    back = os.path.relpath(os.path.realpath(objects), os.path.realpath(os.path.join(draft, "objects")))
+    write_durably(os.path.join(draft, "objects", "info", "alternates"), os.fsencode(back) + b"\n")
+    for directory, _, names in os.walk(draft):
+        for name in names:
+            sync(os.path.join(directory, name))
+        sync(directory)
+    try:
+        os.rename(draft, store)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not os.path.isdir(store):  # else another process was quicker
+            raise
+    sync(os.path.dirname(store))
+
+
+def _remove_drafts(state_dir: str, packs: str) -> None:
+    """Remove what a killed process left half-written. Only the one writer calls this, before it writes."""
+    for name in os.listdir(state_dir):
+        if name.startswith("store.git.new-"):
+            shutil.rmtree(os.path.join(state_dir, name), ignore_errors=True)
+    for name in os.listdir(packs):
+        if name.startswith(("tmp_", ".tmp-")):
+            os.unlink(os.path.join(packs, name))
+
+
+def read_refs(git_dir: str) -> dict[str, str]:
+    """All refs of store.git as plain git sees them.
+
+    Raises:
+        StateUnreadable: a ref file is damaged.
+    """
+    try:
+        repo = pygit2.Repository(git_dir)
+        names = [name for name in repo.listall_references() if name.startswith("refs/")]
+        return {name: str(repo.references[name].target) for name in names}
+    except (pygit2.GitError, KeyError, ValueError) as exc:
+        raise StateUnreadable(
+            f"the refs of {git_dir} cannot be read: {exc}", hint="git session doctor"
+        ) from exc
+
+
+def sync_refs(git_dir: str, names: Iterable[str]) -> None:
+    """Make renames of ref files durable: git syncs the files, not the directories they are in."""
+    for directory in {os.path.dirname(os.path.join(git_dir, name)) for name in names}:
+        if os.path.isdir(directory):  # git removes a directory with its last ref
+            sync(directory)
+    sync(os.path.join(git_dir, "refs"))
+    sync(git_dir)
+
+
+def write_durably(path: str, data: bytes) -> None:
+    """Write a small file whole or not at all: draft, sync, rename, sync of its directory."""
+    draft = f"{path}.tmp-{os.getpid()}"
+    with open(draft, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+    sync(os.path.dirname(path))
+
+
+def sync(path: str) -> None:
+    """fsync a file or directory by its path."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,294 @@
+"""The store: objects and refs of all sessions of one repository (docs/format.md).
+
+Objects are written to a journal and packed later; the user's repository is read, and written only by
+:meth:`Store.to_repository` and :meth:`Store.move_repository_refs`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol
+
+import pygit2
+
+from gitsessiond.model.errors import Moved, StateUnreadable, StoreFailed
+from gitsessiond.store.crossing import copy_in, deposit, heal_empty
+from gitsessiond.store.journal import Journal
+from gitsessiond.store.layout import prepare, read_refs, sync_refs
+from gitsessiond.store.objects import KIND_NAMES, Object, oid_of, pack_entry, read_entry
+from gitsessiond.store.packs import pack_records
+from gitsessiond.store.refs import RefMove, move_refs
+from gitsessiond.store.trees import TreeCache
+
+__all__ = ["RefMove", "Store", "open_store"]
+
+_SPILL = 32 * 1024 * 1024  # pending bytes after which objects go to the journal before their step does
+
+
+class HasDirs(Protocol):
+    """What the store needs to know of a repository (:class:`gitsessiond.store.repository.Repository`)."""
+
+    @property
+    def common_dir(self) -> str:
+        """The repository's common directory, absolute."""
+        ...
+
+    @property
+    def state_dir(self) -> str:
+        """Where our state lies: ``<common dir>/gitsession``."""
+        ...
+
+
+class Store:
+    """The open store. One process at a time may hold one: the holder of the repository's authority."""
+
+    def __init__(self, common_dir: str, state_dir: str, journal: Journal) -> None:
+        self.common_dir, self.state_dir = common_dir, state_dir
+        self.git_dir = os.path.join(state_dir, "store.git")
+        self.journal = journal
+        self.trees = TreeCache()
+        self._pending: dict[str, bytes] = {}
+        self._pending_bytes = 0
+        self._open_packs()
+        self._theirs = pygit2.Odb(os.path.join(common_dir, "objects"))
+        self._packed_refs = read_refs(self.git_dir)
+        self.damage = self._missing_packs()
+
+    # -- objects ----------------------------------------------------------------------------------------
+
+    def read(self, oid: str) -> Object:
+        """An object, wherever it is: pending, journal, own packs, then the repository.
+
+        Raises:
+            StateUnreadable: it is nowhere, or damaged.
+        """
+        entry = self._pending.get(oid) or self.journal.entry(oid)
+        if entry is not None:
+            return read_entry(entry, oid)
+        found = self._packed(oid) or self._borrowed(oid)
+        if found is None:
+            raise StateUnreadable(f"object {oid} is missing", hint="git session doctor")
+        return found
+
+    def _packed(self, oid: str) -> Object | None:
+        """An object of our packs; None when they lack it."""
+        wanted = pygit2.Oid(hex=oid)
+        if not self._packs.exists(wanted):
+            return None
+        try:
+            number, data = self._packs.read(wanted)
+        except (KeyError, pygit2.GitError):
+            self._open_packs()  # its pack was merged into another since it was opened
+            try:
+                number, data = self._packs.read(wanted)
+            except (KeyError, pygit2.GitError) as exc:
+                raise StateUnreadable(
+                    f"object {oid} cannot be read: {exc}", hint="git session doctor"
+                ) from exc
+        return Object(KIND_NAMES[int(number)], data)
+
+    def _borrowed(self, oid: str) -> Object | None:
+        """An object of the user's repository; None when it lacks it."""
+        wanted = pygit2.Oid(hex=oid)
+        try:
+            number, data = self._theirs.read(wanted)
+        except KeyError:
+            return None
+        except pygit2.GitError:
+            # a pack went away under us (their gc): look again with fresh eyes, then believe it
+            self._theirs = pygit2.Odb(os.path.join(self.common_dir, "objects"))
+            try:
+                number, data = self._theirs.read(wanted)
+            except KeyError:
+                return None
+            except pygit2.GitError as exc:
+                raise StateUnreadable(
+                    f"object {oid} of the repository cannot be read: {exc}",
+                    hint="git fsck; git session doctor --fix",
+                ) from exc
+        return Object(KIND_NAMES[int(number)], data)
+
+    def blob(self, oid: str) -> bytes:
+        """The content of a blob."""
+        kind, data = self.read(oid)
+        if kind != "blob":
+            raise StateUnreadable(f"object {oid} is a {kind}, not a blob", hint="git session doctor")
+        return data
+
+    def put(self, kind: str, data: bytes) -> str:
+        """Hash an object, keep it for the next :meth:`commit`, return its id.
+
+        It is skipped only when *our own* store has it, never because the repository does: what the
+        repository holds without a ref, its gc may remove.
+        """
+        oid = oid_of(kind, data)
+        if not self.own_has(oid):
+            entry = pack_entry(kind, data)
+            self._pending[oid] = entry
+            self._pending_bytes += len(entry)
+            if self._pending_bytes > _SPILL:
+                self._flush(())
+        return oid
+
+    def own_has(self, oid: str) -> bool:
+        """Whether our own pending objects, journal or packs hold it."""
+        return oid in self._pending or oid in self.journal or self._packs.exists(pygit2.Oid(hex=oid))
+
+    def in_repository(self, oid: str) -> bool:
+        """Whether the user's repository holds it (a zero-length loose file does not count)."""
+        if not self._theirs.exists(pygit2.Oid(hex=oid)):
+            return False
+        if heal_empty(self.common_dir, oid):
+            return self._theirs.exists(pygit2.Oid(hex=oid))
+        return True
+
+    def drop_pending(self) -> None:
+        """Forget objects put since the last commit."""
+        self._pending, self._pending_bytes = {}, 0
+
+    # -- refs and records -------------------------------------------------------------------------------
+
+    def ref(self, name: str) -> str | None:
+        """Where a ref of the store stands, or None."""
+        if name in self.journal.moved:
+            return self.journal.moved[name]
+        return self._packed_refs.get(name)
+
+    def refs(self, prefix: str = "refs/") -> dict[str, str]:
+        """All refs of the store that begin with ``prefix``."""
+        found: dict[str, str | None] = {**self._packed_refs, **self.journal.moved}
+        return {
+            name: oid for name, oid in sorted(found.items()) if oid is not None and name.startswith(prefix)
+        }
+
+    def commit(self, moves: Sequence[RefMove]) -> None:
+        """Write all pending objects and ``moves`` as one durable record: the commit point of a step.
+
+        Raises:
+            Moved: a ref is not at its old value; nothing was written.
+            StoreFailed: the disk refused; the store is as before, and the objects stay pending.
+        """
+        for move in moves:
+            if self.ref(move.name) != move.old:
+                raise Moved(f"{move.name} moved meanwhile", hint="run the command again")
+        if moves or self._pending:
+            self._flush(moves)
+
+    def _flush(self, moves: Sequence[RefMove]) -> None:
+        self.journal.append(self._pending, moves)
+        self.drop_pending()
+
+    # -- checkpoints ------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Bring everything recorded into packs and refs of store.git, where plain git can read it."""
+        record = self.journal.last_record
+        directory = os.path.join(self.git_dir, "objects", "pack")
+        name = pack_records(self.journal.path, record, directory)
+        self._settle(record, {name: 0} if name else {})
+
+    def _settle(self, record: int, packs: Mapping[str, int]) -> None:
+        """The end of a checkpoint, once its pack is on the disk: refs, then one transaction empties the
+        journal.
+        """
+        moved = self.journal.moves_up_to(record)
+        move_refs(
+            self.git_dir,
+            [
+                RefMove(name, self._packed_refs.get(name), new)
+                for name, new in moved.items()
+                if self._packed_refs.get(name) != new
+            ],
+            "checkpoint",
+            compare=False,
+        )
+        sync_refs(self.git_dir, moved)
+        self._packs.refresh()
+        self.journal.forget(record, packs)
+        self._packed_refs = read_refs(self.git_dir)
+
+    def _open_packs(self) -> None:
+        """Read own packs only: without the alternates that store.git names for plain git."""
+        self._packs = pygit2.OdbBackendPack(os.path.join(self.git_dir, "objects"))
+
+    def _missing_packs(self) -> tuple[str, ...]:
+        directory = os.path.join(self.git_dir, "objects", "pack")
+        there = set(os.listdir(directory))
+        return tuple(name for name in self.journal.packs() if f"{name}.idx" not in there)
+
+    # -- the user's repository --------------------------------------------------------------------------
+
+    def to_repository(self, oids: Iterable[str]) -> None:
+        """Make these commits and all they reach exist in the user's repository, durably, before a ref names
+        them.
+        """
+        deposit(self, oids)
+
+    def copy_in(self, commits: Iterable[str], stop: Iterable[str]) -> None:
+        """Put copies of ``commits`` and what they reach, except what ``stop`` reaches, into the store
+        (pending).
+
+        For commits of the user that a step is about to name: their own branch may let go of them at any time.
+        """
+        copy_in(self, commits, frozenset(stop))
+
+    def move_repository_refs(
+        self, moves: Sequence[RefMove], why: str, *, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Move refs of the user's repository by ``git update-ref``; see
+        :func:`gitsessiond.store.refs.move_refs`.
+        """
+        move_refs(self.common_dir, moves, why, env=env)
+
+    # -- rest -------------------------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, int]:
+        """Figures for `daemon status`."""
+        directory = os.path.join(self.git_dir, "objects", "pack")
+        sizes = [entry.stat().st_size for entry in os.scandir(directory) if entry.name.endswith(".pack")]
+        return {
+            "journal_objects": len(self.journal),
+            "journal_records": self.journal.last_record,
+            "packs": len(sizes),
+            "pack_bytes": sum(sizes),
+        }
+
+    def close(self) -> None:
+        """Close the journal; pending objects are dropped."""
+        self.drop_pending()
+        self.journal.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(repository: HasDirs, *, durable: bool = True) -> Store:
+    """Open the store of a repository, creating it when there is none.
+
+    Args:
+        durable: False leaves syncing to the operating system (``gitsession.fsync = never``).
+
+    Raises:
+        StateUnreadable: the state is damaged or newer than this program.
+        StoreFailed: the disk or git refused.
+    """
+    state_dir, common_dir = repository.state_dir, repository.common_dir
+    try:
+        prepare(state_dir, common_dir)
+    except OSError as exc:
+        raise StoreFailed(
+            f"{state_dir} cannot be set up: {exc}", hint="check the disk and its rights"
+        ) from exc
+    journal = Journal(os.path.join(state_dir, "journal.db"), durable=durable)
+    try:
+        return Store(common_dir, state_dir, journal)
+    except BaseException:
+        journal.close()
+        raise
