@@ -1,14 +1,15 @@
-"""One text file as a weave: every line ever written there, in one order, each with its writer and its deleter.
+"""One text file as a weave: every line ever written there, in one order, with its writer and its deleter.
 
 A **mark** of an owner is a line it inserted (``ins``) or deleted (``gone``). A **ghost** is a line that one
 owner both wrote and deleted and that no commit of the chain holds: no version shows it; it is kept so that an
-undo in an editor finds its way home. All owners that begin with ``~`` are one layer, nobody's; the rest of the
-label says why.
+undo in an editor finds its way home. All owners that begin with ``~`` are one layer, nobody's; the rest of
+the label says why.
 
 Every version is a filter of the weave, so nothing is merged to obtain it (docs/ownership.md).
 
-A line is its bytes up to and including ``\\n``; ``\\r`` belongs to the line. A last line without ``\\n`` keeps
-that fact, and it counts only while the line is last: a filter that puts a line after it writes the ``\\n``.
+A line is its bytes up to and including ``\\n``; ``\\r`` belongs to the line. A last line without ``\\n``
+keeps that fact, and it counts only while the line is last: a filter that puts a line after it writes the
+``\\n``.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ EVERY_COMMIT = -1  # the bit mask of base lines: they were there before the firs
 class Run(NamedTuple):
     """Neighbouring lines that share their marks.
 
-    ``ins_in`` and ``gone_in`` are bit masks over the commits of the chain (bit i = ``Session.chain[i]``): which
-    of them hold the insertion, and the deletion. ``gone_in`` is a part of ``ins_in``, and 0 while ``gone`` is
-    None. Only the last line of a run may lack its ``\\n``. A run is never empty.
+    ``ins_in`` and ``gone_in`` are bit masks over the commits of the chain (bit i = ``Session.chain[i]``):
+    which of them hold the insertion, and the deletion. ``gone_in`` is a part of ``ins_in``, and 0 while
+    ``gone`` is None. Only the last line of a run may lack its ``\\n``. A run is never empty.
     """
 
     ins: str
@@ -148,7 +149,13 @@ def as_of(weave: Weave, bit: int) -> Weave:
     Its live text is that commit's blob; what holds between patches there is read off it as off any weave.
     """
     return weave_from(
-        Run(run.ins, run.gone if run.gone_in >> bit & 1 else None, EVERY_COMMIT, 0, run.lines)
+        Run(
+            run.ins,
+            run.gone if run.gone_in >> bit & 1 else None,
+            run.ins_in if run.ins == BASE else 0,
+            0,
+            run.lines,
+        )
         for run in weave.runs
         if run.ins_in >> bit & 1
     )
@@ -250,7 +257,7 @@ def edits(weave: Weave, tip_bit: int | None) -> list[Edit]:
 
 
 def _marks(run: Run, tip_bit: int | None) -> list[tuple[str, bool, bool]] | None:
-    """The marks of a run as ``(owner, committed, added)``; None for lines that neither versions nor tip show."""
+    """The marks of a run as ``(owner, committed, added)``; None for lines in no version and no tip."""
     held = tip_bit is not None and bool(run.ins_in >> tip_bit & 1)
     gone_held = tip_bit is not None and bool(run.gone_in >> tip_bit & 1)
     if run.gone is not None and layer(run.gone) == layer(run.ins):
@@ -262,7 +269,7 @@ def _marks(run: Run, tip_bit: int | None) -> list[tuple[str, bool, bool]] | None
 
 
 def relabel(weave: Weave, select: Callable[[Run, Literal["ins", "gone"]], bool], to: str) -> Weave:
-    """Give the selected marks to another owner; ``select`` is asked for each mark of each run, base's apart."""
+    """Give the selected marks to another owner; ``select`` is asked for each mark but base's."""
     out: list[Run] = []
     for run in weave.runs:
         ins = to if run.ins != BASE and select(run, "ins") else run.ins

@@ -1,0 +1,194 @@
+"""A save: put what is new on disk into the weave, each edit with its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitsessiond.model.deciding import Rules, Verdict, decide
+from gitsessiond.model.values import BASE, Diff, Hunk
+from gitsessiond.model.weave import (
+    Run,
+    Weave,
+    append_run,
+    hard_edges,
+    is_ghost,
+    is_patch,
+    layer,
+    live,
+)
+from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, hunks_of
+
+__all__ = ["Decided", "PlacedSave", "Rules", "apply_verdicts", "matches", "place_save"]
+
+GHOSTS_KEPT = 200  # dead lines kept in one gap only for an editor's undo
+
+
+class Decided(NamedTuple):
+    """One edit of a save; ``lines`` of the new text, 1-based, inclusive; ``(k, k - 1)``: a deletion."""
+
+    lines: tuple[int, int]
+    owner: str
+    why: str
+
+
+class PlacedSave(NamedTuple):
+    """A weave after a save, its edits in order, and the new ``(p, q)`` where p deletes lines of q."""
+
+    weave: Weave
+    edits: tuple[Decided, ...]
+    edges: frozenset[tuple[str, str]] = frozenset()
+
+
+def place_save(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:
+    """Sort one save of a file by the rules of :mod:`gitsessiond.model.deciding`.
+
+    The live text of the result is ``new``, byte for byte.
+    """
+    old = live(weave)
+    if new == old:
+        return PlacedSave(weave, ())
+    hunks, first, lines = hunks_of(old, new, rules.diff)
+    cut = cut_zones(weave.runs, hunks, first, lines)
+    if rules.claim is None and (found := rules.earlier(new)) is not None and live(found) == new:
+        edges = hard_edges(found).keys() - hard_edges(weave).keys()
+        if not any(rules.needs(q, p) for p, q in edges):
+            return PlacedSave(found, _returned(cut.zones, found, hunks), frozenset(edges))
+    verdicts = decide(cut.zones, rules)
+    after = apply_verdicts(cut, verdicts, rules.diff)
+    assert live(after) == new, "a save must leave exactly the text on disk"
+    return PlacedSave(after, _edits(cut.zones, verdicts), _new_edges(cut.zones, verdicts))
+
+
+def apply_verdicts(cut: Cut, verdicts: Sequence[tuple[Verdict, ...]], diff: Diff) -> Weave:
+    """The weave with every zone changed by its owner."""
+    out: list[Run] = []
+    for kept, zone, found in zip(cut.kept[:-1], cut.zones, verdicts, strict=True):
+        for run in kept:
+            append_run(out, run)
+        for part, verdict in zip(_parts(zone, len(found)), found, strict=True):
+            for run in _changed(part, verdict.owner, diff):
+                append_run(out, run)
+    for run in cut.kept[-1]:
+        append_run(out, run)
+    return Weave(tuple(out))
+
+
+def _parts(zone: Zone, count: int) -> list[Zone]:
+    """The zone itself, or a formatter's zone cut after each of its hits; the new lines go with theirs."""
+    if count == 1:
+        return [zone]
+    parts: list[Zone] = []
+    pieces: list[Piece] = []
+    done = 0
+    for piece in zone.pieces:
+        pieces.append(piece)
+        if piece.hit:
+            size = len(piece.run.lines)
+            parts.append(
+                Zone(zone.left, zone.right, tuple(pieces), zone.new[done : done + size], zone.at + done)
+            )
+            pieces, done = [], done + size
+    parts[-1] = parts[-1]._replace(pieces=(*parts[-1].pieces, *pieces))
+    return parts
+
+
+def _changed(zone: Zone, owner: str, diff: Diff) -> list[Run]:
+    """The runs of a zone after its owner's edit.
+
+    New lines go after the lines they replace. Where they equal lines that this owner deleted in this gap, in
+    order, those are un-deleted instead, unless a commit holds the deletion.
+    """
+    wanted = set(zone.new)
+    back = [
+        not piece.hit
+        and piece.run.gone_in == 0
+        and layer(piece.run.gone) == layer(owner)
+        and not wanted.isdisjoint(piece.run.lines)
+        for piece in zone.pieces
+    ]
+    if any(back):
+        return _woven_back(zone, back, owner, diff)
+    last = max((i for i, piece in enumerate(zone.pieces) if piece.hit), default=len(zone.pieces) - 1)
+    out = [piece.run._replace(gone=owner) if piece.hit else piece.run for piece in zone.pieces]
+    if zone.new:
+        out.insert(last + 1, Run(owner, None, 0, 0, zone.new))
+    return _fewer_ghosts(out, zone.gap)
+
+
+def _woven_back(zone: Zone, back: list[bool], owner: str, diff: Diff) -> list[Run]:
+    """:func:`_changed` line by line, where ``back`` tells which pieces may be un-deleted."""
+    items = [
+        (piece, piece.run._replace(lines=(line,)), can)
+        for piece, can in zip(zone.pieces, back, strict=True)
+        for line in piece.run.lines
+    ]
+    dead = [i for i, (_, _, can) in enumerate(items) if can]
+    dead = [i for i in dead if i == dead[-1] or items[i][1].lines[0].endswith(b"\n")]
+    matched = [(dead[i], j) for i, j in matches([items[i][1].lines[0] for i in dead], zone.new, diff)]
+    last = max((i for i, (piece, _, _) in enumerate(items) if piece.hit), default=-1)
+    put: dict[int, tuple[bytes, ...]] = {}  # new lines by the number of the item they go before
+    before, done = -1, 0
+    for item, new in [*matched, (len(items), len(zone.new))]:
+        if zone.new[done:new]:
+            put[last + 1 if before < last < item else item] = zone.new[done:new]
+        before, done = item, new + 1
+    returning = {item for item, _ in matched}
+    out: list[Run] = []
+    for number, (piece, run, _) in enumerate(items):
+        if number in put:
+            append_run(out, Run(owner, None, 0, 0, put[number]))
+        gone = owner if piece.hit else None if number in returning else run.gone
+        append_run(out, run._replace(gone=gone))
+    if len(items) in put:
+        append_run(out, Run(owner, None, 0, 0, put[len(items)]))
+    return out
+
+
+def matches(old: Sequence[bytes], new: Sequence[bytes], diff: Diff) -> list[tuple[int, int]]:
+    """Pairs of equal lines of two texts, in order; only the last line of ``old`` may lack its ``\\n``."""
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    for hunk in [*diff(b"".join(old), b"".join(new)), Hunk(len(old), len(old), len(new), len(new))]:
+        pairs += zip(range(i, hunk.old_from), range(j, hunk.new_from), strict=True)
+        i, j = hunk.old_to, hunk.new_to
+    return pairs
+
+
+def _fewer_ghosts(runs: list[Run], old: Sequence[Run]) -> list[Run]:
+    """Without the ghosts of earlier edits, where these are too many."""
+    ghosts = [run for run in old if is_ghost(run)]
+    if sum(len(run.lines) for run in ghosts) <= GHOSTS_KEPT:
+        return runs
+    return [run for run in runs if not any(run is ghost for ghost in ghosts)]
+
+
+def _edits(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> tuple[Decided, ...]:
+    return tuple(
+        Decided(part.lines, verdict.owner, verdict.why)
+        for zone, found in zip(zones, verdicts, strict=True)
+        for part, verdict in zip(_parts(zone, len(found)), found, strict=True)
+    )
+
+
+def _new_edges(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (verdict.owner, run.ins)
+        for zone, found in zip(zones, verdicts, strict=True)
+        for part, verdict in zip(_parts(zone, len(found)), found, strict=True)
+        for run in part.hits
+        if is_patch(verdict.owner) and is_patch(run.ins) and run.ins != verdict.owner
+    )
+
+
+def _returned(zones: Sequence[Zone], found: Weave, hunks: Sequence[Hunk]) -> tuple[Decided, ...]:
+    """The edits of a save that brought an earlier record back: whose marks there came or went."""
+    inverse = [Hunk(hunk.new_from, hunk.new_to, hunk.old_from, hunk.old_to) for hunk in hunks]
+    edits: list[Decided] = []
+    for zone, then in zip(zones, cut_zones(found.runs, inverse, 0, ()).zones, strict=True):
+        owners = [run.ins for run in zone.hits + then.hits] + [
+            run.gone for run in zone.gap + then.gap if run.gone
+        ]
+        owner = next((owner for owner in owners if owner != BASE), BASE)
+        edits.append(Decided(zone.lines, owner, "returned"))
+    return tuple(edits)

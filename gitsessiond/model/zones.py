@@ -1,0 +1,161 @@
+"""Where a save differs from a weave: the stretch of the weave around each hunk, between two lines that stay.
+
+A **zone** holds the live lines its hunk replaces and every dead line in the gap around them. Zones never
+overlap, so they can be judged on the weave as it was and changed one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitsessiond.model.values import Diff, Hunk
+from gitsessiond.model.weave import Run, split_lines
+
+
+class Piece(NamedTuple):
+    """A part of a zone: lines that its hunk replaces (``hit``), or lines that its old text did not show.
+
+    ``stood``: a commit lacks lines that its parent had, and they are deleted on disk already.
+    """
+
+    run: Run
+    hit: bool
+    stood: bool = False
+
+
+class Zone(NamedTuple):
+    """One hunk in the weave.
+
+    ``left`` and ``right`` are the runs with the last line before and the first line after it that stay, None
+    at the file's ends. ``at`` is the 0-based number, in the new text, of the first of its ``new`` lines.
+    """
+
+    left: Run | None
+    right: Run | None
+    pieces: tuple[Piece, ...]
+    new: tuple[bytes, ...]
+    at: int
+
+    @property
+    def hits(self) -> list[Run]:
+        """What the hunk replaces."""
+        return [piece.run for piece in self.pieces if piece.hit]
+
+    @property
+    def gap(self) -> list[Run]:
+        """What else lies there."""
+        return [piece.run for piece in self.pieces if not piece.hit]
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        """The edit's lines of the new text: 1-based, inclusive, ``(k, k - 1)``: a deletion before line k."""
+        return self.at + 1, self.at + len(self.new)
+
+
+class Cut(NamedTuple):
+    """A weave cut at the hunks: ``kept[i]`` are the runs before zone i, the last those after all."""
+
+    kept: tuple[tuple[Run, ...], ...]
+    zones: tuple[Zone, ...]
+
+
+def common_head(old: bytes, new: bytes) -> int:
+    """How many bytes of whole lines both texts begin with."""
+    low, high = 0, min(len(old), len(new))
+    step = 256
+    while low < high:  # gallop while it matches, then halve: each byte is compared about twice
+        end = min(low + step, high)
+        if old.startswith(new[low:end], low):
+            low, step = end, step * 2
+        elif end - low == 1:
+            break
+        else:
+            high, step = end - 1, max(1, (end - low) // 2)
+    return old.rfind(b"\n", 0, low) + 1
+
+
+def common_tail(old: bytes, new: bytes, head: int) -> int:
+    """How many bytes of whole lines both texts end with, the first ``head`` bytes left out."""
+    low, high = 0, min(len(old), len(new)) - head
+    step = 256
+    while low < high:
+        end = min(low + step, high)
+        if old.endswith(new[len(new) - end : len(new) - low], 0, len(old) - low):
+            low, step = end, step * 2
+        elif end - low == 1:
+            break
+        else:
+            high, step = end - 1, max(1, (end - low) // 2)
+    if all(len(text) - low == head or text[len(text) - low - 1] == 10 for text in (old, new)):
+        return low
+    line_end = new.find(b"\n", len(new) - low)
+    return len(new) - line_end - 1 if line_end >= 0 else 0
+
+
+def hunks_of(old: bytes, new: bytes, diff: Diff) -> tuple[list[Hunk], int, list[bytes]]:
+    """The hunks of two texts, and the new lines they name: number of the first of these lines, and the lines.
+
+    Equal lines at both ends are cut off first, so that a small save of a large file costs little.
+    """
+    head = common_head(old, new)
+    tail = common_tail(old, new, head)
+    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
+    first = new.count(b"\n", 0, head)
+    lines = split_lines(after)
+    if not before or not after:
+        hunks = [Hunk(0, before.count(b"\n") + (before[-1:] not in (b"", b"\n")), 0, len(lines))]
+    else:
+        hunks = diff(before, after)
+    return [Hunk(*(number + first for number in hunk)) for hunk in hunks], first, lines
+
+
+def cut_zones(runs: Sequence[Run], hunks: Sequence[Hunk], first: int, lines: Sequence[bytes]) -> Cut:
+    """Cut a weave at the hunks of its live text; ``lines`` are the new text's from number ``first`` on."""
+    kept: list[list[Run]] = [[]]
+    pieces: list[list[Piece]] = [[] for _ in hunks]
+    rights: list[Run | None] = [None for _ in hunks]
+    at, nth = 0, 0
+    for number, run in enumerate(runs):
+        if nth == len(hunks):
+            kept[-1] += runs[number:]
+            break
+        if run.gone is not None:
+            if at >= hunks[nth].old_from:
+                pieces[nth].append(Piece(run, hit=False))
+            else:
+                kept[-1].append(run)
+            continue
+        left = run
+        while left.lines:
+            if nth == len(hunks) or at < hunks[nth].old_from:
+                take = (
+                    len(left.lines) if nth == len(hunks) else min(len(left.lines), hunks[nth].old_from - at)
+                )
+                kept[-1].append(_part(left, 0, take))
+            elif at < hunks[nth].old_to:
+                take = min(len(left.lines), hunks[nth].old_to - at)
+                pieces[nth].append(Piece(_part(left, 0, take), hit=True))
+            else:
+                rights[nth] = run
+                kept.append([])
+                nth, take = nth + 1, 0
+            at += take
+            left = _part(left, take, len(left.lines))
+    kept += [[] for _ in range(len(hunks) + 1 - len(kept))]
+    zones = [
+        Zone(
+            kept[i][-1] if kept[i] else None,
+            rights[i],
+            tuple(pieces[i]),
+            tuple(lines[hunk.new_from - first : hunk.new_to - first]),
+            hunk.new_from,
+        )
+        for i, hunk in enumerate(hunks)
+    ]
+    return Cut(tuple(tuple(part) for part in kept), tuple(zones))
+
+
+def _part(run: Run, start: int, end: int) -> Run:
+    """Some lines of a run."""
+    return run if start == 0 and end == len(run.lines) else run._replace(lines=run.lines[start:end])
