@@ -47,12 +47,19 @@ class Workbench:
             raise AssertionError(f"git {args}: {done!r}")
         return done
 
-    def run(self, *args: str, code: int = 0, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Result:
+    def run(
+        self, *args: str, code: int = 0, stdin: bytes | None = None, env: dict[str, str] | None = None
+    ) -> Result:
         """Run ``git session ARGS``; the exit code must be ``code``."""
         full = {**os.environ, **(env or {})}
         done = Result(
             subprocess.run(
-                ["git", "session", *args], cwd=self.root, input=stdin or b"", capture_output=True, env=full, timeout=120
+                ["git", "session", *args],
+                cwd=self.root,
+                input=stdin or b"",
+                capture_output=True,
+                env=full,
+                timeout=120,
             )
         )
         if done.code != code:
@@ -90,9 +97,15 @@ class Workbench:
 
     def logs(self) -> str:
         """The daemon's logs, for a failing test's message."""
-        common = subprocess.run(
-            ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"], cwd=self.root, capture_output=True
-        ).stdout.decode().strip()
+        common = (
+            subprocess.run(
+                ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"],
+                cwd=self.root,
+                capture_output=True,
+            )
+            .stdout.decode()
+            .strip()
+        )
         found = sorted(Path(common, "gitsession", "logs").glob("*")) if common else []
         return "".join(f"\n--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in found)
 

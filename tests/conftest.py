@@ -19,7 +19,11 @@ FIXED_TIME = "2026-01-02T03:04:05Z"
 
 def sealed_environment(home: Path) -> dict[str, str]:
     """The whole environment of a test's processes: nothing of the machine's git config or session leaks in."""
-    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HYPOTHESIS_PROFILE") if name in os.environ}
+    keep = {
+        name: os.environ[name]
+        for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HYPOTHESIS_PROFILE")
+        if name in os.environ
+    }
     scripts = str(Path(sys.executable).parent)
     return keep | {
         "PATH": scripts + os.pathsep + keep.get("PATH", os.defpath),
@@ -51,7 +55,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Ann\n\temail = ann@example.org\n"
         "[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[commit]\n\tgpgSign = false\n"
-        "[protocol \"file\"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n"
+        '[protocol "file"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n'
     )
     for name in list(os.environ):
         if name.startswith(("GIT_", "GITSESSION", "CI")) or name in ("EMAIL", "XDG_STATE_HOME"):

@@ -15,7 +15,12 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-NEVER = (":(exclude,glob)**/.env", ":(exclude,glob)**/*.pem", ":(exclude,glob)**/id_*", ":(exclude,glob)**/*.key")
+NEVER = (
+    ":(exclude,glob)**/.env",
+    ":(exclude,glob)**/*.pem",
+    ":(exclude,glob)**/id_*",
+    ":(exclude,glob)**/*.key",
+)
 
 
 class Broken(AssertionError):
@@ -32,9 +37,15 @@ class Judge:
         self.scratch = tempfile.mkdtemp(prefix="judge-")
         self.made = 0
 
-    def run(self, args: Sequence[str], env: Mapping[str, str] | None = None, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, args: Sequence[str], env: Mapping[str, str] | None = None, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            ["git", *args], cwd=self.worktree, env={**os.environ, **(env or {})}, input=stdin, capture_output=True
+            ["git", *args],
+            cwd=self.worktree,
+            env={**os.environ, **(env or {})},
+            input=stdin,
+            capture_output=True,
         )
 
     def out(self, args: Sequence[str], env: Mapping[str, str] | None = None) -> str:
@@ -51,7 +62,16 @@ class Judge:
 
     def recorded(self, inside: str) -> str | None:
         """An object of the last step, by its path in the step's tree."""
-        done = self.run(["--git-dir", str(self.store), "rev-parse", "-q", "--verify", f"refs/sessions/{self.sid}:{inside}"])
+        done = self.run(
+            [
+                "--git-dir",
+                str(self.store),
+                "rev-parse",
+                "-q",
+                "--verify",
+                f"refs/sessions/{self.sid}:{inside}",
+            ]
+        )
         return os.fsdecode(done.stdout).strip() if done.returncode == 0 else None
 
     def disk_tree(self) -> str:
@@ -94,7 +114,16 @@ class Judge:
         base = self.commit(ancestor, ())
         left, right = self.commit(ours, (base,)), self.commit(theirs, (base,))
         done = self.run(
-            ["-c", "merge.directoryRenames=false", "-c", "merge.renameLimit=0", "merge-tree", "--write-tree", left, right],
+            [
+                "-c",
+                "merge.directoryRenames=false",
+                "-c",
+                "merge.renameLimit=0",
+                "merge-tree",
+                "--write-tree",
+                left,
+                right,
+            ],
             self.objects,
         )
         if done.returncode:
@@ -123,7 +152,9 @@ class Judge:
             raise Broken(f"I2: patches folded are not the work (folded -> work):\n{diff}")
         return folded
 
-    def i3(self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], seed: int, most: int = 6) -> None:
+    def i3(
+        self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], seed: int, most: int = 6
+    ) -> None:
         """Every order that respects dependencies merges without conflict to the same tree (a sample of the orders)."""
         everything = self.fold("I3", base, order, needs)
         rng = random.Random(seed)
@@ -142,7 +173,8 @@ class Judge:
         done = base
         for pid in order:
             merged = self.run(
-                ["-c", "merge.directoryRenames=false", "merge-tree", "--write-tree", done, series[pid]], self.objects
+                ["-c", "merge.directoryRenames=false", "merge-tree", "--write-tree", done, series[pid]],
+                self.objects,
             )
             if merged.returncode:
                 raise Broken(f"I3 series: {os.fsdecode(merged.stdout)}")

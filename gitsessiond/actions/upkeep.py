@@ -1,0 +1,132 @@
+"""Upkeep: doctor, checkpoint, uninstall."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from gitsessiond.actions.context import Asked, Context
+from gitsessiond.model.errors import Refused
+from gitsessiond.model.names import unquote_path
+from gitsessiond.model.records import Session
+from gitsessiond.store.doctor import examine
+from gitsessiond.store.exclude import forget_exclude
+from gitsessiond.store.git import run_git
+from gitsessiond.store.repository import worktrees
+
+
+def checkpoint(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``daemon checkpoint``: everything recorded is in packs and refs that plain git reads."""
+    ctx.store.checkpoint()
+    return {"sessions": sorted(name.rpartition("/")[2] for name in ctx.store.refs("refs/sessions/"))}
+
+
+def doctor(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``doctor [--fix]``: what is sound, what is not, what was rebuilt."""
+    checks = examine(ctx.store, ctx.repository, fix=asked.flag("fix"))
+    return {"checks": [{"name": c.name, "ok": c.ok, "message": c.message, "fixed": c.fixed} for c in checks]}
+
+
+def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``uninstall [--hard]``: control files and exclude lines go; with ``--hard`` every trace of ours.
+
+    Raises:
+        Refused: sessions are open, a session branch is checked out, or holds unmerged commits without ``--yes``.
+    """
+    sessions = [state.session for state in ctx.all_states()]
+    hard = asked.flag("hard")
+    if hard:
+        branches = own_branches(ctx, sessions)
+        refuse_checked_out(ctx, branches)
+        refuse_open(sessions)
+        if not asked.flag("yes"):
+            refuse_unmerged(ctx, sessions, branches)
+    removed = remove_control_files(ctx)
+    if hard:
+        removed += remove_traces(ctx, branches)
+    return {"removed": removed, "hard": hard, "state_dir": ctx.repository.state_dir if hard else None}
+
+
+def own_branches(ctx: Context, sessions: list[Session]) -> list[str]:
+    """The branches of sessions that still exist."""
+    listed = run_git(["for-each-ref", "--format=%(refname)", "refs/heads"], git_dir=ctx.repository.common_dir).out
+    there = {line.removeprefix("refs/heads/") for line in os.fsdecode(listed).splitlines()}
+    return sorted({session.branch for session in sessions} & there)
+
+
+def refuse_open(sessions: list[Session]) -> None:
+    """Raise Refused while a session is open."""
+    still = [session.name for session in sessions if session.status == "open"]
+    if still:
+        raise Refused(f"session {still[0]} is open", hint=f"git session close -s {still[0]}")
+
+
+def refuse_checked_out(ctx: Context, branches: list[str]) -> None:
+    """Raise Refused while a worktree's HEAD is on a session branch: removing it would leave HEAD nowhere."""
+    for worktree in worktrees(ctx.repository):
+        branch = (worktree.branch or "").removeprefix("refs/heads/")
+        if branch in branches:
+            raise Refused(
+                f"{branch} is checked out in {worktree.path}", hint=f"git -C {worktree.path} switch main"
+            )
+
+
+def refuse_unmerged(ctx: Context, sessions: list[Session], branches: list[str]) -> None:
+    """Raise Refused while a session branch holds commits its target lacks."""
+    targets = {session.branch: session.target for session in sessions}
+    for branch in branches:
+        done = run_git(
+            ["rev-list", "--count", f"refs/heads/{branch}", "--not", f"refs/heads/{targets[branch]}", "--"],
+            git_dir=ctx.repository.common_dir,
+            check=False,
+        )
+        if done.code != 0 or done.out.strip() != b"0":
+            raise Refused(
+                f"{branch} holds commits that {targets[branch]} lacks", hint="git session uninstall --hard --yes"
+            )
+
+
+def remove_control_files(ctx: Context) -> list[str]:
+    """Remove ``.gitsession/`` from every worktree and our lines from ``info/exclude``."""
+    removed = []
+    for worktree in worktrees(ctx.repository):
+        path = os.path.join(worktree.path, ".gitsession")
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+            removed.append(path)
+    if forget_exclude(ctx.repository.common_dir):
+        removed.append(os.path.join(ctx.repository.common_dir, "info", "exclude"))
+    return removed
+
+
+def remove_traces(ctx: Context, branches: list[str]) -> list[str]:
+    """Remove refs, branches, worktree ids and configuration of ours; front removes the state directory itself."""
+    git_dir = ctx.repository.common_dir
+    listed = run_git(["for-each-ref", "--format=%(refname)", "refs/gitsession"], git_dir=git_dir).out
+    refs = os.fsdecode(listed).splitlines() + [f"refs/heads/{branch}" for branch in branches]
+    for ref in refs:
+        run_git(["update-ref", "-d", ref], git_dir=git_dir)
+    for worktree in worktrees(ctx.repository):
+        wid = os.path.join(worktree.git_dir, "gitsession-wid")
+        if os.path.exists(wid):
+            os.unlink(wid)
+    for branch in branches:
+        run_git(["config", "--local", "--remove-section", f"branch.{branch}"], git_dir=git_dir, check=False)
+    settings = run_git(["config", "--local", "--name-only", "--get-regexp", r"^gitsession\."], git_dir=git_dir, check=False)
+    for name in dict.fromkeys(os.fsdecode(settings.out).splitlines()):
+        run_git(["config", "--local", "--unset-all", name], git_dir=git_dir)
+    run_git(["config", "--local", "--remove-section", "gitsession"], git_dir=git_dir, check=False)
+    for directory in ("refs/gitsession/patches", "refs/gitsession/sessions", "refs/gitsession"):
+        remove_empty(os.path.join(git_dir, directory))
+    return refs
+
+
+def remove_empty(directory: str) -> None:
+    """Remove a directory of ours and the empty ones below it."""
+    for root, _, files in os.walk(directory, topdown=False):
+        if not files:
+            try:
+                os.rmdir(root)
+            except OSError:
+                return  # something is in it after all: not ours to judge

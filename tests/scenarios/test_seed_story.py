@@ -1,0 +1,109 @@
+"""One session, two patches in one file: each is merged when its person says so."""
+
+from __future__ import annotations
+
+from tests.bench import Workbench
+
+USER = "".join(f"def step_{n}(user):\n    return user.field_{n}\n\n\n" for n in range(1, 9))
+DB = "def find(email):\n    return query(email)\n"
+
+
+def shop(bench: Workbench) -> None:
+    bench.write("shop/user.py", USER)
+    bench.write("shop/db.py", DB)
+    bench.write("tests/test_user.py", "def test_user():\n    pass\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-qm", "shop")
+
+
+def story(bench: Workbench) -> None:
+    """validation-enhancements with 3 ops, performance-optimizations with 1 op; both have edits in shop/user.py."""
+    shop(bench)
+    bench.run("start", "user-improvements", "-m", "Enhancing user validation and profile features")
+    bench.edit("shop/user.py", "    return user.field_1\n", "    check(user)\n    return user.field_1\n")
+    bench.write("tests/test_user.py", "def test_user():\n    assert step_1(user)\n")
+    bench.write("shop/checks.py", "def check(user):\n    assert user\n")
+    bench.run("patch", "new", "validation-enhancements", "-m", "Check users before use")
+    bench.run("patch", "new", "performance-optimizations")
+    bench.edit("shop/user.py", "    return user.field_8\n", "    return cached(user).field_8\n")
+
+
+def ops(bench: Workbench) -> dict[str, int]:
+    return {patch["name"]: patch["ops"] for patch in bench.status()["patches"]}
+
+
+def test_each_edit_goes_to_its_patch(bench: Workbench) -> None:
+    """The first patch takes what was unassigned; later edits of the same file go to the patch in use."""
+    story(bench)
+    assert ops(bench) == {"validation-enhancements": 3, "performance-optimizations": 1}
+    assert bench.status()["unassigned"] == []
+    listed = bench.run("patch", "list").out
+    assert "(3 ops" in listed and "(1 op" in listed
+    bench.judge()
+
+
+def test_one_patch_merges_alone(bench: Workbench) -> None:
+    """Merging one patch lands its lines only; the other stays a draft with its edits untouched on disk."""
+    story(bench)
+    before = bench.read("shop/user.py")
+    bench.run("merge", "validation-enhancements", "--ready")
+    landed = bench.git("show", "main:shop/user.py").out
+    assert "check(user)" in landed and "cached" not in landed
+    assert "cached" not in bench.git("diff", "main~1", "main").out
+    assert bench.read("shop/user.py") == before
+    assert bench.patch("performance-optimizations")["status"] == "draft"
+    assert bench.patch("validation-enhancements")["status"] == "merged"
+    message = bench.git("log", "-1", "--format=%B", "main").out
+    assert message.startswith(
+        "Merge patch 'validation-enhancements' of session 'user-improvements'\n\nCheck users before use"
+    )
+    bench.run("merge", "performance-optimizations", "--ready")
+    assert bench.git("show", "main:shop/user.py").out == before
+    bench.judge(full=False)
+
+
+def test_a_dependent_waits_for_what_it_needs(bench: Workbench) -> None:
+    """The dependent is refused before, with exit 4 and the name of the other, and merged after."""
+    story(bench)
+    bench.run("patch", "depend", "performance-optimizations", "--on", "validation-enhancements")
+    refused = bench.run("merge", "performance-optimizations", "--ready", code=4)
+    assert (
+        "validation-enhancements" in refused.err
+        and "hint: git session merge validation-enhancements" in refused.err
+    )
+    assert "cached" not in bench.git("show", "main:shop/user.py").out
+    bench.run("merge", "validation-enhancements", "--ready")
+    bench.run("merge", "performance-optimizations", "--ready")
+    assert "cached" in bench.git("show", "main:shop/user.py").out
+
+
+def test_abandoning_a_patch_leaves_the_session_open(bench: Workbench) -> None:
+    """An abandoned patch keeps its files; the session and the other patch go on."""
+    story(bench)
+    before = bench.read("shop/user.py")
+    bench.run("patch", "abandon", "performance-optimizations")
+    status = bench.status()
+    assert status["session"]["status"] == "open"
+    assert bench.read("shop/user.py") == before
+    assert {p["name"]: p["status"] for p in status["patches"]} == {
+        "validation-enhancements": "draft",
+        "performance-optimizations": "abandoned",
+    }
+    assert status["unassigned"], "an abandoned patch's edits are nobody's"
+    bench.run("patch", "reopen", "performance-optimizations")
+    assert ops(bench)["performance-optimizations"] == 1
+
+
+def test_close_merges_ready_patches_in_dependency_order(bench: Workbench) -> None:
+    """Close lands a dependency first, lists merged, failed and abandoned, and closes."""
+    story(bench)
+    bench.run("patch", "depend", "validation-enhancements", "--on", "performance-optimizations")
+    bench.run("patch", "ready", "performance-optimizations")
+    bench.run("patch", "ready", "validation-enhancements")
+    bench.run("patch", "new", "left-over")
+    done = bench.json("close", "--yes")
+    assert [p["name"] for p in done["merged"]] == ["performance-optimizations", "validation-enhancements"]
+    assert done["failed"] == []
+    assert [p["name"] for p in done["abandoned"]] == ["left-over"]
+    assert done["session"]["status"] == "closed" and done["session"]["closed_at"]
+    assert bench.json("close", "--yes", "-s", "user-improvements")["already"] is True
