@@ -1,0 +1,441 @@
+"""Replies about sessions, patches, edits, merges and conflicts as lines. Pure: a reply in, plain sentences out.
+
+What goes to stderr as hints is in the functions named ``*_hints``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitsessiond.faces.cli.glance import seen_from
+from gitsessiond.faces.cli.terminal import Look
+from gitsessiond.faces.cli.times import stamp
+from gitsessiond.faces.cli.words import (
+    OP_WORDS,
+    WHY_WORDS,
+    clean,
+    command,
+    listed,
+    name_in,
+    names_in,
+    place,
+    plural,
+    short,
+    short_of,
+)
+from gitsessiond.model.names import unquote_path
+
+Json = Mapping[str, Any]
+
+# Sessions
+
+
+def start_lines(reply: Json, cwd: str) -> list[str]:
+    """``Session NAME on TARGET at BASE, here (branch …). Edit with any editor.``"""
+    session = reply["session"]
+    begun = f"Session {clean(session['name'])} on {session['target']} at {short(session['base'])}"
+    if not reply["new_worktree"]:
+        return [f"{begun}, here (branch {session['branch']}). Edit with any editor."]
+    why = reply.get("why") or f"branch {session['branch']}"
+    return [f"{begun}, in {seen_from(cwd, typed_path(session['worktree']))} ({clean(why)})"]
+
+
+def start_hints(reply: Json, cwd: str) -> list[str]:
+    """What is good to know after a start: edits that were there, directories to copy, where to go."""
+    out = []
+    before = reply.get("before") or []
+    if before:
+        out.append(
+            f"{listed(few(before))}: changed before the session; `git session unassigned` lists the edits"
+        )
+    if reply.get("offered"):
+        out.append(f"{listed(few(reply['offered']))} not copied; copy or link what the new worktree needs")
+    if reply["new_worktree"]:
+        out.append(shlex.join(("cd", seen_from(cwd, typed_path(reply["session"]["worktree"])))))
+    return out
+
+
+def renamed_session_lines(reply: Json) -> list[str]:
+    """The session's name and description as they now are."""
+    session = reply["session"]
+    about = f": {clean(session['description'])}" if session["description"] else ""
+    return [f"Session {clean(session['name'])} (branch {session['branch']}){about}"]
+
+
+def reopened_lines(reply: Json, cwd: str) -> list[str]:
+    """Where the session goes on."""
+    session = reply["session"]
+    return [f"Session {clean(session['name'])} is open again, in {seen_from(cwd, session['worktree'])}"]
+
+
+def close_lines(reply: Json) -> list[str]:
+    """What a close landed, what it could not, what it gave up; or what it would."""
+    name = clean(reply["session"]["name"])
+    if reply["already"]:
+        return [f"Session {name} is already closed."]
+    merged, failed, abandoned = reply["merged"], reply["failed"], reply["abandoned"]
+    if reply["dry_run"]:
+        head = f"Closing {name} would merge {len(merged)}, fail to merge {len(failed)}, abandon {len(abandoned)}."
+    else:
+        head = (
+            f"Closed session {name}: {len(merged)} merged, {len(failed)} failed, {len(abandoned)} abandoned."
+        )
+    out = [head]
+    for one in merged:
+        commit = f" as {short(one['commit'])}" if one.get("commit") else ""
+        out.append(f"  merged {clean(one['name'])}{commit}")
+    out += [f"  failed {clean(one['name'])}: {clean(one['error']['message'])}" for one in failed]
+    out += [f"  abandoned {clean(one['name'])}" for one in abandoned]
+    return out
+
+
+def close_hints(reply: Json) -> list[str]:
+    """The command for each patch that did not land; how to get the rest back."""
+    out = [one["error"]["hint"] for one in reply["failed"] if one["error"].get("hint")]
+    if (reply["failed"] or reply["abandoned"]) and not reply["dry_run"]:
+        out.append(
+            command("reopen", "-s", reply["session"]["id"]) + " brings the session and its patches back"
+        )
+    return unique(out)
+
+
+def abandon_lines(reply: Json) -> list[str]:
+    """What an abandon gave up."""
+    name = clean(reply["session"]["name"])
+    if reply["already"]:
+        return [f"Session {name} is already {reply['session']['status']}."]
+    count = plural(len(reply["abandoned"]), "patch", "patches")
+    which = f": {listed(names_in(reply['abandoned']))}" if reply["abandoned"] else ""
+    return [f"Abandoned session {name} and {count}{which}. Your files are as they were."]
+
+
+# Patches
+
+
+def patch_words(patch: Json) -> str:
+    """``validation-enhancements (3 ops, ready to merge)``, as the panel says it."""
+    if patch["ready_to_merge"]:
+        state = "ready to merge"
+    elif patch["status"] == "conflicts":
+        state = plural(max(1, len(patch["conflicts"])), "conflict")
+    else:
+        state = str(patch["status"])
+    needs = f", needs {listed(names_in(patch['depends_on']))}" if patch["depends_on"] else ""
+    return f"{clean(patch['name'])} ({plural(patch['ops'], 'op')}, {state}{needs})"
+
+
+def new_patch_lines(reply: Json) -> list[str]:
+    """The new patch, and what it took and left."""
+    patch, taken, left = reply["patch"], reply["taken"], reply["left"]
+    took = (
+        f" with {plural(len(taken), 'edit')}: {listed(few([place(edit) for edit in taken]))}" if taken else ""
+    )
+    out = [f"Patch {clean(patch['name'])}{took}. New edits go to it."]
+    out += [f"  left unassigned: {place(edit)} ({clean(edit.get('reason') or '')})" for edit in left]
+    return out
+
+
+def patch_list_lines(reply: Json, ids: Sequence[str] = ()) -> list[str]:
+    """One row for each patch in the session's order."""
+    known = list(ids) or [patch["id"] for patch in reply["patches"]]
+    if not reply["patches"]:
+        return ["No patch yet."]
+    return [f"{short_of(patch['id'], known)}  {patch_words(patch)}" for patch in reply["patches"]]
+
+
+def patch_show_lines(reply: Json) -> list[str]:
+    """All that is known of one patch."""
+    patch = reply["patch"]
+    out = [f"Patch {patch_words(patch)}"]
+    if patch["description"]:
+        out += ["  " + clean(line) for line in patch["description"].split("\n")]
+    out += [f"Owner: {clean(patch['owner'])}", f"Created: {stamp(patch['created_at'])}"]
+    if patch["merged_at"]:
+        out.append(f"Merged: {stamp(patch['merged_at'])} as {short(patch['merge_commit'])}")
+    out += block("Blocked:", [clean(str(one["message"])) for one in patch["blockers"]])
+    out += block("Ops:", ops_rows(reply["ops"]))
+    out += block("Edits:", [placed_words(edit) for edit in reply["edits"]])
+    out += block("Commits:", [f"{short(one['oid'])} {clean(one['subject'])}" for one in reply["series"]])
+    return out
+
+
+def ops_rows(ops: Sequence[Json]) -> list[str]:
+    """``changed shop/user.py``, ``renamed a.py to b.py``."""
+    out = []
+    for op in ops:
+        verb = OP_WORDS.get(str(op["kind"]), str(op["kind"]))
+        moved = op["kind"] == "rename" and op.get("old_path")
+        path = f"{op['old_path']} to {op['path']}" if moved else str(op["path"])
+        names = f" ({listed(op['names'])})" if op["names"] else ""
+        out.append(f"{verb} {path}{names}")
+    return out
+
+
+def ops_lines(reply: Json) -> list[str]:
+    """The ops of a patch, one a line."""
+    return ops_rows(reply["ops"]) or ["No ops."]
+
+
+def placed_words(edit: Json) -> str:
+    """``shop/user.py:10-12 (on its lines)``, or the reason why nobody has it."""
+    why = edit.get("reason") or WHY_WORDS.get(str(edit.get("why")), "")
+    return place(edit) + (f" ({clean(str(why))})" if why else "")
+
+
+def use_lines(reply: Json, paths: Sequence[str] = ()) -> list[str]:
+    """Where new edits go from now on; all standing claims."""
+    patch, claims = reply["patch"], reply["claims"]
+    if patch is not None and paths:
+        out = [f"New edits of {listed(few(paths))} go to {clean(patch['name'])}."]
+    elif patch is not None:
+        out = [f"New edits go to {clean(patch['name'])}."]
+    elif paths:
+        out = [f"No claim on {listed(few(paths))} any more."]
+    else:
+        out = ["No patch is in use."]
+    return out + [f"  claimed: {claim_words(claim)}" for claim in claims]
+
+
+def claim_words(claim: Json) -> str:
+    """``shop/db.py for performance-optimizations``; a claim without paths is for every path."""
+    return f"{listed(claim['paths'] or ['every path'])} for {name_in(claim['patch'])}"
+
+
+def ready_lines(reply: Json, undo: bool) -> list[str]:
+    """What the patch now is, and the commit made for it, if there was something to commit."""
+    patch = reply["patch"]
+    if undo:
+        return [f"{clean(patch['name'])} is a draft again."]
+    made = f"Committed {short(reply['commit'])} for {clean(patch['name'])}. " if reply.get("commit") else ""
+    waits = [clean(str(one["message"])) for one in patch["blockers"]]
+    state = f"ready, but {listed(waits)}" if waits else "ready to merge"
+    return [f"{made}{clean(patch['name'])} is {state}."]
+
+
+def ready_hints(reply: Json) -> list[str]:
+    """The merge it is ready for."""
+    patch = reply["patch"]
+    return [command("merge", patch["name"])] if patch["ready_to_merge"] else []
+
+
+def depend_lines(reply: Json) -> list[str]:
+    """What a patch needs now."""
+    patch = reply["patch"]
+    if not patch["depends_on"]:
+        return [f"{clean(patch['name'])} needs no other patch."]
+    return [f"{clean(patch['name'])} needs {listed(names_in(patch['depends_on']))}."]
+
+
+def validate_lines(reply: Json, target: str = "") -> list[str]:
+    """Whether the patch could be merged now; every reason why not, each with its command."""
+    name = clean(reply["patch"]["name"])
+    out = [f"  warning: {clean(said(one))}" for one in reply["warnings"]]
+    if not reply["blockers"]:
+        return [f"{name} can be merged{f' into {target}' if target else ''}.", *out]
+    head = f"{name} cannot be merged: {plural(len(reply['blockers']), 'reason')}."
+    rows = []
+    for one in reply["blockers"]:
+        rows.append(f"  {clean(one['message'])}" + (f" ({one['hint']})" if one.get("hint") else ""))
+    return [head, *rows, *out]
+
+
+def diff_text(reply: Json, look: Look) -> str:
+    """A patch's diff, coloured as git colours it."""
+    text = str(reply["diff"])
+    if not look.colour or not text:
+        return text
+    return "".join(look.paint(line[:-1], *diff_style(line)) + "\n" for line in text.splitlines(keepends=True))
+
+
+def diff_style(line: str) -> tuple[str, ...]:
+    """git's own colours: meta bold, frag cyan, old red, new green."""
+    if line.startswith(
+        ("diff ", "index ", "--- ", "+++ ", "new file", "deleted file", "rename ", "similarity")
+    ):
+        return ("bold",)
+    return {"@": ("cyan",), "-": ("red",), "+": ("green",)}.get(line[:1], ())
+
+
+def patch_abandon_lines(reply: Json, discard: bool) -> list[str]:
+    """What became of the patch and its edits."""
+    name, edits = clean(reply["patch"]["name"]), plural(len(reply["edits"]), "edit")
+    if discard:
+        return [f"Abandoned {name}; {edits} taken out of the files."]
+    return [f"Abandoned {name}; {edits} stay in the files, unassigned."]
+
+
+def patch_now_lines(reply: Json) -> list[str]:
+    """A patch as it now is."""
+    return [f"Patch {patch_words(reply['patch'])}"]
+
+
+# Edits
+
+
+def unassigned_lines(reply: Json) -> list[str]:
+    """One row for each edit that belongs to no patch, with why, and its first line."""
+    rows = reply["unassigned"]
+    if not rows:
+        return ["Every edit belongs to a patch."]
+    out = [f"{plural(len(rows), 'unassigned edit')}:"]
+    for row in rows:
+        out.append(f"  {place(row)} ({clean(row['reason'])})")
+        if row.get("text"):
+            out.append(f"      {clean(str(row['text']))[:100]}")
+    return out
+
+
+def assign_lines(reply: Json) -> list[str]:
+    """What went where, and what stayed and why."""
+    moved, refused, patch = reply["moved"], reply["refused"], reply.get("patch")
+    name = clean(patch["name"]) if patch else "no patch"
+    out = (
+        [f"{plural(len(moved), 'edit')} to {name}: {listed(few([place(edit) for edit in moved]))}"]
+        if moved
+        else []
+    )
+    out += [f"refused: {place(edit)}: {clean(edit['reason'])}" for edit in refused]
+    return out or ["Nothing to assign."]
+
+
+# Commits, merges, conflicts
+
+
+def commit_lines(reply: Json) -> list[str]:
+    """``Committed 1a2b3c4 for validation-enhancements: 2 files.``"""
+    commit = reply.get("short") or short(reply["commit"])
+    return [f"Committed {commit} for {clean(reply['patch']['name'])}: {plural(reply['files'], 'file')}."]
+
+
+def merge_lines(reply: Json) -> list[str]:
+    """What landed, what would land, or what clashes."""
+    name, target = clean(reply["patch"]["name"]), reply["target"]
+    if reply["conflicts"]:
+        count = plural(len(reply["conflicts"]), "conflict")
+        verb = "would conflict" if reply["dry_run"] else "did not land"
+        return [f"{name} {verb} on {target}: {count}.", *conflict_rows(reply["conflicts"])]
+    files = plural(reply["files"], "file")
+    if reply["dry_run"]:
+        return [f"{name} would merge into {target} without conflict: {files}."]
+    if not reply["merged"]:
+        return [f"{name} is not merged: {clean(reply.get('message') or 'nothing to do')}"]
+    return [f"Merged {name} into {target} as {short(reply['commit'])}: {files}."]
+
+
+def merge_hints(reply: Json) -> list[str]:
+    """How to settle what clashed."""
+    if not reply["conflicts"] or reply["dry_run"]:
+        return []
+    first = reply["conflicts"][0]
+    ids = [conflict["id"] for conflict in reply["conflicts"]]
+    return [
+        f"edit {record_file(first)} in any editor and save it without markers,",
+        f"or {command('resolve', short_of(first['id'], ids))} --ours|--theirs|--union|--base|--file F;"
+        f" then {command('merge', reply['patch']['name'])}",
+    ]
+
+
+def record_file(conflict: Json) -> str:
+    """Where the marked text of a conflict can be edited."""
+    return str(conflict.get("file") or f".gitsession/conflicts/{conflict['id']}/{conflict['path']}")
+
+
+def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
+    """``  kxyz  shop/user.py (content, validation-enhancements)``."""
+    ids = [conflict["id"] for conflict in conflicts]
+    out = []
+    for one in conflicts:
+        patch = f", {name_in(one['patch'])}" if one.get("patch") else ""
+        state = "" if one["status"] == "open" else f", {one['status']}{how_words(one)}"
+        out.append(f"  {short_of(one['id'], ids)}  {one['path']} ({one['shape']}{patch}{state})")
+    return out
+
+
+def how_words(conflict: Json) -> str:
+    """`` with ours by Ann <…>``."""
+    how = f" with {conflict['how']}" if conflict.get("how") else ""
+    return how + (f" by {clean(conflict['resolved_by'])}" if conflict.get("resolved_by") else "")
+
+
+def conflicts_lines(reply: Json) -> list[str]:
+    """One row for each conflict."""
+    return [row.strip() for row in conflict_rows(reply["conflicts"])] or ["No conflict."]
+
+
+def conflicts_hints(reply: Json) -> list[str]:
+    """A look at the first open one."""
+    ids = [one["id"] for one in reply["conflicts"]]
+    still_open = [one["id"] for one in reply["conflicts"] if one["status"] != "resolved"]
+    return [command("conflict", "show", short_of(still_open[0], ids))] if still_open else []
+
+
+def conflict_show_lines(reply: Json) -> list[str]:
+    """One conflict: what, between whom, where to edit it, and its text with markers."""
+    one = reply["conflict"]
+    out = [row.strip() for row in conflict_rows([one])]
+    if one.get("message"):
+        out.append(clean(str(one["message"])))
+    base, ours, theirs = one["labels"]
+    out.append(f"base: {clean(base)}; ours: {clean(ours)}; theirs: {clean(theirs)}")
+    if reply.get("file"):
+        out.append(f"edit: {reply['file']}")
+    if reply.get("marked") is not None:
+        out += ["", str(reply["marked"]).rstrip("\n")]
+        return out
+    for side in ("base", "ours", "theirs"):
+        text = reply.get(side)
+        out.append(f"{side}: {side_words(text)}")
+    return out
+
+
+def side_words(text: str | None) -> str:
+    """The size of a side that has no marked text; what is not there is not there."""
+    return "not there" if text is None else plural(len(text.encode("utf-8", "surrogateescape")), "byte")
+
+
+def resolve_lines(reply: Json) -> list[str]:
+    """What was settled and what is left."""
+    one, left = reply["conflict"], reply["left"]
+    how = f" with {one['how']}" if one.get("how") else ""
+    rest = f"{plural(len(left), 'conflict')} left." if left else "No conflict is left."
+    return [f"Resolved {one['path']}{how}. {rest}"]
+
+
+def resolve_hints(reply: Json) -> list[str]:
+    """The next conflict, or the merge that the resolution was for."""
+    if reply["left"]:
+        ids = [one["id"] for one in reply["left"]]
+        return [command("conflict", "show", short_of(ids[0], ids))]
+    name = name_in(reply.get("patch"))
+    return [command("merge", name)] if name else []
+
+
+# Shared
+
+
+def typed_path(quoted: str) -> str:
+    """A path of a reply as it is typed: its own bytes, undecodable ones as surrogate escapes."""
+    return os.fsdecode(unquote_path(quoted))
+
+
+def block(title: str, rows: Sequence[str]) -> list[str]:
+    """A title with its rows indented below; nothing without rows."""
+    return [title, *("  " + row for row in rows)] if rows else []
+
+
+def few(words: Sequence[str], most: int = 5) -> list[str]:
+    """The first few, and how many more."""
+    return [*words[:most], f"{len(words) - most} more"] if len(words) > most else list(words)
+
+
+def said(one: Json | str) -> str:
+    """A warning that is text or ``{"message"}``."""
+    return one if isinstance(one, str) else str(one.get("message", ""))
+
+
+def unique(words: Sequence[str]) -> list[str]:
+    """The words without repeats, in order."""
+    return list(dict.fromkeys(words))

@@ -1,0 +1,120 @@
+"""Replies about what was recorded and about the daemon as lines: history, restore, doctor, events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from gitsessiond.faces.cli.lines import few
+from gitsessiond.faces.cli.times import local_time, stamp
+from gitsessiond.faces.cli.words import clean, listed, name_in, plural
+
+Json = Mapping[str, Any]
+
+
+def history_lines(reply: Json, zone: tzinfo | None = None) -> list[str]:
+    """One row for each step, newest first: number, time, verb, what."""
+    steps = reply["steps"]
+    if not steps:
+        return ["Nothing is recorded yet."]
+    numbers = max(len(str(step["number"])) for step in steps)
+    verbs = max(len(str(step["verb"])) for step in steps)
+    out = []
+    for step in steps:
+        text = clean(str(step["text"])) or listed(few([str(one["path"]) for one in step["paths"]]))
+        named = f"  [{step['id'][:6]}]" if step.get("id") else ""
+        when = stamp(step["at"], zone)
+        out.append(f"{step['number']:>{numbers}}  {when}  {step['verb']:<{verbs}}  {text}{named}".rstrip())
+    return out
+
+
+def restore_lines(reply: Json) -> list[str]:
+    """What was written back, and the step to go back to if it was wrong."""
+    paths = reply["restored"]
+    if not paths:
+        return [f"Nothing to restore: all is as in step {reply['from']}."]
+    return [f"Restored {listed(few(paths))} from step {reply['from']}; this is step {reply['step']}."]
+
+
+def restore_hints(reply: Json) -> list[str]:
+    """The way back."""
+    if not reply["restored"] or not isinstance(reply["step"], int):
+        return []
+    return [f"git session restore PATH --at {reply['step'] - 1} undoes it"]
+
+
+def doctor_lines(reply: Json) -> list[str]:
+    """One row for each check."""
+    out = []
+    for check in reply["checks"]:
+        state = "ok" if check["ok"] else "fixed" if check.get("fixed") else "bad"
+        message = f": {clean(check['message'])}" if check.get("message") else ""
+        out.append(f"{state:<5}  {check['name']}{message}")
+    return out
+
+
+def uninstall_lines(reply: Json) -> list[str]:
+    """What is gone."""
+    return [f"removed {clean(str(one))}" for one in reply["removed"]] or ["Nothing of gitsessiond was here."]
+
+
+def daemon_lines(reply: Json) -> list[str]:
+    """The two processes and what they watch, one fact a line."""
+    out = [f"The daemon runs, pid {reply['pid']}, recorder {reply.get('recorder_pid') or 'not started'}."]
+    names = (
+        ("version", "version", ""),
+        ("uptime_s", "up", " s"),
+        ("sessions", "open sessions", ""),
+        ("watches", "watched directories", ""),
+        ("watcher", "watcher", ""),
+        ("saves", "saves", ""),
+        ("overflows", "overflows", ""),
+        ("rss_mb", "memory", " MB"),
+        ("log", "log", ""),
+    )
+    for key, words, unit in names:
+        value = reply.get(key)
+        if value is not None:
+            shown = f"{value:.0f}" if isinstance(value, float) else clean(str(value))
+            out.append(f"  {words}: {shown}{unit}")
+    return out
+
+
+def event_line(event: Json, zone: tzinfo | None = None) -> str:
+    """``41 18:02:33 save shop/user.py``: sequence, time, type, and the plain facts of any event."""
+    words = [str(event.get("seq", "-"))]
+    if event.get("ts"):
+        words.append(f"{local_time(str(event['ts']), zone):%H:%M:%S}")
+    words.append(str(event.get("type", "event")))
+    hidden = ("v", "seq", "ts", "type", "session", "id")
+    facts = [fact(key, value) for key, value in event.items() if key not in hidden]
+    return " ".join([*words, *(one for one in facts if one)])
+
+
+def fact(key: str, value: Any) -> str:
+    """``key: words`` of one field of an event; texts that speak for themselves go without their key."""
+    if value is None or value == [] or value == {}:
+        return ""
+    if isinstance(value, Mapping):
+        shown = name_in(value)
+    elif isinstance(value, list):
+        shown = listed(
+            few(
+                [
+                    name_in(one) or str(one.get("path", "")) if isinstance(one, Mapping) else clean(str(one))
+                    for one in value
+                ]
+            )
+        )
+    else:
+        shown = clean(str(value))
+    return shown if key in ("text", "path", "paths") else f"{key}: {shown}" if shown else ""
+
+
+def checkpoint_lines(reply: Json) -> list[str]:
+    """Where plain git can read everything now."""
+    where = reply.get("store")
+    count = reply.get("objects")
+    what = f"{plural(count, 'object')} written" if isinstance(count, int) else "all is written"
+    return [f"Checkpoint: {what}" + (f" to {where}." if where else ".")]

@@ -1,0 +1,49 @@
+"""The commands that make edits part of branches: commit, merge."""
+
+from __future__ import annotations
+
+import click
+
+from gitsessiond.faces.cli import lines
+from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
+
+CONFLICTS = 3
+
+
+@click.command("commit", cls=SessionCommand)
+@click.option("-m", "--message", required=True, metavar="TEXT", help="The commit message.")
+@click.option(
+    "--patch", metavar="P", help="The patch whose edits are committed.  [default: the patch in use]"
+)
+@click.option("--no-verify", is_flag=True, help="Skip the pre-commit and commit-msg hooks.")
+@pass_face
+def commit(face: Face, message: str, patch: str | None, no_verify: bool) -> int:
+    """Commit the uncommitted edits of one patch to the session's branch
+
+    Edits of other patches and unassigned ones stay uncommitted. Plain `git commit` works too.
+    """
+    reply = face.call("commit", message=message, patch=patch, no_verify=no_verify)
+    face.show_output(reply)
+    face.show(reply, lines.commit_lines(reply))
+    return 0
+
+
+@click.command("merge", cls=SessionCommand)
+@click.argument("name", metavar="P")
+@click.option("--ready", is_flag=True, help="Declare it ready first; commits what it has uncommitted.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+@click.option("--no-verify", is_flag=True, help="Skip the user's hooks.")
+@pass_face
+def merge(face: Face, name: str, ready: bool, dry_run: bool, no_verify: bool) -> int:
+    """Merge one patch into the session's target branch
+
+    Only this patch: other patches, and files that it does not change, stay as they are. Refused (4) while a patch it
+    needs is not merged; exits 3 with conflict records if it clashes with the target.
+    """
+    reply = face.call("merge", patch=name, ready=ready, dry_run=dry_run, no_verify=no_verify)
+    face.show_output(reply)
+    face.show(reply, lines.merge_lines(reply), lines.merge_hints(reply))
+    return CONFLICTS if reply["conflicts"] else 0
+
+
+COMMANDS = (commit, merge)

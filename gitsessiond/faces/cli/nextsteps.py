@@ -1,0 +1,102 @@
+"""What to type next, most useful first. Pure: from the reply of ``status`` alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from gitsessiond.faces.cli.words import command, plural, short_of
+
+Json = Mapping[str, Any]
+
+
+class Step(NamedTuple):
+    """A command and what it does, in a few words."""
+
+    command: str
+    what: str = ""
+
+
+def next_steps(status: Json) -> list[Step]:
+    """At least one step; no command twice. What stops the session comes first, ending it comes last."""
+    found: dict[str, Step] = {}
+    for step in (*pressing(status), *told(status), *usual(status), *ending(status)):
+        if step.command not in found or not found[step.command].what:
+            found[step.command] = step
+    return list(found.values())
+
+
+def told(status: Json) -> Iterator[Step]:
+    """What the daemon proposes."""
+    yield from (Step(str(text)) for text in status.get("hints", ()))
+
+
+def pressing(status: Json) -> Iterator[Step]:
+    """What comes before all else: a session that cannot go on, or a patch in conflict."""
+    session = status["session"]
+    if session["status"] != "open":
+        yield Step(command("reopen", "-s", session["id"]), "take this session up again")
+        return
+    if session["state"] == "no worktree":
+        again = shlex.join(("git", "worktree", "add", session["worktree"], session["branch"]))
+        yield Step(again, "bring the worktree back")
+    elif session["state"] == "parked":
+        back = shlex.join(("git", "switch", session["branch"]))
+        yield Step(back, "go back to the session's branch; sorting goes on there")
+    ids = [conflict["id"] for conflict in status["conflicts"]]
+    for conflict in status["conflicts"]:
+        if conflict["status"] != "resolved":
+            yield Step(
+                command("conflict", "show", short_of(conflict["id"], ids)),
+                f"see the clash in {conflict['path']}",
+            )
+            return
+
+
+def usual(status: Json) -> Iterator[Step]:
+    """The work itself: merge what is ready, sort what has no patch, finish a draft, begin one."""
+    if status["session"]["status"] != "open":
+        return
+    patches, unassigned = status["patches"], status["unassigned"]
+    for patch in patches:
+        if patch["ready_to_merge"]:
+            yield Step(command("merge", patch["name"]), "merge this ready patch alone")
+    still_open = [patch for patch in patches if patch["status"] not in ("merged", "abandoned")]
+    if unassigned and not still_open:
+        yield Step("git session patch new NAME", f"a patch for {plural(len(unassigned), 'unassigned edit')}")
+    elif unassigned:
+        yield Step(
+            "git session assign --all", f"choose a patch for {plural(len(unassigned), 'unassigned edit')}"
+        )
+    for patch in drafts_to_finish(status):
+        yield Step(command("merge", patch["name"], "--ready"), "declare this patch ready and merge it")
+    if not still_open and not unassigned and patches:
+        yield Step("git session close", "nothing is left to merge")
+    if not still_open and not unassigned:
+        yield Step("git session patch new NAME", "name the change you begin; then edit with any editor")
+    elif unassigned and still_open:
+        yield Step("git session patch new NAME", "begin another patch")
+    elif still_open and not any(patch["ops"] for patch in still_open):
+        yield Step("git session status", "after editing with any editor: see what was recorded")
+
+
+def drafts_to_finish(status: Json) -> list[Json]:
+    """Drafts with work in them that wait for no other patch."""
+    done = {patch["id"] for patch in status["patches"] if patch["status"] == "merged"}
+    return [
+        patch
+        for patch in status["patches"]
+        if patch["status"] == "draft"
+        and patch["ops"]
+        and all(one["id"] in done for one in patch["depends_on"])
+    ]
+
+
+def ending(status: Json) -> Iterator[Step]:
+    """The two ways to end a session; after the end, a new one."""
+    if status["session"]["status"] != "open":
+        yield Step("git session start NAME", "begin another session")
+        return
+    yield Step("git session close", "end the session; merges all ready patches")
+    yield Step("git session abandon", "end the session; merges nothing, keeps your files")

@@ -1,0 +1,253 @@
+"""The panel: one picture of a session, from the reply of ``status``. Pure.
+
+The picture is a header, trees for editors and patches, what belongs to no patch, what clashes, and what to type
+next. Sections without content are left out, except the patches and the actions; the last line is always a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gitsessiond.faces.cli.nextsteps import Step, next_steps
+from gitsessiond.faces.cli.terminal import Look
+from gitsessiond.faces.cli.times import gap_words
+from gitsessiond.faces.cli.words import clean, listed, name_in, names_in, place, plural, short, short_of
+
+MOST_UNASSIGNED = 10  # rows shown; the rest are counted, `git session unassigned` lists them
+MOST_MERGED = 5
+
+Json = Mapping[str, Any]
+
+
+class Sign(NamedTuple):
+    """One sign, for terminals that draw emoji and for those that do not."""
+
+    picture: str
+    letters: str
+
+
+SIGNS = {
+    "session": Sign("🔄 ", ""),
+    "editors": Sign("📝 ", ""),
+    "patches": Sign("📦 ", ""),
+    "unassigned": Sign("❓ ", ""),
+    "conflicts": Sign("💥 ", ""),
+    "collisions": Sign("👥 ", ""),
+    "warnings": Sign("🔔 ", ""),
+    "actions": Sign("🔧 ", ""),
+    "ready": Sign("✅ ", "[+] "),
+    "draft": Sign("📝 ", "[ ] "),
+    "conflict": Sign("⚠ ", "[!] "),
+    "merged": Sign("🔀 ", "[=] "),
+    "abandoned": Sign("🗑 ", "[x] "),
+    "new": Sign("🆕 ", "[*] "),
+    "branch": Sign("├── ", "|-- "),
+    "last": Sign("└── ", "`-- "),
+    "next": Sign("➜ ", "-> "),
+}
+
+PATCH_STYLE = {"ready": "green", "draft": "", "conflict": "red", "merged": "blue", "abandoned": "dim"}
+
+
+def panel_lines(status: Json, look: Look) -> list[str]:
+    """The whole panel. Sections are parted by empty lines."""
+    steps = next_steps(status)
+    sections = [
+        header(status, look),
+        tree("warnings", "Warnings", warning_words(status), look, style="yellow"),
+        tree("editors", "Active Editors", editor_words(status), look),
+        tree("patches", "Patches in Session", patch_words(status, look), look),
+        tree("unassigned", "Unassigned Edits", unassigned_words(status), look),
+        tree("conflicts", "Conflicts", conflict_words(status), look, style="red"),
+        tree("collisions", "Also Changed Elsewhere", collision_words(status), look),
+        tree("actions", "Actions", action_words(steps, look), look),
+        [look.paint(sign("next", look) + steps[0].command, "bold")],
+    ]
+    out: list[str] = []
+    for section in sections:
+        if section:
+            out += ["", *section] if out else section
+    return out
+
+
+def sign(name: str, look: Look) -> str:
+    """A sign with the space that follows it."""
+    return SIGNS[name].letters if look.ascii else SIGNS[name].picture
+
+
+def tree(icon: str, title: str, rows: Sequence[str], look: Look, style: str = "") -> list[str]:
+    """A titled tree of rows; nothing at all when there are none."""
+    if not rows:
+        return []
+    styles = ("bold", style) if style else ("bold",)
+    out = [sign(icon, look) + look.paint(title + ":", *styles)]
+    for number, row in enumerate(rows, 1):
+        out.append(look.paint(sign("last" if number == len(rows) else "branch", look), "dim") + row)
+    return out
+
+
+def header(status: Json, look: Look) -> list[str]:
+    """Name, description, and where the session stands."""
+    session = status["session"]
+    out = [sign("session", look) + "Session: " + look.paint(clean(session["name"]), "bold")]
+    if session["description"]:
+        out.append("   " + clean(session["description"].split("\n")[0]))
+    out.append("   " + look.paint(standing(status), "dim"))
+    return out
+
+
+def standing(status: Json) -> str:
+    """One line: branch, base, how far behind, and whatever is not as usual."""
+    session = status["session"]
+    words = [f"on {session['target']} at {short(session['base'])}", f"branch {session['branch']}"]
+    if session["status"] != "open":
+        words.append(session["status"])
+    elif session["state"] != "live":
+        words.append(session["state"])
+    if session.get("behind"):
+        words.append(f"{plural(session['behind'], 'commit')} behind {session['target']}")
+    if status.get("recording_left"):
+        words.append(f"recording: {status['recording_left']} left")
+    return ", ".join(words)
+
+
+def warning_words(status: Json) -> list[str]:
+    """What the person should know although nothing failed: parked, gaps, whatever the daemon says."""
+    session = status["session"]
+    out = []
+    told = [clean(text) for text in status.get("warnings", ())]
+    if (
+        session["status"] == "open"
+        and session["state"] == "parked"
+        and not any("parked" in one for one in told)
+    ):
+        why = session.get("parked") or "HEAD is elsewhere"
+        out.append(f"parked: {clean(why)}; saves are recorded, sorting waits for {session['branch']}")
+    if session["status"] == "open" and session["state"] == "no worktree":
+        out.append(f"no worktree: {session['worktree']} is gone; patches and saves are kept")
+    out += [gap_words(gap) for gap in status.get("gaps", ())]
+    return out + told
+
+
+def editor_words(status: Json) -> list[str]:
+    """``Editor 1: shop/user.py (validation-enhancements patch)``; several patches where a file has several."""
+    out = []
+    for editor in status["editors"]:
+        names = patches_of(editor)
+        words = f"{listed(names)} {'patch' if len(names) == 1 else 'patches'}" if names else "unassigned"
+        unsaved = ", not saved" if editor.get("modified") else ""
+        out.append(f"Editor {editor['number']}: {clean(str(editor['target']))} ({words}{unsaved})")
+    return out
+
+
+def patches_of(editor: Json) -> list[str]:
+    """The names of the patches an editor contributes to; none: its work is unassigned."""
+    if editor.get("patch"):
+        return [name_in(editor["patch"])]
+    return names_in(editor.get("patches", ()))
+
+
+def patch_words(status: Json, look: Look) -> list[str]:
+    """One row for each patch in the session's order; only the last few merged ones."""
+    patches = status["patches"]
+    merged = [patch["id"] for patch in patches if patch["status"] == "merged"]
+    hidden = set(merged[:-MOST_MERGED])
+    out = [f"{plural(len(hidden), 'patch', 'patches')} merged earlier"] if hidden else []
+    out += [patch_row(patch, status, look) for patch in patches if patch["id"] not in hidden]
+    if status["session"]["status"] == "open":
+        out += new_patch_rows(status, look)
+    return out or ["none"]
+
+
+def patch_row(patch: Json, status: Json, look: Look) -> str:
+    """``✅ validation-enhancements (3 ops, ready to merge)``."""
+    kind = "conflict" if patch["status"] == "conflicts" else str(patch["status"])
+    if kind == "ready" and not patch["ready_to_merge"]:
+        style = "yellow"
+    else:
+        style = PATCH_STYLE[kind]
+    name = look.paint(clean(patch["name"]), *([style] if style else []))
+    facts = [plural(patch["ops"], "op"), *state_words(patch, status)]
+    return f"{sign(kind, look)}{name} ({', '.join(facts)})"
+
+
+def state_words(patch: Json, status: Json) -> list[str]:
+    """What the brackets behind a patch say after its ops."""
+    status_by_id = {other["id"]: other["status"] for other in status["patches"]}
+    waits = [one for one in patch["depends_on"] if status_by_id.get(one["id"]) != "merged"]
+    if patch["status"] == "merged":
+        commit = patch.get("merge_commit")
+        return [f"merged as {short(commit)}" if commit else "merged"]
+    if patch["status"] == "abandoned":
+        return ["abandoned"]
+    if patch["status"] == "conflicts":
+        words = [plural(max(1, len(patch["conflicts"])), "conflict")]
+    elif patch["ready_to_merge"]:
+        words = ["ready to merge"]
+    else:
+        words = [str(patch["status"])]
+    if patch["id"] == status["session"]["patch_in_use"]:
+        words.append("in use")
+    if waits:
+        words.append("needs " + listed(names_in(waits)))
+    others = [one for one in patch["blockers"] if one["code"] not in ("dependency", "conflicts")]
+    return words + ["blocked: " + clean(one["message"]) for one in others]
+
+
+def new_patch_rows(status: Json, look: Look) -> list[str]:
+    """``🆕 Create new patch for Editor 3...``: one row for each editor whose work has no patch, else for the edits."""
+    loose = [editor for editor in status["editors"] if not patches_of(editor)]
+    if loose:
+        return [f"{sign('new', look)}Create new patch for Editor {editor['number']}..." for editor in loose]
+    count = len(status["unassigned"])
+    if count:
+        return [f"{sign('new', look)}Create new patch for {plural(count, 'unassigned edit')}..."]
+    if not any(patch["status"] not in ("merged", "abandoned") for patch in status["patches"]):
+        return [f"{sign('new', look)}Create new patch..."]
+    return []
+
+
+def unassigned_words(status: Json) -> list[str]:
+    """``shop/user.py:10-12 (lines of p and q)``; the first few of many."""
+    rows = status["unassigned"]
+    out = [f"{place(row)} ({clean(row['reason'])})" for row in rows[:MOST_UNASSIGNED]]
+    left = len(rows) - MOST_UNASSIGNED
+    return [*out, f"and {left} more: git session unassigned"] if left > 0 else out
+
+
+def conflict_words(status: Json) -> list[str]:
+    """``kxyz: shop/user.py (content, in validation-enhancements)``: the open ones."""
+    ids = [conflict["id"] for conflict in status["conflicts"]]
+    out = []
+    for conflict in status["conflicts"]:
+        if conflict["status"] != "resolved":
+            where = f", in {name_in(conflict['patch'])}" if conflict["patch"] else ""
+            stale = ", resolution is stale" if conflict["status"] == "stale" else ""
+            out.append(
+                f"{short_of(conflict['id'], ids)}: {conflict['path']} ({conflict['shape']}{where}{stale})"
+            )
+    return out
+
+
+LEVELS = {"path": "also changed in", "overlap": "same lines changed in", "conflict": "will conflict with"}
+
+
+def collision_words(status: Json) -> list[str]:
+    """``shop/user.py, also changed in fix-login (patch login-form)``."""
+    out = []
+    for one in status["collisions"]:
+        what = f"{one['path']} {one['symbol']}" if one.get("symbol") else str(one["path"])
+        patch = name_in(one.get("with_patch"))
+        level = LEVELS.get(str(one.get("level")), LEVELS["path"])
+        out.append(f"{what}, {level} {name_in(one['with_session'])}" + (f" (patch {patch})" if patch else ""))
+    return out
+
+
+def action_words(steps: Sequence[Step], look: Look) -> list[str]:
+    """The commands that make sense now, each with what it does, in one column each."""
+    width = min(60, max(len(step.command) for step in steps))
+    return [
+        f"{step.command:<{width}}  {look.paint(step.what, 'dim')}" if step.what else step.command
+        for step in steps
+    ]

@@ -1,0 +1,45 @@
+"""The commands about what was recorded: history, restore."""
+
+from __future__ import annotations
+
+import click
+
+from gitsessiond.faces.cli import loglines
+from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
+from gitsessiond.faces.cli.typed import path_argument
+
+
+@click.command("history", cls=SessionCommand)
+@click.argument("path", required=False)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many steps."
+)
+@pass_face
+def history(face: Face, path: str | None, limit: int) -> int:
+    """List what was recorded, newest first: every save and every command"""
+    reply = face.call("history", path=None if path is None else path_argument(path), limit=limit)
+    hints = ["git session restore PATH --at NUMBER brings a file back"] if reply["steps"] else []
+    face.show(reply, loglines.history_lines(reply), hints)
+    return 0
+
+
+@click.command("restore", cls=SessionCommand)
+@click.argument("path")
+@click.option(
+    "--at",
+    default="",
+    metavar="WHEN|NUMBER|ID",
+    help="A step of `history`, or a time.  [default: the save before]",
+)
+@pass_face
+def restore(face: Face, path: str, at: str) -> int:
+    """Bring a file or directory back as it was
+
+    What is on disk now is recorded first. WHEN is like 14:05, '2026-01-02 14:05', or '10 minutes ago'; `.` is all.
+    """
+    reply = face.call("restore", path=path_argument(path), at=at)
+    face.show(reply, loglines.restore_lines(reply), loglines.restore_hints(reply))
+    return 0
+
+
+COMMANDS = (history, restore)

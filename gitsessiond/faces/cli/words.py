@@ -1,0 +1,104 @@
+"""How counts, commits, places and names are spelled for people. Pure, and cheap to import (docs/cli.md)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gitsessiond.model.names import short_id
+
+WHOLE_FILE = {
+    "add": "new file",
+    "delete": "deleted",
+    "rename": "renamed",
+    "mode": "mode",
+    "content": "whole file",
+}
+
+OP_WORDS = {
+    "add": "added",
+    "modify": "changed",
+    "delete": "deleted",
+    "rename": "renamed",
+    "chmod": "mode",
+    "symlink": "symlink",
+}
+
+WHY_WORDS = {
+    "current": "the patch in use",
+    "claim": "claimed",
+    "lines": "on its lines",
+    "between": "between its lines",
+    "returned": "came back",
+    "moved": "moved block",
+    "format": "formatting of its lines",
+    "near": "beside its lines",
+    "file": "the one patch of this file",
+}
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """``1 op``, ``3 ops``; ``many`` where an s is not enough."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def short(oid: str | None) -> str:
+    """A commit as people read it: seven digits."""
+    return oid[:7] if oid else "none"
+
+
+def short_of(wanted: str, all_ids: Iterable[str]) -> str:
+    """The shortest prefix of an id that is unique among those shown with it."""
+    return short_id(wanted, all_ids)
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(words) < 2:
+        return "".join(words)
+    return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def name_in(value: Mapping[str, Any] | str | None) -> str:
+    """The name of a ``{"id", "name"}``, or the text itself; nothing is the empty string."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    return clean(str(value.get("name") or value.get("id") or ""))
+
+
+def names_in(values: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of several ``{"id", "name"}``, in their order."""
+    return [name_in(value) for value in values]
+
+
+def place(edit: Mapping[str, Any]) -> str:
+    """Where an edit is: ``a.py:3-5``, ``a.py:3``, ``a.py, deletion before line 3``, ``a.py, new file``."""
+    path, lines = str(edit["path"]), edit.get("lines")
+    if lines:
+        first, last = lines
+        if last < first:
+            return f"{path}, deletion before line {first}"
+        return f"{path}:{first}" if first == last else f"{path}:{first}-{last}"
+    whole = WHOLE_FILE.get(str(edit.get("kind")))
+    return f"{path}, {whole}" if whole else path
+
+
+def target_of(edit: Mapping[str, Any]) -> str:
+    """The argument of ``assign`` that names this edit: ``PATH:FROM-TO``, or ``PATH`` for a whole-file fact."""
+    lines = edit.get("lines")
+    return f"{edit['path']}:{lines[0]}-{lines[1]}" if lines else str(edit["path"])
+
+
+def command(*words: str) -> str:
+    """A command to type, its words quoted where a shell needs it."""
+    return "git session " + shlex.join(words)
+
+
+def clean(text: str) -> str:
+    """Text of others in one line for a terminal: control characters, which could repaint it, become ``?``."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == " " else "?" for letter in text)
