@@ -1,7 +1,7 @@
 """git's configuration as git itself resolves it, read once and again only when one of its files changed.
 
-Everything a person can set is a ``gitsession.*`` key (docs/cli.md, "Configuration"); some of git's own matter to
-us too. Keys are compared as git does: section and name without regard to case, the subsection exactly.
+Everything a person can set is a ``gitsession.*`` key (docs/cli.md, "Configuration"); some of git's own matter
+to us too. Keys are compared as git does: section and name without regard to case, the subsection exactly.
 """
 
 from __future__ import annotations
