@@ -1,0 +1,231 @@
+"""A random day's work on one session, driven through the recorder's desk: real files, real git, real store.
+
+The desk is the recorder without its process: batches name the paths that were written, requests are what a client
+sends. :class:`Story` makes the edits from a seed and lets :mod:`tests.judge` look whenever it is asked to.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gitsessiond.daemon.desk import Desk, open_desk
+from gitsessiond.model.names import quote_path
+from tests.bench import topological
+from tests.judge import Judge
+
+
+class DeskBench:
+    """A repository with a desk of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.events: list[dict[str, Any]] = []
+        self.desk: Desk = open_desk(str(root), self.events.append)
+        self.sent = 0
+
+    def ask(self, verb: str, session: str | None = None, **args: Any) -> dict[str, Any]:
+        """The whole reply of a request."""
+        self.sent += 1
+        who = {"cwd": str(self.root), "session": session, "env": {}}
+        return self.desk.request({"v": 1, "id": self.sent, "verb": verb, "args": args, "who": who})
+
+    def do(self, verb: str, **args: Any) -> dict[str, Any]:
+        """The ``ok`` of a request that must not fail."""
+        reply = self.ask(verb, **args)
+        assert "ok" in reply, (verb, args, reply)
+        return reply["ok"]  # type: ignore[no-any-return]
+
+    def saved(self, *paths: str, git: bool = False) -> None:
+        """Tell the desk that these paths were written."""
+        names = [quote_path(os.fsencode(path)) for path in paths]
+        done = self.desk.batch({"n": 1, "worktree": str(self.root), "paths": names, "scan": False, "git": git})
+        assert "error" not in done["recorded"], done
+
+    def save(self, path: str, content: bytes) -> None:
+        """Write a file and tell the desk."""
+        full = self.root / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_bytes(content)
+        self.saved(path)
+
+    def git(self, *args: str, check: bool = True) -> str:
+        done = subprocess.run(["git", *args], cwd=self.root, capture_output=True)
+        assert not check or done.returncode == 0, (args, done)
+        return os.fsdecode(done.stdout).strip()
+
+    def judge(self, seed: int = 1, full: bool = True) -> None:
+        """I1, I2, I3, I6 by git alone."""
+        status = self.do("session.status")
+        self.do("checkpoint")
+        session = status["session"]
+        judge = Judge(self.root, session["id"], session["worktree_id"])
+        judge.i1()
+        if not full:
+            return
+        patches = status["patches"]
+        live = [p for p in patches if p["status"] != "abandoned"]
+        needs = {p["id"]: {d["id"] for d in p["depends_on"]} for p in live}
+        judge.i6(needs)
+        base = judge.out(["rev-parse", session["base"] + "^{tree}"])
+        alive = {p["id"] for p in live}
+        free = [p["id"] for p in live if needs[p["id"]] <= alive]
+        order = topological([pid for pid in free if closed(pid, needs, alive)], needs)
+        complete = len(order) == len(patches) and not status["unassigned"]
+        judge.i2(base, order, needs, unassigned=not complete)
+        judge.i3(base, order, needs, seed)
+
+
+def closed(pid: str, needs: dict[str, set[str]], alive: set[str]) -> bool:
+    """Whether everything a patch stands on is alive."""
+    return all(other in alive and closed(other, needs, alive) for other in needs.get(pid, ()))
+
+
+class Story:
+    """Random edits and commands, reproducible from ``seed``."""
+
+    def __init__(self, bench: DeskBench, seed: int, files: int = 4) -> None:
+        self.bench, self.rng = bench, random.Random(seed)
+        self.seed, self.count, self.made = seed, 0, 0
+        self.past: dict[str, list[bytes]] = {}
+        self.log: list[str] = []
+        for n in range(files):
+            lines = [f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}\n" for _ in range(self.rng.randrange(5, 40))]
+            (bench.root / f"f{n}.txt").write_text("".join(lines))
+        bench.git("add", "-A")
+        bench.git("commit", "-qm", "files")
+        bench.do("session.start", name="day")
+
+    def paths(self) -> list[str]:
+        listed = self.bench.git("ls-files", "-co", "--exclude-standard", "--deduplicate").splitlines()
+        return [p for p in listed if (self.bench.root / p).is_file() and not p.startswith((".gitsession", "a.txt", "README", "src"))]
+
+    def text(self) -> bytes:
+        self.made += 1
+        word = f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}" if self.rng.random() < 0.4 else f"new {self.made}"
+        return word.encode() + b"\n"
+
+    def step(self) -> None:
+        """One edit or, now and then, a command."""
+        self.count += 1
+        act = self.rng.choices(
+            [self.edit, self.create, self.delete, self.rename, self.chmod, self.binary, self.reformat, self.undo, self.command],
+            [60, 4, 2, 3, 2, 1, 3, 8, 17],
+        )[0]
+        self.log.append(act.__name__)
+        act()
+
+    def edit(self) -> None:
+        paths = self.paths()
+        if not paths:
+            return self.create()
+        path = self.rng.choice(paths)
+        old = (self.bench.root / path).read_bytes()
+        if b"\0" in old:
+            return None
+        lines = old.splitlines(keepends=True)
+        for _ in range(self.rng.choice([1, 1, 1, 2, 3])):
+            at = self.rng.randrange(len(lines) + 1)
+            gone = self.rng.choice([0, 0, 1, 1, 2, 4])
+            fresh = [self.text() for _ in range(self.rng.choice([0, 1, 1, 2, 3]))]
+            lines[at : at + gone] = fresh
+        if lines and not lines[-1].endswith(b"\n") and self.rng.random() < 0.5:
+            lines[-1] += b"\n"
+        elif lines and self.rng.random() < 0.03:
+            lines[-1] = lines[-1].rstrip(b"\n")
+        self.keep(path, old)
+        return self.bench.save(path, b"".join(lines))
+
+    def keep(self, path: str, content: bytes) -> None:
+        self.past.setdefault(path, []).append(content)
+
+    def create(self) -> None:
+        self.made += 1
+        self.bench.save(f"new/n{self.made}.txt", b"".join(self.text() for _ in range(self.rng.randrange(6))))
+
+    def delete(self) -> None:
+        if paths := self.paths():
+            path = self.rng.choice(paths)
+            self.keep(path, (self.bench.root / path).read_bytes())
+            (self.bench.root / path).unlink()
+            self.bench.saved(path)
+
+    def rename(self) -> None:
+        if paths := self.paths():
+            path = self.rng.choice(paths)
+            self.made += 1
+            os.rename(self.bench.root / path, self.bench.root / f"r{self.made}.txt")
+            self.bench.saved(path, f"r{self.made}.txt")
+
+    def chmod(self) -> None:
+        if paths := self.paths():
+            path = self.bench.root / self.rng.choice(paths)
+            path.chmod(path.stat().st_mode ^ 0o100)
+            self.bench.saved(str(path.relative_to(self.bench.root)))
+
+    def binary(self) -> None:
+        self.made += 1
+        self.bench.save(f"b{self.rng.randrange(3)}.bin", b"\0" + self.text())
+
+    def reformat(self) -> None:
+        if paths := self.paths():
+            path = self.rng.choice(paths)
+            old = (self.bench.root / path).read_bytes()
+            self.keep(path, old)
+            how = self.rng.randrange(3)
+            if how == 0:
+                new = b"".join(b"  " + line.lstrip(b" ") for line in old.splitlines(keepends=True))
+            elif how == 1:
+                new = old.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            else:
+                new = old.replace(b"\r\n", b"\n")
+            self.bench.save(path, new)
+
+    def undo(self) -> None:
+        known = [path for path in self.past if (self.bench.root / path).exists()]
+        if known:
+            path = self.rng.choice(known)
+            self.bench.save(path, self.rng.choice(self.past[path][-4:]))
+
+    def command(self) -> None:
+        patches = self.bench.do("patch.list")["patches"]
+        live = [p["name"] for p in patches if p["status"] in ("draft", "ready")]
+        acts: list[tuple[int, Callable[[], Any]]] = [(3, lambda: self.bench.do("session.status"))]
+        if len(live) < 5:
+            self.made += 1
+            acts.append((4, lambda: self.bench.do("patch.new", name=f"p{self.made}")))
+        if live:
+            name = self.rng.choice(live)
+            acts += [
+                (8, lambda: self.bench.do("patch.use", patch=name)),
+                (4, lambda: self.bench.ask("assign", all=True, patch=name)),
+                (3, lambda: self.reassign(name)),
+                (3, lambda: self.bench.ask("commit", message=f"work on {name}", patch=name)),
+                (1, lambda: self.bench.ask("merge", patch=name, ready=True)),
+                (1, lambda: self.bench.ask("patch.abandon", patch=name)),
+                (2, self.plain_commit),
+            ]
+        gone = [p["name"] for p in patches if p["status"] == "abandoned"]
+        if gone:
+            acts.append((2, lambda: self.bench.ask("patch.reopen", patch=gone[0])))
+        chosen = self.rng.choices([act for _, act in acts], [weight for weight, _ in acts])[0]
+        reply = chosen()
+        if isinstance(reply, dict) and "error" in reply:
+            assert reply["error"]["exit"] in (3, 4, 10, 12), (self.seed, self.log, reply)
+
+    def reassign(self, name: str) -> Any:
+        paths = self.paths()
+        if not paths:
+            return None
+        path = self.rng.choice(paths)
+        first = self.rng.randrange(1, 20)
+        return self.bench.ask("assign", what=f"{path}:{first}-{first + self.rng.randrange(4)}", patch=name)
+
+    def plain_commit(self) -> None:
+        self.made += 1
+        self.bench.git("commit", "-qam", f"plain {self.made}", check=False)
+        self.bench.saved(git=True)
