@@ -7,11 +7,9 @@ a return across those is a new edit. Nothing here lasts; at start it is filled a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitsessiond.model.files import File
-from gitsessiond.model.ownership import Owners
 from gitsessiond.model.values import Entry
 
 LIMIT = 4096  # contents remembered per session; a path saved often keeps its newest ones
@@ -41,15 +39,3 @@ class Memory:
     def forget(self) -> None:
         """Forget everything (owners were moved by a command)."""
         self.seen.clear()
-
-
-def files_by_path(owners: Owners) -> Mapping[bytes, File]:
-    """The Files of an ownership by the path each has on disk now; deleted ones by the path they had."""
-    by_path: dict[bytes, File] = {}
-    for file in owners.files.values():
-        path = file.path[-1].value if file.path else file.base_path
-        if path is None:
-            path = next((fact.value for fact in reversed(file.path) if fact.value is not None), file.base_path)
-        if path is not None:
-            by_path[path] = file
-    return by_path

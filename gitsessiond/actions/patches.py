@@ -15,7 +15,7 @@ from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import Graph, graph_of
 from gitsessiond.model.names import check_name, name_key, quote_path, unquote_path
-from gitsessiond.model.ownership import add_patch, edits_of, ops_of, set_state, take, uncommitted_paths
+from gitsessiond.model.ownership import add_patch, edits_of, ops_of, set_state, take, unassigned_rows, uncommitted_paths
 from gitsessiond.model.records import Claim, Patch
 from gitsessiond.store.chain import subject_of
 from gitsessiond.store.git import run_git
@@ -75,7 +75,7 @@ def new_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         if moved:
             live.memory.forget()
     publish(ctx, live, state, "patch new", by=by, text=patch.name, placed=moved)
-    left = [views.row_view(live.state, row) for row in views.unassigned_rows(live.state.owners)]
+    left = [views.row_view(live.state, row) for row in unassigned_rows(live.state.owners)]
     return {
         "patch": patch_reply(live.state, patch, ctx=ctx),
         "taken": [views.placed_view(live.state, edit) for edit in moved],

@@ -54,6 +54,7 @@ def publish(
         ctx.store.commit([RefMove(name, before.step if before else None, written.step)])
     except BaseException:
         ctx.store.drop_pending()
+        ctx.tools.forget()
         raise
     live.state, live.shown, live.judge_due = written, shown, True
     if action:

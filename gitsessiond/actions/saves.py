@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Editing, Live
-from gitsessiond.actions.memory import files_by_path
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.files import File
 from gitsessiond.model.names import quote_path, unquote_path
-from gitsessiond.model.ownership import How, sort_save
+from gitsessiond.model.ownership import How, deleted_files, paths_on_disk, sort_save
 from gitsessiond.model.records import Patch, Session
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import Change, Entry, Placed, is_unassigned
@@ -54,7 +53,7 @@ def remembered(live: Live, path: bytes) -> tuple[File | None, tuple[str, ...]]:
 
 def file_at(state: State, path: bytes) -> File | None:
     """The File whose path on disk this is (or was, when it is deleted)."""
-    return files_by_path(state.owners).get(path)
+    return paths_on_disk(state.owners).get(path) or deleted_files(state.owners).get(path)
 
 
 def with_disk(ctx: Context, state: State, changes: Iterable[Seen]) -> State:

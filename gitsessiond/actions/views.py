@@ -7,7 +7,7 @@ from typing import Any
 
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.ownership import Op, Row, graph_of, ops_of, unassigned_rows
+from gitsessiond.model.ownership import Op, Row
 from gitsessiond.model.reasons import reason_words
 from gitsessiond.model.records import Conflict, ConflictSide, Patch, Session, time_text
 from gitsessiond.model.values import Placed, is_unassigned

@@ -10,6 +10,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -162,7 +163,7 @@ class Desk:
                 gap = Gap(since=max(self.gap_since, live.state.session.created_at), until=self.ctx.now())
                 gaps = (*live.state.session.gaps, gap)[-5:]
                 session = live.state.session.model_copy(update={"gaps": gaps})
-                live.state = live.state.with_session(session)
+                live.state = replace(live.state, session=session)
         if record_reading(self.ctx, live, reading):
             self.saves += 1
             self.last_write = time.monotonic()
@@ -186,13 +187,18 @@ class Desk:
                     self.scanned |= set(self.ctx.sessions)
                     self.tell({"watch": self.watches()})
         except GitSessionError as exc:
-            self.ctx.store.drop_pending()
+            self.drop()
             reply["error"] = exc.as_dict()
         except Exception as exc:
             # The one place where what nobody foresaw becomes words: the log has the traceback, the person the path.
-            self.ctx.store.drop_pending()
+            self.drop()
             reply["error"] = self.bug(exc).as_dict()
         return reply
+
+    def drop(self) -> None:
+        """Forget what was written towards a step that did not come to be."""
+        self.ctx.store.drop_pending()
+        self.ctx.tools.forget()
 
     def before_action(self, asked: Asked) -> None:
         """What git did since comes first, in every session; judged edges are known before they are told."""
