@@ -1,4 +1,4 @@
-"""All commands together. Everything slow that a command line needs is imported here and below, never in ``fast``."""
+"""All commands together. What is slow to import is imported here and below, never in ``fast``."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ REFUSED = 4
 @click.option("--patch", "patch", metavar="P", help="The patch that gets the edits; - for none.")
 @click.option("--new", "new", metavar="NAME", help="Make this patch for them.")
 @pass_face
-def assign(face: Face, what: str | None, everything: bool, patch: str | None, new: str | None) -> int:
+def assign(face: Face, *, what: str | None, everything: bool, patch: str | None, new: str | None) -> int:
     """Say which patch recorded edits belong to
 
-    The edits of a path, of its lines FROM to TO, of a commit of the session, or all that are unassigned. Without
-    --patch or --new it asks, on a terminal; with --json it prints what is pending and the choices.
-    Exits 4 if an edit had to stay where it is.
+    The edits of a path, of its lines FROM to TO, of a commit of the session, or all that are
+    unassigned. Without --patch or --new it asks, on a terminal; with --json it prints what is pending
+    and the choices. Exits 4 if every edit had to stay where it is.
     """
     if (what is None) == (not everything):
         raise BadRequest("name a path, a commit, or --all", hint="git session unassigned")

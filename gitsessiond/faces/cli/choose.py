@@ -20,7 +20,7 @@ Json = Mapping[str, Any]
 
 
 class Answer(NamedTuple):
-    """One ``assign`` to make: ``what`` None means all unassigned edits; exactly one of patch and new is set."""
+    """One ``assign`` to make: ``what`` None is all unassigned edits; either patch or new is set."""
 
     what: str | None
     patch: str | None = None
@@ -58,7 +58,7 @@ def grouped(pending: Sequence[Json]) -> list[list[Json]]:
 
 
 def ask(rows: Sequence[Json], made: Sequence[str]) -> tuple[str | None, str | None]:
-    """Show edits and choices, read a number, and for the last one a name; returns (patch id or name, new name)."""
+    """Show edits and choices, read a number, and for the last one a name; returns (patch, new name)."""
     for row in rows[:MOST_SHOWN]:
         note(f"{place(row)} ({clean(row['reason'])})")
         if row.get("text"):

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from gitsessiond.faces.cli import lines
+from gitsessiond.faces.cli import mergelines
 from gitsessiond.faces.cli.face import Face, SessionCommand, SessionGroup, pass_face
 from gitsessiond.model.errors import BadRequest, NotFound
 
@@ -20,7 +20,7 @@ SIDES = ("ours", "theirs", "base", "union")
 def conflicts(face: Face, everything: bool) -> int:
     """List the conflicts of the session"""
     reply = face.call("conflicts", all=everything)
-    face.show(reply, lines.conflicts_lines(reply), lines.conflicts_hints(reply))
+    face.show(reply, mergelines.conflicts_lines(reply), mergelines.conflicts_hints(reply))
     return 0
 
 
@@ -35,7 +35,7 @@ def conflict() -> None:
 def show(face: Face, conflict_id: str) -> int:
     """Show a conflict: its three sides, its text with markers, where to edit it"""
     reply = face.call("conflict.show", id=conflict_id)
-    face.show(reply, lines.conflict_show_lines(reply))
+    face.show(reply, mergelines.conflict_show_lines(reply))
     return 0
 
 
@@ -50,8 +50,8 @@ def show(face: Face, conflict_id: str) -> int:
 def resolve(face: Face, conflict_id: str, how: str | None, file: str | None) -> int:
     """Settle a conflict
 
-    Saving its file under .gitsession/conflicts/ without markers, in any editor, settles it too. The resolution is
-    used by the next `merge` of the patch.
+    Saving its file under .gitsession/conflicts/ without markers, in any editor, settles it too. The
+    resolution is used by the next `merge` of the patch.
     """
     if (how is None) == (file is None):
         raise BadRequest(
@@ -60,7 +60,7 @@ def resolve(face: Face, conflict_id: str, how: str | None, file: str | None) -> 
         )
     content = None if file is None else base64.b64encode(content_of(file)).decode("ascii")
     reply = face.call("resolve", id=conflict_id, how=how or "file", content=content)
-    face.show(reply, lines.resolve_lines(reply), lines.resolve_hints(reply))
+    face.show(reply, mergelines.resolve_lines(reply), mergelines.resolve_hints(reply))
     return 0
 
 

@@ -1,6 +1,6 @@
 """The client that a face talks through, and how it is made.
 
-Commands see only :class:`Client`; the real one is :mod:`gitsessiond.wire.client`, imported when it is first needed.
+Commands see only :class:`Client`; the real one is :mod:`gitsessiond.wire.client`.
 """
 
 from __future__ import annotations

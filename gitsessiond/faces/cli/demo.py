@@ -1,7 +1,7 @@
 """``git session demo``: a tour of the real thing in a repository of its own.
 
-Every line shown after ``$`` is run as it stands, by ``sh`` and the installed commands, and what it prints is shown.
-A step that does not do what the tour says ends the tour with exit 1.
+Every line shown after ``$`` is run as it stands, by ``sh`` and the installed commands, and what it prints is
+shown. A step that does not do what the tour says ends the tour with exit 1.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Done(NamedTuple):
 def demo(face: Face, keep: str | None) -> int:
     """Show a day's work in a repository made for it
 
-    Two sessions, two patches in one file, a dependency, merges, and a conflict resolved by editing a file. Your own
-    repositories and configuration are not touched. The repository is left to look at.
+    Two sessions, two patches in one file, a dependency, merges, and a conflict resolved by editing a
+    file. Your own repositories and configuration are not touched. The repository is left to look at.
     """
     top = place_for(keep)
     done = []
@@ -130,6 +130,7 @@ def run(line: Line, cwd: str, environ: Mapping[str, str]) -> Done:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=TIMEOUT_S,
+        check=False,
     )
     output = done.stdout.decode("utf-8", "replace")
     missing = [words for words in line.says if words not in output]
@@ -147,8 +148,13 @@ def stop_daemon(shop: str, environ: Mapping[str, str]) -> None:
     if os.path.isdir(shop):
         subprocess.run(
             ["git", "session", "daemon", "stop"],
-            cwd=shop, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S,
-        )  # fmt: skip
+            cwd=shop,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
 
 
 COMMANDS = (demo,)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 
 from gitsessiond.faces.cli.terminal import hint, note, put_json
@@ -33,7 +31,7 @@ INTERRUPTED = 130
 
 
 def run_guarded(run: Callable[[], int], argv: Sequence[str]) -> int:
-    """Run a command and return its exit code; every failure is printed as ``error:`` and ``hint:``, or as JSON."""
+    """Run a command, print its failure as ``error:`` and ``hint:`` or as JSON, and return the exit code."""
     try:
         return run()
     except KeyboardInterrupt:
@@ -64,6 +62,7 @@ def wants_json(argv: Sequence[str]) -> bool:
 
 def bug_of(problem: Exception) -> Bug:
     """The error to show for an exception nobody foresaw; its traceback is in the file the message names."""
+    import time
     import traceback
 
     path = os.path.join(log_directory(), f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log")
@@ -80,11 +79,13 @@ def bug_of(problem: Exception) -> Bug:
 
 
 def log_directory() -> str:
-    """Where logs of the command itself go: the XDG state directory, or the temporary one if it cannot be made."""
+    """Where logs of the command itself go: the XDG state directory, or the temporary one."""
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     path = os.path.join(state, "gitsessiond")
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError:
+        import tempfile
+
         return tempfile.gettempdir()
     return path

@@ -85,10 +85,10 @@ def common_options() -> list[click.Parameter]:
     """The options all commands have."""
     return [
         click.Option(
-            ["-s", "--session"], metavar="NAME|ID", expose_value=False, callback=set_session,
+            ["-s", "--session", "_session"], metavar="NAME|ID", expose_value=False, callback=set_session,
             help="The session, if not that of this directory or of $GITSESSION.",
         ),
-        click.Option(["--json"], is_flag=True, expose_value=False, callback=set_json, help="Print one JSON object."),
+        click.Option(["--json", "_json"], is_flag=True, expose_value=False, callback=set_json, help="Print JSON."),
     ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """``git session``, ``status``, ``show`` and ``list``, answered before anything slow is imported.
 
-Start-up is most of what a short command costs: click alone takes 55 ms, frozen pydantic models more. So this module,
-and all it imports, stays free of click, pydantic, dataclasses and asyncio (a test imports it and looks). What it does
+Start-up is most of what a short command costs: click alone takes 55 ms, pydantic more. So this module and all
+it imports stay free of click, pydantic, dataclasses and asyncio (a test imports it and looks). What it does
 not understand, wrong options and ``-h`` included, it leaves to :mod:`gitsessiond.faces.cli.app`.
 """
 
@@ -109,7 +109,7 @@ def show_list(asked: Glance, dial: Dial) -> int:
 
 
 def show_list_instead(asked: Glance, dial: Dial, nothing_here: GitSessionError) -> int:
-    """``git session`` where no session is: the list, or the first error where there is no repository either."""
+    """``git session`` where no session is: the list, or the first error where there is no repository."""
     try:
         return show_list(asked, dial)
     except NotFound:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from gitsessiond.faces.cli.lines import few
 from gitsessiond.faces.cli.times import local_time, stamp
-from gitsessiond.faces.cli.words import clean, listed, name_in, plural
+from gitsessiond.faces.cli.words import clean, few, listed, name_in, place, plural
 
 Json = Mapping[str, Any]
 
@@ -93,23 +92,21 @@ def event_line(event: Json, zone: tzinfo | None = None) -> str:
 
 
 def fact(key: str, value: Any) -> str:
-    """``key: words`` of one field of an event; texts that speak for themselves go without their key."""
-    if value is None or value == [] or value == {}:
-        return ""
+    """``key: words`` of one field of an event; texts and paths go without their key."""
     if isinstance(value, Mapping):
         shown = name_in(value)
     elif isinstance(value, list):
-        shown = listed(
-            few(
-                [
-                    name_in(one) or str(one.get("path", "")) if isinstance(one, Mapping) else clean(str(one))
-                    for one in value
-                ]
-            )
-        )
+        shown = listed(few([one_of_list(one) for one in value]))
     else:
-        shown = clean(str(value))
-    return shown if key in ("text", "path", "paths") else f"{key}: {shown}" if shown else ""
+        shown = "" if value is None else clean(str(value))
+    return shown if key in ("text", "path", "paths") or not shown else f"{key}: {shown}"
+
+
+def one_of_list(one: Any) -> str:
+    """One member of a list in an event: a place, a name, or plain text."""
+    if isinstance(one, Mapping):
+        return place(one) if "path" in one else name_in(one)
+    return clean(str(one))
 
 
 def checkpoint_lines(reply: Json) -> list[str]:

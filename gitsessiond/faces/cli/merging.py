@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gitsessiond.faces.cli import lines
+from gitsessiond.faces.cli import mergelines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 
 CONFLICTS = 3
@@ -17,14 +17,14 @@ CONFLICTS = 3
 )
 @click.option("--no-verify", is_flag=True, help="Skip the pre-commit and commit-msg hooks.")
 @pass_face
-def commit(face: Face, message: str, patch: str | None, no_verify: bool) -> int:
-    """Commit the uncommitted edits of one patch to the session's branch
+def commit(face: Face, *, message: str, patch: str | None, no_verify: bool) -> int:
+    """Commit the edits of one patch to the session's branch
 
     Edits of other patches and unassigned ones stay uncommitted. Plain `git commit` works too.
     """
     reply = face.call("commit", message=message, patch=patch, no_verify=no_verify)
     face.show_output(reply)
-    face.show(reply, lines.commit_lines(reply))
+    face.show(reply, mergelines.commit_lines(reply))
     return 0
 
 
@@ -34,15 +34,15 @@ def commit(face: Face, message: str, patch: str | None, no_verify: bool) -> int:
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
 @click.option("--no-verify", is_flag=True, help="Skip the user's hooks.")
 @pass_face
-def merge(face: Face, name: str, ready: bool, dry_run: bool, no_verify: bool) -> int:
+def merge(face: Face, *, name: str, ready: bool, dry_run: bool, no_verify: bool) -> int:
     """Merge one patch into the session's target branch
 
-    Only this patch: other patches, and files that it does not change, stay as they are. Refused (4) while a patch it
-    needs is not merged; exits 3 with conflict records if it clashes with the target.
+    Only this patch: other patches, and files that it does not change, stay as they are. Exits 4 while a
+    patch it needs is not merged; exits 3 with conflict records if it clashes with the target.
     """
     reply = face.call("merge", patch=name, ready=ready, dry_run=dry_run, no_verify=no_verify)
     face.show_output(reply)
-    face.show(reply, lines.merge_lines(reply), lines.merge_hints(reply))
+    face.show(reply, mergelines.merge_lines(reply), mergelines.merge_hints(reply))
     return CONFLICTS if reply["conflicts"] else 0
 
 

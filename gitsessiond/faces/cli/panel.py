@@ -1,7 +1,7 @@
 """The panel: one picture of a session, from the reply of ``status``. Pure.
 
-The picture is a header, trees for editors and patches, what belongs to no patch, what clashes, and what to type
-next. Sections without content are left out, except the patches and the actions; the last line is always a command.
+The picture is a header, trees for editors and patches, what belongs to no patch, what clashes, and what to
+type next. Sections without content are left out, except patches and actions; the last line is a command.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def warning_words(status: Json) -> list[str]:
 
 
 def editor_words(status: Json) -> list[str]:
-    """``Editor 1: shop/user.py (validation-enhancements patch)``; several patches where a file has several."""
+    """``Editor 1: shop/user.py (validation-enhancements patch)``; a file can have several patches."""
     out = []
     for editor in status["editors"]:
         names = patches_of(editor)
@@ -163,10 +163,8 @@ def patch_words(status: Json, look: Look) -> list[str]:
 def patch_row(patch: Json, status: Json, look: Look) -> str:
     """``✅ validation-enhancements (3 ops, ready to merge)``."""
     kind = "conflict" if patch["status"] == "conflicts" else str(patch["status"])
-    if kind == "ready" and not patch["ready_to_merge"]:
-        style = "yellow"
-    else:
-        style = PATCH_STYLE[kind]
+    waits = kind == "ready" and not patch["ready_to_merge"]
+    style = "yellow" if waits else PATCH_STYLE[kind]
     name = look.paint(clean(patch["name"]), *([style] if style else []))
     facts = [plural(patch["ops"], "op"), *state_words(patch, status)]
     return f"{sign(kind, look)}{name} ({', '.join(facts)})"
@@ -196,7 +194,7 @@ def state_words(patch: Json, status: Json) -> list[str]:
 
 
 def new_patch_rows(status: Json, look: Look) -> list[str]:
-    """``🆕 Create new patch for Editor 3...``: one row for each editor whose work has no patch, else for the edits."""
+    """``🆕 Create new patch for Editor 3...`` for each editor whose work has no patch, else for the edits."""
     loose = [editor for editor in status["editors"] if not patches_of(editor)]
     if loose:
         return [f"{sign('new', look)}Create new patch for Editor {editor['number']}..." for editor in loose]

@@ -11,6 +11,7 @@ from gitsessiond.faces.cli import lines
 from gitsessiond.faces.cli.face import Face, SessionGroup, pass_face
 from gitsessiond.faces.cli.terminal import look_of, put_json, put_text
 from gitsessiond.faces.cli.typed import path_argument
+from gitsessiond.faces.cli.words import command
 from gitsessiond.model.errors import BadRequest
 
 REFUSED = 4
@@ -32,7 +33,13 @@ def patch() -> None:
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @pass_face
 def new(
-    face: Face, name: str, description: str, depends_on: tuple[str, ...], take: bool, paths: tuple[str, ...]
+    face: Face,
+    *,
+    name: str,
+    description: str,
+    depends_on: tuple[str, ...],
+    take: bool,
+    paths: tuple[str, ...],
 ) -> int:
     """Make a patch and use it
 
@@ -62,7 +69,7 @@ def list_patches(face: Face) -> int:
 @patch.command("show")
 @click.argument("name", metavar="P")
 @pass_face
-def show(face: Face, name: str) -> int:
+def show(face: Face, *, name: str) -> int:
     """Show a patch: status, ops, edits, commits"""
     reply = face.call("patch.show", patch=name)
     face.show(reply, lines.patch_show_lines(reply))
@@ -74,7 +81,7 @@ def show(face: Face, name: str) -> int:
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--strict", is_flag=True, help="All new edits go to P, also those on lines of other patches.")
 @pass_face
-def use(face: Face, name: str, paths: tuple[str, ...], strict: bool) -> int:
+def use(face: Face, *, name: str, paths: tuple[str, ...], strict: bool) -> int:
     """Say which patch new edits go to
 
     With PATHs: new edits of these paths go to P from now on, whatever patch is in use. `-` means no patch.
@@ -91,7 +98,7 @@ def use(face: Face, name: str, paths: tuple[str, ...], strict: bool) -> int:
 @click.option("--undo", is_flag=True, help="It is a draft again.")
 @click.option("--no-verify", is_flag=True, help="Skip the pre-commit and commit-msg hooks.")
 @pass_face
-def ready(face: Face, name: str, undo: bool, no_verify: bool) -> int:
+def ready(face: Face, *, name: str, undo: bool, no_verify: bool) -> int:
     """Say that a patch can be merged; commits what it has uncommitted"""
     reply = face.call("patch.ready", patch=name, undo=undo, no_verify=no_verify)
     face.show_output(reply)
@@ -104,7 +111,7 @@ def ready(face: Face, name: str, undo: bool, no_verify: bool) -> int:
 @click.option("--on", "other", required=True, metavar="Q", help="The patch that must be merged before P.")
 @click.option("--remove", is_flag=True, help="Take the declared dependency back.")
 @pass_face
-def depend(face: Face, name: str, other: str, remove: bool) -> int:
+def depend(face: Face, *, name: str, other: str, remove: bool) -> int:
     """Declare that a patch needs another one
 
     Dependencies that follow from the edits are found without it, and cannot be removed.
@@ -117,7 +124,7 @@ def depend(face: Face, name: str, other: str, remove: bool) -> int:
 @patch.command("validate")
 @click.argument("name", metavar="P")
 @pass_face
-def validate(face: Face, name: str) -> int:
+def validate(face: Face, *, name: str) -> int:
     """Say whether a patch could be merged now, and every reason why not
 
     Exits 0 if it could, 3 if conflicts alone are in the way, else 4.
@@ -133,7 +140,7 @@ def validate(face: Face, name: str) -> int:
 @patch.command("ops")
 @click.argument("name", metavar="P")
 @pass_face
-def ops(face: Face, name: str) -> int:
+def ops(face: Face, *, name: str) -> int:
     """List the paths a patch changes, and how"""
     reply = face.call("patch.ops", patch=name)
     face.show(reply, lines.ops_lines(reply))
@@ -143,7 +150,7 @@ def ops(face: Face, name: str) -> int:
 @patch.command("diff")
 @click.argument("name", metavar="P")
 @pass_face
-def diff(face: Face, name: str) -> int:
+def diff(face: Face, *, name: str) -> int:
     """Print a patch as a diff against what it stands on"""
     reply = face.call("patch.diff", patch=name)
     if face.json:
@@ -158,7 +165,7 @@ def diff(face: Face, name: str) -> int:
 @click.argument("new_name", metavar="[NAME]", required=False)
 @click.option("-m", "--message", "description", metavar="TEXT", help="The new description.")
 @pass_face
-def rename(face: Face, name: str, new_name: str | None, description: str | None) -> int:
+def rename(face: Face, *, name: str, new_name: str | None, description: str | None) -> int:
     """Give a patch another name or description"""
     if new_name is None and description is None:
         raise BadRequest("nothing to change", hint=f"git session patch rename {name} NAME [-m TEXT]")
@@ -173,7 +180,7 @@ def rename(face: Face, name: str, new_name: str | None, description: str | None)
     "--discard", is_flag=True, help="Take its edits out of the files too; `restore` brings them back."
 )
 @pass_face
-def abandon(face: Face, name: str, discard: bool) -> int:
+def abandon(face: Face, *, name: str, discard: bool) -> int:
     """Give a patch up; the session goes on
 
     Its edits stay in the files, unassigned, unless --discard takes them out.
@@ -182,7 +189,7 @@ def abandon(face: Face, name: str, discard: bool) -> int:
     face.show(
         reply,
         lines.patch_abandon_lines(reply, discard),
-        [lines.command("patch", "reopen", name) + " undoes it"],
+        [command("patch", "reopen", name) + " undoes it"],
     )
     return 0
 
@@ -190,7 +197,7 @@ def abandon(face: Face, name: str, discard: bool) -> int:
 @patch.command("reopen")
 @click.argument("name", metavar="P")
 @pass_face
-def reopen(face: Face, name: str) -> int:
+def reopen(face: Face, *, name: str) -> int:
     """Take an abandoned patch up again, with the edits it had"""
     reply = face.call("patch.reopen", patch=name)
     face.show(reply, lines.patch_now_lines(reply))

@@ -35,7 +35,8 @@ def history(face: Face, path: str | None, limit: int) -> int:
 def restore(face: Face, path: str, at: str) -> int:
     """Bring a file or directory back as it was
 
-    What is on disk now is recorded first. WHEN is like 14:05, '2026-01-02 14:05', or '10 minutes ago'; `.` is all.
+    What is on disk now is recorded first. WHEN is like 14:05, '2026-01-02 14:05', or '10 minutes ago';
+    `.` is all.
     """
     reply = face.call("restore", path=path_argument(path), at=at)
     face.show(reply, loglines.restore_lines(reply), loglines.restore_hints(reply))

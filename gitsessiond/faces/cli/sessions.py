@@ -10,6 +10,7 @@ import click
 from gitsessiond.faces.cli import fast, lines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.terminal import note
+from gitsessiond.faces.cli.words import said, typed_path
 from gitsessiond.model.errors import BadRequest
 
 CONFLICTS = 3
@@ -31,6 +32,7 @@ CONFLICTS = 3
 @pass_face
 def start(
     face: Face,
+    *,
     name: str,
     description: str,
     from_rev: str | None,
@@ -40,8 +42,8 @@ def start(
 ) -> int:
     """Start a session
 
-    This checkout carries it if it carries none yet; index and files stay as they are. Else it gets a worktree beside
-    the repository. The reply says which, and why.
+    This checkout carries it if it carries none yet; index and files stay as they are. Else it gets a
+    worktree beside the repository. The reply says which, and why.
     """
     if here and worktree is not None:
         raise BadRequest("--here and --worktree exclude each other", hint="choose one")
@@ -54,14 +56,14 @@ def start(
     face.show(reply, lines.start_lines(reply, cwd), lines.start_hints(reply, cwd))
     if not face.json:
         for warning in reply.get("warnings", ()):
-            note(f"warning: {lines.said(warning)}")
+            note(f"warning: {said(warning)}")
     return 0
 
 
 @click.command("list", cls=SessionCommand)
 @click.option("--all", "everything", is_flag=True, help="Closed and abandoned ones too.")
 @pass_face
-def list_sessions(face: Face, everything: bool) -> int:
+def list_sessions(face: Face, *, everything: bool) -> int:
     """List the sessions of this repository"""
     return fast.show_list(fast.Glance("list", face.session, face.json, False, everything), face.dial)
 
@@ -75,11 +77,11 @@ def panel_options(command: Any) -> Any:
 @click.command("status", cls=SessionCommand)
 @panel_options
 @pass_face
-def status(face: Face, session: str | None, letters: bool) -> int:
+def status(face: Face, *, session: str | None, letters: bool) -> int:
     """Show the panel of a session
 
-    Its patches, what belongs to no patch, what clashes, and the next useful commands. `git session` alone does the
-    same; where no session is, it lists the sessions.
+    Its patches, what belongs to no patch, what clashes, and the next useful commands. `git session`
+    alone does the same; where no session is, it lists the sessions.
     """
     return fast.answer(fast.Glance("status", session or face.session, face.json, letters), face.dial)
 
@@ -87,7 +89,7 @@ def status(face: Face, session: str | None, letters: bool) -> int:
 @click.command("show", cls=SessionCommand)
 @panel_options
 @pass_face
-def show(face: Face, session: str | None, letters: bool) -> int:
+def show(face: Face, *, session: str | None, letters: bool) -> int:
     """Show the panel of a session (the same as status)"""
     return fast.answer(fast.Glance("status", session or face.session, face.json, letters), face.dial)
 
@@ -96,7 +98,7 @@ def show(face: Face, session: str | None, letters: bool) -> int:
 @click.argument("name", required=False)
 @click.option("-m", "--message", "description", metavar="TEXT", help="The new description.")
 @pass_face
-def rename(face: Face, name: str | None, description: str | None) -> int:
+def rename(face: Face, *, name: str | None, description: str | None) -> int:
     """Give a session another name or description
 
     Its branch and its worktree keep their names.
@@ -111,13 +113,13 @@ def rename(face: Face, name: str | None, description: str | None) -> int:
 @click.command("switch", cls=SessionCommand)
 @click.argument("session")
 @pass_face
-def switch(face: Face, session: str) -> int:
+def switch(face: Face, *, session: str) -> int:
     """Print the worktree of a session
 
     No HEAD moves: `cd "$(git session switch NAME)"`.
     """
     reply = face.call("session.switch", session=session)
-    face.show(reply, [lines.typed_path(reply["worktree"])])
+    face.show(reply, [typed_path(reply["worktree"])])
     return 0
 
 
@@ -126,10 +128,11 @@ def switch(face: Face, session: str) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--remove", is_flag=True, help="Remove its worktree, if nothing in it would be lost.")
 @pass_face
-def close(face: Face, dry_run: bool, yes: bool, remove: bool) -> int:
+def close(face: Face, *, dry_run: bool, yes: bool, remove: bool) -> int:
     """End a session: merge its ready patches, a dependency first
 
-    Patches that are not ready become abandoned; their edits stay in the files. Exits 3 if a patch did not land.
+    Patches that are not ready become abandoned; their edits stay in the files. Exits 3 if a patch did
+    not land.
     """
     if not dry_run and not yes:
         plan = face.call("session.close", dry_run=True, remove=remove)
@@ -151,7 +154,7 @@ def closing_question(face: Face, plan: dict[str, Any]) -> str:
 @click.command("abandon", cls=SessionCommand)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_face
-def abandon(face: Face, yes: bool) -> int:
+def abandon(face: Face, *, yes: bool) -> int:
     """End a session without merging anything
 
     All its unmerged patches become abandoned. Files, branch and history stay; `reopen` brings them back.

@@ -61,7 +61,7 @@ def hint(text: str) -> None:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write and flush. A reader that went away (``| head``) is no error, and does not change the exit code."""
+    """Write and flush. A reader that went away (``| head``) is no error and changes no exit code."""
     try:
         raw = getattr(stream, "buffer", None)
         if raw is None:  # a test's StringIO

@@ -18,7 +18,7 @@ def stamp(text: str, zone: tzinfo | None = None) -> str:
 
 
 def gap_words(gap: Mapping[str, Any], zone: tzinfo | None = None) -> str:
-    """``not recorded 18:02-08:15; what was found at 08:15 is recorded``, with the days when they are not one."""
+    """``not recorded 2026-01-02 18:02-18:15; what was found at 18:15 is recorded``."""
     since, until = local_time(gap["since"], zone), local_time(gap["until"], zone)
     found = f"what was found at {until:%H:%M} is recorded"
     if since.date() == until.date():

@@ -1,5 +1,7 @@
-"""Paths as a person types them, made text that can cross the socket. Relative ones stay relative to the directory
-they were typed in, which travels with every request."""
+"""Paths as a person types them, made text that can cross the socket.
+
+Relative ones stay relative to the directory they were typed in, which travels with every request.
+"""
 
 from __future__ import annotations
 

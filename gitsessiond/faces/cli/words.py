@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gitsessiond.model.names import short_id
+from gitsessiond.model.names import short_id, unquote_path
 
 WHOLE_FILE = {
     "add": "new file",
@@ -87,7 +88,7 @@ def place(edit: Mapping[str, Any]) -> str:
 
 
 def target_of(edit: Mapping[str, Any]) -> str:
-    """The argument of ``assign`` that names this edit: ``PATH:FROM-TO``, or ``PATH`` for a whole-file fact."""
+    """The argument of ``assign`` that names this edit: ``PATH:FROM-TO``; ``PATH`` for a whole-file fact."""
     lines = edit.get("lines")
     return f"{edit['path']}:{lines[0]}-{lines[1]}" if lines else str(edit["path"])
 
@@ -102,3 +103,28 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == " " else "?" for letter in text)
+
+
+def typed_path(quoted: str) -> str:
+    """A path of a reply as it is typed: its own bytes, undecodable ones as surrogate escapes."""
+    return os.fsdecode(unquote_path(quoted))
+
+
+def block(title: str, rows: Sequence[str]) -> list[str]:
+    """A title with its rows indented below; nothing without rows."""
+    return [title, *("  " + row for row in rows)] if rows else []
+
+
+def few(words: Sequence[str], most: int = 5) -> list[str]:
+    """The first few, and how many more."""
+    return [*words[:most], f"{len(words) - most} more"] if len(words) > most else list(words)
+
+
+def said(one: Mapping[str, Any] | str) -> str:
+    """A warning that is text or ``{"message"}``."""
+    return one if isinstance(one, str) else str(one.get("message", ""))
+
+
+def unique(words: Sequence[str]) -> list[str]:
+    """The words without repeats, in order."""
+    return list(dict.fromkeys(words))

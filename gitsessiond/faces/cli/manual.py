@@ -1,0 +1,135 @@
+"""The reference pages, made from the commands themselves so that they cannot say anything else.
+
+Write them with ``python -m gitsessiond.faces.cli.manual cli > docs/cli.md`` and ``… man > docs/git-session.1``; a
+test compares.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from gitsessiond.faces.cli.app import PROGRAM, root
+from gitsessiond.faces.cli.ending import EXIT_CODES
+
+WIDTH = 96
+
+EXIT_WORDS = {
+    0: "done; also when there was nothing to do",
+    1: "it could not be done, and no other code says why",
+    2: "words, names or options that mean nothing; a question, and no terminal to ask it on",
+    3: "conflicts: what was named did not land; `git session conflicts` lists them",
+    4: "understood, but refused in this state; the hint names the command that changes it",
+    10: "no such session, patch, path, step or conflict, or no git repository here",
+    11: "locked or claimed by another",
+    12: "a ref or file moved meanwhile; nothing was changed, run it again",
+    13: "the daemon does not answer, or does not run",
+    14: "what is stored is damaged, or written by a newer version; it is never replaced",
+    15: "git or the disk refused; the message carries what they said",
+    70: "a bug; the message names the file with the traceback",
+    130: "interrupted, as by Ctrl-C",
+}
+
+ENVIRONMENT = (
+    ("GITSESSION", "the session commands are about, by name or id, wherever one stands; `-s` wins over it"),
+    ("NO_COLOR", "set and not empty: no colour, as without a terminal"),
+    ("GITSESSION_DAEMON", "`never`: no daemon is started; each command records, answers and ends"),
+    ("CI", "`true`: likewise"),
+)
+
+INTRO = """\
+# Commands
+
+Data goes to stdout, hints to stderr. Every command takes `-s NAME|ID` (another session than that of this
+directory or of `$GITSESSION`) and `--json` (one object with `"v": 1`; `events` prints one a line). An error is
+two lines on stderr,
+
+    error: what could not be done
+    hint: the command to run
+
+or, with `--json`, `{"v": 1, "error": {"code": …, "message": …, "hint": …}}` on stdout. Paths are typed as seen
+from the current directory, and printed from the top of the worktree.
+
+What follows is the output of `git session COMMAND -h` without the exit codes, which are the same everywhere.
+"""
+
+
+def commands(group: click.Group, path: str = PROGRAM) -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words it is called by, a group before its members."""
+    yield path, group
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def help_of(path: str, command: click.Command) -> str:
+    """What ``-h`` prints at a fixed width, without the exit codes."""
+    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
+    epilog, command.epilog = command.epilog, None
+    try:
+        return command.get_help(context)
+    finally:
+        command.epilog = epilog
+
+
+def cli_page() -> str:
+    """docs/cli.md."""
+    out = [INTRO]
+    out.append("## Exit codes\n\n| code | meaning |\n|---|---|\n")
+    out += [f"| {code} | {EXIT_WORDS[code]} |\n" for code in EXIT_CODES]
+    out.append("\n## Environment\n\n| variable | meaning |\n|---|---|\n")
+    out += [f"| `{name}` | {words} |\n" for name, words in ENVIRONMENT]
+    for path, command in commands(root):
+        out.append(f"\n## {path}\n\n```\n{help_of(path, command)}\n```\n")
+    return "".join(out)
+
+
+def man_page() -> str:
+    """docs/git-session.1, in the man(7) macros; `git session --help` shows it where it is installed."""
+    out = ['.TH GIT-SESSION 1 "" "gitsessiond" "Git Manual"', ".SH NAME"]
+    out.append("git-session \\- record every save, sort the edits into patches, merge them one by one")
+    out += [".SH SYNOPSIS", ".B git session", "[-s NAME|ID] [--json] [COMMAND] [ARGS]..."]
+    out += [".SH DESCRIPTION", *roff(root.help or "")]
+    out.append(".SH COMMANDS")
+    for path, command in commands(root):
+        if isinstance(command, click.Group):
+            continue
+        context = click.Context(command, info_name=path)
+        pieces = [piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"]
+        out += [".SS " + escaped(" ".join([path, *pieces])), *roff(command.help or "")]
+        for option in command.params:
+            record = option.get_help_record(context) if isinstance(option, click.Option) else None
+            if record and not {"--json", "--session"} & set(option.opts):
+                out += [".TP", ".B " + escaped(record[0]), escaped(record[1])]
+    out.append(".SH EXIT STATUS")
+    for code in EXIT_CODES:
+        out += [".TP", f".B {code}", escaped(EXIT_WORDS[code])]
+    out.append(".SH ENVIRONMENT")
+    for name, words in ENVIRONMENT:
+        out += [".TP", f".B {name}", escaped(words)]
+    out += [".SH SEE ALSO", ".BR git (1),", ".BR git-worktree (1),", ".BR git-merge (1)"]
+    return "\n".join(out) + "\n"
+
+
+def roff(text: str) -> list[str]:
+    """Paragraphs as man(7) lines; the first line of a command's help becomes a sentence."""
+    out: list[str] = []
+    for number, paragraph in enumerate(text.strip().split("\n\n")):
+        words = " ".join(paragraph.split())
+        ended = words if words.endswith((".", ":", "?")) else words + "."
+        out += [".PP"] * bool(number) + [escaped(ended)]
+    return out
+
+
+def escaped(text: str) -> str:
+    """Text that man(7) prints as it is."""
+    plain = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace("…", "...")
+    return "\\&" + plain if plain.startswith((".", "'")) else plain
+
+
+if __name__ == "__main__":
+    sys.stdout.write({"cli": cli_page, "man": man_page}[sys.argv[1]]())

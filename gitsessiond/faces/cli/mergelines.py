@@ -1,0 +1,122 @@
+"""Replies about commits, merges and conflicts as lines. Pure: a reply in, sentences out.
+
+What goes to stderr as hints is in the functions named ``*_hints``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitsessiond.faces.cli.words import clean, command, name_in, plural, short, short_of
+
+Json = Mapping[str, Any]
+
+
+def commit_lines(reply: Json) -> list[str]:
+    """``Committed 1a2b3c4 for validation-enhancements: 2 files.``"""
+    commit = reply.get("short") or short(reply["commit"])
+    return [f"Committed {commit} for {clean(reply['patch']['name'])}: {plural(reply['files'], 'file')}."]
+
+
+def merge_lines(reply: Json) -> list[str]:
+    """What landed, what would land, or what clashes."""
+    name, target = clean(reply["patch"]["name"]), reply["target"]
+    if reply["conflicts"]:
+        count = plural(len(reply["conflicts"]), "conflict")
+        verb = "would conflict" if reply["dry_run"] else "did not land"
+        return [f"{name} {verb} on {target}: {count}.", *conflict_rows(reply["conflicts"])]
+    files = plural(reply["files"], "file")
+    if reply["dry_run"]:
+        return [f"{name} would merge into {target} without conflict: {files}."]
+    if not reply["merged"]:
+        return [f"{name} is not merged: {clean(reply.get('message') or 'nothing to do')}"]
+    return [f"Merged {name} into {target} as {short(reply['commit'])}: {files}."]
+
+
+def merge_hints(reply: Json) -> list[str]:
+    """How to settle what clashed."""
+    if not reply["conflicts"] or reply["dry_run"]:
+        return []
+    first = reply["conflicts"][0]
+    ids = [conflict["id"] for conflict in reply["conflicts"]]
+    return [
+        f"edit {record_file(first)} in any editor and save it without markers,",
+        f"or {command('resolve', short_of(first['id'], ids))} --ours|--theirs|--union|--base|--file F;"
+        f" then {command('merge', reply['patch']['name'])}",
+    ]
+
+
+def record_file(conflict: Json) -> str:
+    """Where the marked text of a conflict can be edited."""
+    return str(conflict.get("file") or f".gitsession/conflicts/{conflict['id']}/{conflict['path']}")
+
+
+def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
+    """``  kxyz  shop/user.py (content, validation-enhancements)``."""
+    ids = [conflict["id"] for conflict in conflicts]
+    out = []
+    for one in conflicts:
+        patch = f", {name_in(one['patch'])}" if one.get("patch") else ""
+        state = "" if one["status"] == "open" else f", {one['status']}{how_words(one)}"
+        out.append(f"  {short_of(one['id'], ids)}  {one['path']} ({one['shape']}{patch}{state})")
+    return out
+
+
+def how_words(conflict: Json) -> str:
+    """`` with ours by Ann <…>``."""
+    how = f" with {conflict['how']}" if conflict.get("how") else ""
+    return how + (f" by {clean(conflict['resolved_by'])}" if conflict.get("resolved_by") else "")
+
+
+def conflicts_lines(reply: Json) -> list[str]:
+    """One row for each conflict."""
+    return [row.strip() for row in conflict_rows(reply["conflicts"])] or ["No conflict."]
+
+
+def conflicts_hints(reply: Json) -> list[str]:
+    """A look at the first open one."""
+    ids = [one["id"] for one in reply["conflicts"]]
+    still_open = [one["id"] for one in reply["conflicts"] if one["status"] != "resolved"]
+    return [command("conflict", "show", short_of(still_open[0], ids))] if still_open else []
+
+
+def conflict_show_lines(reply: Json) -> list[str]:
+    """One conflict: what, between whom, where to edit it, and its text with markers."""
+    one = reply["conflict"]
+    out = [row.strip() for row in conflict_rows([one])]
+    if one.get("message"):
+        out.append(clean(str(one["message"])))
+    base, ours, theirs = one["labels"]
+    out.append(f"base: {clean(base)}; ours: {clean(ours)}; theirs: {clean(theirs)}")
+    if reply.get("file"):
+        out.append(f"edit: {reply['file']}")
+    if reply.get("marked") is not None:
+        out += ["", str(reply["marked"]).rstrip("\n")]
+        return out
+    for side in ("base", "ours", "theirs"):
+        text = reply.get(side)
+        out.append(f"{side}: {side_words(text)}")
+    return out
+
+
+def side_words(text: str | None) -> str:
+    """The size of a side that has no marked text; what is not there is not there."""
+    return "not there" if text is None else plural(len(text.encode("utf-8", "surrogateescape")), "byte")
+
+
+def resolve_lines(reply: Json) -> list[str]:
+    """What was settled and what is left."""
+    one, left = reply["conflict"], reply["left"]
+    how = f" with {one['how']}" if one.get("how") else ""
+    rest = f"{plural(len(left), 'conflict')} left." if left else "No conflict is left."
+    return [f"Resolved {one['path']}{how}. {rest}"]
+
+
+def resolve_hints(reply: Json) -> list[str]:
+    """The next conflict, or the merge that the resolution was for."""
+    if reply["left"]:
+        ids = [one["id"] for one in reply["left"]]
+        return [command("conflict", "show", short_of(ids[0], ids))]
+    name = name_in(reply.get("patch"))
+    return [command("merge", name)] if name else []
