@@ -1,0 +1,257 @@
+"""Which patch depends on which: read off the files each time (docs/ownership.md, "Dependencies").
+
+The edges, in the order in which they are laid:
+
+1. *declared* by ``patch depend``;
+2. *hard*: p deletes a line of q, writes over a fact of q, edits a file that q made, takes a path that q left;
+3. *committed*: p and q touch in a commit of the chain; stays while that commit is in the chain;
+4. *touch*: no line that both keep stands between their edits;
+5. *judge*: git's merge of the two differs from what the weave says (:mod:`gitsessiond.model.judging`).
+
+Only edges of 1 and 2 could close a circle, and an edit that would is refused. The others are laid only
+between patches that do not need each other yet: in the direction the pair had before, else the higher on the
+lower (merged, open, abandoned), else the one that just edited on the other, else the younger on the older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+from weakref import WeakKeyDictionary
+
+from gitsessiond.model.files import File, last_path, marks_of
+from gitsessiond.model.hard import hard_edges_of, path_edges
+from gitsessiond.model.owners import Owners, Pair, states_of
+from gitsessiond.model.weave import Weave, as_of, owners_of, touching
+
+EdgeKind = Literal["declared", "hard", "committed", "touch", "judge"]
+RANK = {"merged": 0, "open": 1, "abandoned": 2}
+
+
+class Edge(NamedTuple):
+    """Why p depends on q: the path on disk and the line (1-based) that show it, where there is one."""
+
+    kind: EdgeKind
+    path: bytes | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The dependencies of a session. Acyclic."""
+
+    edges: Mapping[Pair, Edge]
+    patches: tuple[str, ...]  # in creation order
+    closures: Mapping[str, frozenset[str]] = field(repr=False)
+    chosen: frozenset[Pair] = frozenset()  # directions chosen for edges of kinds 3 to 5
+
+    def closure(self, patch: str) -> frozenset[str]:
+        """Everything a patch depends on, directly or not; without itself."""
+        return self.closures.get(patch, frozenset())
+
+    def needs(self, patch: str, other: str) -> bool:
+        """Whether ``patch`` depends on ``other``, directly or not."""
+        return other in self.closure(patch)
+
+    def order(self) -> list[str]:
+        """All patches, each after those it depends on; else in creation order."""
+        done: dict[str, None] = {}
+
+        def visit(patch: str) -> None:
+            if patch not in done:
+                for other in self.patches:
+                    if other in self.closure(patch):
+                        visit(other)
+                done[patch] = None
+
+        for patch in self.patches:
+            visit(patch)
+        return list(done)
+
+
+class Laying:
+    """Edges while they are laid, with what each patch needs through them."""
+
+    def __init__(self, edges: Iterable[tuple[Pair, Edge]] = ()) -> None:
+        self.edges: dict[Pair, Edge] = {}
+        self.below: dict[str, set[str]] = {}
+        self.known: dict[str, frozenset[str]] = {}
+        for (p, q), edge in edges:
+            self.add(p, q, edge)
+
+    def add(self, p: str, q: str, edge: Edge) -> None:
+        """p depends on q; the first reason given is kept."""
+        if p != q and (p, q) not in self.edges:
+            self.edges[p, q] = edge
+            self.below.setdefault(p, set()).add(q)
+            self.known.clear()
+
+    def closure(self, patch: str) -> frozenset[str]:
+        """Everything a patch depends on."""
+        found = self.known.get(patch)
+        if found is None:
+            seen: set[str] = set()
+            left = list(self.below.get(patch, ()))
+            while left:
+                one = left.pop()
+                if one not in seen:
+                    seen.add(one)
+                    left += self.below.get(one, ())
+            found = self.known[patch] = frozenset(seen)
+        return found
+
+    def needs(self, patch: str, other: str) -> bool:
+        """Whether ``patch`` depends on ``other``."""
+        return other in self.closure(patch)
+
+    def comparable(self, p: str, q: str) -> bool:
+        """Whether one of two patches needs the other."""
+        return p in self.closure(q) or q in self.closure(p)
+
+
+_graphs: WeakKeyDictionary[Owners, Graph] = WeakKeyDictionary()
+
+
+def graph_of(owners: Owners) -> Graph:
+    """The dependencies of a session; computed once per :class:`Owners`."""
+    found = _graphs.get(owners)
+    if found is None:
+        found = _graphs[owners] = derive(owners)
+    return found
+
+
+STRONG = ("declared", "hard", "committed")
+
+
+def strong_edges(graph: Graph) -> Laying:
+    """The edges that no new edit may turn into a circle."""
+    return Laying((pair, edge) for pair, edge in graph.edges.items() if edge.kind in STRONG)
+
+
+def remembered(owners: Owners, editors: frozenset[str] = frozenset()) -> Owners:
+    """The same ownership with the directions its edges took, so that they keep them.
+
+    ``editors``: the patches that got an edit in the save just sorted.
+    """
+    graph = derive(owners, editors)
+    if not graph.chosen <= owners.directions:
+        turned = {(q, p) for p, q in graph.chosen}
+        owners = replace(owners, directions=(owners.directions - turned) | graph.chosen)
+    _graphs[owners] = graph
+    return owners
+
+
+def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
+    """The graph, computed."""
+    laying = Laying(((p, q), Edge("declared")) for p, q in sorted(owners.declared))
+    for file in owners.files.values():
+        for edge in hard_edges_of(file):
+            laying.add(edge.p, edge.q, Edge("hard", last_path(file), edge.line))
+    for edge in path_edges(owners.files.values()):
+        if not laying.needs(edge.q, edge.p):
+            laying.add(edge.p, edge.q, Edge("hard", edge.path))
+    side = Sides(owners, editors)
+    shared = [file for file in owners.files.values() if file.weave and len(marks_of(file).patches) > 1]
+    lay_touches(shared, "committed", laying, side)
+    lay_touches(shared, "touch", laying, side)
+    for p, q in sorted(owners.judged):
+        if not laying.comparable(p, q):
+            laying.add(*side.of(p, q), Edge("judge"))
+            lay_touches(shared, "committed", laying, side)
+            lay_touches(shared, "touch", laying, side)
+    order = tuple(pid for pid, _ in owners.patches)
+    return Graph(laying.edges, order, {pid: laying.closure(pid) for pid in order}, frozenset(side.chosen))
+
+
+class Sides:
+    """Which way an edge between two patches that do not need each other goes."""
+
+    def __init__(self, owners: Owners, editors: frozenset[str]) -> None:
+        self.states = states_of(owners)
+        self.age = {pid: number for number, pid in enumerate(self.states)}
+        self.directions = owners.directions
+        self.editors = editors
+        self.chosen: set[Pair] = set()
+
+    def of(self, p: str, q: str) -> Pair:
+        """(upper, lower)."""
+        rank = {one: RANK[self.states.get(one, "open")] for one in (p, q)}
+        if 0 in rank.values() and rank[p] != rank[q]:  # nothing that is merged comes to need what is not
+            pair = (p, q) if rank[p] > rank[q] else (q, p)
+        elif (p, q) in self.directions:
+            pair = (p, q)
+        elif (q, p) in self.directions:
+            pair = (q, p)
+        else:
+            key = {one: (rank[one], one in self.editors, self.age.get(one, 0)) for one in (p, q)}
+            pair = (p, q) if key[p] > key[q] else (q, p)
+        self.chosen.add(pair)
+        return pair
+
+
+def lay_touches(
+    files: Iterable[File], kind: Literal["committed", "touch"], laying: Laying, side: Sides
+) -> None:
+    """Add an edge for each pair that touches and is not comparable, until nothing changes.
+
+    An edge in one file makes closures larger in another, where then other lines stand between two edits.
+    """
+    grew = True
+    while grew:
+        grew = False
+        for file in files:
+            looks = looks_of(file)
+            for look in looks.committed if kind == "committed" else (looks.now,):
+                for p, q in pairs_in(file, side):
+                    if not laying.comparable(p, q) and look.touching(p, q, laying):
+                        laying.add(*side.of(p, q), Edge(kind, last_path(file)))
+                        grew = True
+
+
+def pairs_in(file: File, side: Sides) -> Iterator[Pair]:
+    """The pairs of patches with marks on the lines of one file, older first."""
+    lines = marks_of(file).lines & marks_of(file).patches
+    found = sorted(lines, key=lambda pid: (side.age.get(pid, 0), pid))
+    for number, p in enumerate(found):
+        for q in found[number + 1 :]:
+            yield p, q
+
+
+class Look:
+    """A weave, now or as a commit holds it, and which pairs were found to touch in it over which closures."""
+
+    def __init__(self, weave: Weave) -> None:
+        self.weave, self.lines = weave, owners_of(weave)
+        self.found: dict[tuple[str, str, frozenset[str], frozenset[str]], bool] = {}
+
+    def touching(self, p: str, q: str, laying: Laying) -> bool:
+        """Whether two patches touch here; of what they need only the patches with marks here matter."""
+        if p not in self.lines or q not in self.lines:
+            return False
+        under = {p: laying.closure(p) & self.lines, q: laying.closure(q) & self.lines}
+        key = (p, q, under[p], under[q])
+        if key not in self.found:
+            self.found[key] = touching(self.weave, p, q, under.__getitem__)
+        return self.found[key]
+
+
+class Looks(NamedTuple):
+    """A file's weave now, and at each commit of the chain that changed it."""
+
+    now: Look
+    committed: tuple[Look, ...]
+
+
+_looks: WeakKeyDictionary[File, Looks] = WeakKeyDictionary()
+
+
+def looks_of(file: File) -> Looks:
+    """The looks at a file that has a weave; made once per File."""
+    found = _looks.get(file)
+    if found is None:
+        weave = file.weave or Weave()
+        mask = marks_of(file).commits
+        at = [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+        found = _looks[file] = Looks(Look(weave), tuple(Look(as_of(weave, bit)) for bit in at))
+    return found

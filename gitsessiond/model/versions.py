@@ -1,0 +1,165 @@
+"""What sets of owners make of the files, as overlays of the base tree: path -> entry, None: gone."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import NamedTuple
+
+from gitsessiond.model.files import File, Tools, Version, last_path, live_version, marks_of, version_of
+from gitsessiond.model.graph import graph_of
+from gitsessiond.model.owners import Owners
+from gitsessiond.model.registers import Fact, Value
+from gitsessiond.model.values import BASE, SYMLINK, Entry, Placed
+from gitsessiond.model.weave import Run, edits, join_lines
+
+Overlay = dict[bytes, Entry | None]
+
+
+class Op(NamedTuple):
+    """One path that differs between a patch and what it stands on.
+
+    ``kind``: ``add``, ``modify``, ``delete``, ``rename``, ``chmod``, ``symlink``. A rename may change the
+    content too.
+    """
+
+    kind: str
+    path: bytes
+    old_path: bytes | None
+    blob: str | None
+    old_blob: str | None
+
+
+def overlay_of(files: Iterable[tuple[File, Version]]) -> Overlay:
+    """The paths at which these versions differ from the base; a file that takes another's path wins."""
+    pairs = list(files)
+    out: Overlay = {}
+    for file, found in pairs:
+        if file.base_path is not None and (found is None or found[0] != file.base_path):
+            out[file.base_path] = None
+    for file, found in pairs:
+        if found is not None and found != (file.base_path, file.base):
+            out[found[0]] = found[1]
+    return out
+
+
+def versions(owners: Owners, who: Container[str], tools: Tools, bit: int | None = None) -> Overlay:
+    """The version of a set of owners closed under dependencies, now or as chain commit ``bit`` holds it."""
+    return overlay_of((file, version_of(file, who, tools, bit)) for file in owners.files.values())
+
+
+def live_overlay(owners: Owners, tools: Tools) -> Overlay:
+    """What the disk shows."""
+    return overlay_of((file, live_version(file, tools)) for file in owners.files.values())
+
+
+def with_uncommitted(owners: Owners, pid: str, tip: int | None, tools: Tools) -> Overlay:
+    """The chain's last commit (None: the base) with the edits of one patch that it does not hold."""
+    return overlay_of((file, tip_version(file, pid, tip, tools)) for file in owners.files.values())
+
+
+def tip_version(file: File, pid: str, tip: int | None, tools: Tools) -> Version:
+    """One file of :func:`with_uncommitted`."""
+    path = at_tip(file.path, file.base_path, pid, tip)
+    mode = at_tip(file.mode, file.base_mode, pid, tip)
+    oid = at_tip(file.content, file.base_content, pid, tip)
+    if path is None or mode is None:
+        return None
+    if oid is not None:
+        return path, Entry(mode, oid)
+    return None if file.weave is None else (path, Entry(mode, tools.write(tip_text(file, pid, tip))))
+
+
+def at_tip(stack: tuple[Fact[Value], ...], base: Value, pid: str | None, tip: int | None) -> Value:
+    """A register's value in the tip with one patch's later writes."""
+    for fact in reversed(stack):
+        if fact.owner == pid or (tip is not None and fact.ins_in >> tip & 1):
+            return fact.value
+    return base
+
+
+def tip_text(file: File, pid: str | None, tip: int | None) -> bytes:
+    """The lines in the tip with one patch's later edits."""
+
+    def stands(run: Run) -> bool:
+        held = tip is not None and bool(run.ins_in >> tip & 1)
+        dropped = tip is not None and bool(run.gone_in >> tip & 1)
+        return (run.ins in (BASE, pid) or held) and not dropped and (run.gone is None or run.gone != pid)
+
+    runs = file.weave.runs if file.weave else ()
+    return join_lines(line for run in runs if stands(run) for line in run.lines)
+
+
+def uncommitted_paths(owners: Owners, pid: str, tip: int | None) -> list[bytes]:
+    """The files in which a patch has edits that the chain's last commit lacks, by their path on disk."""
+    mine = [file for file in owners.files.values() if pid in marks_of(file).patches]
+    return sorted(last_path(file) for file in mine if is_ahead(file, pid, tip))
+
+
+def is_ahead(file: File, pid: str, tip: int | None) -> bool:
+    """Whether a patch's part of a file is more than the tip holds."""
+    return (
+        at_tip(file.path, file.base_path, pid, tip) != at_tip(file.path, file.base_path, None, tip)
+        or at_tip(file.mode, file.base_mode, pid, tip) != at_tip(file.mode, file.base_mode, None, tip)
+        or at_tip(file.content, file.base_content, pid, tip)
+        != at_tip(file.content, file.base_content, None, tip)
+        or tip_text(file, pid, tip) != tip_text(file, None, tip)
+    )
+
+
+def ops_of(owners: Owners, pid: str, tools: Tools) -> list[Op]:
+    """What a patch does to what it stands on, in path order."""
+    under = graph_of(owners).closure(pid)
+    out: list[Op] = []
+    for file in owners.files.values():
+        if pid in marks_of(file).patches:
+            op = op_between(version_of(file, under, tools), version_of(file, under | {pid}, tools))
+            out += [op] if op is not None else []
+    return sorted(out, key=lambda op: op.path)
+
+
+def op_between(before: Version, after: Version) -> Op | None:
+    """The difference of two versions of one file; None: there is none."""
+    if before == after:
+        return None
+    if after is None:
+        assert before is not None, "two versions that differ are not both nothing"
+        return Op("delete", before[0], None, None, before[1].oid)
+    path, entry = after
+    if before is None:
+        return Op("symlink" if entry.mode == SYMLINK else "add", path, None, entry.oid, None)
+    old_path, old = before
+    if path != old_path:
+        return Op("rename", path, old_path, entry.oid, old.oid)
+    if entry.mode == SYMLINK != old.mode:
+        return Op("symlink", path, None, entry.oid, old.oid)
+    kind = "chmod" if entry.oid == old.oid else "modify"
+    return Op(kind, path, None, entry.oid, old.oid)
+
+
+def edits_of(owners: Owners, pid: str) -> list[Placed]:
+    """A patch's edits in path order, whole-file facts first; lines are those of the file on disk."""
+    out: list[Placed] = []
+    for file in sorted(owners.files.values(), key=last_path):
+        if pid in marks_of(file).patches:
+            out += facts_by(file, {pid})
+            found = edits(file.weave, None) if file.weave else []
+            out += [Placed(last_path(file), "line", e.lines, pid, "lines") for e in found if e.owner == pid]
+    return out
+
+
+def facts_by(file: File, labels: Container[str]) -> list[Placed]:
+    """The whole-file facts of some owners that count now, as edits: the last of each register."""
+    out: list[Placed] = []
+    path = last_path(file)
+    if file.path and file.path[-1].owner in labels:
+        value = file.path[-1].value
+        made = file.base_path is None and len({fact.value for fact in file.path}) == 1
+        kind = "delete" if value is None else "add" if made else "rename"
+        out.append(Placed(path, kind, None, file.path[-1].owner, "file"))
+        if kind == "add":
+            return out
+    if file.mode and file.mode[-1].owner in labels:
+        out.append(Placed(path, "mode", None, file.mode[-1].owner, "file"))
+    if file.content and file.content[-1].owner in labels:
+        out.append(Placed(path, "content", None, file.content[-1].owner, "file"))
+    return out
