@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.store.git import run_git
 from gitsessiond.store.layout import sync
 from gitsessiond.store.objects import Object, loose_bytes
+from gitsessiond.store.theirs import loose_path
 
 
 class Objects(Protocol):
@@ -121,31 +123,12 @@ def _collect(store: Objects, start: str, lacking: dict[str, Object]) -> None:
             todo += [child for mode, _, child in tree_items(found.data) if mode != 0o160000]
 
 
-def loose_path(common_dir: str, oid: str) -> str:
-    """Where the repository keeps this object when it is loose."""
-    return os.path.join(common_dir, "objects", oid[:2], oid[2:])
-
-
 def _freshen(common_dir: str, oid: str) -> None:
     """Touch a loose object, as git does when it finds that it has what it was asked to write."""
     try:
         os.utime(loose_path(common_dir, oid))
     except OSError:
         pass  # packed, or another user's file: git prunes neither before two weeks
-
-
-def heal_empty(common_dir: str, oid: str) -> bool:
-    """Remove the object's loose file if it is empty (a power cut); whether one was removed."""
-    path = loose_path(common_dir, oid)
-    try:
-        if os.stat(path).st_size > 0:
-            return False
-        os.unlink(path)
-    except FileNotFoundError:
-        return False
-    except OSError as exc:
-        raise StoreFailed(f"the empty object file {path} cannot be removed: {exc}", hint="remove it") from exc
-    return True
 
 
 def _write_loose(common_dir: str, objects: list[tuple[str, Object]]) -> None:
@@ -190,26 +173,38 @@ def _sync_all(handles: list[int]) -> None:
         list(pool.map(os.fsync, handles))
 
 
-# -- into the store -------------------------------------------------------------------------------------
+# -- into the store ----------------------------------------------------------------------------------------
 
 
-def copy_in(store: Objects, commits: Iterable[str], stop: frozenset[str]) -> None:
-    """Copy commits and what they change into the store, down to commits that it has or that are in ``stop``.
+def copy_in(store: Objects, commits: Iterable[str], stop: Iterable[str]) -> None:
+    """Copy commits and what they reach into the store, except what ``stop`` reaches and what the store has.
 
     What a commit shares with its first parent at the same path is held where the parent is held, so only what
-    differs is copied. Ancestors of ``stop`` other than ``stop`` itself must not be reachable around it.
+    differs is copied. Older commits go first: a commit in the store has everything below it there as well.
+
+    Raises:
+        StateUnreadable: an object is nowhere.
     """
-    todo = list(commits)
-    while todo:
-        oid = todo.pop()
-        if oid in stop or store.own_has(oid):
-            continue
-        found = store.read(oid)
-        tree, parents = commit_links(found.data)
-        beside = commit_links(store.read(parents[0]).data)[0] if parents else None
-        _copy_tree(store, tree, beside)
-        store.put("commit", found.data)
-        todo += parents
+    held = frozenset(stop)
+    new = [oid for oid in dict.fromkeys(commits) if oid not in held and not store.own_has(oid)]
+    parents = {parent for oid in new for parent in commit_links(store.read(oid).data)[1]}
+    # a parent that is nowhere is the end of a shallow clone
+    beyond = [oid for oid in parents - held if not store.own_has(oid) and store.in_repository(oid)]
+    if beyond:
+        told = "".join(f"{oid}\n" for oid in beyond) + "".join(f"^{oid}\n" for oid in held)
+        words = ["rev-list", "--reverse", "--topo-order", "--stdin"]
+        older = run_git(words, git_dir=store.common_dir, input=told.encode()).out.decode("ascii").split()
+        new = list(dict.fromkeys((*older, *new)))
+    for oid in new:
+        if not store.own_has(oid):
+            _copy_commit(store, oid)
+
+
+def _copy_commit(store: Objects, oid: str) -> None:
+    data = store.read(oid).data
+    tree, parents = commit_links(data)
+    _copy_tree(store, tree, commit_links(store.read(parents[0]).data)[0] if parents else None)
+    store.put("commit", data)
 
 
 def _copy_tree(store: Objects, tree: str, beside: str | None) -> None:

@@ -14,12 +14,13 @@ from typing import Protocol
 import pygit2
 
 from gitsessiond.model.errors import Moved, StateUnreadable, StoreFailed
-from gitsessiond.store.crossing import copy_in, deposit, heal_empty
+from gitsessiond.store.crossing import copy_in, deposit
 from gitsessiond.store.journal import Journal
 from gitsessiond.store.layout import prepare, read_refs, sync_refs
 from gitsessiond.store.objects import KIND_NAMES, Object, oid_of, pack_entry, read_entry
 from gitsessiond.store.packs import pack_records
 from gitsessiond.store.refs import RefMove, move_refs
+from gitsessiond.store.theirs import TheirObjects
 from gitsessiond.store.trees import TreeCache
 
 __all__ = ["RefMove", "Store", "open_store"]
@@ -52,7 +53,7 @@ class Store:
         self._pending: dict[str, bytes] = {}
         self._pending_bytes = 0
         self._open_packs()
-        self._theirs = pygit2.Odb(os.path.join(common_dir, "objects"))
+        self._theirs = TheirObjects(common_dir)
         self._packed_refs = read_refs(self.git_dir)
         self.damage = self._missing_packs()
 
@@ -67,7 +68,7 @@ class Store:
         entry = self._pending.get(oid) or self.journal.entry(oid)
         if entry is not None:
             return read_entry(entry, oid)
-        found = self._packed(oid) or self._borrowed(oid)
+        found = self._packed(oid) or self._theirs.read(oid)
         if found is None:
             raise StateUnreadable(f"object {oid} is missing", hint="git session doctor")
         return found
@@ -86,27 +87,6 @@ class Store:
             except (KeyError, pygit2.GitError) as exc:
                 raise StateUnreadable(
                     f"object {oid} cannot be read: {exc}", hint="git session doctor"
-                ) from exc
-        return Object(KIND_NAMES[int(number)], data)
-
-    def _borrowed(self, oid: str) -> Object | None:
-        """An object of the user's repository; None when it lacks it."""
-        wanted = pygit2.Oid(hex=oid)
-        try:
-            number, data = self._theirs.read(wanted)
-        except KeyError:
-            return None
-        except pygit2.GitError:
-            # a pack went away under us (their gc): look again with fresh eyes, then believe it
-            self._theirs = pygit2.Odb(os.path.join(self.common_dir, "objects"))
-            try:
-                number, data = self._theirs.read(wanted)
-            except KeyError:
-                return None
-            except pygit2.GitError as exc:
-                raise StateUnreadable(
-                    f"object {oid} of the repository cannot be read: {exc}",
-                    hint="git fsck; git session doctor --fix",
                 ) from exc
         return Object(KIND_NAMES[int(number)], data)
 
@@ -138,11 +118,7 @@ class Store:
 
     def in_repository(self, oid: str) -> bool:
         """Whether the user's repository holds it (a zero-length loose file does not count)."""
-        if not self._theirs.exists(pygit2.Oid(hex=oid)):
-            return False
-        if heal_empty(self.common_dir, oid):
-            return self._theirs.exists(pygit2.Oid(hex=oid))
-        return True
+        return self._theirs.has(oid)
 
     def drop_pending(self) -> None:
         """Forget objects put since the last commit."""
@@ -232,7 +208,7 @@ class Store:
 
         For commits of the user that a step is about to name: their own branch may let go of them at any time.
         """
-        copy_in(self, commits, frozenset(stop))
+        copy_in(self, commits, stop)
 
     def move_repository_refs(
         self, moves: Sequence[RefMove], why: str, *, env: Mapping[str, str] | None = None

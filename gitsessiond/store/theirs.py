@@ -1,0 +1,87 @@
+"""The objects of the user's repository, read with eyes fresh enough for their gc.
+
+libgit2 remembers objects it has read and packs it has opened, and goes on saying "exists" after git removed
+them. So existence is asked of the back ends, without the memory, and all is opened anew when the packs have
+changed.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pygit2
+
+from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.store.objects import KIND_NAMES, Object
+
+
+class TheirObjects:
+    """Read access to ``<common dir>/objects`` and its alternates."""
+
+    def __init__(self, common_dir: str) -> None:
+        self.common_dir = common_dir
+        self._open()
+
+    def _open(self) -> None:
+        self._packs_at = self._packs_changed()
+        self._odb = pygit2.Odb(os.path.join(self.common_dir, "objects"))
+        self._backends = list(self._odb.backends)
+
+    def _packs_changed(self) -> int:
+        """When a pack last came or went, as the directory tells it (nanoseconds); 0: there is none."""
+        try:
+            return os.stat(os.path.join(self.common_dir, "objects", "pack")).st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def has(self, oid: str) -> bool:
+        """Whether the object is there now. A zero-length loose file, left by a power cut, is removed: git
+        would take it for the object for ever.
+        """
+        if self._packs_changed() != self._packs_at:
+            self._open()
+        heal_empty(self.common_dir, oid)
+        wanted = pygit2.Oid(hex=oid)
+        return any(backend.exists(wanted) for backend in self._backends)
+
+    def read(self, oid: str) -> Object | None:
+        """An object; None when there is none.
+
+        Raises:
+            StateUnreadable: it is there, but damaged.
+        """
+        wanted = pygit2.Oid(hex=oid)
+        try:
+            number, data = self._odb.read(wanted)
+        except KeyError:
+            return None
+        except pygit2.GitError:
+            self._open()  # its pack went away under us (their gc): look again, then believe it
+            try:
+                number, data = self._odb.read(wanted)
+            except KeyError:
+                return None
+            except pygit2.GitError as exc:
+                raise StateUnreadable(
+                    f"object {oid} of the repository cannot be read: {exc}", hint="git session doctor --fix"
+                ) from exc
+        return Object(KIND_NAMES[int(number)], data)
+
+
+def loose_path(common_dir: str, oid: str) -> str:
+    """Where the repository keeps this object when it is loose."""
+    return os.path.join(common_dir, "objects", oid[:2], oid[2:])
+
+
+def heal_empty(common_dir: str, oid: str) -> bool:
+    """Remove the object's loose file if it is empty (a power cut); whether one was removed."""
+    path = loose_path(common_dir, oid)
+    try:
+        if os.stat(path).st_size > 0:
+            return False
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise StoreFailed(f"the empty object file {path} cannot be removed: {exc}", hint="remove it") from exc
+    return True
