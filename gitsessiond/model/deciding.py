@@ -192,9 +192,9 @@ def _several(code: str, patches: Collection[str]) -> str:
 
 def _near(zone: Zone) -> list[str]:
     """Owners of the marks that touch a zone's edges or lie dead in its gap."""
-    owners = [run.ins for run in (zone.left, zone.right) if run is not None]
-    for run in zone.gap:
-        if not is_ghost(run):
+    owners: list[str] = []
+    for run in (zone.left, zone.right, *zone.gap):
+        if run is not None and not is_ghost(run):
             owners += [run.ins] if run.gone is None else [run.ins, run.gone]
     return owners
 

@@ -17,9 +17,9 @@ from gitsessiond.model.weave import (
     layer,
     live,
 )
-from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, hunks_of
+from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, hunks_of, matches
 
-__all__ = ["Decided", "PlacedSave", "Rules", "apply_verdicts", "matches", "place_save"]
+__all__ = ["Decided", "PlacedSave", "Rules", "apply_verdicts", "place_save", "zone_parts"]
 
 GHOSTS_KEPT = 200  # dead lines kept in one gap only for an editor's undo
 
@@ -57,7 +57,7 @@ def place_save(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:
     verdicts = decide(cut.zones, rules)
     after = apply_verdicts(cut, verdicts, rules.diff)
     assert live(after) == new, "a save must leave exactly the text on disk"
-    return PlacedSave(after, _edits(cut.zones, verdicts), _new_edges(cut.zones, verdicts))
+    return PlacedSave(after, zone_edits(cut.zones, verdicts), new_edges(cut.zones, verdicts))
 
 
 def apply_verdicts(cut: Cut, verdicts: Sequence[tuple[Verdict, ...]], diff: Diff) -> Weave:
@@ -66,7 +66,7 @@ def apply_verdicts(cut: Cut, verdicts: Sequence[tuple[Verdict, ...]], diff: Diff
     for kept, zone, found in zip(cut.kept[:-1], cut.zones, verdicts, strict=True):
         for run in kept:
             append_run(out, run)
-        for part, verdict in zip(_parts(zone, len(found)), found, strict=True):
+        for part, verdict in zip(zone_parts(zone, len(found)), found, strict=True):
             for run in _changed(part, verdict.owner, diff):
                 append_run(out, run)
     for run in cut.kept[-1]:
@@ -74,7 +74,7 @@ def apply_verdicts(cut: Cut, verdicts: Sequence[tuple[Verdict, ...]], diff: Diff
     return Weave(tuple(out))
 
 
-def _parts(zone: Zone, count: int) -> list[Zone]:
+def zone_parts(zone: Zone, count: int) -> list[Zone]:
     """The zone itself, or a formatter's zone cut after each of its hits; the new lines go with theirs."""
     if count == 1:
         return [zone]
@@ -124,7 +124,6 @@ def _woven_back(zone: Zone, back: list[bool], owner: str, diff: Diff) -> list[Ru
         for line in piece.run.lines
     ]
     dead = [i for i, (_, _, can) in enumerate(items) if can]
-    dead = [i for i in dead if i == dead[-1] or items[i][1].lines[0].endswith(b"\n")]
     matched = [(dead[i], j) for i, j in matches([items[i][1].lines[0] for i in dead], zone.new, diff)]
     last = max((i for i, (piece, _, _) in enumerate(items) if piece.hit), default=-1)
     put: dict[int, tuple[bytes, ...]] = {}  # new lines by the number of the item they go before
@@ -145,16 +144,6 @@ def _woven_back(zone: Zone, back: list[bool], owner: str, diff: Diff) -> list[Ru
     return out
 
 
-def matches(old: Sequence[bytes], new: Sequence[bytes], diff: Diff) -> list[tuple[int, int]]:
-    """Pairs of equal lines of two texts, in order; only the last line of ``old`` may lack its ``\\n``."""
-    pairs: list[tuple[int, int]] = []
-    i = j = 0
-    for hunk in [*diff(b"".join(old), b"".join(new)), Hunk(len(old), len(old), len(new), len(new))]:
-        pairs += zip(range(i, hunk.old_from), range(j, hunk.new_from), strict=True)
-        i, j = hunk.old_to, hunk.new_to
-    return pairs
-
-
 def _fewer_ghosts(runs: list[Run], old: Sequence[Run]) -> list[Run]:
     """Without the ghosts of earlier edits, where these are too many."""
     ghosts = [run for run in old if is_ghost(run)]
@@ -163,19 +152,19 @@ def _fewer_ghosts(runs: list[Run], old: Sequence[Run]) -> list[Run]:
     return [run for run in runs if not any(run is ghost for ghost in ghosts)]
 
 
-def _edits(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> tuple[Decided, ...]:
+def zone_edits(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> tuple[Decided, ...]:
     return tuple(
         Decided(part.lines, verdict.owner, verdict.why)
         for zone, found in zip(zones, verdicts, strict=True)
-        for part, verdict in zip(_parts(zone, len(found)), found, strict=True)
+        for part, verdict in zip(zone_parts(zone, len(found)), found, strict=True)
     )
 
 
-def _new_edges(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> frozenset[tuple[str, str]]:
+def new_edges(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> frozenset[tuple[str, str]]:
     return frozenset(
         (verdict.owner, run.ins)
         for zone, found in zip(zones, verdicts, strict=True)
-        for part, verdict in zip(_parts(zone, len(found)), found, strict=True)
+        for part, verdict in zip(zone_parts(zone, len(found)), found, strict=True)
         for run in part.hits
         if is_patch(verdict.owner) and is_patch(run.ins) and run.ins != verdict.owner
     )

@@ -6,11 +6,13 @@ overlap, so they can be judged on the weave as it was and changed one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.values import Diff, Hunk
 from gitsessiond.model.weave import Run, split_lines
+
+NO_NEWLINE = b"\0\\ No newline at end of file\n"  # git's words, after a byte that no text holds
 
 
 class Piece(NamedTuple):
@@ -110,8 +112,22 @@ def hunks_of(old: bytes, new: bytes, diff: Diff) -> tuple[list[Hunk], int, list[
     return [Hunk(*(number + first for number in hunk)) for hunk in hunks], first, lines
 
 
-def cut_zones(runs: Sequence[Run], hunks: Sequence[Hunk], first: int, lines: Sequence[bytes]) -> Cut:
-    """Cut a weave at the hunks of its live text; ``lines`` are the new text's from number ``first`` on."""
+def is_live(run: Run) -> bool:
+    """Whether these lines are on disk."""
+    return run.gone is None
+
+
+def cut_zones(
+    runs: Sequence[Run],
+    hunks: Sequence[Hunk],
+    first: int,
+    lines: Sequence[bytes],
+    shown: Callable[[Run], bool] = is_live,
+) -> Cut:
+    """Cut a weave at the hunks of a text of it: what the ``shown`` runs make, the live text if not told.
+
+    ``lines`` are the new text's from number ``first`` on.
+    """
     kept: list[list[Run]] = [[]]
     pieces: list[list[Piece]] = [[] for _ in hunks]
     rights: list[Run | None] = [None for _ in hunks]
@@ -120,7 +136,7 @@ def cut_zones(runs: Sequence[Run], hunks: Sequence[Hunk], first: int, lines: Seq
         if nth == len(hunks):
             kept[-1] += runs[number:]
             break
-        if run.gone is not None:
+        if not shown(run):
             if at >= hunks[nth].old_from:
                 pieces[nth].append(Piece(run, hit=False))
             else:
@@ -159,3 +175,20 @@ def cut_zones(runs: Sequence[Run], hunks: Sequence[Hunk], first: int, lines: Seq
 def _part(run: Run, start: int, end: int) -> Run:
     """Some lines of a run."""
     return run if start == 0 and end == len(run.lines) else run._replace(lines=run.lines[start:end])
+
+
+def matches(old: Sequence[bytes], new: Sequence[bytes], diff: Diff) -> list[tuple[int, int]]:
+    """Pairs of equal lines of two texts, as many as the diff finds, in order."""
+    if not old or not new:
+        return []
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    for hunk in [*diff(marked_text(old), marked_text(new)), Hunk(len(old), len(old), len(new), len(new))]:
+        pairs += zip(range(i, hunk.old_from), range(j, hunk.new_from), strict=True)
+        i, j = hunk.old_to, hunk.new_to
+    return pairs
+
+
+def marked_text(lines: Iterable[bytes]) -> bytes:
+    """Lines as a text in which one without its ``\\n`` may stand anywhere, and equals no line that has it."""
+    return b"".join([line if line.endswith(b"\n") else line + NO_NEWLINE for line in lines])
