@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, CommitFacts, with_trailers
-from gitsessiond.model.files import Fact, File
-from gitsessiond.model.ownership import Owners
+from gitsessiond.model.files import File, facts_of
+from gitsessiond.model.owners import Owners
 from gitsessiond.model.records import SeriesCommit
+from gitsessiond.model.registers import Fact, Value
 from gitsessiond.model.values import BASE
-from gitsessiond.model.weave import Run
+from gitsessiond.model.weave import Run, weave_from
 
 CONTEXT_AUTHOR = b"gitsession <gitsession@localhost>"
 
@@ -75,7 +76,7 @@ def parts_of(owners: Owners, length: int) -> dict[str, int]:
             note(run.ins, run.ins_in)
             if run.gone is not None:
                 note(run.gone, run.gone_in)
-        for fact in (*file.path, *file.mode, *file.content):
+        for fact in facts_of(file):
             note(fact.owner, fact.ins_in)
     return parts
 
@@ -90,15 +91,15 @@ def held_back(owners: Owners, pid: str, bit: int) -> Owners:
     def run_back(run: Run) -> Run:
         ins_in = back(run.ins_in) if run.ins == pid else run.ins_in
         gone_in = back(run.gone_in) if run.gone == pid else run.gone_in
-        return run._replace(ins_in=ins_in, gone_in=gone_in)
+        return run._replace(ins_in=ins_in, gone_in=gone_in & ins_in)
 
-    def facts_back(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    def facts_back(facts: tuple[Fact[Value], ...]) -> tuple[Fact[Value], ...]:
         return tuple(f._replace(ins_in=back(f.ins_in)) if f.owner == pid else f for f in facts)
 
     def file_back(file: File) -> File:
         weave = file.weave
         if weave is not None:
-            weave = replace(weave, runs=tuple(run_back(run) for run in weave.runs))
+            weave = weave_from(run_back(run) for run in weave.runs)
         return replace(
             file,
             weave=weave,

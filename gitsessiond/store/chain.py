@@ -54,9 +54,9 @@ def subject_of(store: ReadsObjects, oid: str) -> str:
 
 def commits_behind(repository: Places, base: str, ref: str) -> int | None:
     """How many commits a ref has that ``base`` lacks; None: no such ref."""
-    history = History(repository.common_dir)
-    tip = history.ref(ref)
-    return None if tip is None else history.count_beyond(base, tip)
+    graph = CommitGraph(repository.common_dir)
+    tip = graph.ref(ref)
+    return None if tip is None else graph.count_beyond(base, tip)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Foreign:
     branch: str  # as git abbreviates it: ``other``, ``origin/other``
 
 
-class History:
+class CommitGraph:
     """Reads of the commit graph of one repository. Commits that do not exist have no relation to anything."""
 
     def __init__(self, common_dir: str) -> None:

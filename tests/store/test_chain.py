@@ -8,7 +8,7 @@ import pytest
 
 from gitsessiond.model.commits import commit_data, parse_commit, subject_line
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.store.chain import Foreign, History, patch_ids
+from gitsessiond.store.chain import CommitGraph, Foreign, patch_ids
 from tests.conftest import git
 
 
@@ -23,8 +23,8 @@ def commit_id(repo: Path, name: str = "HEAD") -> str:
     return git(repo, "rev-parse", name).decode().strip()
 
 
-def history_of(repo: Path) -> History:
-    return History(str(repo / ".git"))
+def graph_of(repo: Path) -> CommitGraph:
+    return CommitGraph(str(repo / ".git"))
 
 
 def is_ours(name: str) -> bool:
@@ -56,7 +56,7 @@ def test_commits_read_and_written_back(repo: Path) -> None:
             git(repo, "hash-object", "-t", "commit", "--stdin", stdin=commit_data(facts)).decode().strip()
             == oid
         )
-        assert facts == history_of(repo).commit(oid)
+        assert facts == graph_of(repo).commit(oid)
     assert subject_line(b"\n  \n one \ntwo\n") == "one"
 
 
@@ -69,34 +69,34 @@ def test_signature_is_not_kept(repo: Path) -> None:
 
 def test_chain_is_first_parents_beyond_base(forked: Path) -> None:
     """The chain is what rev-list --first-parent gives, through merges of the target too."""
-    history = history_of(forked)
+    graph = graph_of(forked)
     base = commit_id(forked, "main~1")
-    assert [f.subject for f in history.chain(base, commit_id(forked))] == ["p: first", "q: first"]
+    assert [f.subject for f in graph.chain(base, commit_id(forked))] == ["p: first", "q: first"]
     git(forked, "merge", "-q", "--no-edit", "main")
     commit(forked, "p.txt", "p2\n", "p: second")
     tip = commit_id(forked)
     for start in (base, commit_id(forked, "main"), tip):
         told = git(forked, "rev-list", "--first-parent", "--reverse", f"{start}..{tip}").decode().split()
-        assert [facts.oid for facts in history.chain(start, tip)] == told
+        assert [facts.oid for facts in graph.chain(start, tip)] == told
 
 
 def test_bases_and_order(forked: Path) -> None:
     """Merge bases and descent are git's; commits that do not exist have no relation."""
-    history = history_of(forked)
+    graph = graph_of(forked)
     tip, main, fork = (commit_id(forked, name) for name in ("session/x", "main", "main~1"))
-    assert history.merge_base(tip, main) == fork
-    assert history.within(fork, tip)
-    assert history.within(tip, tip)
-    assert not history.within(main, tip)
-    assert history.later(fork, main) == main
-    assert history.later(main, fork) == main
-    assert history.later(tip, main) == tip
-    assert history.later(None, main) == main
-    assert history.merge_base(tip, "1" * 40) is None
-    assert not history.within(tip, "1" * 40)
-    assert history.count_beyond(fork, tip) == 2
+    assert graph.merge_base(tip, main) == fork
+    assert graph.within(fork, tip)
+    assert graph.within(tip, tip)
+    assert not graph.within(main, tip)
+    assert graph.later(fork, main) == main
+    assert graph.later(main, fork) == main
+    assert graph.later(tip, main) == tip
+    assert graph.later(None, main) == main
+    assert graph.merge_base(tip, "1" * 40) is None
+    assert not graph.within(tip, "1" * 40)
+    assert graph.count_beyond(fork, tip) == 2
     with pytest.raises(StoreFailed):
-        history.commit("1" * 40)
+        graph.commit("1" * 40)
 
 
 def test_unrelated_histories_have_no_base(repo: Path) -> None:
@@ -104,20 +104,20 @@ def test_unrelated_histories_have_no_base(repo: Path) -> None:
     main = commit_id(repo)
     git(repo, "switch", "-q", "--orphan", "zz")
     git(repo, "commit", "-q", "--allow-empty", "-m", "root")
-    assert history_of(repo).merge_base(main, commit_id(repo)) is None
+    assert graph_of(repo).merge_base(main, commit_id(repo)) is None
 
 
 def test_upstream(forked: Path, tmp_path: Path) -> None:
     """A branch's upstream is read through its config; none is none."""
-    history = history_of(forked)
-    assert history.upstream("main") is None
-    assert history.upstream("nothing") is None
+    graph = graph_of(forked)
+    assert graph.upstream("main") is None
+    assert graph.upstream("nothing") is None
     git(forked, "init", "-q", "--bare", str(tmp_path / "hub"))
     git(forked, "remote", "add", "origin", str(tmp_path / "hub"))
     git(forked, "push", "-q", "-u", "origin", "main")
-    history = history_of(forked)
-    assert history.upstream("main") == commit_id(forked, "main")
-    assert history.upstream_name("main") == "refs/remotes/origin/main"
+    graph = graph_of(forked)
+    assert graph.upstream("main") == commit_id(forked, "main")
+    assert graph.upstream_name("main") == "refs/remotes/origin/main"
 
 
 def test_foreign_commits_of_a_rebase(forked: Path) -> None:
@@ -127,10 +127,10 @@ def test_foreign_commits_of_a_rebase(forked: Path) -> None:
     git(forked, "switch", "-q", "session/x")
     git(forked, "update-ref", "refs/remotes/origin/session/x", "HEAD")
     git(forked, "rebase", "-q", "other")
-    history = history_of(forked)
+    graph = graph_of(forked)
     base = commit_id(forked, "main~1")
-    chain = history.chain(base, commit_id(forked))
-    assert history.foreign(chain, base, is_ours) == [Foreign(oid, "other") for oid in ours]
+    chain = graph.chain(base, commit_id(forked))
+    assert graph.foreign(chain, base, is_ours) == [Foreign(oid, "other") for oid in ours]
     assert len(chain) == 4
 
 
@@ -141,12 +141,12 @@ def test_foreign_merge(forked: Path) -> None:
     git(forked, "switch", "-q", "session/x")
     git(forked, "merge", "-q", "--no-edit", "other")
     merge = commit_id(forked)
-    history = history_of(forked)
+    graph = graph_of(forked)
     base = commit_id(forked, "main~1")
-    assert history.foreign(history.chain(base, merge), base, is_ours) == [Foreign(merge, "other")]
+    assert graph.foreign(graph.chain(base, merge), base, is_ours) == [Foreign(merge, "other")]
     git(forked, "merge", "-q", "--no-edit", "main")
     base = commit_id(forked, "main")
-    assert history.foreign(history.chain(base, commit_id(forked)), base, is_ours) == [Foreign(merge, "other")]
+    assert graph.foreign(graph.chain(base, commit_id(forked)), base, is_ours) == [Foreign(merge, "other")]
 
 
 def test_patch_ids_survive_a_rewrite(forked: Path) -> None:
