@@ -27,6 +27,7 @@ __all__ = [
     "StepNote",
     "history",
     "load_state",
+    "named_commits",
     "read_session_refs",
     "session_ref",
     "state_trees",
@@ -207,8 +208,8 @@ def _introduced(store: Store, before: State | None, after: State) -> list[str]:
     """Commits this step names and the step before did not: its further parents. They are copied into the
     store.
     """
-    known = set(_named_commits(before)) if before else set()
-    new = [oid for oid in _named_commits(after) if oid not in known]
+    known = set(named_commits(before)) if before else set()
+    new = [oid for oid in named_commits(after) if oid not in known]
     base = after.session.base
     if new:
         left = [] if before is None or before.session.base == base else [before.session.base]
@@ -216,7 +217,7 @@ def _introduced(store: Store, before: State | None, after: State) -> list[str]:
     return new
 
 
-def _named_commits(state: State) -> list[str]:
+def named_commits(state: State) -> list[str]:
     """Base, the chain's last commit and the tip of each series, once each."""
     tips = [patch.series[-1].oid for patch in state.patches.values() if patch.series]
     return list(dict.fromkeys([state.session.base, *state.session.chain[-1:], *tips]))

@@ -15,6 +15,7 @@ from gitsessiond.model.records import Conflict, SeriesCommit
 from gitsessiond.model.registers import Fact
 from gitsessiond.model.values import BASE, EMPTY_TREE, REGULAR, Entry
 from gitsessiond.model.weave import Run, Weave
+from gitsessiond.store.crossing import commit_links
 from gitsessiond.store.steps import history, load_state, read_session_refs, state_trees, write_step
 from gitsessiond.store.trees import edit_tree
 from tests.conftest import git
@@ -75,11 +76,10 @@ def test_a_state_comes_back_as_it_was_written(repo: Path) -> None:
             (Run(BASE, None, -1, 0, (b"line 1\n",)), Run(PID, None, 0, 0, (b"new\n",)),
              Run(BASE, PID, -1, 0, tuple(b"line %d\n" % n for n in range(2, 11))))
         )  # fmt: skip
-        file = File(
-            "ffffffffkkkk".replace("f", "o"), b"a.txt", base, weave=weave, mode=(Fact(PID, 0o100755, 0),)
+        file = File("ooooooookkkk", b"a.txt", base, weave=weave, mode=(Fact(PID, 0o100755, 0),))
+        record_of = Conflict(
+            id="rrrrrrrrkkkk", kind="git_merge", shape="content", path="a.txt", patch=PID, created_at=NOW
         )
-        record_of = Conflict(id="cccccccckkkk".replace("c", "r"), kind="git_merge", shape="content", path="a.txt",
-                             patch=PID, created_at=NOW)  # fmt: skip
         after = replace(
             state,
             session=state.session.model_copy(update={"patches": (PID,), "patch_in_use": PID}),
@@ -240,7 +240,7 @@ def test_damage_is_named_and_never_taken_for_an_empty_state(repo: Path) -> None:
             bad = write_step(store, state, state, note())
             root = edit_tree(
                 store,
-                oid_of_tree(store, bad.step or ""),
+                commit_links(store.read(bad.step or "").data)[0],
                 {b"session.json": Entry(REGULAR, store.put("blob", content))},
             )
             data = store.read(bad.step or "").data.split(b"\n", 1)[1]
@@ -253,8 +253,3 @@ def test_damage_is_named_and_never_taken_for_an_empty_state(repo: Path) -> None:
             load_state(store, oid_at(repo, "HEAD"))
         with pytest.raises(StateUnreadable):
             load_state(store, "1" * 40)
-
-
-def oid_of_tree(store: object, step: str) -> str:
-    data = store.read(step).data  # type: ignore[attr-defined]
-    return data.split(b"\n", 1)[0][5:].decode()
