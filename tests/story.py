@@ -1,7 +1,7 @@
 """A random day's work on one session, driven through the recorder's desk: real files, real git, real store.
 
-The desk is the recorder without its process: batches name the paths that were written, requests are what a client
-sends. :class:`Story` makes the edits from a seed and lets :mod:`tests.judge` look whenever it is asked to.
+The desk is the recorder without its process: batches name the paths that were written, requests are what a
+client sends. :class:`Story` makes the edits from a seed and lets :mod:`tests.judge` look whenever asked to.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class DeskBench:
     def saved(self, *paths: str, git: bool = False) -> None:
         """Tell the desk that these paths were written."""
         names = [quote_path(os.fsencode(path)) for path in paths]
-        done = self.desk.batch({"n": 1, "worktree": str(self.root), "paths": names, "scan": False, "git": git})
+        done = self.desk.batch(
+            {"n": 1, "worktree": str(self.root), "paths": names, "scan": False, "git": git}
+        )
         assert "error" not in done["recorded"], done
 
     def save(self, path: str, content: bytes) -> None:
@@ -94,7 +96,10 @@ class Story:
         self.past: dict[str, list[bytes]] = {}
         self.log: list[str] = []
         for n in range(files):
-            lines = [f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}\n" for _ in range(self.rng.randrange(5, 40))]
+            lines = [
+                f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}\n"
+                for _ in range(self.rng.randrange(5, 40))
+            ]
             (bench.root / f"f{n}.txt").write_text("".join(lines))
         bench.git("add", "-A")
         bench.git("commit", "-qm", "files")
@@ -102,18 +107,36 @@ class Story:
 
     def paths(self) -> list[str]:
         listed = self.bench.git("ls-files", "-co", "--exclude-standard", "--deduplicate").splitlines()
-        return [p for p in listed if (self.bench.root / p).is_file() and not p.startswith((".gitsession", "a.txt", "README", "src"))]
+        return [
+            p
+            for p in listed
+            if (self.bench.root / p).is_file() and not p.startswith((".gitsession", "a.txt", "README", "src"))
+        ]
 
     def text(self) -> bytes:
         self.made += 1
-        word = f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}" if self.rng.random() < 0.4 else f"new {self.made}"
+        word = (
+            f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}"
+            if self.rng.random() < 0.4
+            else f"new {self.made}"
+        )
         return word.encode() + b"\n"
 
     def step(self) -> None:
         """One edit or, now and then, a command."""
         self.count += 1
         act = self.rng.choices(
-            [self.edit, self.create, self.delete, self.rename, self.chmod, self.binary, self.reformat, self.undo, self.command],
+            [
+                self.edit,
+                self.create,
+                self.delete,
+                self.rename,
+                self.chmod,
+                self.binary,
+                self.reformat,
+                self.undo,
+                self.command,
+            ],
             [60, 4, 2, 3, 2, 1, 3, 8, 17],
         )[0]
         self.log.append(act.__name__)
