@@ -21,7 +21,7 @@ DEFAULT_LABELS = ("base", "ours", "theirs")
 
 # include/git2/merge.h of libgit2 1.x
 _VERSION = 1
-_STYLE_MERGE, _STYLE_DIFF3, _PATIENCE = 1, 2, 64
+_STYLE_MERGE, _STYLE_DIFF3 = 1, 2
 _FAVOR_NORMAL, _FAVOR_UNION = 0, 3
 
 
@@ -131,15 +131,6 @@ def _labelled(marked: Merged3, sides: bytes, marker: bytes, label: str) -> Merge
         return marked
     label_bytes = label.encode("utf-8", "surrogateescape")
     return Merged3(bare.sub(lambda found: found[0] + b" " + label_bytes, marked.content), True)
-
-
-def merge_text_is_certain(base: bytes, ours: bytes, theirs: bytes) -> bool:
-    """Whether the result does not depend on how the lines were paired.
-
-    git's own tree merge pairs lines by the histogram algorithm, which libgit2 does not offer; where Myers and
-    patience give the same, so does histogram (docs/decisions, "merge").
-    """
-    return _merged(base, ours, theirs, _STYLE_MERGE) == _merged(base, ours, theirs, _STYLE_MERGE | _PATIENCE)
 
 
 def union_text(base: bytes, ours: bytes, theirs: bytes) -> bytes:

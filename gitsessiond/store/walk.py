@@ -2,7 +2,9 @@
 
 It reads only where a side differs from the base and writes nothing. It says what git would say, or that git
 must be asked (None): where one side both adds and deletes paths there may be renames, and a few rare shapes
-are git's alone. git has the word at every landing anyway (:mod:`gitsessiond.store.merge`).
+are git's alone. git has the word at every landing anyway (:mod:`gitsessiond.store.merge`): it pairs lines by
+the histogram algorithm and libgit2 by Myers's, so texts of few different lines may merge differently
+(docs/decisions/merge.md has the figures).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from gitsessiond.model.records import ConflictShape
 from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK, Change, Entry, is_binary
 from gitsessiond.store.merge import PathConflict, Side, TreeMerge, shape_of
 from gitsessiond.store.objects import Object, oid_of
-from gitsessiond.store.text import merge_text, merge_text_is_certain
+from gitsessiond.store.text import merge_text
 from gitsessiond.store.trees import TreeCache, Trees, diff_trees, edit_tree, entry_at
 
 FILES = (REGULAR, EXECUTABLE)
@@ -128,8 +130,6 @@ def _merge_path(layer: Layer, path: bytes, three: Three, trees: tuple[str, str])
     if is_binary(old) or is_binary(one) or is_binary(other):
         return _clash(path, three, "binary")
     merged = merge_text(old, one, other)
-    if not merge_text_is_certain(old, one, other):
-        raise AskGit
     return _clash(path, three) if merged.conflicts else Entry(mode, layer.put("blob", merged.content))
 
 
