@@ -10,12 +10,12 @@ from gitsessiond.model.values import BASE, Diff, Hunk
 from gitsessiond.model.weave import (
     Run,
     Weave,
-    append_run,
     hard_edges,
     is_ghost,
     is_patch,
     layer,
     live,
+    weave_from,
 )
 from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, hunks_of, matches
 
@@ -64,14 +64,10 @@ def apply_verdicts(cut: Cut, verdicts: Sequence[tuple[Verdict, ...]], diff: Diff
     """The weave with every zone changed by its owner."""
     out: list[Run] = []
     for kept, zone, found in zip(cut.kept[:-1], cut.zones, verdicts, strict=True):
-        for run in kept:
-            append_run(out, run)
+        out += kept
         for part, verdict in zip(zone_parts(zone, len(found)), found, strict=True):
-            for run in _changed(part, verdict.owner, diff):
-                append_run(out, run)
-    for run in cut.kept[-1]:
-        append_run(out, run)
-    return Weave(tuple(out))
+            out += _changed(part, verdict.owner, diff)
+    return weave_from([*out, *cut.kept[-1]])
 
 
 def zone_parts(zone: Zone, count: int) -> list[Zone]:
@@ -136,11 +132,11 @@ def _woven_back(zone: Zone, back: list[bool], owner: str, diff: Diff) -> list[Ru
     out: list[Run] = []
     for number, (piece, run, _) in enumerate(items):
         if number in put:
-            append_run(out, Run(owner, None, 0, 0, put[number]))
+            out.append(Run(owner, None, 0, 0, put[number]))
         gone = owner if piece.hit else None if number in returning else run.gone
-        append_run(out, run._replace(gone=gone))
+        out.append(run._replace(gone=gone))
     if len(items) in put:
-        append_run(out, Run(owner, None, 0, 0, put[len(items)]))
+        out.append(Run(owner, None, 0, 0, put[len(items)]))
     return out
 
 

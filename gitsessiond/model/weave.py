@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from gitsessiond.model.values import BASE, UNASSIGNED
@@ -95,23 +96,22 @@ def is_ghost(run: Run) -> bool:
     return run.gone is not None and run.ins_in == 0 and layer(run.ins) == layer(run.gone)
 
 
-def append_run(out: list[Run], run: Run) -> None:
-    """Put a run at the end of a list, joined to its neighbour where their marks are the same."""
-    if not run.lines:
-        return
-    if out:
-        last = out[-1]
-        if last[:4] == run[:4] and last.lines[-1].endswith(b"\n"):
-            out[-1] = Run(*run[:4], last.lines + run.lines)
-            return
-    out.append(run)
-
-
 def weave_from(runs: Iterable[Run]) -> Weave:
-    """The weave of these runs, in their shortest form."""
+    """The weave of these runs in its shortest form: same neighbours joined, empty ones left out."""
     out: list[Run] = []
+    same: list[tuple[bytes, ...]] = []  # the lines of the runs that are joined to the last of ``out``
     for run in runs:
-        append_run(out, run)
+        if not run.lines:
+            continue
+        if out and run[0] == out[-1][0] and run[1:4] == out[-1][1:4] and same[-1][-1].endswith(b"\n"):
+            same.append(run.lines)
+            continue
+        if len(same) > 1:
+            out[-1] = Run(*out[-1][:4], tuple(chain.from_iterable(same)))
+        out.append(run)
+        same = [run.lines]
+    if len(same) > 1:
+        out[-1] = Run(*out[-1][:4], tuple(chain.from_iterable(same)))
     return Weave(tuple(out))
 
 
@@ -152,7 +152,7 @@ def as_of(weave: Weave, bit: int) -> Weave:
         Run(
             run.ins,
             run.gone if run.gone_in >> bit & 1 else None,
-            run.ins_in if run.ins == BASE else 0,
+            EVERY_COMMIT if run.ins == BASE else 0,
             0,
             run.lines,
         )
@@ -217,11 +217,11 @@ def _meet(weave: Weave, p: str, q: str, under: frozenset[str]) -> bool:
     return False
 
 
-class _Row:
-    """An edit while its marks are being collected."""
+class Row(NamedTuple):
+    """An edit with its marks: numbers of runs, and whether it is their insertion (else their deletion)."""
 
-    def __init__(self, at: int) -> None:
-        self.at, self.last, self.added, self.deleted = at, at - 1, 0, 0
+    edit: Edit
+    marks: tuple[tuple[int, bool], ...]
 
 
 def edits(weave: Weave, tip_bit: int | None) -> list[Edit]:
@@ -229,31 +229,35 @@ def edits(weave: Weave, tip_bit: int | None) -> list[Edit]:
 
     A line that its own patch deleted again after a commit counts as a deletion that is not committed yet.
     """
-    done: list[Edit] = []
-    rows: dict[tuple[str, bool], _Row] = {}
-    number = 1  # of the next live line
+    return [row.edit for row in edit_rows(weave, tip_bit)]
+
+
+def edit_rows(weave: Weave, tip_bit: int | None) -> list[Row]:
+    """:func:`edits` with their marks."""
+    done: list[Row] = []
+    rows: dict[tuple[str, bool], list[tuple[int, bool]]] = {}
+    first = [1]  # for each run the number of the first live line not before it
 
     def close(keep: Container[tuple[str, bool]]) -> None:
         for key in [key for key in rows if key not in keep]:
-            row = rows.pop(key)
-            done.append(Edit(key[0], (row.at, row.last), row.added, row.deleted, key[1]))
+            marks = tuple(rows.pop(key))
+            shown = sum(
+                len(weave.runs[i].lines) for i, added in marks if added and weave.runs[i].gone is None
+            )
+            added = sum(len(weave.runs[i].lines) for i, added in marks if added)
+            deleted = sum(len(weave.runs[i].lines) for i, added in marks if not added)
+            lines = (first[marks[0][0]], first[marks[0][0]] + shown - 1)
+            done.append(Row(Edit(key[0], lines, added, deleted, key[1]), marks))
 
-    for run in weave.runs:
+    for number, run in enumerate(weave.runs):
+        first.append(first[-1] + (len(run.lines) if run.gone is None else 0))
         marks = _marks(run, tip_bit)
-        if marks is None:
-            continue
-        close({(owner, committed) for owner, committed, _ in marks})
-        for owner, committed, added in marks:
-            row = rows.setdefault((owner, committed), _Row(number))
-            if added:
-                row.added += len(run.lines)
-                row.last += len(run.lines) if run.gone is None else 0
-            else:
-                row.deleted += len(run.lines)
-        if run.gone is None:
-            number += len(run.lines)
+        if marks is not None:
+            close({(owner, committed) for owner, committed, _ in marks})
+            for owner, committed, added in marks:
+                rows.setdefault((owner, committed), []).append((number, added))
     close(())
-    return sorted(done, key=lambda edit: edit.lines)
+    return sorted(done, key=lambda row: row.edit.lines)
 
 
 def _marks(run: Run, tip_bit: int | None) -> list[tuple[str, bool, bool]] | None:
@@ -263,9 +267,7 @@ def _marks(run: Run, tip_bit: int | None) -> list[tuple[str, bool, bool]] | None
     if run.gone is not None and layer(run.gone) == layer(run.ins):
         return [(run.gone, False, False)] if held and not gone_held else None
     marks = [(run.ins, held, True)] if run.ins != BASE else []
-    if run.gone is not None:
-        marks.append((run.gone, gone_held, False))
-    return marks
+    return marks if run.gone is None else [*marks, (run.gone, gone_held, False)]
 
 
 def relabel(weave: Weave, select: Callable[[Run, Literal["ins", "gone"]], bool], to: str) -> Weave:
@@ -274,8 +276,8 @@ def relabel(weave: Weave, select: Callable[[Run, Literal["ins", "gone"]], bool],
     for run in weave.runs:
         ins = to if run.ins != BASE and select(run, "ins") else run.ins
         gone = to if run.gone is not None and select(run, "gone") else run.gone
-        append_run(out, Run(ins, gone, run.ins_in, run.gone_in, run.lines))
-    return Weave(tuple(out))
+        out.append(Run(ins, gone, run.ins_in, run.gone_in, run.lines))
+    return weave_from(out)
 
 
 def remap_bits(weave: Weave, mapping: Mapping[int, int]) -> Weave:
