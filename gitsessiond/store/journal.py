@@ -58,6 +58,7 @@ class Journal:
         self._in_memory = 0
         self.moved: dict[str, str | None] = {}
         self.last_record = 0
+        self._packed_record = 0  # everything up to here is in packs
         try:
             with _errors("read"):
                 self._fill()
@@ -72,12 +73,15 @@ class Journal:
             " FROM objects ORDER BY n",
             (_IN_MEMORY_ENTRY,),
         )
+        records: set[int] = set()
         for n, record, oid, entry in rows:
             self._keep(oid, n, entry)
-            self.last_record = max(self.last_record, record)
+            records.add(record)
         for record, name, new in self._db.execute("SELECT record, name, new FROM moves ORDER BY n"):
             self.moved[name] = new
-            self.last_record = max(self.last_record, record)
+            records.add(record)
+        self.last_record = max(records, default=self.last_record)
+        self._packed_record = min(records, default=self.last_record + 1) - 1
 
     def _keep(self, oid: str, n: int, entry: bytes | None) -> None:
         if entry is None or len(entry) > _IN_MEMORY_ENTRY or self._in_memory > _IN_MEMORY_TOTAL:
@@ -145,6 +149,10 @@ class Journal:
                 self._db.execute("ROLLBACK")
             raise
 
+    def waiting(self) -> int:
+        """How many records wait for a checkpoint."""
+        return self.last_record - self._packed_record
+
     def moves_up_to(self, record: int) -> dict[str, str | None]:
         """Where each ref stood after ``record``, for refs moved since the last checkpoint."""
         with _errors("read"):
@@ -168,7 +176,7 @@ class Journal:
 
     def _shrink(self) -> None:
         """Copy the WAL back, and give the space of one very large burst back to the disk."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # never waits for a reader
         (pages,) = self._db.execute("PRAGMA page_count").fetchone()
         if pages > _SHRINK_FROM_PAGES and not self._view:
             self._db.execute("VACUUM")
@@ -229,6 +237,7 @@ def _opened(path: str, durable: bool) -> sqlite3.Connection:
             db.execute("PRAGMA journal_mode=WAL").fetchone()
             db.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=OFF")
             db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}").fetchone()
+            db.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * 4096}").fetchone()
             (found,) = db.execute("PRAGMA user_version").fetchone()
             if found > FORMAT:
                 raise StateUnreadable(

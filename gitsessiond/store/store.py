@@ -15,10 +15,11 @@ import pygit2
 
 from gitsessiond.model.errors import Moved, StateUnreadable, StoreFailed
 from gitsessiond.store.crossing import copy_in, deposit
+from gitsessiond.store.housekeeping import CHECKPOINT_RECORDS, Job, Packer, packs_to_merge
 from gitsessiond.store.journal import Journal
 from gitsessiond.store.layout import prepare, read_refs, sync_refs
 from gitsessiond.store.objects import KIND_NAMES, Object, oid_of, pack_entry, read_entry
-from gitsessiond.store.packs import pack_records
+from gitsessiond.store.packs import pack_records, remove_pack
 from gitsessiond.store.refs import RefMove, move_refs
 from gitsessiond.store.theirs import TheirObjects
 from gitsessiond.store.trees import TreeCache
@@ -50,12 +51,14 @@ class Store:
         self.git_dir = os.path.join(state_dir, "store.git")
         self.journal = journal
         self.trees = TreeCache()
+        self._pack_directory = os.path.join(self.git_dir, "objects", "pack")
+        self._packer = Packer()
         self._pending: dict[str, bytes] = {}
         self._pending_bytes = 0
         self._open_packs()
         self._theirs = TheirObjects(common_dir)
         self._packed_refs = read_refs(self.git_dir)
-        self.damage = self._missing_packs()
+        self.damage = self._take_stock()
 
     # -- objects ----------------------------------------------------------------------------------------
 
@@ -159,11 +162,58 @@ class Store:
     # -- checkpoints ------------------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Bring everything recorded into packs and refs of store.git, where plain git can read it."""
+        """Bring everything recorded into packs and refs of store.git, where plain git can read it; then
+        return.
+
+        Raises:
+            StateUnreadable: an object of the journal is garbled.
+            StoreFailed: the disk or git refused; nothing is lost, and the next checkpoint tries again.
+        """
+        if self._packer.running():
+            self._finish()
         record = self.journal.last_record
-        directory = os.path.join(self.git_dir, "objects", "pack")
-        name = pack_records(self.journal.path, record, directory)
+        name = pack_records(self.journal.path, record, self._pack_directory)
         self._settle(record, {name: 0} if name else {})
+
+    def tend(self, *, quiet: bool = False) -> bool:
+        """Upkeep for idle moments: starts packing children and takes what they made, and never waits.
+
+        Args:
+            quiet: nothing was recorded for a while, so that a checkpoint of a few records is worth it.
+
+        Returns:
+            Whether there is more of it, so that it is worth calling again soon.
+
+        Raises:
+            StateUnreadable, StoreFailed: packing failed; nothing is lost.
+        """
+        if self._packer.running():
+            if self._packer.done():
+                self._finish()
+            return True
+        waiting = self.journal.waiting()
+        merge = packs_to_merge(self.journal.packs())
+        if waiting >= CHECKPOINT_RECORDS or (waiting and quiet):
+            record = self.journal.last_record
+            words = ("records", self.journal.path, str(record), self._pack_directory)
+            self._packer.start(Job(words, record))
+        elif merge is not None and quiet:
+            names, level = merge
+            self._packer.start(Job(("merge", self.git_dir, *names), None, names, level))
+        return self._packer.running()
+
+    def _finish(self) -> None:
+        """Take what the packing child made."""
+        job, name = self._packer.result()
+        if job.record is not None:
+            self._settle(job.record, {name: 0} if name else {})
+            return
+        assert name is not None
+        self.journal.replace_packs(job.packs, {name: job.level})
+        self._open_packs()
+        for old in job.packs:
+            if old != name:
+                remove_pack(self._pack_directory, old)
 
     def _settle(self, record: int, packs: Mapping[str, int]) -> None:
         """The end of a checkpoint, once its pack is on the disk: refs, then one transaction empties the
@@ -189,10 +239,17 @@ class Store:
         """Read own packs only: without the alternates that store.git names for plain git."""
         self._packs = pygit2.OdbBackendPack(os.path.join(self.git_dir, "objects"))
 
-    def _missing_packs(self) -> tuple[str, ...]:
-        directory = os.path.join(self.git_dir, "objects", "pack")
-        there = set(os.listdir(directory))
-        return tuple(name for name in self.journal.packs() if f"{name}.idx" not in there)
+    def _take_stock(self) -> tuple[str, ...]:
+        """Enter packs the manifest does not know (a crash, a lost journal); words about those that are
+        gone.
+        """
+        there = {
+            name.removesuffix(".idx") for name in os.listdir(self._pack_directory) if name.endswith(".idx")
+        }
+        known = self.journal.packs()
+        if there - known.keys():
+            self.journal.replace_packs((), dict.fromkeys(there - known.keys(), 0))
+        return tuple(f"{name} is gone" for name in sorted(known.keys() - there))
 
     # -- the user's repository --------------------------------------------------------------------------
 
@@ -222,8 +279,8 @@ class Store:
 
     def stats(self) -> dict[str, int]:
         """Figures for `daemon status`."""
-        directory = os.path.join(self.git_dir, "objects", "pack")
-        sizes = [entry.stat().st_size for entry in os.scandir(directory) if entry.name.endswith(".pack")]
+        files = os.scandir(self._pack_directory)
+        sizes = [entry.stat().st_size for entry in files if entry.name.endswith(".pack")]
         return {
             "journal_objects": len(self.journal),
             "journal_records": self.journal.last_record,
@@ -232,7 +289,9 @@ class Store:
         }
 
     def close(self) -> None:
-        """Close the journal; pending objects are dropped."""
+        """Close the journal; pending objects are dropped. A packing child ends by itself, its pack is found
+        later.
+        """
         self.drop_pending()
         self.journal.close()
 
