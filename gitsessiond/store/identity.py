@@ -10,14 +10,19 @@ from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.store.git import run_git
 
 PASSED_ON = re.compile(
-    r"^(GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)|GIT_CONFIG_(PARAMETERS|COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)"
+    r"^(GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)"
+    r"|GIT_CONFIG_(PARAMETERS|COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)"
     r"|EMAIL|HOME|XDG_CONFIG_HOME|TZ|SSH_AUTH_SOCK|GNUPGHOME|GPG_TTY|PATH)$"
 )
 
 
+# An empty value removes what git.py sets for children of our own: without it git finds the person's config.
+NOT_OURS = {f"GIT_{role}_{what}": "" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
 def identity_env(env: Mapping[str, str]) -> dict[str, str]:
-    """What of an asker's environment git children may see: identity, config and signing, nothing that names files."""
-    return {name: value for name, value in env.items() if PASSED_ON.match(name)}
+    """What of an asker's environment git children may see: identity, config and signing, no files' names."""
+    return NOT_OURS | {name: value for name, value in env.items() if PASSED_ON.match(name)}
 
 
 def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:
@@ -32,6 +37,8 @@ def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:
     try:
         told = run_git(["var", f"GIT_{who}_IDENT"], cwd=cwd, env=identity_env(env)).out
     except GitSessionError as exc:
-        raise Refused("git does not know who you are", hint="git config --global user.email you@example.org") from exc
+        raise Refused(
+            "git does not know who you are", hint="git config --global user.email you@example.org"
+        ) from exc
     ident = os.fsdecode(told).strip()
     return ident[: ident.rfind(">") + 1]
