@@ -1,0 +1,250 @@
+"""Give edits to another owner, or take a patch's edits out of the file. Nothing else about the text changes.
+
+An edit goes as a whole; only a pure insertion can be cut at any line. What would make the graph a circle, or
+would leave a patch's edit on a line that is nobody's, stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from gitsessiond.model.deciding import Rules
+from gitsessiond.model.place import Decided
+from gitsessiond.model.values import BASE, UNASSIGNED, is_unassigned
+from gitsessiond.model.weave import (
+    Row,
+    Run,
+    Weave,
+    edit_rows,
+    is_patch,
+    layer,
+    live,
+    owners_of,
+    touching,
+    version,
+    weave_from,
+)
+
+Lines = tuple[int, int]
+
+
+class Refusal(NamedTuple):
+    """Edits that stay: a code of :mod:`gitsessiond.model.reasons`, and the owners it speaks of."""
+
+    why: str
+    owners: tuple[str, ...] = ()
+    lines: Lines | None = None
+
+
+class Reassigned(NamedTuple):
+    """The weave afterwards, the edits that moved, with their new owner, and those of a row that could not."""
+
+    weave: Weave
+    moved: tuple[Decided, ...]
+    refused: tuple[Refusal, ...] = ()
+
+
+def reassign(
+    weave: Weave,
+    lines: Lines | None,
+    to: str,
+    rules: Rules,
+    *,
+    committed_bit: int | None = None,
+    among: Callable[[str], bool] | None = None,
+) -> Reassigned | Refusal:
+    """Give the edits in some live lines (1-based, inclusive), or all of the file, to a patch or a label.
+
+    Edits of one owner only, else refused; but with ``committed_bit`` all edits that this commit of the chain
+    brought are meant, and with ``among`` all whose owner it accepts: each is then moved or refused for itself.
+    """
+    if committed_bit is not None:
+        rows = _brought(weave, committed_bit)
+    elif lines is not None:
+        weave = _cut(weave, lines)
+        rows = _in_range(weave, lines)
+    else:
+        rows = edit_rows(weave, None)
+    rows = [row for row in rows if row.edit.owner != to and (among is None or among(row.edit.owner))]
+    if not rows:
+        return Refusal("nothing", (), lines)
+    each = committed_bit is not None or among is not None
+    owners = dict.fromkeys(layer(row.edit.owner) or "" for row in rows)
+    if len(owners) > 1 and not each:
+        return Refusal("several", tuple(owners), lines)
+    staying = _staying(weave, rows, to, rules)
+    if staying and (not each or len(staying) == len(rows)):
+        return next(iter(staying.values()))
+    going = [row for number, row in enumerate(rows) if number not in staying]
+    return Reassigned(
+        _relabelled(weave, {mark for row in going for mark in row.marks}, to),
+        tuple(Decided(_live_lines(weave, row), to, "assign") for row in going),
+        tuple(staying.values()),
+    )
+
+
+def _brought(weave: Weave, bit: int) -> list[Row]:
+    """The edits that one commit holds and its parent does not."""
+    as_held = Weave(
+        tuple(
+            Run(run.ins, run.gone if run.gone_in >> bit & 1 else None, 0, 0, run.lines)
+            if run.ins_in >> bit & 1
+            else Run(UNASSIGNED, UNASSIGNED, 0, 0, run.lines)  # a ghost: keeps the runs' numbers
+            for run in weave.runs
+        )
+    )
+    found: list[Row] = []
+    for row in edit_rows(as_held, None):
+        marks = tuple(mark for mark in row.marks if _is_new(weave.runs[mark[0]], mark[1], bit))
+        if marks:
+            found.append(Row(row.edit, marks))
+    return found
+
+
+def _is_new(run: Run, added: bool, bit: int) -> bool:
+    """Whether a mark that a commit holds is not in its parent."""
+    return not (bit and (run.ins_in if added else run.gone_in) >> (bit - 1) & 1)
+
+
+def _cut(weave: Weave, lines: Lines) -> Weave:
+    """The weave with its live insertions cut at both ends of a range, so that a part of one can be named."""
+    out: list[Run] = []
+    before = 0
+    for run in weave.runs:
+        if run.gone is not None or run.ins == BASE:
+            out.append(run)
+        else:
+            ends = sorted({min(max(end - before, 0), len(run.lines)) for end in (lines[0] - 1, lines[1])})
+            starts = [0, *ends, len(run.lines)]
+            out += [run._replace(lines=run.lines[a:b]) for a, b in pairwise(starts) if a < b]
+        before += len(run.lines) if run.gone is None else 0
+    return Weave(tuple(out))
+
+
+def _in_range(weave: Weave, lines: Lines) -> list[Row]:
+    """The edits in some live lines: those with just these, else those showing a line there, else deletions.
+
+    A pure insertion is cut to its part in the range.
+    """
+    first, last = lines
+    rows = edit_rows(weave, None)
+    exact = [row for row in rows if row.edit.lines == lines]
+    if exact:
+        return exact
+    shown = [row for row in rows if row.edit.lines[0] <= row.edit.lines[1]]
+    inside = [row for row in shown if row.edit.lines[0] <= last and row.edit.lines[1] >= first]
+    deletions = [row for row in rows if row.edit.lines[1] < row.edit.lines[0]]
+    between = [row for row in deletions if first < row.edit.lines[0] <= last]
+    at_edge = [row for row in deletions if row.edit.lines[0] == first]
+    return [_part_of(weave, row, lines) for row in inside] + between or at_edge
+
+
+def _part_of(weave: Weave, row: Row, lines: Lines) -> Row:
+    """A pure insertion's part in a range; another edit whole."""
+    if row.edit.deleted:
+        return row
+    marks: list[tuple[int, bool]] = []
+    at = row.edit.lines[0]
+    for number, added in row.marks:
+        run = weave.runs[number]
+        end = at + (len(run.lines) if run.gone is None else 0)
+        if lines[0] <= at and end - 1 <= lines[1]:
+            marks.append((number, added))
+        at = end
+    return Row(row.edit, tuple(marks))
+
+
+def _live_lines(weave: Weave, row: Row) -> Lines:
+    """Where an edit's marks are in the live file."""
+    sizes = [len(run.lines) if run.gone is None else 0 for run in weave.runs[: row.marks[-1][0] + 1]]
+    first = sum(sizes[: row.marks[0][0]]) + 1
+    return first, first + sum(sizes[number] for number, added in row.marks if added) - 1
+
+
+def _staying(weave: Weave, rows: Sequence[Row], to: str, rules: Rules) -> dict[int, Refusal]:
+    """The edits that cannot move, by number; one that stays may hold others that lie on it or under it."""
+    staying: dict[int, Refusal] = {}
+    while True:
+        going = {mark for i, row in enumerate(rows) if i not in staying for mark in row.marks}
+        found = {
+            i: refusal
+            for i, row in enumerate(rows)
+            if i not in staying and (refusal := _why_not(weave, row, going, to, rules)) is not None
+        }
+        if not found:
+            return staying
+        staying |= found
+
+
+def _why_not(weave: Weave, row: Row, going: set[tuple[int, bool]], to: str, rules: Rules) -> Refusal | None:
+    """Why an edit cannot move together with the others that go, or None."""
+    lines = _live_lines(weave, row)
+    if is_patch(row.edit.owner) and rules.state(row.edit.owner) == "merged":
+        return Refusal("ended", (row.edit.owner,), lines)
+    for number, added in row.marks:
+        run = weave.runs[number]
+        other = run.gone if added else run.ins
+        if other in (None, BASE) or (number, not added) in going or layer(other) == layer(to):
+            continue
+        assert other is not None, "base has no deletions"
+        above, below = (other, to) if added else (to, other)
+        if not is_patch(above):
+            continue  # an unassigned edit may lie on anything
+        if is_unassigned(below):
+            return Refusal("builds", (above,), lines) if added else Refusal("on", (), lines)
+        if rules.standing(below) == UNASSIGNED:
+            return Refusal("on", (), lines)
+        if rules.standing(below) != BASE and rules.needs(below, above):
+            return Refusal("cycle", (below, above), lines)
+    return None
+
+
+def _relabelled(weave: Weave, going: set[tuple[int, bool]], to: str) -> Weave:
+    return weave_from(
+        run._replace(
+            ins=to if (number, True) in going else run.ins, gone=to if (number, False) in going else run.gone
+        )
+        for number, run in enumerate(weave.runs)
+    )
+
+
+def discard(
+    weave: Weave, patch: str, rules: Rules, closure: Callable[[str], frozenset[str]]
+) -> Weave | Refusal:
+    """The file without a patch's edits; refused while an edit not below the patch lies on or beside one.
+
+    What the chain's commits hold stays in the weave: the patch itself deletes such lines, or puts them back.
+    """
+    others = dict.fromkeys(layer(owner) or "" for owner in sorted(owners_of(weave)))
+    below = closure(patch)
+    everyone = frozenset(others)
+
+    def under(owner: str) -> frozenset[str]:
+        return everyone if owner == UNASSIGNED else closure(owner)
+
+    resting = [
+        other
+        for other in others
+        if other not in (patch, *below)
+        and (other == UNASSIGNED or rules.standing(other) != BASE)
+        and touching(weave, patch, other, under)
+    ]
+    if resting:
+        return Refusal("builds", tuple(resting))
+    after = weave_from(part for run in weave.runs for part in _without(run, patch))
+    assert live(after) == version(weave, everyone - {patch}), "discarding must leave all but the patch"
+    return after
+
+
+def _without(run: Run, patch: str) -> Iterable[Run]:
+    if run.ins == patch:
+        if not run.ins_in:
+            return ()
+        return (run if run.gone is not None else run._replace(gone=patch),)
+    if run.gone != patch:
+        return (run,)
+    if run.gone_in:
+        return run, Run(patch, None, 0, 0, run.lines)
+    return (run._replace(gone=None),)
