@@ -53,7 +53,12 @@ def status(face: Face) -> int:
 
 @daemon.command("logs")
 @click.option(
-    "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many lines."
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    default=50,
+    metavar="N",
+    help="At most so many lines.  [default: 50]",
 )
 @pass_face
 def logs(face: Face, limit: int) -> int:

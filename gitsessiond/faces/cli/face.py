@@ -88,7 +88,9 @@ def common_options() -> list[click.Parameter]:
             ["-s", "--session", "_session"], metavar="NAME|ID", expose_value=False, callback=set_session,
             help="The session, if not that of this directory or of $GITSESSION.",
         ),
-        click.Option(["--json", "_json"], is_flag=True, expose_value=False, callback=set_json, help="Print JSON."),
+        click.Option(
+            ["--json", "_json"], is_flag=True, expose_value=False, callback=set_json, help="Print JSON."
+        ),
     ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The reference pages, made from the commands themselves so that they cannot say anything else.
 
-Write them with ``python -m gitsessiond.faces.cli.manual cli > docs/cli.md`` and ``… man > docs/git-session.1``; a
-test compares.
+Write them with ``python -m gitsessiond.faces.cli.manual cli > docs/cli.md`` and ``… man >
+docs/git-session.1``; a test compares.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ INTRO = """\
 # Commands
 
 Data goes to stdout, hints to stderr. Every command takes `-s NAME|ID` (another session than that of this
-directory or of `$GITSESSION`) and `--json` (one object with `"v": 1`; `events` prints one a line). An error is
-two lines on stderr,
+directory or of `$GITSESSION`) and `--json` (one object with `"v": 1`; `events` prints one a line). An error
+is two lines on stderr,
 
     error: what could not be done
     hint: the command to run
 
-or, with `--json`, `{"v": 1, "error": {"code": …, "message": …, "hint": …}}` on stdout. Paths are typed as seen
-from the current directory, and printed from the top of the worktree.
+or, with `--json`, `{"v": 1, "error": {"code": …, "message": …, "hint": …}}` on stdout. Paths are typed as
+seen from the current directory, and printed from the top of the worktree.
 
 What follows is the output of `git session COMMAND -h` without the exit codes, which are the same everywhere.
+
 """
 
 
@@ -68,7 +69,8 @@ def commands(group: click.Group, path: str = PROGRAM) -> Iterator[tuple[str, cli
 
 def help_of(path: str, command: click.Command) -> str:
     """What ``-h`` prints at a fixed width, without the exit codes."""
-    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=path, **settings)
     epilog, command.epilog = command.epilog, None
     try:
         return command.get_help(context)

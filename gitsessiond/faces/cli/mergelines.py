@@ -92,7 +92,7 @@ def conflict_show_lines(reply: Json) -> list[str]:
     if reply.get("file"):
         out.append(f"edit: {reply['file']}")
     if reply.get("marked") is not None:
-        out += ["", str(reply["marked"]).rstrip("\n")]
+        out += ["", *str(reply["marked"]).removesuffix("\n").split("\n")]
         return out
     for side in ("base", "ours", "theirs"):
         text = reply.get(side)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gitsessiond.faces.cli.words import command, plural, short_of
+from gitsessiond.faces.cli.words import clean, command, plural, short_of
 
 Json = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ def next_steps(status: Json) -> list[Step]:
 
 def told(status: Json) -> Iterator[Step]:
     """What the daemon proposes."""
-    yield from (Step(str(text)) for text in status.get("hints", ()))
+    yield from (Step(clean(text)) for text in status["hints"])
 
 
 def pressing(status: Json) -> Iterator[Step]:

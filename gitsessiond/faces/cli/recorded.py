@@ -12,7 +12,12 @@ from gitsessiond.faces.cli.typed import path_argument
 @click.command("history", cls=SessionCommand)
 @click.argument("path", required=False)
 @click.option(
-    "-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many steps."
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    default=50,
+    metavar="N",
+    help="At most so many steps.  [default: 50]",
 )
 @pass_face
 def history(face: Face, path: str | None, limit: int) -> int:

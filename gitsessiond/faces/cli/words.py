@@ -95,7 +95,7 @@ def target_of(edit: Mapping[str, Any]) -> str:
 
 def command(*words: str) -> str:
     """A command to type, its words quoted where a shell needs it."""
-    return "git session " + shlex.join(words)
+    return "git session " + clean(shlex.join(words))
 
 
 def clean(text: str) -> str:

@@ -1,0 +1,579 @@
+"""What every ``--json`` reply looks like, closed: a field that is not here is an error. Used by tests only.
+
+``SCHEMAS`` maps the words of a command to its reply; docs/protocol.md says what the fields mean.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Oid = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+Id = Annotated[str, Field(pattern="^[k-z]{12}$")]
+Lines = tuple[int, int]  # 1-based, inclusive; (k, k - 1) is a deletion before line k
+
+
+class Closed(BaseModel):
+    """No unknown field, no loose types."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Named(Closed):
+    """A patch or session where only its name is needed."""
+
+    id: Id
+    name: str
+
+
+class Reply(Closed):
+    """What all replies have."""
+
+    v: Literal[1]
+
+
+class Collaborator(Closed):
+    """A person of a session."""
+
+    user: str
+    role: Literal["owner", "maintainer", "contributor", "viewer"]
+
+
+class Session(Closed):
+    """A session as ``status`` gives it."""
+
+    id: Id
+    name: str
+    description: str
+    status: Literal["open", "closed", "abandoned"]
+    base: Oid
+    target: str
+    branch: str
+    worktree: str
+    state: Literal["live", "parked", "no worktree"]
+    parked: str | None
+    created_at: AwareDatetime
+    created_by: str
+    closed_at: AwareDatetime | None
+    collaborators: list[Collaborator]
+    organization: str | None
+    patch_in_use: Id | None
+    behind: int | None
+    step: int
+    worktree_id: Id
+
+
+class ListedSession(Session):
+    """A session as ``list`` gives it."""
+
+    open_patches: int
+    unassigned: int
+
+
+class Blocker(Closed):
+    """What keeps a patch from being merged, or a warning about it."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    patch: Id | None = None
+
+
+class Patch(Closed):
+    """A patch."""
+
+    id: Id
+    session_id: Id
+    name: str
+    description: str
+    status: Literal["draft", "ready", "conflicts", "merged", "abandoned"]
+    ops: int
+    ready_to_merge: bool
+    blockers: list[Blocker]
+    depends_on: list[Named]
+    base: Oid
+    tip: Oid | None
+    commits: int
+    owner: str
+    created_by: str
+    created_at: AwareDatetime
+    merged_at: AwareDatetime | None
+    merge_commit: Oid | None
+    conflicts: list[Id]
+
+
+class Side(Closed):
+    """One side of a conflict."""
+
+    oid: Oid | None
+    mode: str | None
+    path: str | None
+
+
+class Conflict(Closed):
+    """A conflict record."""
+
+    id: Id
+    kind: Literal["file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence"]
+    shape: str
+    path: str
+    patch: Named | None
+    status: Literal["open", "resolved", "stale"]
+    message: str
+    labels: tuple[str, str, str]
+    base: Side | None
+    ours: Side | None
+    theirs: Side | None
+    created_at: AwareDatetime
+    resolved_at: AwareDatetime | None
+    resolved_by: str | None
+    how: str | None
+
+
+class Row(Closed):
+    """An unassigned edit and the patches it could go to."""
+
+    path: str
+    kind: str
+    lines: Lines | None
+    reason: str
+    code: str
+    choices: list[Named]
+
+
+class PendingRow(Row):
+    """The same with its first line, to choose by."""
+
+    text: str | None
+
+
+class Placed(Closed):
+    """Where an edit went."""
+
+    path: str
+    kind: str
+    lines: Lines | None
+    patch: Named | None
+    why: str
+    reason: str | None
+
+
+class Op(Closed):
+    """One path that differs between a patch and what it stands on."""
+
+    kind: Literal["add", "modify", "delete", "rename", "chmod", "symlink"]
+    path: str
+    old_path: str | None
+    blob: Oid | None
+    old_blob: Oid | None
+    names: list[str]
+
+
+class Editor(Closed):
+    """A file being worked on."""
+
+    number: int
+    program: str | None
+    target: str
+    path: str
+    patch: Named | None
+    patches: list[Named] = []
+    modified: bool
+    last_saved_at: AwareDatetime | None
+    client: str | None
+
+
+class Collision(Closed):
+    """A path that another session changed too."""
+
+    path: str
+    symbol: str | None
+    with_session: Named
+    with_patch: Named | None
+    level: Literal["path", "overlap", "conflict"]
+
+
+class Gap(Closed):
+    """A time in which nothing was recorded."""
+
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class Error(Closed):
+    """Why a command could not be done."""
+
+    code: str
+    message: str
+    hint: str | None
+
+
+class ErrorReply(Reply):
+    """What any command prints when it fails."""
+
+    error: Error
+
+
+class Failed(Named):
+    """A patch that a close could not merge."""
+
+    error: dict[str, Any]
+
+
+class Landed(Named):
+    """A patch that a close merged; without a commit in a dry run."""
+
+    commit: Oid | None
+
+
+class Status(Reply):
+    """``status``, ``show``, and ``git session`` alone."""
+
+    session: Session
+    patches: list[Patch]
+    unassigned: list[Row]
+    editors: list[Editor]
+    conflicts: list[Conflict]
+    collisions: list[Collision]
+    hints: list[str]
+    warnings: list[str]
+    gaps: list[Gap]
+    ready: list[str]
+    recording_left: int
+
+
+class Sessions(Reply):
+    """``list``."""
+
+    sessions: list[ListedSession]
+
+
+class Start(Reply):
+    """``start``."""
+
+    session: Session
+    new_worktree: bool
+    why: str | None
+    before: list[str]
+    offered: list[str]
+    warnings: list[str]
+
+
+class OneSession(Reply):
+    """``rename``, ``reopen``."""
+
+    session: Session
+
+
+class Switch(Reply):
+    """``switch``."""
+
+    session: Session
+    worktree: str
+
+
+class Ended(Reply):
+    """``close``, ``abandon``."""
+
+    session: Session
+    merged: list[Landed]
+    failed: list[Failed]
+    abandoned: list[Named]
+    already: bool
+    dry_run: bool
+
+
+class NewPatch(Reply):
+    """``patch new``."""
+
+    patch: Patch
+    taken: list[Placed]
+    left: list[Row]
+
+
+class Patches(Reply):
+    """``patch list``."""
+
+    patches: list[Patch]
+
+
+class SeriesCommit(Closed):
+    """A commit of a patch's series and the chain's commit it is part of."""
+
+    oid: Oid
+    of: Oid | None
+    subject: str
+
+
+class PatchShow(Reply):
+    """``patch show``."""
+
+    patch: Patch
+    ops: list[Op]
+    edits: list[Placed]
+    series: list[SeriesCommit]
+
+
+class Claim(Closed):
+    """A standing claim; no paths means every path."""
+
+    paths: list[str]
+    patch: Named
+
+
+class Use(Reply):
+    """``patch use``."""
+
+    patch: Patch | None
+    claims: list[Claim]
+
+
+class Ready(Reply):
+    """``patch ready``."""
+
+    patch: Patch
+    commit: Oid | None
+    output: str
+
+
+class OnePatch(Reply):
+    """``patch depend``, ``patch rename``, ``patch reopen``."""
+
+    patch: Patch
+
+
+class Validation(Reply):
+    """``patch validate``."""
+
+    patch: Patch
+    blockers: list[Blocker]
+    warnings: list[Blocker | str]
+
+
+class Ops(Reply):
+    """``patch ops``."""
+
+    ops: list[Op]
+
+
+class Diff(Reply):
+    """``patch diff``."""
+
+    diff: str
+
+
+class PatchAbandon(Reply):
+    """``patch abandon``."""
+
+    patch: Patch
+    edits: list[Placed]
+
+
+class RefusedEdit(Closed):
+    """An edit that stayed where it was."""
+
+    path: str
+    lines: Lines | None
+    reason: str
+
+
+class Assign(Reply):
+    """``assign``; ``pending`` when no patch was named: nothing changed."""
+
+    patch: Patch | None
+    moved: list[Placed]
+    refused: list[RefusedEdit]
+    choices: list[Named]
+    pending: list[PendingRow] | None = None
+
+
+class Unassigned(Reply):
+    """``unassigned``."""
+
+    unassigned: list[PendingRow]
+
+
+class Commit(Reply):
+    """``commit``."""
+
+    commit: Oid
+    short: str
+    patch: Patch
+    files: int
+    output: str
+
+
+class Merge(Reply):
+    """``merge``."""
+
+    merged: bool
+    patch: Patch
+    target: str
+    commit: Oid | None
+    files: int
+    conflicts: list[Conflict]
+    dry_run: bool
+    message: str | None
+    output: str
+
+
+class Conflicts(Reply):
+    """``conflicts``."""
+
+    conflicts: list[Conflict]
+
+
+class ConflictShow(Reply):
+    """``conflict show``; texts carry bytes that are not UTF-8 as surrogate escapes."""
+
+    conflict: Conflict
+    base: str | None
+    ours: str | None
+    theirs: str | None
+    marked: str | None
+    file: str
+
+
+class Resolve(Reply):
+    """``resolve``."""
+
+    conflict: Conflict
+    left: list[Conflict]
+    patch: Patch | None
+
+
+class StepPath(Closed):
+    """One path of a step."""
+
+    path: str
+    change: str
+
+
+class Step(Closed):
+    """One step; saves have no id."""
+
+    number: int
+    id: str | None
+    verb: str
+    at: AwareDatetime
+    by: str
+    text: str
+    paths: list[StepPath]
+
+
+class History(Reply):
+    """``history``."""
+
+    steps: list[Step]
+
+
+class Restore(Reply):
+    """``restore``; ``from`` is the step the files came from."""
+
+    restored: list[str]
+    from_step: int = Field(alias="from")
+    step: int
+
+
+class Check(Closed):
+    """One check of ``doctor``."""
+
+    name: str
+    ok: bool
+    message: str
+    fixed: bool
+
+
+class Doctor(Reply):
+    """``doctor``."""
+
+    checks: list[Check]
+
+
+class Uninstall(Reply):
+    """``uninstall``."""
+
+    removed: list[str]
+
+
+class Stopped(Reply):
+    """``daemon stop``; false: it did not run."""
+
+    stopped: bool
+
+
+class Logs(Reply):
+    """``daemon logs``."""
+
+    path: str
+    lines: list[str]
+
+
+class Event(BaseModel):
+    """One line of ``events``; each type has further fields of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    v: Literal[1]
+    seq: int
+    ts: AwareDatetime
+    type: str
+    session: Id | None
+
+
+class DaemonStatus(BaseModel):
+    """``daemon status``, ``daemon start``; figures may be added."""
+
+    model_config = ConfigDict(extra="allow")
+
+    v: Literal[1]
+    pid: int
+    recorder_pid: int | None
+    version: str
+    uptime_s: float
+    sessions: int
+    watches: int
+    watcher: str
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "": Status,
+    "status": Status,
+    "show": Status,
+    "list": Sessions,
+    "start": Start,
+    "rename": OneSession,
+    "switch": Switch,
+    "close": Ended,
+    "abandon": Ended,
+    "reopen": OneSession,
+    "patch new": NewPatch,
+    "patch list": Patches,
+    "patch show": PatchShow,
+    "patch use": Use,
+    "patch ready": Ready,
+    "patch depend": OnePatch,
+    "patch validate": Validation,
+    "patch ops": Ops,
+    "patch diff": Diff,
+    "patch rename": OnePatch,
+    "patch abandon": PatchAbandon,
+    "patch reopen": OnePatch,
+    "assign": Assign,
+    "unassigned": Unassigned,
+    "commit": Commit,
+    "merge": Merge,
+    "conflicts": Conflicts,
+    "conflict show": ConflictShow,
+    "resolve": Resolve,
+    "history": History,
+    "restore": Restore,
+    "doctor": Doctor,
+    "uninstall": Uninstall,
+    "events": Event,
+    "daemon status": DaemonStatus,
+    "daemon start": DaemonStatus,
+    "daemon stop": Stopped,
+    "daemon logs": Logs,
+}

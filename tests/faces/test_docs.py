@@ -1,0 +1,58 @@
+"""The reference pages say what the commands say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from gitsessiond.faces.cli.app import root
+from gitsessiond.faces.cli.ending import EXIT_CODES
+from gitsessiond.faces.cli.manual import EXIT_WORDS, cli_page, commands, man_page
+from gitsessiond.faces.cli.schemas import SCHEMAS
+from gitsessiond.model.errors import KINDS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_cli_page_is_the_live_help() -> None:
+    """docs/cli.md equals what the commands print: python -m gitsessiond.faces.cli.manual cli > docs/cli.md"""
+    assert (DOCS / "cli.md").read_text() == cli_page()
+
+
+def test_man_page_is_the_live_help() -> None:
+    """docs/git-session.1 equals what the commands print: python -m gitsessiond.faces.cli.manual man > …"""
+    assert (DOCS / "git-session.1").read_text() == man_page()
+
+
+def test_every_help_lists_the_exit_codes() -> None:
+    """Each -h ends with all exit codes."""
+    for path, command in commands(root):
+        text = " ".join(command.get_help(click.Context(command, info_name=path)).split())
+        for code, words in EXIT_CODES.items():
+            assert f"{code} {words}" in text, path
+
+
+def test_every_error_has_its_exit_code_in_the_table() -> None:
+    """Whatever can be raised, its code is explained, and the two tables have the same codes."""
+    assert {kind.exit_code for kind in KINDS.values()} <= set(EXIT_CODES)
+    assert set(EXIT_WORDS) == set(EXIT_CODES)
+
+
+def test_every_command_has_a_schema() -> None:
+    """Each command's JSON is described, and no description is left over; demo and checkpoint are for people."""
+    words = {
+        path.removeprefix("git session").strip()
+        for path, one in commands(root)
+        if not isinstance(one, click.Group)
+    }
+    assert words - set(SCHEMAS) == {"demo", "daemon checkpoint"}
+    assert set(SCHEMAS) - words == {""}
+
+
+@pytest.mark.parametrize("page", ["cli.md", "glossary.md"])
+def test_no_trailing_space(page: str) -> None:
+    """The pages are clean."""
+    assert not re.search(r"[ \t]+$", (DOCS / page).read_text(), re.MULTILINE)

@@ -1,0 +1,321 @@
+"""Replies as sentences, compared whole."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from gitsessiond.faces.cli import lines, loglines, mergelines
+from gitsessiond.faces.cli.terminal import Look, encoded
+from gitsessiond.faces.cli.words import listed, place, plural
+from tests.faces import replies
+
+FIRST = {"id": replies.VALIDATION, "name": "validation-enhancements"}
+
+
+def started(**changes: Any) -> dict[str, Any]:
+    reply = {"session": replies.session(), "new_worktree": False, "why": None, "before": [], "offered": []}
+    return reply | {"warnings": []} | changes
+
+
+def test_a_start_here_says_so() -> None:
+    """A session in this checkout is told in one sentence with its branch."""
+    assert lines.start_lines(started(), "/work/shop") == [
+        "Session user-improvements on main at 3f2c1ab, here (branch session/user-improvements). Edit with any editor."
+    ]
+    assert lines.start_hints(started(), "/work/shop") == []
+
+
+def test_a_start_elsewhere_says_where_and_why() -> None:
+    """A session in a new worktree is told with the way there, the reason, and what was not carried along."""
+    session = replies.session(
+        name="fix-login", worktree="/work/shop.sessions/fix-login", base="9d01e77" + "0" * 33
+    )
+    reply = started(
+        session=session,
+        new_worktree=True,
+        why="this checkout carries user-improvements",
+        offered=["node_modules"],
+    )
+    assert lines.start_lines(reply, "/work/shop") == [
+        "Session fix-login on main at 9d01e77, in ../shop.sessions/fix-login"
+        " (this checkout carries user-improvements)"
+    ]
+    assert lines.start_hints(reply, "/work/shop") == [
+        "node_modules not copied; copy or link what the new worktree needs",
+        "cd ../shop.sessions/fix-login",
+    ]
+
+
+def test_a_worktree_with_odd_bytes_is_typed_as_it_is() -> None:
+    """A quoted path of a reply becomes the path a shell takes."""
+    session = replies.session(worktree='"/work/a\\tb"')
+    assert lines.start_hints(started(session=session, new_worktree=True), "/work") == ["cd 'a\tb'"]
+
+
+def test_close_lists_merged_failed_and_abandoned() -> None:
+    """Each patch of a close is told with what became of it, and the hints say what to do about the rest."""
+    reply = {
+        "session": replies.session(),
+        "merged": [FIRST | {"commit": replies.OID}],
+        "failed": [
+            {
+                "id": "x",
+                "name": "b",
+                "error": {"code": "conflicts", "message": "1 conflict", "hint": "git session conflicts"},
+            }
+        ],
+        "abandoned": [{"id": "y", "name": "c"}],
+        "already": False,
+        "dry_run": False,
+    }
+    assert lines.close_lines(reply) == [
+        "Closed session user-improvements: 1 merged, 1 failed, 1 abandoned.",
+        "  merged validation-enhancements as 1a2b3c4",
+        "  failed b: 1 conflict",
+        "  abandoned c",
+    ]
+    assert lines.close_hints(reply) == [
+        "git session conflicts",
+        f"git session reopen -s {replies.SID} brings the session and its patches back",
+    ]
+    assert lines.close_lines(reply | {"already": True}) == ["Session user-improvements is already closed."]
+
+
+def test_a_new_patch_says_what_it_took_and_left() -> None:
+    """The edits that went to a new patch are named, and those that stayed with their reasons."""
+    reply = {
+        "patch": replies.validation(),
+        "taken": [replies.placed("shop/user.py", (5, 5)), replies.placed("tests/test_user.py")],
+        "left": [replies.row("notes.txt", reason="was there before the session")],
+    }
+    assert lines.new_patch_lines(reply) == [
+        "Patch validation-enhancements with 2 edits: shop/user.py:5 and tests/test_user.py, new file."
+        " New edits go to it.",
+        "  left unassigned: notes.txt, new file (was there before the session)",
+    ]
+
+
+def test_patches_are_listed_with_the_right_number_of_ops() -> None:
+    """(3 ops) and (1 op), in the order of the session."""
+    reply = {"patches": [replies.validation(), replies.performance(depends_on=[FIRST])]}
+    assert lines.patch_list_lines(reply) == [
+        "nnnn  validation-enhancements (3 ops, ready to merge)",
+        "pppp  performance-optimizations (1 op, draft, needs validation-enhancements)",
+    ]
+    assert lines.patch_list_lines({"patches": []}) == ["No patch yet."]
+
+
+def test_a_patch_is_shown_with_ops_edits_and_commits() -> None:
+    """patch show has one block for each kind of fact, and none for what is not there."""
+    op = {"kind": "rename", "path": "b.py", "old_path": "a.py", "blob": None, "old_blob": None, "names": []}
+    reply = {
+        "patch": replies.validation(description="two\nlines"),
+        "ops": [op, op | {"kind": "add", "path": "c.py", "old_path": None}],
+        "edits": [replies.placed("b.py", (3, 4), why="lines"), replies.placed("b.py", (9, 8))],
+        "series": [{"oid": replies.OID, "of": None, "subject": "Check \033 mail"}],
+    }
+    assert lines.patch_show_lines(reply) == [
+        "Patch validation-enhancements (3 ops, ready to merge)",
+        "  two",
+        "  lines",
+        "Owner: Ann <ann@example.org>",
+        "Created: 2026-01-02 03:04:05",
+        "Ops:",
+        "  renamed a.py to b.py",
+        "  added c.py",
+        "Edits:",
+        "  b.py:3-4 (on its lines)",
+        "  b.py, deletion before line 9 (the patch in use)",
+        "Commits:",
+        "  1a2b3c4 Check ? mail",
+    ]
+
+
+def test_use_tells_where_edits_go_and_which_claims_stand() -> None:
+    """patch use answers with the patch, the paths it was for, or that none is in use."""
+    claims = [{"paths": ["db.py"], "patch": FIRST}, {"paths": [], "patch": FIRST}]
+    assert lines.use_lines({"patch": replies.validation(), "claims": claims}) == [
+        "New edits go to validation-enhancements.",
+        "  claimed: db.py for validation-enhancements",
+        "  claimed: every path for validation-enhancements",
+    ]
+    only = {"patch": replies.validation(), "claims": []}
+    assert lines.use_lines(only, ("db.py",)) == ["New edits of db.py go to validation-enhancements."]
+    assert lines.use_lines({"patch": None, "claims": []}) == ["No patch is in use."]
+
+
+def test_validate_gives_every_reason() -> None:
+    """A patch that cannot be merged is told with all reasons and their commands."""
+    blockers = [
+        {"code": "dependency", "message": "a must be merged first", "hint": "git session merge a"},
+        {"code": "draft", "message": "it is a draft", "hint": None},
+    ]
+    reply = {"patch": replies.validation(), "blockers": blockers, "warnings": ["no description"]}
+    assert lines.validate_lines(reply) == [
+        "validation-enhancements cannot be merged: 2 reasons.",
+        "  a must be merged first (git session merge a)",
+        "  it is a draft",
+        "  warning: no description",
+    ]
+    reply = {"patch": replies.validation(), "blockers": [], "warnings": []}
+    assert lines.validate_lines(reply) == ["validation-enhancements can be merged."]
+
+
+def test_a_diff_is_coloured_as_git_does() -> None:
+    """With colour each line has git's own; without, not a byte is changed."""
+    text = "diff --git a/a b/a\n@@ -1 +1 @@\n-x\n+y\n z\n\\ No newline"
+    assert lines.diff_text({"diff": text}, Look()) == text
+    painted = lines.diff_text({"diff": text + "\n"}, Look(colour=True))
+    assert painted.splitlines()[2:5] == ["\033[31m-x\033[0m", "\033[32m+y\033[0m", " z"]
+
+
+def test_assign_tells_what_moved_and_what_stayed() -> None:
+    """Moved edits are counted and named, refused ones have their reason."""
+    reply = {
+        "patch": replies.validation(),
+        "moved": [replies.placed("a.py", (1, 2))],
+        "refused": [{"path": "b.py", "lines": [4, 4], "reason": "c builds on these lines"}],
+        "choices": [],
+    }
+    assert lines.assign_lines(reply) == [
+        "1 edit to validation-enhancements: a.py:1-2",
+        "refused: b.py:4: c builds on these lines",
+    ]
+
+
+def test_merge_says_landed_would_land_or_clashes() -> None:
+    """The three ends of a merge, with the way out of the third."""
+    landed = {
+        "merged": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 3,
+        "conflicts": [], "dry_run": False, "message": "", "output": "",
+    }  # fmt: skip
+    assert mergelines.merge_lines(landed) == ["Merged validation-enhancements into main as 1a2b3c4: 3 files."]
+    dry = landed | {"merged": False, "commit": None, "dry_run": True, "files": 1}
+    assert mergelines.merge_lines(dry) == [
+        "validation-enhancements would merge into main without conflict: 1 file."
+    ]
+    clash = landed | {
+        "merged": False,
+        "commit": None,
+        "patch": replies.performance(),
+        "conflicts": [replies.conflict()],
+    }
+    assert mergelines.merge_lines(clash) == [
+        "performance-optimizations did not land on main: 1 conflict.",
+        "  tttu  shop/user.py (content, performance-optimizations)",
+    ]
+    assert mergelines.merge_hints(clash) == [
+        "edit .gitsession/conflicts/tttuuuvvvwww/shop/user.py in any editor and save it without markers,",
+        "or git session resolve tttu --ours|--theirs|--union|--base|--file F;"
+        " then git session merge performance-optimizations",
+    ]
+
+
+def test_a_resolution_tells_what_is_left() -> None:
+    """After the last conflict the hint is the merge it was for."""
+    settled = replies.conflict(status="resolved", how="ours", resolved_by=replies.ANN)
+    reply = {"conflict": settled, "left": [], "patch": replies.performance()}
+    assert mergelines.resolve_lines(reply) == ["Resolved shop/user.py with ours. No conflict is left."]
+    assert mergelines.resolve_hints(reply) == ["git session merge performance-optimizations"]
+    assert mergelines.conflicts_lines({"conflicts": [settled]}) == [
+        "tttu  shop/user.py (content, performance-optimizations, resolved with ours by Ann <ann@example.org>)"
+    ]
+
+
+def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
+    """Text has its marked form, binary content the sizes of its sides."""
+    reply = {
+        "conflict": replies.conflict(),
+        "base": "a",
+        "ours": "b",
+        "theirs": None,
+        "file": ".gitsession/x",
+    }
+    assert mergelines.conflict_show_lines(reply | {"marked": "<<<\nb\n"})[-2:] == ["<<<", "b"]
+    assert mergelines.conflict_show_lines(reply | {"marked": None})[-3:] == [
+        "base: 1 byte", "ours: 1 byte", "theirs: not there",
+    ]  # fmt: skip
+
+
+def test_history_lines_up() -> None:
+    """Numbers to the right, verbs in a column, ids of actions in brackets."""
+    steps = [
+        {"number": 10, "id": "kkkkllllmmmm", "verb": "patch new", "at": replies.AT, "by": "", "text": "p", "paths": []},
+        {"number": 9, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "",
+         "paths": [{"path": "a.py", "change": "modified"}]},
+    ]  # fmt: skip
+    assert loglines.history_lines({"steps": steps}, UTC) == [
+        "10  2026-01-02 03:04:05  patch new  p  [kkkkll]",
+        " 9  2026-01-02 03:04:05  save       a.py",
+    ]
+
+
+def test_restore_and_its_way_back() -> None:
+    """What was restored, from where, and how to undo it."""
+    reply = {"restored": ["a.py"], "from": 4, "step": 9}
+    assert loglines.restore_lines(reply) == ["Restored a.py from step 4; this is step 9."]
+    assert loglines.restore_hints(reply) == ["git session restore PATH --at 8 undoes it"]
+    assert loglines.restore_lines(reply | {"restored": []}) == ["Nothing to restore: all is as in step 4."]
+
+
+def test_an_event_is_one_line() -> None:
+    """Sequence, time, type and facts of any event, no field of it as Python prints it."""
+    event = {
+        "v": 1, "seq": 4, "ts": replies.AT, "type": "save", "session": replies.SID, "paths": ["a.py", "b.py"],
+        "patch": FIRST, "number": 12, "nothing": None, "none": [], "edits": [replies.placed("a.py", (1, 2))],
+    }  # fmt: skip
+    assert loglines.event_line(event, UTC) == (
+        "4 03:04:05 save a.py and b.py patch: validation-enhancements number: 12 edits: a.py:1-2"
+    )
+
+
+def test_doctor_says_ok_fixed_or_bad() -> None:
+    """One row for each check."""
+    checks = [
+        {"name": "journal", "ok": True, "message": "", "fixed": False},
+        {"name": "refs", "ok": False, "message": "one is gone", "fixed": True},
+        {"name": "packs", "ok": False, "message": "damaged", "fixed": False},
+    ]
+    assert loglines.doctor_lines({"checks": checks}) == [
+        "ok     journal",
+        "fixed  refs: one is gone",
+        "bad    packs: damaged",
+    ]
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 patches"), (1, "1 patch"), (2, "2 patches")])
+def test_plural(count: int, words: str) -> None:
+    """One is one, none and many are many."""
+    assert plural(count, "patch", "patches") == words
+
+
+def test_lists_of_words() -> None:
+    """Commas, and an and before the last."""
+    assert [listed(w) for w in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_places() -> None:
+    """Lines are 1-based and inclusive; an empty range is a deletion; whole-file facts have a word."""
+    rows = [
+        replies.row("a", (3, 5)),
+        replies.row("a", (3, 3)),
+        replies.row("a", (3, 2)),
+        replies.row("a"),
+        replies.row("a", kind="mode"),
+    ]
+    assert [place(row) for row in rows] == [
+        "a:3-5",
+        "a:3",
+        "a, deletion before line 3",
+        "a, new file",
+        "a, mode",
+    ]
+
+
+def test_bytes_that_are_not_utf8_come_out_as_they_were() -> None:
+    """Surrogate escapes are written as their bytes, and what an encoding lacks as question marks."""
+    assert encoded("a\udcff", "utf-8") == b"a\xff"
+    assert encoded("a├", "ascii") == b"a?"

@@ -1,0 +1,231 @@
+"""The panel, compared whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gitsessiond.faces.cli.glance import list_lines
+from gitsessiond.faces.cli.panel import panel_lines
+from gitsessiond.faces.cli.terminal import Look
+from tests.faces import replies
+
+PICTURE = """\
+🔄 Session: user-improvements
+   Enhancing user validation and profile features
+   on main at 3f2c1ab, branch session/user-improvements
+
+📝 Active Editors:
+├── Editor 1: MyApp.User.validate (validation-enhancements patch)
+├── Editor 2: MyApp.Database.User.findByEmail (performance-optimizations patch)
+└── Editor 3: MyApp.User.Profile.render (unassigned)
+
+📦 Patches in Session:
+├── ✅ validation-enhancements (3 ops, ready to merge)
+├── 📝 performance-optimizations (1 op, draft)
+└── 🆕 Create new patch for Editor 3...
+
+🔧 Actions:
+├── git session merge validation-enhancements            merge this ready patch alone
+├── git session merge performance-optimizations --ready  declare this patch ready and merge it
+├── git session close                                    end the session; merges all ready patches
+└── git session abandon                                  end the session; merges nothing, keeps your files
+
+➜ git session merge validation-enhancements"""
+
+LETTERS = """\
+Session: user-improvements
+   Enhancing user validation and profile features
+   on main at 3f2c1ab, branch session/user-improvements, 1 commit behind main
+
+Warnings:
+`-- the index would revert b.py: `git add b.py`
+
+Patches in Session:
+|-- [=] groundwork (2 ops, merged as 1a2b3c4)
+|-- [!] validation-enhancements (3 ops, 1 conflict)
+|-- [ ] performance-optimizations (1 op, draft, in use, needs validation-enhancements)
+|-- [x] experiment (0 ops, abandoned)
+`-- [*] Create new patch for 2 unassigned edits...
+
+Unassigned Edits:
+|-- shop/user.py:10-12 (lines of validation-enhancements and performance-optimizations)
+`-- notes.txt, new file (was there before the session)
+
+Conflicts:
+`-- tttu: shop/user.py (content, in validation-enhancements)
+
+Also Changed Elsewhere:
+`-- shop/user.py, also changed in fix-login (patch login-form)
+
+Actions:
+|-- git session conflict show tttu  see the clash in shop/user.py
+|-- git session assign --all        choose a patch for 2 unassigned edits
+|-- git session patch new NAME      begin another patch
+|-- git session close               end the session; merges all ready patches
+`-- git session abandon             end the session; merges nothing, keeps your files
+
+-> git session conflict show tttu"""
+
+
+def drawn(status: dict[str, Any], **look: bool) -> str:
+    return "\n".join(panel_lines(status, Look(**look)))
+
+
+def test_the_seeds_picture_is_drawn_whole() -> None:
+    """Header, editors, patches and actions stand as in the multi-editor picture, the next command last."""
+    assert drawn(replies.status()) == PICTURE
+
+
+def test_everything_at_once_in_letters() -> None:
+    """--ascii draws the same facts, conflicts, collisions and warnings included, in ASCII alone."""
+    patch = {"id": replies.VALIDATION, "name": "validation-enhancements"}
+    status = replies.status(
+        session=replies.session(patch_in_use=replies.PERFORMANCE, behind=1),
+        patches=[
+            replies.patch("qqqqkkkkllll", "groundwork", ops=2, status="merged", merge_commit=replies.OID),
+            replies.validation(status="conflicts", ready_to_merge=False, conflicts=["tttuuuvvvwww"]),
+            replies.performance(depends_on=[patch]),
+            replies.patch("rrrrkkkkllll", "experiment", ops=0, status="abandoned"),
+        ],
+        editors=[],
+        ready=[],
+        unassigned=[
+            replies.row(
+                "shop/user.py",
+                (10, 12),
+                reason="lines of validation-enhancements and performance-optimizations",
+            ),
+            replies.row("notes.txt", reason="was there before the session"),
+        ],
+        conflicts=[replies.conflict(patch=patch)],
+        collisions=[
+            {
+                "path": "shop/user.py",
+                "symbol": None,
+                "with_session": {"id": "kkkkkkkkkkkk", "name": "fix-login"},
+                "with_patch": {"id": "llllllllllll", "name": "login-form"},
+                "level": "path",
+            }
+        ],
+        warnings=["the index would revert b.py: `git add b.py`"],
+        hints=["git session conflict show tttu"],
+    )
+    assert drawn(status, ascii=True) == LETTERS
+    assert drawn(status, ascii=True).isascii()
+
+
+def test_two_loose_editors_are_two_rows() -> None:
+    """Each editor whose work has no patch is offered a patch of its own."""
+    editors = [replies.editor(1, "a.py", None), replies.editor(2, "b.py", None)]
+    text = drawn(replies.status(editors=editors))
+    assert "🆕 Create new patch for Editor 1..." in text
+    assert "🆕 Create new patch for Editor 2..." in text
+
+
+def test_an_editor_of_several_patches_names_them() -> None:
+    """A file with edits of two patches is not called unassigned."""
+    one = replies.editor(1, "a.py", None) | {
+        "patches": [{"id": replies.VALIDATION, "name": "v"}, {"id": replies.PERFORMANCE, "name": "p"}]
+    }
+    assert "Editor 1: a.py (v and p patches)" in drawn(replies.status(editors=[one]))
+
+
+def test_colour_paints_and_plain_does_not() -> None:
+    """Escape sequences appear with colour only, and the words are the same."""
+    coloured = drawn(replies.status(), colour=True)
+    assert "\033[32mvalidation-enhancements\033[0m" in coloured
+    assert "\033" not in PICTURE
+    plain = coloured
+    for code in ("0", "1", "2", "31", "32", "33", "34", "36", "1;33", "1;31"):
+        plain = plain.replace(f"\033[{code}m", "")
+    assert plain == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("changes", "last"),
+    [
+        ({"patches": [], "hints": []}, "git session patch new NAME"),
+        (
+            {"patches": [], "hints": [], "unassigned": [replies.row("a.py", (1, 1))]},
+            "git session patch new NAME",
+        ),
+        (
+            {"patches": [replies.performance()], "hints": [], "unassigned": [replies.row("a.py", (1, 1))]},
+            "git session assign --all",
+        ),
+        ({"patches": [replies.performance(ops=0)], "hints": []}, "git session status"),
+        (
+            {"patches": [replies.validation(status="merged", ready_to_merge=False)], "hints": []},
+            "git session close",
+        ),
+        (
+            {"session": replies.session(state="parked", parked="HEAD is on main")},
+            "git switch session/user-improvements",
+        ),
+        (
+            {"session": replies.session(state="no worktree")},
+            "git worktree add /work/shop session/user-improvements",
+        ),
+        ({"session": replies.session(status="closed"), "hints": []}, f"git session reopen -s {replies.SID}"),
+        ({"patches": [replies.validation(name="a b")], "hints": []}, "git session merge 'a b'"),
+    ],
+)
+def test_the_last_line_is_the_next_command(changes: dict[str, Any], last: str) -> None:
+    """Whatever the state, the panel ends with one command that makes sense in it."""
+    assert drawn(replies.status(editors=[], **changes)).rpartition("\n")[2] == "➜ " + last
+
+
+def test_many_unassigned_edits_are_counted() -> None:
+    """Ten rows are shown, the others are counted with the command that lists them."""
+    rows = [replies.row(f"f{number}.py", (1, 1)) for number in range(25)]
+    text = drawn(replies.status(unassigned=rows))
+    assert "f9.py:1 " in text and "f10.py" not in text
+    assert "└── and 15 more: git session unassigned" in text
+
+
+def test_gaps_and_parking_are_told() -> None:
+    """A time without recording, and a parked session, are among the warnings."""
+    status = replies.status(
+        session=replies.session(state="parked", parked="HEAD is on main"),
+        gaps=[{"since": "2026-01-02T18:02:00Z", "until": "2026-01-03T08:15:00Z"}],
+    )
+    text = drawn(status)
+    assert "parked: HEAD is on main; saves are recorded, sorting waits for session/user-improvements" in text
+    assert "not recorded 2026-01-02 18:02 to 2026-01-03 08:15; what was found at 08:15 is recorded" in text
+
+
+def test_names_of_others_cannot_repaint_the_terminal() -> None:
+    """Control characters in names and reasons are shown as question marks."""
+    status = replies.status(
+        patches=[replies.performance(name="a\033[2Jb")], unassigned=[replies.row("x", reason="be\033cause")]
+    )
+    assert "\033" not in drawn(status)
+
+
+def test_list_marks_the_session_of_this_directory() -> None:
+    """One row for each session, a star for the one of this directory, the next command last."""
+    here = replies.session() | {"open_patches": 2, "unassigned": 1}
+    there = replies.session(
+        id="llllkkkkkkkk",
+        name="fix-login",
+        worktree="/work/shop.sessions/fix-login",
+        base="9d01e77" + "0" * 33,
+    ) | {"open_patches": 1, "unassigned": 0}
+    assert list_lines({"sessions": [here, there]}, Look(), "/work/shop/src") == [
+        "* kkkk  user-improvements  open  main at 3f2c1ab  2 open patches, 1 unassigned  ..",
+        "  llll  fix-login          open  main at 3f2c1ab  1 open patch  ../../shop.sessions/fix-login".replace(
+            "3f2c1ab", "9d01e77"
+        ),
+        "",
+        "➜ git session status",
+    ]
+
+
+def test_an_empty_list_says_how_to_begin() -> None:
+    """Without a session the list is one sentence and the command to start one."""
+    assert list_lines({"sessions": []}, Look(ascii=True), "/") == [
+        "No session yet.",
+        "-> git session start NAME",
+    ]
