@@ -60,6 +60,17 @@ def place_save(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:
     return PlacedSave(after, zone_edits(cut.zones, verdicts), new_edges(cut.zones, verdicts))
 
 
+def save_as(weave: Weave, new: bytes, owner: str, diff: Diff) -> Weave:
+    """Put a save into the weave as one owner's, without asking the rules."""
+    old = live(weave)
+    if new == old:
+        return weave
+    cut = cut_zones(weave.runs, *hunks_of(old, new, diff))
+    after = apply_verdicts(cut, [(Verdict(owner, "claim"),)] * len(cut.zones), diff)
+    assert live(after) == new, "a save must leave exactly the text it brought"
+    return after
+
+
 def apply_verdicts(cut: Cut, verdicts: Sequence[tuple[Verdict, ...]], diff: Diff) -> Weave:
     """The weave with every zone changed by its owner."""
     out: list[Run] = []

@@ -58,7 +58,7 @@ def reassign(
     """Give the edits in some live lines (1-based, inclusive), or all of the file, to a patch or a label.
 
     Edits of one owner only, else refused; but with ``committed_bit`` all edits that this commit of the chain
-    brought are meant, and with ``among`` all whose owner it accepts: each is then moved or refused for itself.
+    brought are meant, and with ``among`` all whose owner it accepts: each then moves or is refused by itself.
     """
     if committed_bit is not None:
         rows = _brought(weave, committed_bit)
