@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from gitsessiond.faces.cli.app import main
 from gitsessiond.faces.cli.ending import EXIT_CODES
-from gitsessiond.faces.cli.schemas import SCHEMAS, ErrorReply
 from gitsessiond.model.errors import KINDS, NotFound, Refused, Unreachable
 from tests.faces import replies
+from tests.faces.schemas import SCHEMAS, ErrorReply
 
 NAMED = {"id": replies.VALIDATION, "name": "validation-enhancements"}
 ENDED: dict[str, Any] = {
@@ -72,10 +72,10 @@ ANSWERS: dict[str, Any] = {
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
-    "uninstall": {"removed": ["the daemon's files"]},
+    "uninstall": {"removed": ["/work/shop/.gitsession"], "hard": False, "state_dir": None},
     "daemon.status": DAEMON,
     "daemon.stop": {},
-    "daemon.checkpoint": {},
+    "daemon.checkpoint": {"sessions": [replies.SID]},
     "events": [EVENT, EVENT | {"seq": 2}],
 }  # fmt: skip
 
@@ -129,6 +129,7 @@ LINES: dict[str, list[str]] = {
     "daemon status": ["daemon", "status"],
     "daemon start": ["daemon", "start"],
     "daemon stop": ["daemon", "stop"],
+    "daemon checkpoint": ["daemon", "checkpoint"],
 }
 
 VERBS: dict[str, tuple[str, dict[str, Any]]] = {

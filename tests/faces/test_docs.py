@@ -11,8 +11,8 @@ import pytest
 from gitsessiond.faces.cli.app import root
 from gitsessiond.faces.cli.ending import EXIT_CODES
 from gitsessiond.faces.cli.manual import EXIT_WORDS, cli_page, commands, man_page
-from gitsessiond.faces.cli.schemas import SCHEMAS
 from gitsessiond.model.errors import KINDS
+from tests.faces.schemas import SCHEMAS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -42,13 +42,13 @@ def test_every_error_has_its_exit_code_in_the_table() -> None:
 
 
 def test_every_command_has_a_schema() -> None:
-    """Each command's JSON is described, and no description is left over; demo and checkpoint are for people."""
+    """Each command's JSON is described, and no description is left over; demo is for people."""
     words = {
         path.removeprefix("git session").strip()
         for path, one in commands(root)
         if not isinstance(one, click.Group)
     }
-    assert words - set(SCHEMAS) == {"demo", "daemon checkpoint"}
+    assert words - set(SCHEMAS) == {"demo"}
     assert set(SCHEMAS) - words == {""}
 
 

@@ -110,8 +110,5 @@ def one_of_list(one: Any) -> str:
 
 
 def checkpoint_lines(reply: Json) -> list[str]:
-    """Where plain git can read everything now."""
-    where = reply.get("store")
-    count = reply.get("objects")
-    what = f"{plural(count, 'object')} written" if isinstance(count, int) else "all is written"
-    return [f"Checkpoint: {what}" + (f" to {where}." if where else ".")]
+    """What plain git can read now."""
+    return [f"All of {plural(len(reply['sessions']), 'session')} is where plain git reads it."]

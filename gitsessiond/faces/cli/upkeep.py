@@ -23,13 +23,14 @@ def doctor(face: Face, fix: bool) -> int:
 
 
 @click.command("uninstall", cls=SessionCommand)
-@click.option("--hard", is_flag=True, help="Sessions, their history, refs, configuration and branches too.")
+@click.option("--hard", is_flag=True, help="Remove every trace: history, refs, branches, configuration.")
 @click.option("--yes", is_flag=True, help="Even if a session branch holds commits that are merged nowhere.")
 @pass_face
 def uninstall(face: Face, hard: bool, yes: bool) -> int:
     """Take gitsessiond out of this repository
 
-    Stops the daemon. What was recorded stays unless --hard is given.
+    Removes .gitsession/ and our lines in info/exclude. What was recorded stays, unless --hard is given:
+    then no ref, branch, configuration or file of ours is left.
     """
     reply = face.call("uninstall", hard=hard, yes=yes)
     face.show(reply, loglines.uninstall_lines(reply))

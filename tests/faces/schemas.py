@@ -1,4 +1,4 @@
-"""What every ``--json`` reply looks like, closed: a field that is not here is an error. Used by tests only.
+"""What every ``--json`` reply looks like, closed: a field that is not here is an error.
 
 ``SCHEMAS`` maps the words of a command to its reply; docs/protocol.md says what the fields mean.
 """
@@ -495,12 +495,20 @@ class Uninstall(Reply):
     """``uninstall``."""
 
     removed: list[str]
+    hard: bool
+    state_dir: str | None
 
 
 class Stopped(Reply):
     """``daemon stop``; false: it did not run."""
 
     stopped: bool
+
+
+class Checkpoint(Reply):
+    """``daemon checkpoint``: the ids of all sessions."""
+
+    sessions: list[Id]
 
 
 class Logs(Reply):
@@ -517,9 +525,9 @@ class Event(BaseModel):
 
     v: Literal[1]
     seq: int
-    ts: AwareDatetime
+    ts: AwareDatetime | None = None
     type: str
-    session: Id | None
+    session: Id | None = None
 
 
 class DaemonStatus(BaseModel):
@@ -576,4 +584,5 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "daemon start": DaemonStatus,
     "daemon stop": Stopped,
     "daemon logs": Logs,
+    "daemon checkpoint": Checkpoint,
 }
