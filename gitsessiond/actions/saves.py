@@ -39,11 +39,16 @@ def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "s
         placed = ()
     paths = [quote_path(seen.path) for seen in reading.changes[:200]]
     publish(ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths})
-    for seen in reading.changes:
+    note_saved(ctx, live, reading.changes)
+    return True
+
+
+def note_saved(ctx: Context, live: Live, changes: Iterable[Seen]) -> None:
+    """Keep in memory what recorded paths looked like, and that somebody edits them."""
+    for seen in changes:
         live.memory.remember(seen.path, seen.after, *remembered(live, seen.path))
         number = live.editors[seen.path].number if seen.path in live.editors else len(live.editors) + 1
         live.editors[seen.path] = Editing(number, ctx.now())
-    return True
 
 
 def remembered(live: Live, path: bytes) -> tuple[File | None, tuple[str, ...]]:

@@ -81,6 +81,28 @@ def parts_of(owners: Owners, length: int) -> dict[str, int]:
     return parts
 
 
+def rows_brought(owners: Owners, bit: int) -> dict[str, int]:
+    """owner -> how many rows of marks a chain commit brought; a file without any counts once by its facts."""
+
+    def new(mask: int) -> bool:
+        return bool(mask >> bit & 1) and not (bit and mask >> (bit - 1) & 1)
+
+    counts: dict[str, int] = {}
+    for file in owners.files.values():
+        found: list[str] = []
+        going: set[str] = set()  # whose row goes on from the lines above
+        for run in file.weave.runs if file.weave is not None else ():
+            here = {run.ins} if run.ins != BASE and new(run.ins_in) else set()
+            here |= {run.gone} if run.gone is not None and new(run.gone_in) else set()
+            found += here - going
+            if here or run.ins_in >> bit & 1:
+                going = here
+        facts = {fact.owner for fact in facts_of(file) if new(fact.ins_in)}
+        for owner in found or facts:
+            counts[owner] = counts.get(owner, 0) + 1
+    return counts
+
+
 def held_back(owners: Owners, pid: str, bit: int) -> Owners:
     """Owners in which what ``pid`` holds in chain commit ``bit`` is what it held in the one before."""
 

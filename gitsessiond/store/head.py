@@ -10,6 +10,7 @@ Source of the layout: gitrepository-layout(5); of the files that mark work under
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,6 +26,11 @@ AT_WORK = (
     "CHERRY_PICK_HEAD",
     "REVERT_HEAD",
     "sequencer",
+)
+
+
+_MADE = re.compile(
+    rb"(commit|cherry-pick|revert|am)\b|(rebase|pull).*\((pick|reword|edit|squash|fixup|continue)\)"
 )
 
 
@@ -127,6 +133,20 @@ def last_words(git_dir: str) -> str:
         return ""
     lines = tail.splitlines()
     return lines[-1].partition(b"\t")[2].decode("utf-8", "replace") if lines else ""
+
+
+def made_here(git_dir: str) -> frozenset[str]:
+    """The commits that HEAD's reflog says were made in this worktree (committed, picked, applied).
+
+    What HEAD was only moved to (``checkout``, ``merge ...: Fast-forward``, ``reset``) is not among them.
+    """
+    log = _read(f"{git_dir}/logs/HEAD") or b""
+    found = set()
+    for line in log.splitlines():
+        head, _, words = line.partition(b"\t")
+        if _MADE.match(words) and (oid := _oid(head[41:81])):
+            found.add(oid)
+    return frozenset(found)
 
 
 def _rebasing(git_dir: str) -> str | None:

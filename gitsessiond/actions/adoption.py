@@ -1,0 +1,209 @@
+"""What the user's git did in a session's worktree, noticed and taken over; never fought.
+
+:func:`adopt` is called before every command and after every batch of saves. It reads HEAD, and when nothing
+moved that is all it costs. It never writes HEAD, an index, a file or a branch of the user
+(docs/architecture.md, "Plain git").
+
+- HEAD is not on the session's branch: the session is *parked*. Saves are recorded, nothing is sorted.
+- git is at work (a rebase, a merge, a held index): sorting goes on provisionally. When that ends and HEAD
+  moved, it starts again from the last settled owners; else it stands.
+- Otherwise base and chain are read anew, the owners learn what each commit holds, the disk is sorted on top,
+  and every series is made again: one step.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import NamedTuple
+
+from gitsessiond.actions.catching_up import sort_disk
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.grounding import ground_of_head, unchanged
+from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.relearning import Relearned, relearn
+from gitsessiond.actions.saves import note_saved
+from gitsessiond.actions.series import remake_series
+from gitsessiond.actions.telling import what_moved_head, what_was_adopted
+from gitsessiond.store.chain import CommitGraph
+from gitsessiond.store.committing import finish_commit
+from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch
+from gitsessiond.store.steps import State, load_state
+from gitsessiond.store.worktree import Reading
+
+
+class Look(NamedTuple):
+    """What adoption saw; equal looks mean that nothing moved."""
+
+    head: Head
+    target: str | None
+
+
+def seen_head(live: Live) -> str | None:
+    """The commit at which adoption last saw HEAD."""
+    return live.head_seen.head.oid if isinstance(live.head_seen, Look) else None
+
+
+def adopt(
+    ctx: Context, live: Live, reading: Reading | None = None, *, verb: str = "adopt", by: str = "git"
+) -> bool:
+    """Take over what git did since the last look; ``reading`` was read from the disk and is not recorded yet.
+
+    True: ``reading`` went into the step that was made. False: the caller records it.
+
+    Raises:
+        StateUnreadable: an object is gone.
+        StoreFailed: git or the disk failed; the session is as before, and the next look tries again.
+    """
+    if live.worktree is None:
+        return False
+    at = live.worktree.repository
+    look = look_at(live)
+    if look == live.head_seen:
+        return False
+    if not os.path.isdir(at.git_dir) or not os.path.isdir(at.worktree):
+        lose_worktree(live)
+        return False
+    if (look.head.index_lock or live.head_seen is None) and finish_commit(
+        ctx.store, ctx.tools.merge3, at.worktree, at.git_dir
+    ):
+        look = look_at(live)
+    if follow_rename(ctx, live, look):
+        look = look_at(live)
+    done = take_over(ctx, live, look, reading, verb=verb, by=by)
+    live.head_seen = look
+    return done
+
+
+def look_at(live: Live) -> Look:
+    """HEAD, what git is busy with, and the target: a few small files."""
+    assert live.worktree is not None
+    at = live.worktree.repository
+    target = branch_tip(at.common_dir, live.state.session.target)
+    return Look(read_head(at.git_dir, at.common_dir), target)
+
+
+def lose_worktree(live: Live) -> None:
+    """The worktree is gone: the session stays open with what is recorded, until its branch has one again."""
+    assert live.worktree is not None
+    live.lost = f"the worktree is gone; `git worktree add DIR {live.state.session.branch}` brings it back"
+    live.worktree.close()
+    live.worktree, live.head_seen = None, None
+
+
+def follow_rename(ctx: Context, live: Live, look: Look) -> bool:
+    """Record that the session's branch was renamed by ``git branch -m``; whether it was."""
+    assert live.worktree is not None
+    common, session, now = live.worktree.repository.common_dir, live.state.session, look.head.branch
+    if now is None or now == session.branch or branch_tip(common, session.branch) is not None:
+        return False
+    if not renamed_branch(common, session.branch, now):
+        return False
+    text = f"the session's branch is now {now}"
+    state = replace(live.state, session=session.model_copy(update={"branch": now}))
+    publish(ctx, live, state, "adopt", by="git", text=text, facts={"branch": now})
+    return True
+
+
+def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, verb: str, by: str) -> bool:
+    """Bring the session to where a look saw git; True when ``reading`` was recorded along."""
+    state, head = live.state, look.head
+    if head.stands_on != state.session.branch or head.oid is None:
+        park(ctx, live, why_parked(head, state.session.branch))
+        return False
+    if head.at_work:
+        begin_provisional(ctx, live)
+        return False
+    commits = CommitGraph(ctx.repository.common_dir)
+    ground = ground_of_head(commits, state, head.oid, made_here(live.worktree.repository.git_dir))
+    if ground is None:
+        park(ctx, live, f"HEAD has no common base with {state.session.target}")
+        return False
+    start = settled_state(ctx, live)
+    moved = not unchanged(commits, state, ground)
+    if not moved and state.session.parked is None:
+        if start is not None:
+            end_provisional(ctx, live, start)
+        return False
+    if moved and start is not None:
+        state = back_to(state, start)
+    before = state
+    state = unparked(state)
+    found = relearn(ctx, live, state, ground, commits) if moved else Relearned(state)
+    state, placed, readings = sort_disk(ctx, live, found.state, reading)
+    if moved:
+        state = remake_series(ctx, state)
+    told = what_was_adopted(before, state, found, what_moved_head(live))
+    publish(ctx, live, state, verb, by=by, text=told.text, placed=(*found.placed, *placed), facts=told.facts)
+    live.settled = None
+    for one in readings:
+        note_saved(ctx, live, one.changes)
+        live.worktree.accept(one)
+    return reading is not None
+
+
+# Parked, at work.
+
+
+def why_parked(head: Head, branch: str) -> str:
+    """Why nothing can be sorted, in words."""
+    if head.stands_on == branch:
+        return f"{branch} has no commit"
+    if head.stands_on is not None:
+        return f"HEAD is on {head.stands_on}"
+    return f"HEAD is detached at {head.oid[:7]}" if head.oid else "HEAD is nowhere"
+
+
+def park(ctx: Context, live: Live, why: str) -> None:
+    """Stop sorting; said once for each reason."""
+    if live.state.session.parked == why:
+        return
+    start = settled_state(ctx, live)
+    state = back_to(live.state, start) if start is not None else live.state
+    state = replace(state, session=state.session.model_copy(update={"parked": why}))
+    publish(ctx, live, state, "adopt", by="git", text=f"parked: {why}", facts={"parked": why})
+    live.settled = None
+
+
+def unparked(state: State) -> State:
+    """The State of a session that is sorted again."""
+    if state.session.parked is None:
+        return state
+    return replace(state, session=state.session.model_copy(update={"parked": None}))
+
+
+def settled_state(ctx: Context, live: Live) -> State | None:
+    """The State before git's work under way; None: nothing is provisional. Read again after a restart."""
+    if live.settled is None and live.state.settled is not None:
+        live.settled = load_state(ctx.store, live.state.settled)
+    return live.settled
+
+
+def begin_provisional(ctx: Context, live: Live) -> None:
+    """From here on sorting may have to be done again; while parked nothing is sorted in the first place."""
+    if settled_state(ctx, live) is None and live.state.session.parked is None:
+        live.settled = live.state
+        live.state = replace(live.state, settled=live.state.step)
+
+
+def end_provisional(ctx: Context, live: Live, start: State) -> None:
+    """git ended without moving HEAD: what was sorted stands, but files as before have their owners again."""
+    live.settled = None
+    state = replace(live.state, settled=None)
+    if state.work == start.work and state.owners is not start.owners:
+        publish(ctx, live, back_to(state, start), "adopt", by="git", text="git ended where it began")
+    else:
+        live.state = state
+
+
+def back_to(state: State, start: State) -> State:
+    """The State with the owners of ``start``; patches made and dependencies declared meanwhile stay."""
+    now = state.owners
+    owners = replace(
+        start.owners,
+        patches=now.patches,
+        declared=now.declared,
+        directions=now.directions,
+        judged=now.judged,
+    )
+    return replace(state, owners=owners, settled=None)

@@ -1,0 +1,62 @@
+"""Sorting the disk on top of a chain that moved: where files differ from what the owners make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.saves import sorted_changes, with_disk
+from gitsessiond.model.ownership import live_overlay
+from gitsessiond.model.renames import pair_renames
+from gitsessiond.model.values import Change, Entry, Placed
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import diff_trees, edit_tree
+from gitsessiond.store.worktree import Reading, Seen
+
+
+def sort_disk(
+    ctx: Context, live: Live, state: State, reading: Reading | None
+) -> tuple[State, tuple[Placed, ...], list[Reading]]:
+    """Sort where the disk differs from what the owners make of it, each such path read once more.
+
+    Paths that git wrote may not have been reported yet; where owners and record agree nothing is read.
+    """
+    assert live.worktree is not None
+    readings = [reading] if reading is not None else []
+    if reading is not None:
+        state = with_disk(ctx, state, reading.changes)
+    known = {seen.path for seen in reading.changes} if reading is not None else set()
+    stale = [change.path for change in unsorted(ctx, state) if change.path not in known]
+    if stale:
+        fresh = live.worktree.read_paths(stale)
+        readings.append(fresh)
+        state = with_disk(ctx, state, fresh.changes)
+    changes = paired(unsorted(ctx, state), [seen for one in readings for seen in one.changes])
+    guarded = {path: why for one in readings for path, why in one.guarded.items()}
+    state, placed = sorted_changes(ctx, live, state, changes, guarded)
+    return state, placed, readings
+
+
+def unsorted(ctx: Context, state: State) -> list[Change]:
+    """Where the recorded worktree differs from what the owners make of it."""
+    base = ctx.store.tree_of_commit(state.session.base)
+    overlay = live_overlay(state.owners, ctx.tools)
+    expected = edit_tree(ctx.store, base, overlay) if overlay else base
+    return diff_trees(ctx.store, expected, state.work)
+
+
+def paired(changes: Iterable[Change], seen: Iterable[Seen]) -> list[Change]:
+    """Vanished and appeared paths as renames where inode or content tells."""
+    inodes = {one.path: (one.inode_before, one.inode_after) for one in seen}
+    vanished: dict[bytes, tuple[Entry, int | None]] = {}
+    appeared: dict[bytes, tuple[Entry, int | None]] = {}
+    out: list[Change] = []
+    for change in changes:
+        before, after = inodes.get(change.path, (None, None))
+        if change.after is None and change.before is not None:
+            vanished[change.path] = (change.before, before)
+        elif change.before is None and change.after is not None:
+            appeared[change.path] = (change.after, after)
+        else:
+            out.append(change)
+    return sorted([*out, *pair_renames(vanished, appeared)], key=lambda change: change.path)

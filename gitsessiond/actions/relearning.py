@@ -1,0 +1,308 @@
+"""The chain read anew: which commits it has, and whose edits each of them holds.
+
+A commit does not change who owns an edit; it says which edits are committed, and with which words. Every
+commit that is new to us counts as a save made before what is on disk, in chain order (docs/ownership.md). What
+is decided here is a function of refs, objects and the last settled owners, so it comes out the same with hooks
+or without, now or after a week.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.grounding import Ground, is_target_merge
+from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, still_open
+from gitsessiond.model.commits import PATCH_TRAILER, CommitFacts, trailer_values
+from gitsessiond.model.names import name_key, quote_path
+from gitsessiond.model.ownership import (
+    How,
+    Owners,
+    add_patch,
+    assign,
+    learn_commit,
+    move_base,
+    remap_commits,
+    versions,
+)
+from gitsessiond.model.pairing import pair_rewritten
+from gitsessiond.model.records import Patch
+from gitsessiond.model.registers import EVERYONE
+from gitsessiond.model.series import parts_of
+from gitsessiond.model.values import UNASSIGNED, Entry, Placed, is_unassigned
+from gitsessiond.store.chain import CommitGraph, Foreign, patch_ids, read_commit
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import diff_trees, edit_tree
+
+
+@dataclass
+class Relearned:
+    """What came of it; ``state`` has owners, base, chain and new patches, but no new series yet."""
+
+    state: State
+    learned: list[CommitFacts] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def relearn(ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph) -> Relearned:
+    """The State with the owners as base and chain now say; ``state`` holds the last settled owners.
+
+    Raises:
+        StateUnreadable: an object is gone.
+        StoreFailed: git or the disk failed.
+    """
+    return Relearning(ctx, live, state, ground, commits).run()
+
+
+class Relearning:
+    """One reading of a chain. Until it ends, a commit's bit is its place among the ground's commits."""
+
+    def __init__(self, ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph) -> None:
+        self.ctx, self.live, self.ground, self.commits = ctx, live, ground, commits
+        self.before = state
+        self.done = Relearned(state)
+        self.base = state.session.base
+        known = state.session.chain
+        self.new = [facts for facts in ground.chain if facts.oid not in known]
+        self.dropped = [oid for oid in known if oid not in {facts.oid for facts in ground.chain}]
+        self.pairs = self.find_pairs()
+        self.foreign = self.find_foreign()
+        self.claims: dict[str, str | None] = {}
+
+    @property
+    def owners(self) -> Owners:
+        """The owners so far."""
+        return self.done.state.owners
+
+    def take(self, owners: Owners, placed: Iterable[Placed] = ()) -> None:
+        """The owners of now on, and the edits that were placed; ready patches that got one are drafts."""
+        placed = tuple(placed)
+        self.done.placed += placed
+        self.done.state = drafts_again(replace(self.done.state, owners=owners), placed)
+
+    def run(self) -> Relearned:
+        """Learn every new commit in order, moving the base where the chain does."""
+        known = {oid: bit for bit, oid in enumerate(self.before.session.chain)}
+        places = {known[facts.oid]: bit for bit, facts in enumerate(self.ground.chain) if facts.oid in known}
+        self.take(remap_commits(self.owners, places))
+        kept = []
+        for bit, facts in enumerate(self.ground.chain):
+            if facts.oid in known or self.learn(bit, facts):
+                kept.append(bit)
+        self.move_to(self.ground.base)
+        self.check_tip()
+        self.take(remap_commits(self.owners, {bit: place for place, bit in enumerate(kept)}))
+        chain = tuple(self.ground.chain[bit].oid for bit in kept)
+        session = self.done.state.session.model_copy(
+            update={
+                "base": self.ground.base,
+                "chain": chain,
+                "foreign": tuple(oid for oid in chain if oid in self.foreign),
+            }
+        )
+        self.done.state = replace(self.done.state, session=session)
+        return self.done
+
+    # What is known of the commits.
+
+    def find_pairs(self) -> dict[str, str]:
+        """new commit -> the dropped one it was."""
+        dropped = [read_commit(self.ctx.store, oid) for oid in self.dropped]
+        single = [facts for facts in self.new if len(facts.parents) < 2]
+
+        def ids(wanted: Sequence[str]) -> Mapping[str, str]:
+            there = [oid for oid in wanted if self.commits.has(oid)]
+            return patch_ids(self.ctx.repository.common_dir, there)
+
+        return pair_rewritten(dropped, single, ids)
+
+    def find_foreign(self) -> dict[str, Foreign]:
+        """The commits that came from a branch of somebody else: new to us, and no rewrite of ours."""
+        was = set(self.before.session.foreign)
+        found = {oid: Foreign(oid, "another branch") for oid in was}
+        if not self.new:
+            return found
+        found |= {new: Foreign(new, "another branch") for new, old in self.pairs.items() if old in was}
+        fresh = {facts.oid for facts in self.new} - self.pairs.keys()
+        told = self.commits.foreign(self.ground.chain, self.ground.base, self.is_ours())
+        return found | {one.oid: one for one in told if one.oid in fresh}
+
+    def is_ours(self) -> Callable[[str], bool]:
+        """Whether a ref is a session's branch, its copy on a remote, the target, or the target's upstream."""
+        target = self.before.session.target
+        branches = {state.session.branch for state in self.ctx.all_states()} | {target}
+        exact = {f"refs/heads/{branch}" for branch in branches} | {self.commits.upstream_name(target)}
+
+        def test(name: str) -> bool:
+            remote = name.removeprefix("refs/remotes/").partition("/")[2] if name not in exact else ""
+            return name in exact or remote in branches
+
+        return test
+
+    # One commit.
+
+    def learn(self, bit: int, facts: CommitFacts) -> bool:
+        """Learn one new commit; False: it merges the target and holds nothing of its own."""
+        self.move_to(self.commits.merge_base(facts.oid, self.ground.base) or self.ground.base)
+        before = self.commits.commit(facts.parents[0]).tree if facts.parents else None
+        if is_target_merge(self.commits, facts, self.ground.base):
+            before = self.tree_at(bit - 1)
+        paths = [change.path for change in diff_trees(self.ctx.store, before, facts.tree)]
+        if not paths and len(facts.parents) > 1:
+            self.take(learn_commit(self.owners, bit, [], *self.sides(facts), self.how(facts)).owners)
+            return False
+        claim = self.claim_of(facts)
+        learned = learn_commit(self.owners, bit, paths, *self.sides(facts), self.how(facts, claim))
+        self.take(learned.owners, learned.placed)
+        self.done.learned.append(facts)
+        if claim is not None and not self.said_before(facts):
+            moved = assign(self.owners, claim, self.how(facts, claim), bit=bit)
+            self.take(moved.owners, moved.moved)
+            self.done.notes += [
+                f"{quote_path(one.path)} stays where it is: {one.why}" for one in moved.refused[:3]
+            ]
+        elif facts.oid not in self.foreign:
+            self.settle_unassigned(bit, facts)
+        return True
+
+    def sides(
+        self, facts: CommitFacts
+    ) -> tuple[Callable[[bytes], Entry | None], Callable[[bytes], Entry | None]]:
+        """What the commit has at a path, and what the base has."""
+        store, base = self.ctx.store, self.ctx.store.tree_of_commit(self.base)
+        return lambda path: store.entry_at(facts.tree, path), lambda path: store.entry_at(base, path)
+
+    def how(self, facts: CommitFacts, claim: str | None = None) -> How:
+        """The rules for the edits of a commit that nobody has seen before."""
+        state = self.done.state
+        foreign = self.foreign.get(facts.oid)
+        if foreign is not None:
+            label = f"{UNASSIGNED}foreign {facts.oid} {foreign.branch.replace(' ', '_')}"
+            how = how_for(self.ctx, self.live, state, {}, nobody=label)
+            return replace(how, current=None, only=None, claim=lambda path: label)
+        how = how_for(self.ctx, self.live, state, {}, claim=claim)
+        return replace(how, current=self.sole_before(facts) or how.current, only=self.only_open())
+
+    def only_open(self) -> str | None:
+        """The one open patch; None: there is none, or there are several."""
+        found = [pid for pid, patch in self.done.state.patches.items() if still_open(patch)]
+        return found[0] if len(found) == 1 else None
+
+    def sole_before(self, facts: CommitFacts) -> str | None:
+        """The one open patch whose edits the rewritten commit held: what was added to it is for that one."""
+        old = self.pairs.get(facts.oid)
+        if old is None:
+            return None
+        chain = self.before.session.chain
+        parts = parts_of(self.before.owners, len(chain))
+        held = [owner for owner, mask in parts.items() if mask >> chain.index(old) & 1]
+        return held[0] if len(held) == 1 and still_open(self.done.state.patches.get(held[0])) else None
+
+    def claim_of(self, facts: CommitFacts) -> str | None:
+        """The open patch that a commit's ``Patch-Id:`` trailer names; anything else is noted and ignored."""
+        named = list(dict.fromkeys(trailer_values(facts.message, PATCH_TRAILER)))
+        if facts.oid in self.foreign or not named:
+            return None
+        if len(named) > 1:
+            self.done.notes.append(f"{facts.short}: several {PATCH_TRAILER} trailers, none followed")
+            return None
+        if not still_open(self.done.state.patches.get(named[0])):
+            self.done.notes.append(f"{facts.short}: {PATCH_TRAILER} {named[0]} is no open patch here")
+            return None
+        return named[0]
+
+    def said_before(self, facts: CommitFacts) -> bool:
+        """Whether the commit this one was had the same trailer: it was followed then."""
+        old = self.pairs.get(facts.oid)
+        if old is None:
+            return False
+        message = read_commit(self.ctx.store, old).message
+        return trailer_values(message, PATCH_TRAILER) == trailer_values(facts.message, PATCH_TRAILER)
+
+    def settle_unassigned(self, bit: int, facts: CommitFacts) -> None:
+        """Give the unassigned edits a commit brings in to the patch in use, the only one, or a new one."""
+        held = {owner for owner, mask in self.parts().items() if mask >> bit & 1 and is_unassigned(owner)}
+        labels = {label for label in held if not label.startswith(f"{UNASSIGNED}foreign")}
+        if not labels:
+            return
+        to = patch_in_use(self.done.state) or self.only_open()
+        if to is None:
+            if any(still_open(patch) for patch in self.done.state.patches.values()):
+                return
+            to = self.new_patch(facts)
+        moved = assign(self.owners, to, self.how(facts), bit=bit, labels=labels)
+        self.take(moved.owners, moved.moved)
+
+    def parts(self) -> dict[str, int]:
+        """owner -> the places of the chain at which what it holds changes."""
+        return parts_of(self.owners, len(self.ground.chain))
+
+    def new_patch(self, facts: CommitFacts) -> str:
+        """A patch named after a commit's subject, for work that had none."""
+        state = self.done.state
+        by = facts.author.rsplit(b" ", 2)[0].decode("utf-8", "replace")
+        patch = Patch(
+            id=self.ctx.new_id(),
+            session_id=state.session.id,
+            name=free_name(facts.subject, [patch.name for patch in state.patches.values()]),
+            created_at=self.ctx.now(),
+            created_by=by,
+            owner=state.session.created_by,
+        )
+        session = state.session.model_copy(update={"patches": (*state.session.patches, patch.id)})
+        self.done.state = replace(
+            state,
+            session=session,
+            patches={**state.patches, patch.id: patch},
+            owners=add_patch(state.owners, patch.id),
+        )
+        self.done.notes.append(f"new patch {patch.name}")
+        return patch.id
+
+    # The base.
+
+    def move_to(self, base: str) -> None:
+        """Carry the owners to another base, by a three-way merge per patch where the two meet."""
+        if base == self.base:
+            return
+        store = self.ctx.store
+        changes = diff_trees(store, store.tree_of_commit(self.base), store.tree_of_commit(base))
+        moved = move_base(self.owners, changes, self.ctx.tools)
+        self.take(moved.owners)
+        paths = sorted({quote_path(one[0]) for one in moved.contested})
+        if paths:
+            self.done.notes.append(f"changed under us: {', '.join(paths[:5])}")
+        self.base = base
+
+    def tree_at(self, bit: int) -> str:
+        """The tree that commit ``bit`` of the chain has on the base of now; before the first, the base's."""
+        base = self.ctx.store.tree_of_commit(self.base)
+        if bit < 0:
+            return base
+        overlay = versions(self.owners, EVERYONE, self.ctx.tools, bit)
+        return edit_tree(self.ctx.store, base, overlay) if overlay else base
+
+    def check_tip(self) -> None:
+        """What HEAD holds that the base's move did not foresee (a merge resolved by hand) is learned."""
+        bit = len(self.ground.chain) - 1
+        if bit < 0:
+            return
+        tip = self.ground.chain[bit]
+        paths = [change.path for change in diff_trees(self.ctx.store, self.tree_at(bit), tip.tree)]
+        if paths:
+            learned = learn_commit(self.owners, bit, paths, *self.sides(tip), self.how(tip))
+            self.take(learned.owners, learned.placed)
+
+
+def free_name(subject: str, taken: Iterable[str]) -> str:
+    """A patch name made of a commit's subject: printable, at most 64 characters, not taken."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in subject)
+    name = " ".join(printable.split()).lstrip("-").strip()[:64].strip() or "commit"
+    keys = {name_key(other) for other in taken}
+    count, wanted = 1, name
+    while name_key(wanted) in keys:
+        count += 1
+        wanted = f"{name[: 63 - len(str(count))]} {count}"
+    return wanted
