@@ -144,6 +144,7 @@ class Context:
     tools: Tools
     tell: Callable[[dict[str, Any]], None]  # an event, for whoever follows
     sessions: dict[str, Live] = field(default_factory=dict)  # open ones by id
+    queued: int = 0  # paths that front still holds while a reading command goes first
 
     def state_of(self, sid: str) -> State:
         """The last state of any session, open or not.

@@ -114,7 +114,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
         "gaps": [{"since": time_text(g.since), "until": time_text(g.until)} for g in state.session.gaps],
         "warnings": warnings_of(ctx, live, state),
         "ready": [p["name"] for p in patches if p["ready_to_merge"]],
-        "recording_left": live.worktree.left if live and live.worktree else 0,
+        "recording_left": ctx.queued + (live.worktree.left if live and live.worktree else 0),
     }
     reply["hints"] = next_commands(state, reply)
     return reply

@@ -149,7 +149,7 @@ class Desk:
         assert live.worktree is not None
         if message.get("scan"):
             return live.worktree.scan()
-        paths = [unquote_path(path) for path in message.get("paths", [])]
+        paths = [unquote_path(path).rstrip(b"/") for path in message.get("paths", [])]
         for path in paths:
             if path.startswith(CONTROL + b"conflicts/"):
                 take_saved(self.ctx, live, path)
@@ -178,6 +178,8 @@ class Desk:
             action = VERBS.get(asked.verb)
             if action is None:
                 raise BadRequest(f"no verb {asked.verb!r}", hint="git session -h")
+            left = message.get("left")
+            self.ctx.queued = left if isinstance(left, int) else 0
             self.before_action(asked)
             known = self.recorded_worktrees()
             reply["ok"] = action(self.ctx, asked)

@@ -42,7 +42,7 @@ VERBS: dict[str, Action] = {
     "restore": recorded.restore_files,
     "doctor": upkeep.doctor,
     "uninstall": upkeep.uninstall,
-    "checkpoint": upkeep.checkpoint,
+    "daemon.checkpoint": upkeep.checkpoint,
 }
 
 READS = frozenset(
