@@ -1,9 +1,9 @@
 """A file whose base moved: the target's new text under the session's edits.
 
 Where the new base changes lines that no edit touches, they are exchanged. Where it touches edits - a
-**contested region**, from one untouched line to the next - the owners' texts of the region are merged one by one
-in the order of dependencies; the same edit in the new base leaves nothing to own. An owner whose text does not
-merge keeps the text it had, and so do those above it; a conflict record says so.
+**contested region**, from one untouched line to the next - the owners' texts of the region are merged one by
+one in the order of dependencies; the same edit in the new base leaves nothing to own. An owner whose text
+does not merge keeps the text it had, and so do those above it; a conflict record says so.
 """
 
 from __future__ import annotations
