@@ -9,6 +9,7 @@ from gitsessiond.actions.saves import sorted_changes, with_disk
 from gitsessiond.model.ownership import live_overlay
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import Change, Entry, Placed
+from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, edit_tree
 from gitsessiond.store.worktree import Reading, Seen
@@ -39,7 +40,7 @@ def sort_disk(
 
 def unsorted(ctx: Context, state: State) -> list[Change]:
     """Where the recorded worktree differs from what the owners make of it."""
-    base = ctx.store.tree_of_commit(state.session.base)
+    base = tree_of_commit(ctx.store, state.session.base)
     overlay = live_overlay(state.owners, ctx.tools)
     expected = edit_tree(ctx.store, base, overlay) if overlay else base
     return diff_trees(ctx.store, expected, state.work)

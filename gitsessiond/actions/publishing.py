@@ -15,7 +15,7 @@ from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import Owners, graph_of, versions
 from gitsessiond.model.values import Entry, Placed
-from gitsessiond.store.chain import read_commit
+from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.anchors import move_projections, write_anchor
 from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
@@ -74,7 +74,7 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
         if not missing:
             return after, live.shown
     graph = graph_of(after.owners)
-    base_tree = read_commit(ctx.store, after.session.base).tree
+    base_tree = tree_of_commit(ctx.store, after.session.base)
     same_base = after.session.base == live.state.session.base
     trees: dict[str, str] = {}
     shown: dict[str, dict[bytes, Entry | None]] = {}
@@ -96,7 +96,7 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
 def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
     """The trees a patch's diff goes between: what it stands on, and its own version."""
     closure = graph_of(state.owners).closure(pid)
-    base_tree = read_commit(ctx.store, state.session.base).tree
+    base_tree = tree_of_commit(ctx.store, state.session.base)
     under = edit_tree(ctx.store, base_tree, versions(state.owners, closure, ctx.tools))
     return under, edit_tree(ctx.store, base_tree, versions(state.owners, closure | {pid}, ctx.tools))
 

@@ -1,9 +1,9 @@
 """The chain read anew: which commits it has, and whose edits each of them holds.
 
 A commit does not change who owns an edit; it says which edits are committed, and with which words. Every
-commit that is new to us counts as a save made before what is on disk, in chain order (docs/ownership.md). What
-is decided here is a function of refs, objects and the last settled owners, so it comes out the same with hooks
-or without, now or after a week.
+commit that is new to us counts as a save made before what is on disk, in chain order (docs/ownership.md).
+What is decided here is a function of refs, objects and the last settled owners, so it comes out the same with
+hooks or without, now or after a week.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from gitsessiond.model.records import Patch
 from gitsessiond.model.registers import EVERYONE
 from gitsessiond.model.series import parts_of
 from gitsessiond.model.values import UNASSIGNED, Entry, Placed, is_unassigned
-from gitsessiond.store.chain import CommitGraph, Foreign, patch_ids, read_commit
+from gitsessiond.store.chain import CommitGraph, Foreign, patch_ids, read_commit, tree_of_commit
 from gitsessiond.store.steps import State
-from gitsessiond.store.trees import diff_trees, edit_tree
+from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
 
 
 @dataclass
@@ -171,8 +171,8 @@ class Relearning:
         self, facts: CommitFacts
     ) -> tuple[Callable[[bytes], Entry | None], Callable[[bytes], Entry | None]]:
         """What the commit has at a path, and what the base has."""
-        store, base = self.ctx.store, self.ctx.store.tree_of_commit(self.base)
-        return lambda path: store.entry_at(facts.tree, path), lambda path: store.entry_at(base, path)
+        store, base = self.ctx.store, tree_of_commit(self.ctx.store, self.base)
+        return lambda path: entry_at(store, facts.tree, path), lambda path: entry_at(store, base, path)
 
     def how(self, facts: CommitFacts, claim: str | None = None) -> How:
         """The rules for the edits of a commit that nobody has seen before."""
@@ -268,7 +268,7 @@ class Relearning:
         if base == self.base:
             return
         store = self.ctx.store
-        changes = diff_trees(store, store.tree_of_commit(self.base), store.tree_of_commit(base))
+        changes = diff_trees(store, tree_of_commit(store, self.base), tree_of_commit(store, base))
         moved = move_base(self.owners, changes, self.ctx.tools)
         self.take(moved.owners)
         paths = sorted({quote_path(one[0]) for one in moved.contested})
@@ -278,7 +278,7 @@ class Relearning:
 
     def tree_at(self, bit: int) -> str:
         """The tree that commit ``bit`` of the chain has on the base of now; before the first, the base's."""
-        base = self.ctx.store.tree_of_commit(self.base)
+        base = tree_of_commit(self.ctx.store, self.base)
         if bit < 0:
             return base
         overlay = versions(self.owners, EVERYONE, self.ctx.tools, bit)

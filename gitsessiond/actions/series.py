@@ -9,7 +9,7 @@ from gitsessiond.model.commits import CommitFacts, commit_data
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import versions
 from gitsessiond.model.series import Ground, Line, TreeAt, held_back, parts_of, plan_series
-from gitsessiond.store.chain import read_commit
+from gitsessiond.store.chain import read_commit, tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import edit_tree
 
@@ -38,7 +38,7 @@ def remake_series(ctx: Context, state: State) -> State:
 def ground_of(ctx: Context, state: State) -> Ground:
     """What the series of a session are planned on."""
     graph = graph_of(state.owners)
-    base_tree = ctx.store.tree_of_commit(state.session.base)
+    base_tree = tree_of_commit(ctx.store, state.session.base)
     lines = [
         Line(pid, state.patches[pid].series, frozen=state.patches[pid].status == "merged")
         for pid in graph.order()

@@ -21,7 +21,7 @@ from gitsessiond.model.names import is_id, quote_path, slug_of, unquote_path
 from gitsessiond.model.ownership import empty_owners
 from gitsessiond.model.records import Collaborator, Session
 from gitsessiond.model.values import EMPTY_TREE
-from gitsessiond.store.chain import read_commit
+from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.git import run_git
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.repository import Repository, open_repository, worktrees
@@ -249,7 +249,7 @@ def first_step(ctx: Context, session: Session, place: Place, by: str) -> tuple[L
     """Record the session with what lies in its worktree; edits found there were "there before"."""
     at = open_repository(place.path)
     session = session.model_copy(update={"worktree_id": worktree_id(at, session.worktree_id)})
-    base_tree = read_commit(ctx.store, session.base).tree
+    base_tree = tree_of_commit(ctx.store, session.base)
     empty = State(
         session=session, patches={}, conflicts={}, owners=empty_owners(), work=base_tree, raw=EMPTY_TREE,
         trees={}, sides={}, number=0, step=None, settled=None,

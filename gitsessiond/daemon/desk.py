@@ -25,7 +25,7 @@ from gitsessiond.daemon.dispatch import READS, VERBS
 from gitsessiond.model.errors import BadRequest, Bug, GitSessionError
 from gitsessiond.model.names import id_from, quote_path, unquote_path
 from gitsessiond.model.ownership import Tools
-from gitsessiond.model.records import Gap
+from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository, open_repository
 from gitsessiond.store.steps import load_state
@@ -127,8 +127,11 @@ class Desk:
             return {"recorded": done}
         try:
             reading = self.read(live, message)
-            adopt(self.ctx, live)
-            self.record(live, reading)
+            self.note_gap(live, reading)
+            if adopt(self.ctx, live, reading):
+                self.count_save()
+            else:
+                self.record(live, reading)
             done["prune"] = [quote_path(path) for path in reading.prune]
             done["left"] = reading.left
         except GitSessionError as exc:
@@ -155,20 +158,29 @@ class Desk:
                 take_saved(self.ctx, live, path)
         return live.worktree.read_paths([path for path in paths if not path.startswith(CONTROL)])
 
+    def note_gap(self, live: Live, reading: Reading) -> None:
+        """Put into the next step the time that was not recorded, when this is the first look after a pause."""
+        if live.sid in self.scanned:
+            return
+        self.scanned.add(live.sid)
+        if reading.changes and self.gap_since is not None:
+            gap = Gap(since=max(self.gap_since, live.state.session.created_at), until=self.ctx.now())
+            session = live.state.session.model_copy(update={"gaps": (*live.state.session.gaps, gap)[-5:]})
+            live.state = replace(live.state, session=session)
+            since, until = time_text(gap.since), time_text(gap.until)
+            self.tell({"event": {"type": "gap", "session": live.sid, "since": since, "until": until}})
+
     def record(self, live: Live, reading: Reading) -> None:
-        """One step for what was read, with the gap before it when this is the first look after a pause."""
-        if live.sid not in self.scanned:
-            self.scanned.add(live.sid)
-            if reading.changes and self.gap_since is not None:
-                gap = Gap(since=max(self.gap_since, live.state.session.created_at), until=self.ctx.now())
-                gaps = (*live.state.session.gaps, gap)[-5:]
-                session = live.state.session.model_copy(update={"gaps": gaps})
-                live.state = replace(live.state, session=session)
+        """One step for what was read."""
         if record_reading(self.ctx, live, reading):
-            self.saves += 1
-            self.last_write = time.monotonic()
+            self.count_save()
         if live.worktree is not None:
             live.worktree.accept(reading)
+
+    def count_save(self) -> None:
+        """Count towards the next checkpoint."""
+        self.saves += 1
+        self.last_write = time.monotonic()
 
     def request(self, message: dict[str, Any]) -> dict[str, Any]:
         """Answer one request: ``{"v": 1, "id", "ok"}`` or ``{"v": 1, "id", "error"}``; never raises."""

@@ -43,6 +43,11 @@ def read_commit(store: ReadsObjects, oid: str) -> CommitFacts:
     return parse_commit(oid, data)
 
 
+def tree_of_commit(store: ReadsObjects, oid: str) -> str:
+    """The tree of a commit."""
+    return read_commit(store, oid).tree
+
+
 def subject_of(store: ReadsObjects, oid: str) -> str:
     """The subject of a commit.
 
