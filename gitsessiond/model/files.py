@@ -145,6 +145,17 @@ def masks_of(file: File) -> Iterator[int]:
         yield fact.ins_in
 
 
+def committed_part(file: File) -> tuple[object, ...]:
+    """What the commits of the chain hold of a file; equal for Files that differ in uncommitted edits only."""
+    facts = tuple(fact for fact in facts_of(file) if fact.ins_in)
+    runs = weave_from(
+        run if run.gone_in else run._replace(gone=None)
+        for run in (file.weave.runs if file.weave else ())
+        if run.ins_in > 0 or run.gone_in
+    ).runs
+    return (facts, runs) if runs or facts else ()
+
+
 def is_plain(file: File) -> bool:
     """Whether the File says nothing that the base does not: no fact, no mark, no dead line, no ghost."""
     if facts_of(file) or file.base is None:
@@ -224,26 +235,34 @@ def with_bits(file: File, mapping: Mapping[int, int]) -> File:
     )
 
 
-def copy_bit(file: File, old: int, new: int) -> File:
-    """The file with chain commit ``new`` holding exactly what ``old`` holds (the commit did not touch it)."""
-
-    def copied(mask: int) -> int:
-        if mask < 0 or not mask >> old & 1:
-            return mask
-        return mask | 1 << new
-
-    def run_copied(run: Run) -> Run:
-        return run._replace(ins_in=copied(run.ins_in), gone_in=copied(run.gone_in))
-
-    if not any(mask > 0 and mask >> old & 1 for mask in masks_of(file)):
+def without_bit(file: File, bit: int) -> File:
+    """The file with one chain commit holding nothing of it; the same object where that is so already."""
+    if not any(mask > 0 and mask >> bit & 1 for mask in masks_of(file)):
         return file
+    return map_bits(file, lambda mask: mask & ~(1 << bit))
+
+
+def map_bits(file: File, change: Callable[[int], int]) -> File:
+    """The file with each mask of chain commits changed; base lines are in every commit and keep theirs."""
+
+    def run_changed(run: Run) -> Run:
+        ins_in = run.ins_in if run.ins_in < 0 else change(run.ins_in)
+        return run._replace(ins_in=ins_in, gone_in=change(run.gone_in))
+
     return replace(
         file,
-        path=tuple(fact._replace(ins_in=copied(fact.ins_in)) for fact in file.path),
-        mode=tuple(fact._replace(ins_in=copied(fact.ins_in)) for fact in file.mode),
-        content=tuple(fact._replace(ins_in=copied(fact.ins_in)) for fact in file.content),
-        weave=weave_from(run_copied(run) for run in file.weave.runs) if file.weave else None,
+        path=tuple(fact._replace(ins_in=change(fact.ins_in)) for fact in file.path),
+        mode=tuple(fact._replace(ins_in=change(fact.ins_in)) for fact in file.mode),
+        content=tuple(fact._replace(ins_in=change(fact.ins_in)) for fact in file.content),
+        weave=weave_from(run_changed(run) for run in file.weave.runs) if file.weave else None,
     )
+
+
+def copy_bit(file: File, old: int, new: int) -> File:
+    """The file with chain commit ``new`` holding exactly what ``old`` holds (the commit did not touch it)."""
+    if not any(mask > 0 and mask >> old & 1 for mask in masks_of(file)):
+        return without_bit(file, new)
+    return map_bits(file, lambda mask: mask & ~(1 << new) | (mask >> old & 1) << new)
 
 
 def without_ghosts(file: File) -> File:

@@ -255,3 +255,13 @@ def looks_of(file: File) -> Looks:
         at = [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
         found = _looks[file] = Looks(Look(weave), tuple(Look(as_of(weave, bit)) for bit in at))
     return found
+
+
+def circle_in(graph: Graph) -> Pair | None:
+    """Two patches that need each other through edges that cannot be left out; None: there are none."""
+    laying = strong_edges(graph)
+    for p in graph.patches:
+        for q in graph.patches:
+            if p != q and laying.needs(p, q) and laying.needs(q, p):
+                return p, q
+    return None

@@ -116,13 +116,17 @@ class Left:
         self.at: dict[bytes, list[tuple[str, str]]] = defaultdict(list)  # path -> (file id, owner)
         self.under: dict[bytes, list[tuple[str, str]]] = defaultdict(list)  # directory -> of files in it
         for file in files:
-            before = file.base_path
-            for fact in file.path:
-                if before is not None and fact.value != before:
-                    self.at[before].append((file.id, fact.owner))
-                    for directory in directories(before):
-                        self.under[directory].append((file.id, fact.owner))
-                before = fact.value
+            self.add(file)
+
+    def add(self, file: File) -> None:
+        """Take one more File into account."""
+        before = file.base_path
+        for fact in file.path:
+            if before is not None and fact.value != before:
+                self.at[before].append((file.id, fact.owner))
+                for directory in directories(before):
+                    self.under[directory].append((file.id, fact.owner))
+            before = fact.value
 
     def leavers(self, path: bytes, fid: str) -> list[str]:
         """Who made room for file ``fid`` at a path. ``a`` and ``a/b`` cannot both be: each is in the way."""

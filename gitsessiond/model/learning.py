@@ -1,0 +1,244 @@
+"""Commits of the chain: which edits each holds, and what in them was never seen on disk.
+
+A commit is a save made before what is on disk (docs/ownership.md, "Chain commits in the weave"): learning one
+changes no owner and nothing that the disk shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from gitsessiond.model.align import place_commit
+from gitsessiond.model.deciding import Verdict
+from gitsessiond.model.files import (
+    File,
+    copy_bit,
+    from_base,
+    is_plain,
+    last_path,
+    live_version,
+    marks_of,
+    path_of,
+    version_of,
+    with_bits,
+    without_bit,
+)
+from gitsessiond.model.owners import How, Owners, Sorted, with_files
+from gitsessiond.model.place import place_save
+from gitsessiond.model.registers import EVERYONE, Fact, Value, committed
+from gitsessiond.model.renames import pair_renames
+from gitsessiond.model.sorting import Sorting
+from gitsessiond.model.values import Change, Entry
+from gitsessiond.model.weave import Weave, live, weave_of
+
+EntryAt = Callable[[bytes], Entry | None]
+
+
+def learn_commit(
+    owners: Owners, bit: int, paths: Iterable[bytes], entry_at: EntryAt, base_at: EntryAt, how: How
+) -> Sorted:
+    """Note what the chain's commit number ``bit`` holds; the commits before it are known.
+
+    ``paths``: where it differs from its first parent, Files are looked at in any case. ``entry_at`` reads its
+    tree, ``base_at`` the base's.
+    """
+    learning = Learning(owners, bit, frozenset(paths), entry_at, base_at, how)
+    learning.learn()
+    return learning.done()
+
+
+def remap_commits(owners: Owners, mapping: Mapping[int, int]) -> Owners:
+    """The chain's positions renumbered, old to new; commits that are not in ``mapping`` left the chain."""
+    moved = {fid: with_bits(file, mapping) for fid, file in owners.files.items()}
+    changed = [file for fid, file in moved.items() if file is not owners.files[fid]]
+    if not changed:
+        return owners
+    return with_files(owners, changed, [file.id for file in changed if is_plain(file)])
+
+
+class Learning(Sorting):
+    """One commit while it is learnt."""
+
+    def __init__(
+        self, owners: Owners, bit: int, paths: frozenset[bytes], entry_at: EntryAt, base_at: EntryAt, how: How
+    ) -> None:
+        super().__init__(owners, how)
+        self.bit, self.paths, self.entry_at, self.base_at = bit, paths, entry_at, base_at
+
+    def before(self, file: File) -> bytes | None:
+        """The file's path in the commit's parent."""
+        return path_of(file, EVERYONE, self.bit - 1) if self.bit else file.base_path
+
+    def learn(self) -> None:
+        """Find every File in the commit, then note what it holds of each."""
+        at = self.places()
+        taken = set(at.values())
+        of_base = {file.base_path for file in self.owners.files.values()}
+        vanished = {
+            path: file
+            for file in self.owners.files.values()
+            if file.id not in at and (path := self.before(file)) is not None and path not in taken
+        }
+        appeared: list[bytes] = []
+        files = {file.id: file for file in self.owners.files.values()}
+        for path in sorted(self.paths - taken - vanished.keys()):
+            entry, base = self.entry_at(path), self.base_at(path)
+            if base is not None and path not in of_base:
+                file = self.in_base(path, base)
+                files[file.id] = file
+                if entry is None:
+                    vanished[path] = file
+                else:
+                    at[file.id] = path
+            elif entry is not None:
+                appeared.append(path)
+        for change in self.paired(vanished, appeared):
+            if change.renamed_from is not None:
+                at[vanished[change.renamed_from].id] = change.path
+            elif change.before is None:
+                self.put(self.committed_file(change.path))
+        for file in files.values():
+            self.note_held(without_bit(file, self.bit), at.get(file.id))
+
+    def places(self) -> dict[str, bytes]:
+        """File id -> path in the commit, as far as the Files' own paths tell."""
+        at: dict[str, bytes] = {}
+        taken: set[bytes] = set()
+        before = {file.id: self.before(file) for file in self.owners.files.values()}
+        moved = [file for file in self.owners.files.values() if path_of(file) != before[file.id]]
+
+        def put(file: File, path: bytes | None) -> None:
+            if (
+                path is not None
+                and file.id not in at
+                and path not in taken
+                and self.entry_at(path) is not None
+            ):
+                at[file.id] = path
+                taken.add(path)
+
+        for file in self.owners.files.values():
+            if path_of(file) == before[file.id]:
+                put(file, path_of(file))
+        going = {before[file.id] for file in moved if self.is_at_goal(file)}
+        for (
+            file
+        ) in moved:  # a renamed file is where it was or where it is; another may stand in its old place
+            goal = path_of(file)
+            if goal not in before.values() or goal in going:
+                put(file, goal)
+        for file in moved:
+            put(file, before[file.id])
+        for file in self.owners.files.values():
+            for path in (*(fact.value for fact in reversed(file.path)), file.base_path):
+                if path in self.paths:
+                    put(file, path)
+        return at
+
+    def is_at_goal(self, file: File) -> bool:
+        """Whether the commit has something where a moved file is on disk."""
+        goal = path_of(file)
+        return goal is not None and self.entry_at(goal) is not None
+
+    def in_base(self, path: bytes, entry: Entry) -> File:
+        """The File of a path that was as in the base so far."""
+        text = self.tools.text_of(entry)
+        return from_base(self.tools.new_id(), path, entry, None if text is None else weave_of(text))
+
+    def paired(self, vanished: Mapping[bytes, File], appeared: Iterable[bytes]) -> list[Change]:
+        """What left and what came, as renames where the content tells."""
+        old: dict[bytes, tuple[Entry, None]] = {}
+        for path, file in vanished.items():
+            found = version_of(file, EVERYONE, self.tools, self.bit - 1) if self.bit else None
+            entry = found[1] if found else file.base
+            if entry is not None:
+                old[path] = (entry, None)
+        new = {path: (entry, None) for path in appeared if (entry := self.entry_at(path)) is not None}
+        return pair_renames(old, new)
+
+    def committed_file(self, path: bytes) -> File:
+        """A file that the commit has and nobody ever saw on disk: there it is deleted again."""
+        entry = self.entry_at(path)
+        assert entry is not None, "an appeared path has an entry"
+        file = self.new_file(path, entry)
+        one = 1 << self.bit
+        maker = file.path[0].owner
+        return replace(
+            file,
+            path=(Fact(maker, path, one), Fact(maker, None)),
+            mode=tuple(fact._replace(ins_in=one) for fact in file.mode),
+            content=tuple(fact._replace(ins_in=one) for fact in file.content),
+            weave=weave_of(live(file.weave), maker, one) if file.weave else None,
+        )
+
+    def note_held(self, file: File, path: bytes | None) -> None:
+        """Note what the commit holds of one file; ``path`` None: it does not have the file."""
+        entry = self.entry_at(path) if path is not None else None
+        if path is None or entry is None:
+            self.put(self.with_path_held(self.as_before(file), None))
+            return
+        if self.is_as_before(file, path, entry) and live_version(file, self.tools) != (path, entry):
+            self.put(self.as_before(file))
+            return
+        file = self.with_path_held(file, path)
+        mode = self.held_fact(file, file.mode, file.base_mode, entry.mode, "mode", ())
+        file = replace(file, mode=mode)
+        self.put(self.with_content_held(file, entry))
+
+    def is_as_before(self, file: File, path: bytes, entry: Entry) -> bool:
+        """Whether the parent holds the file as the commit does."""
+        if self.bit:
+            return version_of(file, EVERYONE, self.tools, self.bit - 1) == (path, entry)
+        return (file.base_path, file.base) == (path, entry)
+
+    def as_before(self, file: File) -> File:
+        """The file as the parent holds it."""
+        return copy_bit(file, self.bit - 1, self.bit) if self.bit else file
+
+    def with_path_held(self, file: File, path: bytes | None) -> File:
+        """The file with its path in the commit noted."""
+        kind = "delete" if path is None else "rename"
+        over = marks_of(file).labels if path is None else frozenset()
+        return replace(file, path=self.held_fact(file, file.path, file.base_path, path, kind, over))
+
+    def held_fact(
+        self,
+        file: File,
+        stack: tuple[Fact[Value], ...],
+        base: Value,
+        value: Value,
+        kind: str,
+        over: Iterable[str],
+    ) -> tuple[Fact[Value], ...]:
+        """A register with its value in the commit noted; a value never seen is a new edit."""
+        found: list[Verdict] = []
+
+        def owner() -> str:
+            path = last_path(file)
+            found.append(self.deciding.writer(file, stack, base, value, path, over=tuple(over)))
+            self.note(path, kind, found[0])
+            return found[0].owner
+
+        return committed(stack, base, self.bit, value, owner)[0]
+
+    def with_content_held(self, file: File, entry: Entry) -> File:
+        """The file with its content in the commit noted; the disk's lines stay as they are."""
+        text = self.tools.text_of(entry)
+        wanted = None if text is not None else entry.oid
+        over = marks_of(file).lines if wanted is not None else ()
+        content = self.held_fact(file, file.content, file.base_content, wanted, "content", over)
+        file = replace(file, content=content)
+        if text is None:
+            if file.weave is None or not self.bit:
+                return file
+            return replace(file, weave=copy_bit(file, self.bit - 1, self.bit).weave)
+        path = last_path(file)
+        on_disk = live(file.weave) if file.weave else b""
+        rules = self.deciding.for_lines(file, path)
+        placed = place_commit(file.weave or Weave(), text, self.bit, rules)
+        self.note_lines(path, placed.edits)
+        weave = placed.weave
+        if live(weave) != on_disk:
+            weave = place_save(weave, on_disk, rules).weave
+        return replace(file, weave=weave)

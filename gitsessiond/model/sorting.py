@@ -1,0 +1,234 @@
+"""A save over all its files: each change becomes edits of lines and whole-file facts, each with its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+from gitsessiond.model.deciding import Verdict
+from gitsessiond.model.facts import Deciding
+from gitsessiond.model.files import (
+    File,
+    committed_part,
+    facts_of,
+    from_base,
+    is_plain,
+    last_path,
+    live_version,
+    marks_of,
+    path_of,
+    text_on_disk,
+)
+from gitsessiond.model.graph import Edge, graph_of, remembered, strong_edges
+from gitsessiond.model.hard import Left, hard_edges_of
+from gitsessiond.model.owners import (
+    How,
+    Owners,
+    Sorted,
+    deleted_files,
+    paths_on_disk,
+    states_of,
+    with_files,
+)
+from gitsessiond.model.place import Decided, place_save
+from gitsessiond.model.registers import Fact, held, written
+from gitsessiond.model.values import Change, Entry, Placed
+from gitsessiond.model.weave import Weave, is_patch, live, weave_of
+
+
+def sort_save(owners: Owners, changes: Sequence[Change], how: How) -> Sorted:
+    """Sort one save: afterwards the disk is what the changes say, and every edit has its owner.
+
+    ``changes`` are against the disk as these owners know it; a rename is one change (:class:`Change`).
+    """
+    sorting = Sorting(owners, how)
+    for change in sorted(changes, key=lambda change: change.after is not None):
+        sorting.take(change)
+    return sorting.done()
+
+
+class Sorting:
+    """One save or commit while it is being sorted."""
+
+    def __init__(self, owners: Owners, how: How) -> None:
+        self.owners, self.how, self.tools = owners, how, how.tools
+        self.deciding = Deciding(how, states_of(owners), strong_edges(graph_of(owners)))
+        self.on_disk = paths_on_disk(owners)
+        self.changed: dict[str, File] = {}
+        self.gone: set[str] = set()
+        self.placed: list[Placed] = []
+
+    @cached_property
+    def deleted(self) -> dict[bytes, File]:
+        """The Files that are deleted on disk, by their last path."""
+        return deleted_files(self.owners)
+
+    @cached_property
+    def left(self) -> Left:
+        """The paths that files left, before this save or in it."""
+        return Left({**self.owners.files, **self.changed}.values())
+
+    def done(self) -> Sorted:
+        """The ownership afterwards; Files that say nothing are dropped."""
+        gone = self.gone | {fid for fid, file in self.changed.items() if is_plain(file)}
+        kept = [file for fid, file in self.changed.items() if fid not in gone]
+        editors = frozenset(placed.owner for placed in self.placed if is_patch(placed.owner))
+        return Sorted(remembered(with_files(self.owners, kept, gone), editors), tuple(self.placed))
+
+    def take(self, change: Change) -> None:
+        """Sort one change."""
+        file = self.file_for(change)
+        if change.after is None and file is None:
+            return
+        if (back := self.returning(file, change)) is not None:
+            if file is not None and file.id != back.id:
+                self.gone.add(file.id)
+            self.put(back)
+        elif change.after is None:
+            assert file is not None, "a file that nobody knew was not deleted"
+            self.put(self.without_path(file))
+        elif file is None:
+            self.put(self.new_file(change.path, change.after))
+        else:
+            file = self.with_mode(self.at_path(file, change.path), change.after.mode)
+            self.put(file if same_content(change) else self.with_content(file, change.after))
+
+    def file_for(self, change: Change) -> File | None:
+        """The File a change is about: at its path on disk, in the base, or deleted there; None: a new one."""
+        source = change.path if change.renamed_from is None else change.renamed_from
+        file = self.on_disk.get(source)
+        if file is None and change.before is not None:
+            text = self.tools.text_of(change.before)
+            weave = None if text is None else weave_of(text)
+            return from_base(self.tools.new_id(), source, change.before, weave)
+        if file is None:
+            file = self.deleted.get(change.path)
+        return None if file is None or file.id in self.changed else file
+
+    def put(self, file: File) -> None:
+        """Take a File into the result; the rest of the save knows what it makes patches need."""
+        self.changed[file.id] = file
+        self.left.add(file)
+        for edge in hard_edges_of(file):
+            self.deciding.laying.add(edge.p, edge.q, Edge("hard"))
+
+    def note(self, path: bytes, kind: str, found: Verdict) -> None:
+        """Report a whole-file fact."""
+        self.placed.append(Placed(path, kind, None, found.owner, found.why))
+
+    def note_lines(self, path: bytes, edits: Iterable[Decided]) -> None:
+        """Report edits of lines."""
+        self.placed += [Placed(path, "line", edit.lines, edit.owner, edit.why) for edit in edits]
+
+    def new_file(self, path: bytes, entry: Entry) -> File:
+        """A file nobody knew: all of it is its maker's."""
+        fid = self.tools.new_id()
+        found = self.deciding.maker(path, self.left.leavers(path, fid))
+        self.note(path, "add", found)
+        text = self.tools.text_of(entry)
+        return File(
+            id=fid,
+            base_path=None,
+            base=None,
+            path=(Fact(found.owner, path),),
+            mode=(Fact(found.owner, entry.mode),),
+            content=() if text is not None else (Fact(found.owner, entry.oid),),
+            weave=None if text is None else weave_of(text, found.owner, 0),
+        )
+
+    def without_path(self, file: File) -> File:
+        """The file deleted: an edit over everything that was done in it."""
+        path = last_path(file)
+        every = marks_of(file).labels
+        found = self.deciding.writer(file, file.path, file.base_path, None, path, over=every)
+        self.note(path, "delete", found)
+        return replace(file, path=written(file.path, file.base_path, found.owner, None))
+
+    def at_path(self, file: File, path: bytes) -> File:
+        """The file under another name, or back after a deletion."""
+        before = path_of(file)
+        if before == path:
+            return file
+        room = self.left.leavers(path, file.id)
+        found = self.deciding.writer(file, file.path, file.base_path, path, path, leavers=room)
+        self.note(path, "add" if before is None else "rename", found)
+        return replace(file, path=written(file.path, file.base_path, found.owner, path))
+
+    def with_mode(self, file: File, mode: int) -> File:
+        """The file with another mode."""
+        if held(file.mode, file.base_mode) == mode:
+            return file
+        found = self.deciding.writer(file, file.mode, file.base_mode, mode, last_path(file))
+        self.note(last_path(file), "mode", found)
+        return replace(file, mode=written(file.mode, file.base_mode, found.owner, mode))
+
+    def with_content(self, file: File, entry: Entry) -> File:
+        """The file with other content: a save of its lines, or a fact where one side is not lines."""
+        path = last_path(file)
+        text = self.tools.text_of(entry)
+        now = held(file.content, file.base_content)
+        wanted = None if text is not None else entry.oid
+        rules = self.deciding.for_lines(file, path)
+        if wanted != now:
+            over = marks_of(file).lines if now is None else ()
+            found = self.deciding.writer(file, file.content, file.base_content, wanted, path, over=over)
+            self.note(path, "content", found)
+            file = replace(file, content=written(file.content, file.base_content, found.owner, wanted))
+            if file.weave is None:  # it was never lines: all of them are whoever made it so
+                rules = replace(rules, claim=found.owner)
+        if text is None:
+            return file
+        saved = place_save(file.weave or Weave(), text, rules)
+        self.note_lines(path, saved.edits)
+        return replace(file, weave=saved.weave)
+
+    def returning(self, file: File | None, change: Change) -> File | None:
+        """The File as it was when this path last had this content, if it may stand for it again.
+
+        Not under a claim, not against what the chain's commits hold, not for a patch that ended meanwhile,
+        not where patches would come to need each other.
+        """
+        if self.how.claim(change.path) is not None:
+            return None
+        found = self.how.earlier(change.path, change.after)
+        if found is None or found is file or not self.may_return(found, file):
+            return None
+        version = live_version(found, self.tools)
+        if version != (None if change.after is None else (change.path, change.after)):
+            return None
+        self.note_returned(found, file, change.path)
+        return found
+
+    def may_return(self, found: File, file: File | None) -> bool:
+        """Whether an earlier File fits what is known now."""
+        other = self.owners.files.get(found.id)
+        if found.id in self.changed or (other is not None and other is not file):
+            return False
+        if committed_part(found) != (committed_part(file) if file else ()):
+            return False
+        if file is not None and (file.base_path, file.base) != (found.base_path, found.base):
+            return False
+        new = marks_of(found).patches - (marks_of(file).patches if file else frozenset())
+        if any(self.deciding.states.get(patch) != "open" for patch in new):
+            return False
+        needs = self.deciding.laying.needs
+        return not any(needs(edge.q, edge.p) for edge in hard_edges_of(found))
+
+    def note_returned(self, found: File, file: File | None, path: bytes) -> None:
+        """Report the edits that come or go when an earlier File stands again."""
+        if file is not None and file.weave and found.weave and text_on_disk(file) and text_on_disk(found):
+            rules = replace(self.deciding.for_lines(file, path), earlier=lambda _: found.weave)
+            self.note_lines(path, place_save(file.weave, live(found.weave), rules).edits)
+        then, now = set(facts_of(found)), set(facts_of(file)) if file else set()
+        kind = "delete" if path_of(found) is None else "content"
+        kind = "add" if file is None or path_of(file) is None else kind
+        for owner in sorted({fact.owner for fact in then ^ now}):
+            self.note(path, kind, Verdict(owner, "returned"))
+
+
+def same_content(change: Change) -> bool:
+    """Whether a change leaves blob and kind of file as they were."""
+    if change.before is None or change.after is None:
+        return False
+    return change.before.oid == change.after.oid and change.before.mode >> 12 == change.after.mode >> 12
