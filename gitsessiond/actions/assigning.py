@@ -83,7 +83,9 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
         for one in done.refused
     ]
     return {
-        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx) if patch and done.moved else None,
+        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx)
+        if patch and done.moved
+        else None,
         "moved": [views.placed_view(live.state, edit) for edit in done.moved],
         "refused": refused,
         "choices": choices_of(live),
@@ -151,7 +153,9 @@ def path_and_lines(live: Live, asked: Asked, text: str) -> tuple[bytes | None, t
         first = int(found["first"])
         last = int(found["last"]) if found["last"] else first
         if first < 1 or last < first:
-            raise BadRequest(f"{text}: lines go from 1, first to last", hint="git session assign PATH:FROM-TO --patch P")
+            raise BadRequest(
+                f"{text}: lines go from 1, first to last", hint="git session assign PATH:FROM-TO --patch P"
+            )
         return inside(live, asked, found["path"]), (first, last)
     except GitSessionError:
         if found is not None or "/" in text:

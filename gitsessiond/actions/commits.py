@@ -13,10 +13,11 @@ from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import uncommitted_paths, versions, with_uncommitted
 from gitsessiond.model.records import Patch
 from gitsessiond.model.values import UNASSIGNED, Entry
+from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.committing import Place, Words, commit_changes, place_at
 from gitsessiond.store.head import read_head
 from gitsessiond.store.identity import identity_of
-from gitsessiond.store.trees import edit_tree
+from gitsessiond.store.trees import edit_tree, entry_at
 
 
 class CommitDone(NamedTuple):
@@ -110,8 +111,8 @@ def changes_of_patch(ctx: Context, live: Live, pid: str) -> dict[bytes, Entry | 
     wanted = with_uncommitted(owners, pid, tip, ctx.tools)
     everyone = frozenset([UNASSIGNED, *(pid for pid, _ in owners.patches)])
     there = versions(owners, everyone, ctx.tools, tip) if tip is not None else {}
-    base_tree = ctx.store.tree_of_commit(live.state.session.base)
-    back = {path: ctx.store.entry_at(base_tree, path) for path in there if path not in wanted}
+    base_tree = tree_of_commit(ctx.store, live.state.session.base)
+    back = {path: entry_at(ctx.store, base_tree, path) for path in there if path not in wanted}
     return back | {path: entry for path, entry in wanted.items() if path not in there or there[path] != entry}
 
 

@@ -15,7 +15,15 @@ from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import Graph, graph_of
 from gitsessiond.model.names import check_name, name_key, quote_path, unquote_path
-from gitsessiond.model.ownership import add_patch, edits_of, ops_of, set_state, take, unassigned_rows, uncommitted_paths
+from gitsessiond.model.ownership import (
+    add_patch,
+    edits_of,
+    ops_of,
+    set_state,
+    take,
+    unassigned_rows,
+    uncommitted_paths,
+)
 from gitsessiond.model.records import Claim, Patch
 from gitsessiond.store.chain import subject_of
 from gitsessiond.store.git import run_git
@@ -23,7 +31,9 @@ from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 
 
-def make_patch(ctx: Context, live: Live, state: State, name: str, description: str, by: str) -> tuple[State, Patch]:
+def make_patch(
+    ctx: Context, live: Live, state: State, name: str, description: str, by: str
+) -> tuple[State, Patch]:
     """The State with a new draft patch, which is now in use.
 
     Raises:
@@ -87,7 +97,8 @@ def refuse_parked(live: Live) -> None:
     """Raise Refused while the session is parked: nothing is sorted then."""
     if live.state.session.parked:
         raise Refused(
-            f"the session is parked: {live.state.session.parked}", hint=f"git switch {live.state.session.branch}"
+            f"the session is parked: {live.state.session.parked}",
+            hint=f"git switch {live.state.session.branch}",
         )
 
 
@@ -133,7 +144,8 @@ def show_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch show``: the patch with its ops, edits and series."""
     state, patch = patch_asked(ctx, asked)
     series = [
-        {"oid": commit.oid, "of": commit.of, "subject": subject_of(ctx.store, commit.oid)} for commit in patch.series
+        {"oid": commit.oid, "of": commit.of, "subject": subject_of(ctx.store, commit.oid)}
+        for commit in patch.series
     ]
     return {
         "patch": patch_reply(state, patch, ctx=ctx),
@@ -155,7 +167,10 @@ def use_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
             session = session.model_copy(update={"claims": claims})
         else:
             session = session.model_copy(
-                update={"patch_in_use": None, "claims": tuple(claim for claim in session.claims if claim.paths)}
+                update={
+                    "patch_in_use": None,
+                    "claims": tuple(claim for claim in session.claims if claim.paths),
+                }
             )
         patch = None
     else:
@@ -167,9 +182,14 @@ def use_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         else:
             strict = (Claim(paths=(), patch=patch.id),) if asked.flag("strict") else ()
             session = session.model_copy(update={"patch_in_use": patch.id, "claims": (*keep, *strict)})
-    publish(ctx, live, replace(live.state, session=session), "patch use", by=by, text=patch.name if patch else "-")
+    publish(
+        ctx, live, replace(live.state, session=session), "patch use", by=by, text=patch.name if patch else "-"
+    )
     claims_view = [
-        {"paths": list(claim.paths), "patch": {"id": claim.patch, "name": views.name_of(live.state, claim.patch)}}
+        {
+            "paths": list(claim.paths),
+            "patch": {"id": claim.patch, "name": views.name_of(live.state, claim.patch)},
+        }
         for claim in live.state.session.claims
     ]
     return {"patch": patch_reply(live.state, patch, ctx=ctx) if patch else None, "claims": claims_view}
@@ -198,14 +218,18 @@ def ready_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         refuse_conflicts(patch)
         refuse_parked(live)
         if not ops_of(live.state.owners, patch.id, ctx.tools):
-            raise Refused(f"patch {patch.name} has no edits", hint=f"git session assign PATH --patch {patch.name}")
+            raise Refused(
+                f"patch {patch.name} has no edits", hint=f"git session assign PATH --patch {patch.name}"
+            )
         if uncommitted_paths(live.state.owners, patch.id, live.tip_bit()):
             done = commit_patch(ctx, live, patch.id, None, asked.who, no_verify=asked.flag("no_verify"))
             commit, output = done.oid, done.output
         status = "ready"
     patch = live.state.patches[patch.id].model_copy(update={"status": status})
     patches = {**live.state.patches, patch.id: patch}
-    publish(ctx, live, replace(live.state, patches=patches), "patch ready", by=by, text=f"{patch.name} {status}")
+    publish(
+        ctx, live, replace(live.state, patches=patches), "patch ready", by=by, text=f"{patch.name} {status}"
+    )
     return {"patch": patch_reply(live.state, patch, ctx=ctx), "commit": commit, "output": output}
 
 
@@ -228,7 +252,8 @@ def depend_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
             found = graph.edges[edge]
             where = f" ({quote_path(found.path)})" if found.path else ""
             raise Refused(
-                f"{patch.name} needs {other.name} because of its edits{where}", hint=f"git session patch show {patch.name}"
+                f"{patch.name} needs {other.name} because of its edits{where}",
+                hint=f"git session patch show {patch.name}",
             )
         declared = declared - {edge}
     else:

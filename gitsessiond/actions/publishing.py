@@ -13,10 +13,10 @@ from typing import Any
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.ownership import Owners, graph_of, versions
+from gitsessiond.model.ownership import graph_of, versions
 from gitsessiond.model.values import Entry, Placed
-from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.anchors import move_projections, write_anchor
+from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
 from gitsessiond.store.trees import edit_tree, entry_at
@@ -104,7 +104,9 @@ def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
 BACK_TO_BASE = Entry(-1, "")
 
 
-def overlay_step(old: Mapping[bytes, Entry | None], new: Mapping[bytes, Entry | None]) -> dict[bytes, Entry | None]:
+def overlay_step(
+    old: Mapping[bytes, Entry | None], new: Mapping[bytes, Entry | None]
+) -> dict[bytes, Entry | None]:
     """The paths at which two overlays of one base differ; a path the new one leaves alone is BACK_TO_BASE."""
     step: dict[bytes, Entry | None] = {
         path: entry for path, entry in new.items() if path not in old or old[path] != entry
@@ -113,7 +115,9 @@ def overlay_step(old: Mapping[bytes, Entry | None], new: Mapping[bytes, Entry | 
     return step
 
 
-def event_of(state: State, note: StepNote, placed: tuple[Placed, ...], facts: Mapping[str, Any]) -> dict[str, Any]:
+def event_of(
+    state: State, note: StepNote, placed: tuple[Placed, ...], facts: Mapping[str, Any]
+) -> dict[str, Any]:
     """The event that tells of a step."""
     names = {pid: patch.name for pid, patch in state.patches.items()}
     edits = [
@@ -153,5 +157,3 @@ def ordered(graph: Graph, pids: list[str]) -> list[str]:
     for pid in pids:
         visit(pid)
     return done
-
-

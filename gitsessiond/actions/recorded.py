@@ -52,7 +52,9 @@ def step_view(step: StepInfo) -> dict[str, Any]:
         "at": time_text(step.at),
         "by": step.by,
         "text": step.text,
-        "paths": [{"path": quote_path(change.path), "change": change_word(change)} for change in step.changes],
+        "paths": [
+            {"path": quote_path(change.path), "change": change_word(change)} for change in step.changes
+        ],
     }
 
 
@@ -76,17 +78,31 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     step = step_at(ctx, live.state, asked.text("at"), path)
     work, raw = state_trees(ctx.store, step.step, live.state.session.worktree_id)
     changes = [change for change in diff_trees(ctx.store, live.state.work, work) if below(change.path, path)]
-    if path and not changes and entry_at(ctx.store, work, path) is None and entry_at(ctx.store, live.state.work, path) is None:
-        raise NotFound(f"{quote_path(path)} was not there at step {step.number}", hint=f"git session history {quote_path(path)}")
+    if (
+        path
+        and not changes
+        and entry_at(ctx.store, work, path) is None
+        and entry_at(ctx.store, live.state.work, path) is None
+    ):
+        raise NotFound(
+            f"{quote_path(path)} was not there at step {step.number}",
+            hint=f"git session history {quote_path(path)}",
+        )
     wanted = {change.path: change.after for change in changes}
     raws = {change.path: entry_at(ctx.store, raw, change.path) for change in changes}
     now = {change.path: change.before for change in changes}
     if wanted:
-        write_files(live.worktree, wanted, now, {p: entry.oid for p, entry in raws.items() if entry}, ctx.store)
+        write_files(
+            live.worktree, wanted, now, {p: entry.oid for p, entry in raws.items() if entry}, ctx.store
+        )
         reading = live.worktree.read_paths(sorted(wanted))
         record_reading(ctx, live, reading, verb="restore", by=by)
         live.worktree.accept(reading)
-    return {"restored": [quote_path(path) for path in sorted(wanted)], "from": step.number, "step": live.state.number}
+    return {
+        "restored": [quote_path(path) for path in sorted(wanted)],
+        "from": step.number,
+        "step": live.state.number,
+    }
 
 
 def below(path: bytes, root: bytes) -> bool:
@@ -140,10 +156,14 @@ def moment_of(when: str, now: datetime) -> datetime:
     clock = CLOCK.match(when.strip())
     if clock:
         local = now.astimezone()
-        moment = local.replace(hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 59), microsecond=999999)
+        moment = local.replace(
+            hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 59), microsecond=999999
+        )
         return (moment if moment <= local else moment - timedelta(days=1)).astimezone(UTC)
     try:
         moment = datetime.fromisoformat(when.strip().replace("Z", "+00:00"))
     except ValueError as exc:
-        raise BadRequest(f"{when!r} is no step, id or time", hint="--at 12, --at 14:05, --at '10 minutes ago'") from exc
+        raise BadRequest(
+            f"{when!r} is no step, id or time", hint="--at 12, --at 14:05, --at '10 minutes ago'"
+        ) from exc
     return (moment if moment.tzinfo else moment.astimezone()).astimezone(UTC)

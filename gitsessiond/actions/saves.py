@@ -5,14 +5,15 @@ Recording never waits for sorting: what cannot be sorted (parked, ownership unkn
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Editing, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.files import File
 from gitsessiond.model.names import quote_path, unquote_path
-from gitsessiond.model.ownership import How, deleted_files, paths_on_disk, sort_save
+from gitsessiond.model.owners import deleted_files, paths_on_disk
+from gitsessiond.model.ownership import How, sort_save
 from gitsessiond.model.records import Patch, Session
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import Change, Entry, Placed, is_unassigned
@@ -38,7 +39,9 @@ def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "s
     else:
         placed = ()
     paths = [quote_path(seen.path) for seen in reading.changes[:200]]
-    publish(ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths})
+    publish(
+        ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths}
+    )
     note_saved(ctx, live, reading.changes)
     return True
 
@@ -100,7 +103,7 @@ def sorted_changes(
     live: Live,
     state: State,
     changes: list[Change],
-    guarded: dict[bytes, str] | None = None,
+    guarded: Mapping[bytes, str] | None = None,
     nobody: str = "~none",
     claim: str | None = None,
 ) -> tuple[State, tuple[Placed, ...]]:
@@ -115,7 +118,7 @@ def how_for(
     ctx: Context,
     live: Live,
     state: State,
-    guarded: dict[bytes, str],
+    guarded: Mapping[bytes, str],
     nobody: str = "~none",
     claim: str | None = None,
 ) -> How:

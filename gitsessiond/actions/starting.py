@@ -28,7 +28,15 @@ from gitsessiond.store.repository import Repository, open_repository, worktrees
 from gitsessiond.store.steps import State
 from gitsessiond.store.worktree import WorkTree
 
-OFFERED = ("node_modules", ".venv", "venv", "vendor", "target", "build", "dist")  # heavy, ignored, often wanted
+OFFERED = (
+    "node_modules",
+    ".venv",
+    "venv",
+    "vendor",
+    "target",
+    "build",
+    "dist",
+)  # heavy, ignored, often wanted
 
 
 @dataclass(frozen=True)
@@ -109,18 +117,21 @@ def ground_of(ctx: Context, asked: Asked, where: Repository) -> Ground:
     head = one_line(where, "rev-parse", "--verify", "HEAD^{commit}")
     found = run_git(["symbolic-ref", "-q", "HEAD"], cwd=where.worktree, check=False)
     ref = os.fsdecode(found.out).strip()
-    head_branch = ref.removeprefix("refs/heads/") if found.code == 0 and ref.startswith("refs/heads/") else None
+    head_branch = (
+        ref.removeprefix("refs/heads/") if found.code == 0 and ref.startswith("refs/heads/") else None
+    )
     carrier = next((s.session for s in ctx.all_states() if s.session.branch == head_branch), None)
     target = asked.text("target") or (carrier.target if carrier else head_branch)
     if not target:
         raise BadRequest(
-            "HEAD is detached, so there is no branch to merge into", hint="git session start NAME --target BRANCH"
+            "HEAD is detached, so there is no branch to merge into",
+            hint="git session start NAME --target BRANCH",
         )
     target = target.removeprefix("refs/heads/")
     tip = commit_at(where, f"refs/heads/{target}")
     if tip is None:
         raise BadRequest(f"there is no branch {target}", hint="git branch --list")
-    base = carrier and not asked.text("from") and tip or head
+    base = (carrier and not asked.text("from") and tip) or head
     if asked.text("from"):
         wanted = asked.text("from")
         chosen = commit_at(where, wanted)
@@ -287,8 +298,12 @@ def undo_place(ctx: Context, place: Place, branch: str, base: str) -> None:
     """Take back branch and worktree of a start that failed; only what it made itself."""
     try:
         if place.new:
-            run_git(["worktree", "remove", "--force", place.path], git_dir=ctx.repository.common_dir, check=False)
-        run_git(["update-ref", "-d", f"refs/heads/{branch}", base], git_dir=ctx.repository.common_dir, check=False)
+            run_git(
+                ["worktree", "remove", "--force", place.path], git_dir=ctx.repository.common_dir, check=False
+            )
+        run_git(
+            ["update-ref", "-d", f"refs/heads/{branch}", base], git_dir=ctx.repository.common_dir, check=False
+        )
     except GitSessionError:
         pass  # the first error is the one to tell; a left-over branch at base harms nobody
 
@@ -308,9 +323,7 @@ def reopen_worktree(ctx: Context, state: State) -> WorkTree:
     """
     path = os.fsdecode(unquote_path(state.session.worktree))
     if not os.path.isdir(path):
-        raise NotFound(
-            f"worktree {path} is gone", hint=f"git worktree add {path} {state.session.branch}"
-        )
+        raise NotFound(f"worktree {path} is gone", hint=f"git worktree add {path} {state.session.branch}")
     at = open_repository(path)
     session = state.session
     return WorkTree.open(at, session.worktree_id, ctx.store, ctx.config, state.work, state.raw)

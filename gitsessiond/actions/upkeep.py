@@ -8,7 +8,6 @@ from typing import Any
 
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.model.errors import Refused
-from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Session
 from gitsessiond.store.doctor import examine
 from gitsessiond.store.exclude import forget_exclude
@@ -50,7 +49,9 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 def own_branches(ctx: Context, sessions: list[Session]) -> list[str]:
     """The branches of sessions that still exist."""
-    listed = run_git(["for-each-ref", "--format=%(refname)", "refs/heads"], git_dir=ctx.repository.common_dir).out
+    listed = run_git(
+        ["for-each-ref", "--format=%(refname)", "refs/heads"], git_dir=ctx.repository.common_dir
+    ).out
     there = {line.removeprefix("refs/heads/") for line in os.fsdecode(listed).splitlines()}
     return sorted({session.branch for session in sessions} & there)
 
@@ -83,7 +84,8 @@ def refuse_unmerged(ctx: Context, sessions: list[Session], branches: list[str]) 
         )
         if done.code != 0 or done.out.strip() != b"0":
             raise Refused(
-                f"{branch} holds commits that {targets[branch]} lacks", hint="git session uninstall --hard --yes"
+                f"{branch} holds commits that {targets[branch]} lacks",
+                hint="git session uninstall --hard --yes",
             )
 
 
@@ -113,7 +115,9 @@ def remove_traces(ctx: Context, branches: list[str]) -> list[str]:
             os.unlink(wid)
     for branch in branches:
         run_git(["config", "--local", "--remove-section", f"branch.{branch}"], git_dir=git_dir, check=False)
-    settings = run_git(["config", "--local", "--name-only", "--get-regexp", r"^gitsession\."], git_dir=git_dir, check=False)
+    settings = run_git(
+        ["config", "--local", "--name-only", "--get-regexp", r"^gitsession\."], git_dir=git_dir, check=False
+    )
     for name in dict.fromkeys(os.fsdecode(settings.out).splitlines()):
         run_git(["config", "--local", "--unset-all", name], git_dir=git_dir)
     run_git(["config", "--local", "--remove-section", "gitsession"], git_dir=git_dir, check=False)
