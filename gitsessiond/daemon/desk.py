@@ -287,7 +287,11 @@ def decoded(message: dict[str, Any]) -> Asked:
     if not isinstance(args, dict) or not isinstance(who, dict) or not isinstance(message.get("verb"), str):
         raise BadRequest("not a request: verb, args and who are needed", hint="see docs/protocol.md")
     cwd, session, env = who.get("cwd"), who.get("session"), who.get("env", {})
-    if not isinstance(cwd, str) or not isinstance(env, dict) or not (session is None or isinstance(session, str)):
+    if (
+        not isinstance(cwd, str)
+        or not isinstance(env, dict)
+        or not (session is None or isinstance(session, str))
+    ):
         raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
     tty, pid = who.get("tty"), who.get("pid")
     return Asked(

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gitsessiond.actions import assigning, conflicts, ending, merging, patches, recorded, sessions, starting, upkeep
+from gitsessiond.actions import (
+    assigning,
+    conflicts,
+    ending,
+    merging,
+    patches,
+    recorded,
+    sessions,
+    starting,
+    upkeep,
+)
 from gitsessiond.actions.context import Asked, Context
 
 Action = Callable[[Context, Asked], dict[str, Any]]

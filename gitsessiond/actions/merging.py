@@ -1,0 +1,75 @@
+"""``commit``, ``merge`` and ``patch validate`` as requests; what they do is in commits and merges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitsessiond.actions.commits import commit_patch
+from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.merges import merge_patch, validate_patch
+from gitsessiond.actions.patches import refuse_parked
+from gitsessiond.actions.sessions import patch_reply
+from gitsessiond.model.errors import Refused
+from gitsessiond.model.records import Patch
+
+
+def commit(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``commit -m TEXT [--patch P]``: an ordinary commit with one patch's uncommitted edits.
+
+    Raises:
+        Refused: no patch is in use, the session is parked, there is nothing to commit, or a dependency must go first.
+    """
+    live = ctx.live(asked)
+    refuse_parked(live)
+    patch = patch_to_commit(live, asked)
+    message = asked.text("message") or None
+    done = commit_patch(ctx, live, patch.id, message, asked.who, no_verify=asked.flag("no_verify"))
+    return {
+        "commit": done.oid,
+        "short": done.oid[:8],
+        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx),
+        "files": done.files,
+        "output": done.output,
+    }
+
+
+def patch_to_commit(live: Live, asked: Asked) -> Patch:
+    """The patch named, else the one in use."""
+    if asked.text("patch"):
+        return live.patch(asked.text("patch"))
+    in_use = live.state.session.patch_in_use
+    if in_use is not None:
+        return live.state.patches[in_use]
+    names = [patch.name for patch in live.open_patches()]
+    if not names:
+        raise Refused("the session has no open patch", hint="git session patch new NAME")
+    raise Refused(
+        f"no patch is in use; open: {', '.join(names)}", hint=f"git session commit -m TEXT --patch {names[0]}"
+    )
+
+
+def merge(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``merge P [--ready] [--dry-run]``: P alone onto the target."""
+    live = ctx.live(asked)
+    patch = live.patch(asked.text("patch"))
+    return merge_patch(
+        ctx,
+        live,
+        patch.id,
+        asked.who,
+        ready=asked.flag("ready"),
+        dry_run=asked.flag("dry_run"),
+        no_verify=asked.flag("no_verify"),
+    )
+
+
+def validate(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``patch validate P``: everything that keeps P from being merged, at once; nothing is merged."""
+    live = ctx.live(asked)
+    patch = live.patch(asked.text("patch"))
+    found = validate_patch(ctx, live, patch.id)
+    return {
+        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx),
+        "blockers": list(found.blockers),
+        "warnings": list(found.warnings),
+    }
