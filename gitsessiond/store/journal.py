@@ -234,16 +234,16 @@ def _opened(path: str, durable: bool) -> sqlite3.Connection:
     with _errors("opened"):
         db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
         try:
-            db.execute("PRAGMA journal_mode=WAL").fetchone()
-            db.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=OFF")
-            db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}").fetchone()
-            db.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * 4096}").fetchone()
             (found,) = db.execute("PRAGMA user_version").fetchone()
             if found > FORMAT:
                 raise StateUnreadable(
                     f"{path} has format {found}; this gitsessiond knows {FORMAT}",
                     hint="install a newer gitsessiond",
                 )
+            db.execute("PRAGMA journal_mode=WAL").fetchone()
+            db.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=OFF")
+            db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}").fetchone()
+            db.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * 4096}").fetchone()
             if found == 0:
                 db.executescript(
                     f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id={_APPLICATION};"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 
 import pygit2
@@ -12,6 +13,8 @@ from gitsessiond.model.errors import StateUnreadable
 from gitsessiond.store.git import run_git
 
 FORMAT = 1
+
+_LOCK_TIME = 1.0  # seconds; a checkpoint's `git update-ref` takes a few milliseconds
 
 _CONFIG = (
     ("gc.auto", "0"),
@@ -35,6 +38,7 @@ def prepare(state_dir: str, common_dir: str) -> None:
     if not os.path.isdir(store):
         _create(store, os.path.join(common_dir, "objects"))
     _remove_drafts(state_dir, os.path.join(store, "objects", "pack"))
+    _remove_locks(store)
 
 
 def _check_format(path: str) -> None:
@@ -88,9 +92,45 @@ def _remove_drafts(state_dir: str, packs: str) -> None:
     for name in os.listdir(state_dir):
         if name.startswith("store.git.new-"):
             shutil.rmtree(os.path.join(state_dir, name), ignore_errors=True)
-    for name in os.listdir(packs):
-        if name.startswith(("tmp_", ".tmp-")):
+    names = set(os.listdir(packs))
+    for name in names:
+        alone = name.endswith(".pack") and name.removesuffix(".pack") + ".idx" not in names
+        if name.startswith(("tmp_", ".tmp-")) or alone:
             os.unlink(os.path.join(packs, name))
+
+
+def _remove_locks(store: str) -> None:
+    """Remove ref locks of a git that was killed in our store; one that may yet be at work is given its
+    time.
+    """
+    directories = [store, *(at for at, _, _ in os.walk(os.path.join(store, "refs")))]
+    locks = [entry.path for at in directories for entry in os.scandir(at) if entry.name.endswith(".lock")]
+    for lock in locks:
+        try:
+            while time.time() - os.stat(lock).st_mtime < _LOCK_TIME:
+                time.sleep(0.05)
+            os.unlink(lock)
+        except FileNotFoundError:
+            pass  # it was at work, and is done
+
+
+def follow_shallow(common_dir: str, store: str) -> None:
+    """Tell plain git that reads the store where a shallow clone ends."""
+    ours = os.path.join(store, "shallow")
+    try:
+        with open(os.path.join(common_dir, "shallow"), "rb") as file:
+            wanted = file.read()
+    except FileNotFoundError:
+        if os.path.exists(ours):
+            os.unlink(ours)
+        return
+    try:
+        with open(ours, "rb") as file:
+            if file.read() == wanted:
+                return
+    except FileNotFoundError:
+        pass  # written now
+    write_durably(ours, wanted)
 
 
 def read_refs(git_dir: str) -> dict[str, str]:

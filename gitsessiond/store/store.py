@@ -17,7 +17,7 @@ from gitsessiond.model.errors import Moved, StateUnreadable, StoreFailed
 from gitsessiond.store.crossing import copy_in, deposit
 from gitsessiond.store.housekeeping import CHECKPOINT_RECORDS, Job, Packer, packs_to_merge
 from gitsessiond.store.journal import Journal
-from gitsessiond.store.layout import prepare, read_refs, sync_refs
+from gitsessiond.store.layout import follow_shallow, prepare, read_refs, sync_refs
 from gitsessiond.store.objects import KIND_NAMES, Object, oid_of, pack_entry, read_entry
 from gitsessiond.store.packs import pack_records, remove_pack
 from gitsessiond.store.refs import RefMove, move_refs
@@ -219,6 +219,7 @@ class Store:
         """The end of a checkpoint, once its pack is on the disk: refs, then one transaction empties the
         journal.
         """
+        follow_shallow(self.common_dir, self.git_dir)
         moved = self.journal.moves_up_to(record)
         move_refs(
             self.git_dir,

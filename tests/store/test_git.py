@@ -1,0 +1,84 @@
+"""git as a child process: clean, bounded, and answering."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from gitsessiond.model.errors import StoreFailed
+from gitsessiond.store.git import KeptGit, clean_environment, run_git
+from tests.conftest import git
+
+
+def test_no_git_variable_of_ours_reaches_a_child(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that a hook started does not hand the hook's repository and index on."""
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
+    assert run_git(["rev-parse", "--show-toplevel"], cwd=str(repo)).out.decode().strip() == str(repo)
+    assert not {"GIT_DIR", "GIT_INDEX_FILE"} & clean_environment().keys()
+    assert clean_environment({"GIT_DIR": "x"})["GIT_DIR"] == "x"
+
+
+def test_a_failure_carries_what_git_said(repo: Path) -> None:
+    """The error names the subcommand and git's own words; unchecked, the code and words are returned."""
+    with pytest.raises(StoreFailed, match=r"git cat-file failed: .*nonsense") as caught:
+        run_git(["-c", "core.quotePath=false", "cat-file", "-t", "nonsense"], cwd=str(repo))
+    assert caught.value.exit_code == 15
+    assert run_git(["rev-parse", "--verify", "nonsense"], cwd=str(repo), check=False).code == 128
+
+
+def test_input_paths_and_bytes_go_through(repo: Path) -> None:
+    """Arguments and input are bytes; a repository is named by directory or git directory."""
+    oid = run_git(["hash-object", "-w", "--stdin"], git_dir=str(repo / ".git"), input=b"\xff\0x").out.strip()
+    assert run_git([b"cat-file", b"blob", oid], cwd=os.fsencode(repo)).out == b"\xff\0x"
+
+
+def test_a_child_that_does_not_end_is_killed_with_its_children(repo: Path) -> None:
+    """A timeout ends the whole process group and says so."""
+    begun = time.monotonic()
+    with pytest.raises(StoreFailed, match="did not end"):
+        run_git(["-c", "alias.wait=!sleep 60", "wait"], cwd=str(repo), timeout=0.2)
+    assert time.monotonic() - begun < 10
+
+
+def test_git_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No git on PATH is a refusal with a hint, not a traceback."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(StoreFailed, match="cannot be started"):
+        run_git(["version"])
+
+
+def test_a_kept_child_answers_many_questions(repo: Path) -> None:
+    """One check-ignore answers again and again, also more than a pipe holds at once."""
+    (repo / ".gitignore").write_text("*.o\n")
+    with KeptGit(["check-ignore", "-z", "-v", "-n", "--stdin"], cwd=str(repo)) as ask:
+        for number in range(3):
+            name = b"x%d.o" % number
+            assert ask.ask(name + b"\0", 4) == [b".gitignore", b"1", b"*.o", name]
+        many = b"".join(b"dir/%05d.c\0" % number for number in range(20_000))
+        answer = ask.ask(many, 4 * 20_000)
+        assert answer[3] == b"dir/00000.c" and len(answer) == 80_000
+
+
+def test_a_kept_child_that_dies_is_started_again(repo: Path) -> None:
+    """The question that met the death fails, the next one is answered."""
+    kept = KeptGit(["cat-file", "--batch-check"], cwd=str(repo))
+    assert kept.ask(b"HEAD\n", 1, end=b"\n")[0].split()[1] == b"commit"
+    assert kept._child is not None
+    kept._child.kill()
+    kept._child.wait()
+    with pytest.raises(StoreFailed, match="ended unexpectedly"):
+        kept.ask(b"HEAD\n", 1, end=b"\n")
+    assert kept.ask(b"HEAD^{tree}\n", 1, end=b"\n")[0].split()[1] == b"tree"
+    kept.close()
+
+
+def test_our_identity_is_used_where_the_user_has_none(repo: Path, sealed: Path) -> None:
+    """A commit of ours never fails for want of user.email, and never uses the user's name."""
+    (sealed / ".gitconfig").write_text("")
+    tree = git(repo, "rev-parse", "HEAD^{tree}").decode().strip()
+    made = run_git(["commit-tree", "-m", "x", tree], git_dir=str(repo / ".git")).out.decode().strip()
+    assert git(repo, "log", "-1", "--format=%an %ce", made) == b"gitsessiond gitsessiond@localhost\n"
