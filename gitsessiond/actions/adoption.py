@@ -107,6 +107,7 @@ def follow_rename(ctx: Context, live: Live, look: Look) -> bool:
 
 def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, verb: str, by: str) -> bool:
     """Bring the session to where a look saw git; True when ``reading`` was recorded along."""
+    assert live.worktree is not None
     state, head = live.state, look.head
     if head.stands_on != state.session.branch or head.oid is None:
         park(ctx, live, why_parked(head, state.session.branch))

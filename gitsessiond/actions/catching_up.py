@@ -28,10 +28,11 @@ def sort_disk(
         state = with_disk(ctx, state, reading.changes)
     known = {seen.path for seen in reading.changes} if reading is not None else set()
     stale = [change.path for change in unsorted(ctx, state) if change.path not in known]
-    if stale:
+    while stale:
         fresh = live.worktree.read_paths(stale)
         readings.append(fresh)
         state = with_disk(ctx, state, fresh.changes)
+        stale = [one.path for one in fresh.changes[:1]] if fresh.left else []  # asks for what still waits
     changes = paired(unsorted(ctx, state), [seen for one in readings for seen in one.changes])
     guarded = {path: why for one in readings for path, why in one.guarded.items()}
     state, placed = sorted_changes(ctx, live, state, changes, guarded)
