@@ -158,8 +158,10 @@ def committed_part(file: File) -> tuple[object, ...]:
 
 def is_plain(file: File) -> bool:
     """Whether the File says nothing that the base does not: no fact, no mark, no dead line, no ghost."""
-    if facts_of(file) or file.base is None:
-        return not facts_of(file)
+    if file.base is None:
+        return not file.path
+    if facts_of(file):
+        return False
     return file.weave is None or all(run.ins == BASE and run.gone is None for run in file.weave.runs)
 
 

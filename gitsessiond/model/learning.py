@@ -26,9 +26,9 @@ from gitsessiond.model.files import (
 )
 from gitsessiond.model.owners import How, Owners, Sorted, with_files
 from gitsessiond.model.place import place_save
-from gitsessiond.model.registers import EVERYONE, Fact, Value, committed
+from gitsessiond.model.registers import EVERYONE, Fact, committed, held
 from gitsessiond.model.renames import pair_renames
-from gitsessiond.model.sorting import Sorting
+from gitsessiond.model.sorting import Sorting, same_kind
 from gitsessiond.model.values import Change, Entry
 from gitsessiond.model.weave import Weave, live, weave_of
 
@@ -109,12 +109,7 @@ class Learning(Sorting):
         moved = [file for file in self.owners.files.values() if path_of(file) != before[file.id]]
 
         def put(file: File, path: bytes | None) -> None:
-            if (
-                path is not None
-                and file.id not in at
-                and path not in taken
-                and self.entry_at(path) is not None
-            ):
+            if path is not None and file.id not in at and path not in taken and self.entry_at(path) is not None:
                 at[file.id] = path
                 taken.add(path)
 
@@ -122,9 +117,7 @@ class Learning(Sorting):
             if path_of(file) == before[file.id]:
                 put(file, path_of(file))
         going = {before[file.id] for file in moved if self.is_at_goal(file)}
-        for (
-            file
-        ) in moved:  # a renamed file is where it was or where it is; another may stand in its old place
+        for file in moved:  # a renamed file is where it was or where it is; another may stand in its old place
             goal = path_of(file)
             if goal not in before.values() or goal in going:
                 put(file, goal)
@@ -181,10 +174,7 @@ class Learning(Sorting):
         if self.is_as_before(file, path, entry) and live_version(file, self.tools) != (path, entry):
             self.put(self.as_before(file))
             return
-        file = self.with_path_held(file, path)
-        mode = self.held_fact(file, file.mode, file.base_mode, entry.mode, "mode", ())
-        file = replace(file, mode=mode)
-        self.put(self.with_content_held(file, entry))
+        self.put(self.with_content_held(self.with_path_held(file, path), entry))
 
     def is_as_before(self, file: File, path: bytes, entry: Entry) -> bool:
         """Whether the parent holds the file as the commit does."""
@@ -200,34 +190,41 @@ class Learning(Sorting):
         """The file with its path in the commit noted."""
         kind = "delete" if path is None else "rename"
         over = marks_of(file).labels if path is None else frozenset()
-        return replace(file, path=self.held_fact(file, file.path, file.base_path, path, kind, over))
-
-    def held_fact(
-        self,
-        file: File,
-        stack: tuple[Fact[Value], ...],
-        base: Value,
-        value: Value,
-        kind: str,
-        over: Iterable[str],
-    ) -> tuple[Fact[Value], ...]:
-        """A register with its value in the commit noted; a value never seen is a new edit."""
-        found: list[Verdict] = []
+        writer = self.deciding.writer
 
         def owner() -> str:
-            path = last_path(file)
-            found.append(self.deciding.writer(file, stack, base, value, path, over=tuple(over)))
-            self.note(path, kind, found[0])
-            return found[0].owner
+            found = writer(file, file.path, file.base_path, path, last_path(file), over=over)
+            self.note(last_path(file), kind, found)
+            return found.owner
 
-        return committed(stack, base, self.bit, value, owner)[0]
+        return replace(file, path=committed(file.path, file.base_path, self.bit, path, owner)[0])
+
+    def with_mode_held(self, file: File, mode: int, kind_by: Verdict | None) -> File:
+        """The file with its mode in the commit noted; ``kind_by``: whoever made it another kind of file."""
+
+        def owner() -> str:
+            found = kind_by
+            if found is None:
+                found = self.deciding.writer(file, file.mode, file.base_mode, mode, last_path(file))
+                self.note(last_path(file), "mode", found)
+            return found.owner
+
+        return replace(file, mode=committed(file.mode, file.base_mode, self.bit, mode, owner)[0])
 
     def with_content_held(self, file: File, entry: Entry) -> File:
         """The file with its content in the commit noted; the disk's lines stay as they are."""
         text = self.tools.text_of(entry)
         wanted = None if text is not None else entry.oid
-        over = marks_of(file).lines if wanted is not None else ()
-        content = self.held_fact(file, file.content, file.base_content, wanted, "content", over)
+        found: list[Verdict] = []
+
+        def owner() -> str:
+            found.append(self.replacer(file, entry.mode, wanted))
+            self.note(last_path(file), "content", found[0])
+            return found[0].owner
+
+        content = committed(file.content, file.base_content, self.bit, wanted, owner)[0]
+        changed_kind = not same_kind(held(file.mode, file.base_mode), entry.mode)
+        file = self.with_mode_held(file, entry.mode, found[0] if found and changed_kind else None)
         file = replace(file, content=content)
         if text is None:
             if file.weave is None or not self.bit:

@@ -91,7 +91,9 @@ class Sorting:
         elif file is None:
             self.put(self.new_file(change.path, change.after))
         else:
-            file = self.with_mode(self.at_path(file, change.path), change.after.mode)
+            file = self.at_path(file, change.path)
+            if same_kind(held(file.mode, file.base_mode), change.after.mode):
+                file = self.with_mode(file, change.after.mode)
             self.put(file if same_content(change) else self.with_content(file, change.after))
 
     def file_for(self, change: Change) -> File | None:
@@ -164,17 +166,21 @@ class Sorting:
         return replace(file, mode=written(file.mode, file.base_mode, found.owner, mode))
 
     def with_content(self, file: File, entry: Entry) -> File:
-        """The file with other content: a save of its lines, or a fact where one side is not lines."""
+        """The file with other content: a save of its lines, or a fact where one side is not lines.
+
+        A file that becomes another kind (a symlink, say) has its mode from the same owner.
+        """
         path = last_path(file)
         text = self.tools.text_of(entry)
-        now = held(file.content, file.base_content)
         wanted = None if text is not None else entry.oid
         rules = self.deciding.for_lines(file, path)
-        if wanted != now:
-            over = marks_of(file).lines if now is None else ()
-            found = self.deciding.writer(file, file.content, file.base_content, wanted, path, over=over)
+        if wanted != held(file.content, file.base_content):
+            found = self.replacer(file, entry.mode, wanted)
             self.note(path, "content", found)
             file = replace(file, content=written(file.content, file.base_content, found.owner, wanted))
+            if not same_kind(held(file.mode, file.base_mode), entry.mode):
+                mode = written(file.mode, file.base_mode, found.owner, entry.mode)
+                file = replace(file, mode=mode)
             if file.weave is None:  # it was never lines: all of them are whoever made it so
                 rules = replace(rules, claim=found.owner)
         if text is None:
@@ -182,6 +188,13 @@ class Sorting:
         saved = place_save(file.weave or Weave(), text, rules)
         self.note_lines(path, saved.edits)
         return replace(file, weave=saved.weave)
+
+    def replacer(self, file: File, mode: int, wanted: str | None) -> Verdict:
+        """Who writes a file's content as a whole; ``wanted`` None: lines instead of it."""
+        over = set(marks_of(file).lines) if held(file.content, file.base_content) is None else set()
+        if not same_kind(held(file.mode, file.base_mode), mode) and file.mode:
+            over.add(file.mode[-1].owner)
+        return self.deciding.writer(file, file.content, file.base_content, wanted, last_path(file), over=sorted(over))
 
     def returning(self, file: File | None, change: Change) -> File | None:
         """The File as it was when this path last had this content, if it may stand for it again.
@@ -231,4 +244,9 @@ def same_content(change: Change) -> bool:
     """Whether a change leaves blob and kind of file as they were."""
     if change.before is None or change.after is None:
         return False
-    return change.before.oid == change.after.oid and change.before.mode >> 12 == change.after.mode >> 12
+    return change.before.oid == change.after.oid and same_kind(change.before.mode, change.after.mode)
+
+
+def same_kind(one: int | None, other: int) -> bool:
+    """Whether two modes are both of regular files, of symlinks, or of submodules."""
+    return one is not None and one >> 12 == other >> 12
