@@ -44,9 +44,7 @@ def seen_head(live: Live) -> str | None:
     return live.head_seen.head.oid if isinstance(live.head_seen, Look) else None
 
 
-def adopt(
-    ctx: Context, live: Live, reading: Reading | None = None, *, verb: str = "adopt", by: str = "git"
-) -> bool:
+def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str = "adopt", by: str = "git") -> bool:
     """Take over what git did since the last look; ``reading`` was read from the disk and is not recorded yet.
 
     True: ``reading`` went into the step that was made. False: the caller records it.

@@ -47,9 +47,7 @@ def commit_patch(
     tree = edit_tree(ctx.store, place.head_tree, changes_of_patch(ctx, live, pid))
     changed = place.changed(tree)
     if not changed:
-        raise Refused(
-            f"patch {patch.name} has nothing to commit", hint=f"git session patch show {patch.name}"
-        )
+        raise Refused(f"patch {patch.name} has nothing to commit", hint=f"git session patch show {patch.name}")
     ctx.store.to_repository([tree])
     done = commit_changes(place, changed, words)
     adopt(ctx, live, verb="commit", by=by)
@@ -90,9 +88,7 @@ def refuse_dependencies(live: Live, patch: Patch) -> None:
     behind = [
         state.patches[pid].name
         for pid in state.session.patches
-        if pid in needs
-        and state.patches[pid].status != "merged"
-        and uncommitted_paths(state.owners, pid, tip)
+        if pid in needs and state.patches[pid].status != "merged" and uncommitted_paths(state.owners, pid, tip)
     ]
     if behind:
         raise Refused(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, is_target_merge
 from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, still_open
+from gitsessiond.model import ownership
 from gitsessiond.model.commits import PATCH_TRAILER, CommitFacts, trailer_values
 from gitsessiond.model.names import name_key, quote_path
 from gitsessiond.model.ownership import (
@@ -22,7 +23,6 @@ from gitsessiond.model.ownership import (
     add_patch,
     assign,
     learn_commit,
-    move_base,
     remap_commits,
     versions,
 )
@@ -160,16 +160,12 @@ class Relearning:
         if claim is not None and not self.said_before(facts):
             moved = assign(self.owners, claim, self.how(facts, claim), bit=bit)
             self.take(moved.owners, moved.moved)
-            self.done.notes += [
-                f"{quote_path(one.path)} stays where it is: {one.why}" for one in moved.refused[:3]
-            ]
+            self.done.notes += [f"{quote_path(one.path)} stays where it is: {one.why}" for one in moved.refused[:3]]
         elif facts.oid not in self.foreign:
             self.settle_unassigned(bit, facts)
         return True
 
-    def sides(
-        self, facts: CommitFacts
-    ) -> tuple[Callable[[bytes], Entry | None], Callable[[bytes], Entry | None]]:
+    def sides(self, facts: CommitFacts) -> tuple[Callable[[bytes], Entry | None], Callable[[bytes], Entry | None]]:
         """What the commit has at a path, and what the base has."""
         store, base = self.ctx.store, tree_of_commit(self.ctx.store, self.base)
         return lambda path: entry_at(store, facts.tree, path), lambda path: entry_at(store, base, path)
@@ -269,7 +265,7 @@ class Relearning:
             return
         store = self.ctx.store
         changes = diff_trees(store, tree_of_commit(store, self.base), tree_of_commit(store, base))
-        moved = move_base(self.owners, changes, self.ctx.tools)
+        moved = ownership.move_base(self.owners, changes, self.ctx.tools)
         self.take(moved.owners)
         paths = sorted({quote_path(one[0]) for one in moved.contested})
         if paths:
