@@ -1,0 +1,81 @@
+"""Landings under way: one small file each, on the disk before anything of the user's moves.
+
+``<state>/intents/<id>.json``, written whole (temporary file, fsync, rename, fsync of the directory) before
+the target moves and removed once the step that tells of the landing is recorded (docs/format.md, "Intents").
+What a crash leaves of one is put right by :mod:`gitsessiond.store.resuming`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.records import Id, Oid, Record, Time, decode, encode
+from gitsessiond.store.layout import sync, write_durably
+
+
+class Intent(Record):
+    """What a landing was about to do."""
+
+    format: Literal[1] = 1
+    id: Id
+    session: Id
+    patch: Id
+    target: str  # branch without refs/heads/
+    old: Oid  # where the target was
+    new: Oid  # the landing commit; its first parent is ``old``
+    worktree: str | None = None  # quoted absolute path of the worktree that has the target checked out
+    at: Time
+    by: str  # ``Name <email>`` of who asked
+
+
+def _home(state_dir: str) -> str:
+    return os.path.join(state_dir, "intents")
+
+
+def _path(state_dir: str, intent_id: str) -> str:
+    return os.path.join(_home(state_dir), f"{intent_id}.json")
+
+
+def write_intent(state_dir: str, intent: Intent) -> None:
+    """Make the intent last.
+
+    Raises:
+        StoreFailed: the disk refused; nothing has moved.
+    """
+    try:
+        os.makedirs(_home(state_dir), mode=0o700, exist_ok=True)
+        write_durably(_path(state_dir, intent.id), encode(intent))
+    except OSError as exc:
+        raise StoreFailed(f"the intent cannot be written: {exc}", hint="check the disk") from exc
+
+
+def read_intents(state_dir: str) -> list[Intent]:
+    """The landings that were begun and not recorded, oldest first; drafts a crash left are removed.
+
+    Raises:
+        StateUnreadable: one is damaged, or of a newer format.
+    """
+    try:
+        names = sorted(os.listdir(_home(state_dir)))
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in names:
+        path = os.path.join(_home(state_dir), name)
+        if not name.endswith(".json"):
+            os.unlink(path)
+            continue
+        with open(path, "rb") as file:
+            found.append(decode(Intent, file.read(), path))
+    return sorted(found, key=lambda intent: intent.at)
+
+
+def forget_intent(state_dir: str, intent: Intent) -> None:
+    """Remove an intent that is done with; there is nothing to do when it is gone."""
+    try:
+        os.unlink(_path(state_dir, intent.id))
+    except FileNotFoundError:
+        return
+    sync(_home(state_dir))

@@ -1,0 +1,184 @@
+"""A landing cut off anywhere is finished or undone at the next start, and never half-done."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitsessiond.store.intents import forget_intent, read_intents, write_intent
+from gitsessiond.store.landing import find_place
+from gitsessiond.store.resuming import settle_intent
+from tests.conftest import git
+from tests.store.landings import HOW, Ready, everything, intent_of, ready_landing, rev, status
+
+# Kills itself at the n-th look at the world of a landing: before and after each git it asks.
+KILLED = """
+import os, signal, sys
+from gitsessiond.store import landing
+from tests.store.landings import HOW, intent_of
+from gitsessiond.store.repository import open_repository
+
+left = int(sys.argv[1])
+
+def point():
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+
+def watched(act):
+    def wrapper(*args, **more):
+        point()
+        result = act(*args, **more)
+        point()
+        return result
+    return wrapper
+
+landing.run_git = watched(landing.run_git)
+landing.move_refs = watched(landing.move_refs)
+landing.KeptGit.ask = watched(landing.KeptGit.ask)
+landing.write_intent = watched(landing.write_intent)
+repository = open_repository(sys.argv[2])
+place = landing.find_place(repository, "main")
+landing.land(repository, intent_of(sys.argv[3], sys.argv[4], place), place, HOW)
+point()
+print("done")
+"""
+
+
+@pytest.fixture
+def landing(repo: Path, tmp_path: Path) -> Ready:
+    return ready_landing(repo, tmp_path / "session")
+
+
+def land_and_die(landing: Ready, at: int) -> bool:
+    """Land in a process of its own that dies at its ``at``-th point; whether it came to the end instead."""
+    words = [sys.executable, "-c", KILLED, str(at), landing.repository.worktree, landing.old, landing.new]
+    done = subprocess.run(words, capture_output=True, cwd=Path(__file__).parents[2])
+    assert done.returncode in (0, -9), done.stderr.decode()
+    return done.returncode == 0
+
+
+def settled(landing: Ready) -> str:
+    """What becomes of the one intent there is; none: nothing had begun."""
+    for intent in read_intents(landing.repository.state_dir):
+        outcome = settle_intent(landing.repository, intent, HOW).outcome
+        forget_intent(landing.repository.state_dir, intent)
+        return outcome
+    return "none"
+
+
+@pytest.mark.parametrize(("checked_out", "at"), [*((True, at) for at in range(11)), *((False, at) for at in range(5))])
+def test_a_kill_at_any_point_leaves_all_or_nothing(landing: Ready, checked_out: bool, at: int) -> None:
+    """Killed between any two steps: after the start, branch, index and files are wholly old or wholly new."""
+    repo = landing.repo
+    if not checked_out:
+        git(repo, "switch", "-q", "--detach")
+    finished = land_and_die(landing, at)
+    outcome = settled(landing)
+    assert status(repo) == ""
+    assert not list((repo / ".git").rglob("*.lock"))
+    if outcome == "landed":
+        assert rev(repo, "main") == landing.new
+        assert not checked_out or (repo / "new" / "n.txt").exists()
+    else:
+        assert outcome in ("dropped", "none") and not finished
+        assert rev(repo, "main") == landing.old and (repo / "README").exists()
+        land_and_die(landing, 10_000)
+        assert rev(repo, "main") == landing.new and status(repo) == ""
+
+
+def begun(landing: Ready) -> None:
+    """The intent is written, and nothing else has happened."""
+    place = find_place(landing.repository, "main")
+    write_intent(landing.repository.state_dir, intent_of(landing.old, landing.new, place))
+
+
+def half_written(landing: Ready, rng: random.Random) -> list[str]:
+    """The state a killed read-tree leaves: some files new, one missing or cut short, all three locks."""
+    repo = landing.repo
+    begun(landing)
+    paths = ["README", "a.txt", "new/n.txt", "src/b.txt"]
+    done = rng.randint(1, len(paths))
+    for path in paths[:done]:
+        (repo / path).unlink(missing_ok=True)
+        if path != "README":
+            (repo / path).parent.mkdir(exist_ok=True)
+            (repo / path).write_bytes(git(repo, "show", f"{landing.new}:{path}"))
+    if done >= 4:
+        (repo / "src" / "b.txt").chmod(0o755)
+    if done >= 2:
+        victim = repo / paths[done - 1]
+        content = victim.read_bytes()
+        if rng.random() < 0.4:
+            victim.unlink()
+        else:
+            victim.write_bytes(content[: rng.randrange(len(content))])
+    for lock in ("index.lock", "HEAD.lock", "refs/heads/main.lock"):
+        (repo / ".git" / lock).write_bytes(b"DIRC")
+    return paths[:done]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_half_written_files_are_finished(landing: Ready, seed: int) -> None:
+    """git was killed among the files: the rest is written, the branch moves, and no lock stays."""
+    half_written(landing, random.Random(seed))
+    (landing.repo / "mine.txt").write_text("mine\n")
+    assert settled(landing) == "landed"
+    assert rev(landing.repo, "main") == landing.new and status(landing.repo) == "?? mine.txt\n"
+    assert not list((landing.repo / ".git").rglob("*.lock"))
+
+
+def test_a_save_among_half_written_files_is_kept(landing: Ready) -> None:
+    """A path that is neither old nor new is a user's: nothing more is written, and it is said which."""
+    half_written(landing, random.Random(0))
+    (landing.repo / "src" / "b.txt").write_text("saved meanwhile\n")
+    (intent,) = read_intents(landing.repository.state_dir)
+    before = {path: path.read_bytes() for path in landing.repo.glob("*.txt")}
+    told = settle_intent(landing.repository, intent, HOW)
+    assert told.outcome == "stopped" and "src/b.txt" in told.words
+    assert rev(landing.repo, "main") == landing.old
+    assert before == {path: path.read_bytes() for path in landing.repo.glob("*.txt")}
+    assert (landing.repo / "src" / "b.txt").read_text() == "saved meanwhile\n"
+
+
+def test_a_target_that_moved_after_the_crash_is_left_alone(landing: Ready) -> None:
+    """Files of the landing are there, but somebody moved the branch: it is told, and nothing is touched."""
+    half_written(landing, random.Random(3))
+    elsewhere = git(landing.repo, "commit-tree", "-p", landing.old, "-m", "x", f"{landing.old}^{{tree}}").decode()
+    for lock in ("index.lock", "HEAD.lock", "refs/heads/main.lock"):
+        (landing.repo / ".git" / lock).unlink()
+    git(landing.repo, "update-ref", "refs/heads/main", elsewhere.strip())
+    before = everything(landing.repo)
+    (intent,) = read_intents(landing.repository.state_dir)
+    told = settle_intent(landing.repository, intent, HOW)
+    assert told.outcome == "stopped" and "a.txt" in told.words
+    assert everything(landing.repo) == before
+
+
+def test_locks_of_others_are_not_removed(landing: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a git is at work in the target's worktree, its locks stay and the landing waits."""
+    begun(landing)
+    lock = landing.repo / ".git" / "index.lock"
+    lock.touch()
+    monkeypatch.setattr("gitsessiond.store.resuming.PATIENCE", 0.05)
+    waiting = subprocess.Popen(
+        ["git", "hash-object", "-w", "--stdin"], cwd=landing.repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        (intent,) = read_intents(landing.repository.state_dir)
+        assert settle_intent(landing.repository, intent, HOW).outcome == "busy" and lock.exists()
+    finally:
+        waiting.communicate()
+    assert settle_intent(landing.repository, intent, HOW).outcome == "dropped" and not lock.exists()
+
+
+def test_a_landing_that_was_built_on_counts_as_landed(landing: Ready) -> None:
+    """Landed, not recorded, and the user committed on top of it: it is landed."""
+    assert land_and_die(landing, 10_000)
+    git(landing.repo, "commit", "-q", "--allow-empty", "-m", "on top")
+    assert settled(landing) == "landed"
