@@ -26,6 +26,7 @@ class Config:
         self._repository = repository
         self._values: dict[str, list[str]] = {}
         self._sources: dict[str, Signature] = {}
+        self.version = 0  # counts the times the files were read
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """The last value of a key; a key written without ``=`` reads ``true``."""
@@ -88,6 +89,7 @@ class Config:
                 path = os.path.join(self._repository.worktree, origin.removeprefix("file:"))
                 before.setdefault(path, signature_of(path))
         self._values, self._sources = values, before
+        self.version += 1
         return True
 
     def _possible_files(self) -> Sequence[str]:

@@ -1,0 +1,156 @@
+"""What git tracks in a worktree: the index, as far as recording needs it. Read only, when it changed.
+
+Tracked paths are never ignored and never guarded; submodules and paths left out by a sparse checkout are
+known here. The index is read through ``git ls-files``, so that split, sparse and future indexes are
+understood.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from gitsessiond.model.values import GITLINK, Entry
+from gitsessiond.store.config import Signature, signature_of
+from gitsessiond.store.git import run_git
+from gitsessiond.store.head import read_head
+from gitsessiond.store.repository import Repository
+
+FEW = 32  # up to so many paths are looked up one by one in the listing; more make a set of it
+
+# `git ls-files -s -t -z`: tag (-v: a small letter for assume-unchanged), mode, object id, stage, path
+_LINE = re.compile(rb"([A-Za-z?]) (\d{6}) ([0-9a-f]{40}) (\d)\t([^\0]+)\0")
+
+
+class Tracked:
+    """The index of one worktree. Every question sees the index as it is now."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._file = os.path.join(repository.git_dir, "index")
+        self._signature: Signature | bool = False
+        self._names = b"\0"  # every path once or more, each between two NULs
+        self._links: dict[bytes, str] = {}
+        self._left_out: frozenset[bytes] = frozenset()
+        self._answers: dict[bytes, bool] = {}  # a path, or a directory and a slash -> tracked
+        self.version = 0  # counts the times the index was read
+
+    def refresh(self) -> int:
+        """Read the index again if it changed; returns :attr:`version`."""
+        found = signature_of(self._file)
+        if found == self._signature:
+            return self.version
+        out = self._git(["ls-files", "-s", "-t", "-z"])
+        self._names = b"\0" + _LINE.sub(rb"\5\0", out)
+        self._links = {
+            match[5]: match[3].decode() for match in _LINE.finditer(out) if match[2] == b"160000"
+        } if b" 160000 " in out else {}  # fmt: skip
+        self._left_out = (
+            frozenset(match[5] for match in _LINE.finditer(out) if match[1] == b"S")
+            if b"\0S " in b"\0" + out
+            else frozenset()
+        )
+        self._answers.clear()
+        self._signature = found
+        self.version += 1
+        return self.version
+
+    def among(self, paths: Collection[bytes]) -> set[bytes]:
+        """Those of the paths that are tracked."""
+        self.refresh()
+        new = [path for path in paths if path not in self._answers]
+        tracked = self.all() if len(new) > FEW else None
+        for path in new:
+            named = b"\0" + path + b"\0" in self._names if tracked is None else path in tracked
+            self._answers[path] = named
+        return {path for path in paths if self._answers[path]}
+
+    def all(self) -> set[bytes]:
+        """Every tracked path."""
+        self.refresh()
+        return set(self._names.split(b"\0")) - {b""}
+
+    def any_below(self, directory: bytes) -> bool:
+        """Whether a tracked path lies under this directory."""
+        self.refresh()
+        start = directory + b"/"
+        if start not in self._answers:
+            self._answers[start] = b"\0" + start in self._names
+        return self._answers[start]
+
+    @property
+    def links(self) -> Mapping[bytes, str]:
+        """Submodules: path -> the commit in the index."""
+        self.refresh()
+        return self._links
+
+    @property
+    def left_out(self) -> frozenset[bytes]:
+        """Paths that are tracked but not wanted on disk (``skip-worktree``, as a sparse checkout sets it)."""
+        self.refresh()
+        return self._left_out
+
+    def link_now(self, path: bytes) -> Entry | None:
+        """What ``git add`` would store for a submodule: its HEAD, or the index's commit without one."""
+        stored = self.links.get(path)
+        if stored is None:
+            return None
+        head = nested_head(os.path.join(os.fsencode(self._repository.worktree), path))
+        return Entry(GITLINK, head or stored)
+
+    def clean_entries(self, paths: Sequence[bytes] = ()) -> dict[bytes, Entry]:
+        """Paths (of these, or of all) whose file git holds to be what the index has, with that entry.
+
+        Whoever looked at the files (lstat) before this call may believe it: git looks at them after.
+        """
+        where = [b":(top,literal)" + path for path in paths]
+        out = self._git(["ls-files", "-s", "-v", "-z", "--", *where])
+        found = {
+            match[5]: Entry(int(match[2], 8), match[3].decode())
+            for match in _LINE.finditer(out)
+            if match[1] == b"H" and match[4] == b"0"  # not: skip-worktree, assume-unchanged, unmerged
+        }
+        names = ["-c", "core.fsmonitor=false", "diff-files", "--name-only", "-z", "--ignore-submodules=none"]
+        for path in self._git([*names, "--", *where]).split(b"\0"):
+            found.pop(path, None)
+        return found
+
+    def _git(self, args: Sequence[str | bytes]) -> bytes:
+        """The output of a git that reads this worktree's index."""
+        return run_git(args, cwd=self._repository.worktree).out
+
+    def ignored_directories(self) -> set[bytes]:
+        """Directories that git ignores whole, and submodules."""
+        args = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
+        names = self._git(args).split(b"\0")
+        return {name[:-1] for name in names if name.endswith(b"/")} | set(self.links)
+
+    def blob_sizes(self, oids: Sequence[str]) -> list[int | None]:
+        """The size of each blob, as far as the repository has it."""
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
+        args = ["cat-file", "--batch-check=%(objectsize)", "--buffer"]
+        lines = run_git(args, cwd=self._repository.worktree, input=asked).out.splitlines()
+        return [int(line) if line.isdigit() else None for line in lines]
+
+
+def is_nested(directory: bytes) -> bool:
+    """Whether a directory is the top of a repository or worktree (setup.c: is_nonbare_repository_dir)."""
+    dot = os.path.join(directory, b".git")
+    return os.path.isfile(dot) or os.path.isfile(os.path.join(dot, b"HEAD"))
+
+
+def nested_head(directory: bytes) -> str | None:
+    """The commit checked out in a nested repository; None: no repository, or no commit."""
+    dot = os.path.join(directory, b".git")
+    git_dir = dot
+    if os.path.isfile(dot):
+        try:
+            with open(dot, "rb") as file:
+                pointer = file.read().strip()
+        except OSError:
+            return None
+        git_dir = os.path.join(directory, pointer.removeprefix(b"gitdir:").strip())
+    if not os.path.isdir(git_dir):
+        return None
+    return read_head(os.fsdecode(git_dir)).oid

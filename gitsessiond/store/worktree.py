@@ -1,0 +1,310 @@
+"""The recorded worktree: reads what changed on disk and says how that differs from what is recorded.
+
+What is recorded is what ``git add -A`` would store of the worktree (the *entry* of each path) and, where
+they differ, the disk's own bytes (*raw*). :meth:`WorkTree.read_paths` and :meth:`WorkTree.scan` return a
+:class:`Reading`; once it is recorded, :meth:`WorkTree.accept` makes it what is known. Nothing here writes
+to the user's files, index or objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.values import Entry
+from gitsessiond.store.config import Config
+from gitsessiond.store.contents import Contents, Outcome
+from gitsessiond.store.files import inode_of
+from gitsessiond.store.filters import ATTRIBUTES_FILE, Filters
+from gitsessiond.store.ignore import IGNORE_FILE, Ignore
+from gitsessiond.store.known import Known, KnownPaths, read_signatures, write_signatures
+from gitsessiond.store.repository import Repository
+from gitsessiond.store.scan import Look, Scan
+from gitsessiond.store.seeding import trust_git
+from gitsessiond.store.todo import Waiting
+from gitsessiond.store.tracked import Tracked
+from gitsessiond.store.trees import Trees, list_tree
+
+CHUNK_FILES = 1000  # one reading's most; more is left for the next
+CHUNK_BYTES = 32 << 20
+MAX_FILE_SIZE = 50 << 20
+
+
+class Seen(NamedTuple):
+    """One path that is not as it was recorded. Equal entries: only the disk's bytes differ."""
+
+    path: bytes
+    before: Entry | None
+    after: Entry | None
+    raw_before: str | None
+    raw_after: str | None
+    inode_before: int | None
+    inode_after: int | None
+
+
+class Reading(NamedTuple):
+    """What was read. ``left``: paths that wait for the next reading."""
+
+    changes: tuple[Seen, ...] = ()
+    skipped: tuple[tuple[bytes, str], ...] = ()  # path, why; each told once
+    guarded: Mapping[bytes, str] = {}  # new untracked paths -> large, binary or many
+    prune: tuple[bytes, ...] = ()  # directories found that need no watch
+    busy: tuple[bytes, ...] = ()  # being written: the next reading looks at them again
+    left: int = 0
+
+
+class Pending(NamedTuple):
+    """What becomes known when a reading is accepted; ``known`` None: the path is gone."""
+
+    known: Known | None
+    racy: bool = False
+
+
+NOTHING = Known(None)
+
+
+class WorkTree:
+    """One worktree as it is recorded. For one thread."""
+
+    def __init__(self, repository: Repository, wid: str, store: Trees, config: Config) -> None:
+        self.repository, self.wid = repository, wid
+        self._store, self._config = store, config
+        root = os.fsencode(repository.worktree)
+        self._root = root
+        cache = os.path.join(repository.state_dir, "cache")
+        self._cache_file = os.path.join(cache, wid)
+        self._ignore = Ignore(repository, config)
+        self._filters = Filters(repository, config, os.path.join(cache, f"clean-{wid}-{os.getpid()}"))
+        self._tracked = Tracked(repository)
+        self._contents = Contents(root, store, self._filters, self._tracked)
+        self._known = KnownPaths()
+        self._waiting = Waiting(config)
+        self._pending: dict[bytes, Pending] = {}
+        self._again: set[bytes] = set()  # for the next reading: being written, or not accepted
+        self._unclean: set[bytes] = set()  # git cannot store them now; asked again when the index changes
+        self._unwatched: set[bytes] | None = None  # None: not looked yet
+        self._seen_index = 0
+
+    @classmethod
+    def open(
+        cls, repository: Repository, wid: str, store: Trees, config: Config, work: str | None, raw: str | None
+    ) -> WorkTree:
+        """A worktree whose trees ``work`` and ``raw`` are recorded; :meth:`scan` tells what differs."""
+        tree = cls(repository, wid, store, config)
+        tree.fill(work, raw)
+        read_signatures(tree._cache_file, tree._known)
+        return tree
+
+    def fill(self, work: str | None, raw: str | None) -> None:
+        """Take these trees as what is recorded, all of it still to be compared with the disk."""
+        self._known = KnownPaths()
+        raws = {path: entry.oid for path, entry in list_tree(self._store, raw)}
+        for path, entry in list_tree(self._store, work):
+            self._known.put(path, Known(entry, raws.pop(path, None)))
+        for path, oid in raws.items():
+            self._known.put(path, Known(None, oid))
+        self._waiting.clear()
+        self._pending.clear()
+
+    @property
+    def known(self) -> Mapping[bytes, Known]:
+        """What is recorded, by path."""
+        return self._known.paths
+
+    @property
+    def skipped(self) -> dict[bytes, str]:
+        """Paths that are left out now, and why."""
+        return self._waiting.skipped()
+
+    @property
+    def left(self) -> int:
+        """How many paths wait to be read."""
+        return len(self._waiting)
+
+    @property
+    def busy(self) -> frozenset[bytes]:
+        """Paths that the next reading looks at again without being told."""
+        return frozenset(self._again)
+
+    def ignored_directories(self) -> list[bytes]:
+        """Directories that need no watch: ignored ones, submodules, nested repositories."""
+        if self._unwatched is None:
+            self._unwatched = self._tracked.ignored_directories()
+        return sorted(self._unwatched)
+
+    def read_paths(self, paths: Iterable[bytes], limit: int = CHUNK_FILES) -> Reading:
+        """Read these paths and everything below those that are directories, then what still waits.
+
+        When ignore rules changed it is a :meth:`scan`.
+        """
+        wanted = {path.strip(b"/") for path in paths} | self._again
+        if b"" in wanted or self._rules_changed(wanted):
+            return self.scan(limit)
+        if self._index_changed():
+            wanted |= self._unclean | (self._tracked.all() - self._known.paths.keys())
+            self._drop_ignored()
+        self._again.clear()
+        look = self._scan().at(wanted)
+        if self._unwatched is not None:
+            self._unwatched.update(look.ignored, look.links)
+        news = self._waiting.add(look, self._known, self._tracked)
+        return self._read(look, news, limit)
+
+    def scan(self, limit: int = CHUNK_FILES) -> Reading:
+        """Compare the whole worktree with what is recorded."""
+        self._again.clear()
+        self._rules_changed(self._known.rules)
+        index_changed = self._index_changed()
+        look = self._scan().whole()
+        self._unwatched = {*look.ignored, *look.links}
+        trust_git(look, self._known, self._tracked, self._filters)
+        self._waiting.restart()
+        news = self._waiting.add(look, self._known, self._tracked)
+        if index_changed:
+            self._waiting.again(self._unclean)
+        self._drop_ignored()
+        return self._read(look, news, limit)
+
+    def accept(self, reading: Reading) -> None:
+        """What was read is recorded now."""
+        for seen in reading.changes:
+            pending = self._pending.pop(seen.path, None)
+            if pending is not None:
+                self._settle(seen.path, pending)
+
+    def read_again(self) -> None:
+        """A reading could not be recorded: its paths are read by the next one."""
+        self._again.update(self._pending)
+        self._pending.clear()
+
+    def smudged(self, path: bytes, oid: str, data: bytes) -> bytes:
+        """The bytes git would check out for a blob at this path.
+
+        Raises:
+            StoreFailed: its filter failed.
+        """
+        return self._filters.smudge(path, oid, data)
+
+    def close(self) -> None:
+        """Keep the signatures for the next start; end the children."""
+        self._ignore.close()
+        self._filters.close()
+        try:
+            write_signatures(self._cache_file, self._known)
+        except OSError:
+            pass  # the next start reads a little more
+
+    # -- what is to be read ---------------------------------------------------------------------------------
+
+    def _scan(self) -> Scan:
+        return Scan(self._root, self._known, self._ignore, self._tracked)
+
+    def _rules_changed(self, paths: Iterable[bytes]) -> bool:
+        """Look at the rule files, these and those outside; tells whether what is ignored may change."""
+        changed = self._ignore.refresh()
+        self._filters.refresh()
+        for path in paths:
+            name = path.rpartition(b"/")[2]
+            if name == IGNORE_FILE:
+                changed = self._ignore.saw(path) or changed
+            elif name == ATTRIBUTES_FILE:
+                self._filters.forget()
+                self._filters.has_files = True
+        self._filters.has_files |= any(path.endswith(ATTRIBUTES_FILE) for path in self._known.rules)
+        return changed
+
+    def _index_changed(self) -> bool:
+        """Whether git wrote the index since the last look."""
+        version = self._tracked.refresh()
+        changed, self._seen_index = version != self._seen_index, version
+        return changed
+
+    def _drop_ignored(self) -> None:
+        """Paths that are recorded, but ignored and not tracked now: ``git add -A`` would not store them."""
+        untracked = sorted(self._known.paths.keys() - self._tracked.all())
+        for path, ignored in zip(untracked, self._ignore.ignored(untracked), strict=True):
+            if ignored:
+                self._waiting.drop(path)
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def _read(self, look: Look, news: Mapping[bytes, str], limit: int) -> Reading:
+        """Read the next of what waits; ``news``: what was just found to be left out."""
+        batch = self._waiting.take(limit, CHUNK_BYTES)
+        files = [(path, self._known.paths.get(path)) for path, todo in batch.items() if todo.kind == "file"]
+        outcomes = self._contents.read(files, max_size=self._max_size(), modes=self._modes())
+        changes: list[Seen] = []
+        skipped = dict(news)
+        guarded: dict[bytes, str] = {}
+        for path, todo in batch.items():
+            if todo.kind != "file":
+                known = self._link(path) if todo.kind == "link" else None
+                changes += self._changed(path, known)
+        for outcome in outcomes:
+            todo = batch[outcome.path]
+            if outcome.again:
+                self._again.add(outcome.path)
+                continue
+            if outcome.skipped is None:
+                self._waiting.keep(outcome.path)
+                self._unclean.discard(outcome.path)
+            elif self._skip(outcome):
+                skipped[outcome.path] = outcome.skipped
+            if outcome.skipped is None or outcome.known is not None:
+                changes += self._changed(outcome.path, outcome.known, outcome.racy)
+            guard = "many" if todo.many else outcome.guard
+            if todo.new and guard and outcome.known is not None:
+                guarded[outcome.path] = guard
+        changes.sort(key=lambda seen: seen.path)
+        prune = tuple(look.ignored + look.links)
+        busy = tuple(sorted(self._again))
+        return Reading(tuple(changes), tuple(skipped.items()), guarded, prune, busy, len(self._waiting))
+
+    def _changed(self, path: bytes, known: Known | None, racy: bool = False) -> list[Seen]:
+        """The change from what is recorded, for :meth:`accept`; no change is noted at once."""
+        before = self._known.paths.get(path)
+        if before is None and known is None:
+            return []
+        if before is not None and known is not None and before[:2] == known[:2]:
+            self._settle(path, Pending(known, racy))
+            return []
+        self._pending[path] = Pending(known, racy)
+        old, new = before or NOTHING, known or NOTHING
+        inodes = inode_of(old.sig), inode_of(new.sig)
+        return [Seen(path, old.entry, new.entry, old.raw, new.raw, *inodes)]
+
+    def _settle(self, path: bytes, pending: Pending) -> None:
+        """Make it what is known."""
+        if pending.known is None:
+            self._known.remove(path)
+            return
+        self._known.put(path, pending.known)
+        if pending.racy:
+            self._known.racy.add(path)
+        else:
+            self._known.racy.discard(path)
+
+    def _link(self, path: bytes) -> Known | None:
+        """A submodule as it is recorded; None when git does not track it any more."""
+        entry = self._tracked.link_now(path)
+        return None if entry is None else Known(entry)
+
+    def _skip(self, outcome: Outcome) -> bool:
+        """Note a path that is left out; tells whether that is news."""
+        if outcome.known is not None:
+            self._unclean.add(outcome.path)
+        return self._waiting.skip(outcome.path, outcome.skipped or "", outcome.sig)
+
+    def _max_size(self) -> int:
+        try:
+            return self._config.number("gitsession.maxFileSize", MAX_FILE_SIZE)
+        except BadRequest:
+            return MAX_FILE_SIZE  # a mistyped setting is no reason to stop recording
+
+    def _modes(self) -> bool:
+        try:
+            return self._config.flag("core.fileMode", True)
+        except BadRequest:
+            return True

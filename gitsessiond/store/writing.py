@@ -1,0 +1,253 @@
+"""Write recorded contents back into a worktree (restore), without losing a byte that somebody wrote meanwhile.
+
+Nothing is written before every path was checked. A file in place is *exchanged* with the new one
+(renameat2(2), ``RENAME_EXCHANGE``) and only then compared with what is recorded: another's save made in
+between is put back, never overwritten. New contents are prepared under ``.gitsession/`` of the worktree: on
+the same file system, and never recorded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gitsessiond.model.errors import Moved, Refused, StoreFailed
+from gitsessiond.model.names import quote_path
+from gitsessiond.model.values import EXECUTABLE, GITLINK, SYMLINK, Entry
+from gitsessiond.store.files import Content, give_back, read_file, take_lease
+from gitsessiond.store.known import Known
+from gitsessiond.store.objects import oid_of
+from gitsessiond.store.scan import CONTROL
+from gitsessiond.store.trees import Trees
+from gitsessiond.store.worktree import WorkTree
+
+_RENAME_NOREPLACE, _RENAME_EXCHANGE, _AT_FDCWD = 1, 2, -100
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Draft(NamedTuple):
+    """One path to be written: its prepared file (None: the path is removed), and what must be there now."""
+
+    path: bytes
+    ready: bytes | None
+    expected: Known | None
+
+
+def write_files(
+    tree: WorkTree,
+    wanted: Mapping[bytes, Entry | None],
+    now: Mapping[bytes, Entry | None],
+    raws: Mapping[bytes, str],
+    store: Trees,
+) -> None:
+    """Make these paths of the worktree what ``wanted`` says; None removes one.
+
+    Args:
+        now: what is recorded of each path; the disk must still have it.
+        raws: the blob of the disk's bytes then, where it is not the entry's; without one a path's filters are
+            run by git.
+
+    Raises:
+        Moved: somebody saved one of the paths meanwhile; that one and all after it are as they were.
+        Refused: a path is a submodule, lies behind a symbolic link, or something unrecorded is in the way.
+        StoreFailed: the disk or a filter refused.
+    """
+    root = os.fsencode(tree.repository.worktree)
+    for path in wanted:
+        _check(tree, root, path, wanted, now.get(path))
+    control = os.path.join(root, CONTROL)
+    made = not os.path.isdir(control)
+    try:
+        os.makedirs(control, exist_ok=True)
+        scratch = os.fsencode(tempfile.mkdtemp(prefix="restore-", dir=os.fsdecode(control)))
+        try:
+            drafts = _prepared(tree, scratch, wanted, raws, store)
+            removals = [draft for draft in drafts if draft.ready is None]
+            for draft in removals + [draft for draft in drafts if draft.ready is not None]:
+                _put(root, scratch, draft)
+            _sync_directories(root, wanted)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+            if made:
+                _remove_if_empty(control)
+    except OSError as exc:
+        raise StoreFailed(f"cannot write {exc.filename!r}: {exc.strerror}", hint="git session status") from exc
+
+
+def _check(tree: WorkTree, root: bytes, path: bytes, wanted: Mapping[bytes, Entry | None], now: Entry | None) -> None:
+    """Refuse a path that must not or cannot be written; nothing is changed."""
+    entry = wanted[path]
+    if GITLINK in (entry.mode if entry else 0, now.mode if now else 0):
+        raise Refused(f"{quote_path(path)} is a submodule", hint=f"git submodule update {quote_path(path)}")
+    step = root
+    parts = path.split(b"/")
+    for number, part in enumerate(parts[:-1], 1):
+        step = os.path.join(step, part)
+        parent = b"/".join(parts[:number])
+        if os.path.islink(step) and wanted.get(parent, now) is not None:
+            raise Refused(f"{quote_path(parent)} is a symbolic link", hint=f"rm {quote_path(parent)}")
+        if os.path.lexists(step) and not os.path.isdir(step) and wanted.get(parent, now) is not None:
+            raise Refused(f"{quote_path(parent)} is a file", hint=f"git session restore {quote_path(parent)}")
+    full = os.path.join(root, path)
+    if os.path.isdir(full) and not os.path.islink(full):
+        _check_directory(full, path, wanted)
+    elif now is None and os.path.lexists(full) and path not in tree.known:
+        raise Refused(f"{quote_path(path)} is there but not recorded", hint=f"mv {quote_path(path)} elsewhere")
+
+
+def _check_directory(full: bytes, path: bytes, wanted: Mapping[bytes, Entry | None]) -> None:
+    """A directory stands where a file is wanted: all that is in it must be about to go."""
+    for above, _, names in os.walk(full):
+        for name in names:
+            inner = path + os.path.join(above, name)[len(full) :]
+            if wanted.get(inner, path) is not None:
+                raise Refused(
+                    f"{quote_path(inner)} is in the way of {quote_path(path)}", hint=f"mv {quote_path(inner)} elsewhere"
+                )
+
+
+def _prepared(
+    tree: WorkTree,
+    scratch: bytes,
+    wanted: Mapping[bytes, Entry | None],
+    raws: Mapping[bytes, str],
+    store: Trees,
+) -> list[Draft]:
+    """A finished, synced file for every path that is to be there."""
+    drafts = []
+    for number, (path, entry) in enumerate(wanted.items()):
+        ready = None
+        if entry is not None:
+            ready = os.path.join(scratch, b"%d" % number)
+            raw = raws.get(path)
+            data = store.read(raw or entry.oid).data
+            if entry.mode == SYMLINK:
+                os.symlink(data, ready)
+            else:
+                _write(ready, data if raw else tree.smudged(path, entry.oid, data), entry.mode)
+        drafts.append(Draft(path, ready, tree.known.get(path)))
+    return drafts
+
+
+def _write(ready: bytes, data: bytes, mode: int) -> None:
+    """Write and sync one file with the rights a new file of its mode gets here."""
+    rights = 0o777 if mode == EXECUTABLE else 0o666
+    descriptor = os.open(ready, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put(root: bytes, scratch: bytes, draft: Draft) -> None:
+    """Put one prepared file in its place, or remove what is there, if that is still what is recorded."""
+    full = os.path.join(root, draft.path)
+    if draft.ready is not None and draft.expected is None:
+        _make_way(full)
+        if not _rename(draft.ready, full, _RENAME_NOREPLACE):
+            raise _moved(draft.path)
+        return
+    if draft.ready is None and not os.path.lexists(full):
+        return
+    aside = draft.ready or os.path.join(scratch, b"removed")
+    if draft.ready is not None:
+        if not os.path.lexists(full):
+            raise _moved(draft.path)
+        _keep_rights(full, aside)
+    if not _rename(full, aside, _RENAME_EXCHANGE if draft.ready is not None else _RENAME_NOREPLACE):
+        raise _moved(draft.path)
+    if not _is_recorded(aside, draft.expected):
+        _rename(aside, full, _RENAME_EXCHANGE if draft.ready is not None else _RENAME_NOREPLACE)
+        raise _moved(draft.path)
+    os.unlink(aside)
+    if draft.ready is None:
+        _remove_empty_parents(root, draft.path)
+
+
+def _make_way(full: bytes) -> None:
+    """The directories a new file needs; an empty directory in its own place goes."""
+    if os.path.isdir(full) and not os.path.islink(full):
+        for above, _, _ in os.walk(full, topdown=False):
+            os.rmdir(above)
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+
+
+def _moved(path: bytes) -> Moved:
+    return Moved(f"{quote_path(path)} was saved meanwhile", hint="the same command again")
+
+
+def _rename(source: bytes, target: bytes, how: int) -> bool:
+    """Rename in one step that overwrites nothing; tells whether it could be done."""
+    if _libc.renameat2(_AT_FDCWD, source, _AT_FDCWD, target, how) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return False
+    raise OSError(code, os.strerror(code), target)
+
+
+def _keep_rights(full: bytes, ready: bytes) -> None:
+    """Give the new file the old one's rights; only the executable bits are the recorded ones."""
+    old, new = os.lstat(full), os.lstat(ready)
+    if stat.S_ISREG(old.st_mode) and stat.S_ISREG(new.st_mode):
+        rights = stat.S_IMODE(old.st_mode) & 0o666
+        os.chmod(ready, rights | ((rights & 0o444) >> 2) if new.st_mode & stat.S_IXUSR else rights)
+
+
+def _is_recorded(aside: bytes, expected: Known | None) -> bool:
+    """Whether a file has the recorded bytes, and nobody has it open for writing."""
+    wanted = expected.raw or (expected.entry.oid if expected.entry else None) if expected else None
+    found = os.lstat(aside)
+    if stat.S_ISLNK(found.st_mode):
+        return oid_of("blob", os.readlink(aside)) == wanted
+    if not stat.S_ISREG(found.st_mode) or _is_written(aside):
+        return False
+    content = read_file(aside, found.st_size + 1)
+    return isinstance(content, Content) and oid_of("blob", content.data) == wanted
+
+
+def _is_written(path: bytes) -> bool:
+    """Whether somebody has the file open for writing (unknown counts as no)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        state = take_lease(descriptor)
+        if state == "held":
+            give_back(descriptor)
+        return state == "busy"
+    finally:
+        os.close(descriptor)
+
+
+def _remove_empty_parents(root: bytes, path: bytes) -> None:
+    """Directories that became empty go, as with git."""
+    above = os.path.dirname(path)
+    while above and _remove_if_empty(os.path.join(root, above)):
+        above = os.path.dirname(above)
+
+
+def _remove_if_empty(directory: bytes) -> bool:
+    """Remove a directory that has nothing in it; tells whether it had."""
+    try:
+        os.rmdir(directory)
+    except OSError:
+        return False
+    return True
+
+
+def _sync_directories(root: bytes, paths: Mapping[bytes, object] | Sequence[bytes]) -> None:
+    """Make the new names durable."""
+    for directory in {os.path.join(root, os.path.dirname(path)) for path in paths}:
+        try:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            continue  # removed with its last file
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
