@@ -9,15 +9,17 @@ lines become live; the save of the disk's own content that follows deletes those
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from gitsessiond.model.deciding import Rules, Verdict, decide
 from gitsessiond.model.place import PlacedSave, new_edges, zone_edits, zone_parts
 from gitsessiond.model.values import BASE, Diff
-from gitsessiond.model.weave import Run, Weave, as_of, is_ghost, layer, live, split_lines, version, weave_from
-from gitsessiond.model.zones import Piece, Zone, cut_zones, hunks_of, is_live, marked_text, matches
+from gitsessiond.model.weave import Run, Weave, as_of, is_ghost, join_runs, layer, live, weave_from
+from gitsessiond.model.zones import Piece, Zone, is_live, matches, zones_of
 
+OWNERS = 5  # so many in one file, and every choice among them is tried
 CLUSTER = 64  # runs on either side that are looked at for signs of an edit
 
 
@@ -42,27 +44,31 @@ def place_commit(weave: Weave, blob: bytes, bit: int, rules: Rules) -> PlacedSav
         run._replace(ins_in=run.ins_in if run.ins == BASE else run.ins_in & ~one, gone_in=run.gone_in & ~one)
         for run in weave.runs
     )
-    if blob == live(weave):
-        return PlacedSave(weave_from(_held(run, one, run.gone is not None) for run in weave.runs), ())
-    if blob == (live(as_of(weave, bit - 1)) if bit else version(weave, ())):
-        return PlacedSave(weave_from(_as_before(run, bit) for run in weave.runs), ())
+    if (whole := _whole_owners(weave, blob, bit)) is not None:
+        return PlacedSave(weave_from(_held_of(run, whole, bit) for run in weave.runs), ())
     spots = _aligned(weave, blob, bit, rules.diff)
     rows = _rows([_with_bits(spots, number, bit) for number in range(len(spots))])
     zones, places = _zones(rows, bit)
     verdicts = decide(zones, rules)
     decided = dict(zip(places, zip(zones, verdicts, strict=True), strict=True))
-    after = weave_from(
-        run for number, row in enumerate(rows) for run in _placed(row, decided.get(number), bit)
-    )
+    after = weave_from(run for number, row in enumerate(rows) for run in _placed(row, decided.get(number), bit))
     assert live(as_of(after, bit)) == blob, "a commit's marks must make exactly its blob"
     return PlacedSave(after, zone_edits(zones, verdicts), new_edges(zones, verdicts))
 
 
+def _held_before(run: Run, bit: int) -> bool:
+    """Whether the commit's parent holds the insertion."""
+    return run.ins == BASE or bool(bit and run.ins_in >> (bit - 1) & 1)
+
+
+def _dropped_before(run: Run, bit: int) -> bool:
+    """Whether the commit's parent holds the deletion."""
+    return bool(bit and run.gone_in >> (bit - 1) & 1)
+
+
 def _stood(run: Run, bit: int) -> bool:
     """Whether the commit's parent shows these lines."""
-    if bit == 0:
-        return run.ins == BASE
-    return bool(run.ins_in >> (bit - 1) & 1) and not run.gone_in >> (bit - 1) & 1
+    return _held_before(run, bit) and not _dropped_before(run, bit)
 
 
 def _held(run: Run, one: int, gone: bool) -> Run:
@@ -72,12 +78,35 @@ def _held(run: Run, one: int, gone: bool) -> Run:
     return run._replace(ins_in=run.ins_in | one, gone_in=run.gone_in | one if gone else run.gone_in)
 
 
-def _as_before(run: Run, bit: int) -> Run:
-    """The run with the bits it has in the parent commit: for a commit that leaves the file as it was."""
-    if bit == 0:
-        return run
-    held, gone = run.ins_in >> (bit - 1) & 1, run.gone_in >> (bit - 1) & 1
-    return run._replace(ins_in=run.ins_in | held << bit, gone_in=run.gone_in | gone << bit)
+def _whole_owners(weave: Weave, blob: bytes, bit: int) -> frozenset[str | None] | None:
+    """The owners (layers) all of whose edits, put on the parent, make the blob; None: it is not that simple.
+
+    Everyone's is a commit of all that is on disk, nobody's one that leaves the file as it was.
+    """
+    new: set[str | None] = set()
+    for run in weave.runs:
+        if not is_ghost(run):
+            new |= set() if _held_before(run, bit) else {layer(run.ins)}
+            new |= set() if _dropped_before(run, bit) else {layer(run.gone)}
+    names = sorted(filter(None, new))
+    sizes = range(len(names) if len(names) <= OWNERS else 2)
+    for owners in (names, *(some for size in sizes for some in combinations(names, size))):
+        if join_runs([run.lines for run in weave.runs if _shown_with(run, owners, bit)]) == blob:
+            return frozenset(owners)
+    return None
+
+
+def _held_of(run: Run, owners: Container[str | None], bit: int) -> Run:
+    """The run in a commit that adds to its parent all edits of some owners."""
+    inserted = _held_before(run, bit) or layer(run.ins) in owners
+    return _held(run, 1 << bit, not _shown_with(run, owners, bit)) if inserted else run
+
+
+def _shown_with(run: Run, owners: Container[str | None], bit: int) -> bool:
+    """Whether the commit's parent with all edits of some owners shows these lines."""
+    if _dropped_before(run, bit) or (run.gone is not None and layer(run.gone) in owners):
+        return False
+    return _held_before(run, bit) or layer(run.ins) in owners
 
 
 def _aligned(weave: Weave, blob: bytes, bit: int, diff: Diff) -> list[_Spot]:
@@ -90,9 +119,7 @@ def _aligned(weave: Weave, blob: bytes, bit: int, diff: Diff) -> list[_Spot]:
     def known(run: Run) -> bool:
         return run.gone is None or _stood(run, bit)
 
-    old = marked_text(line for run in weave.runs if known(run) for line in run.lines)
-    hunks, first, _ = hunks_of(old, marked_text(split_lines(blob)), diff)
-    cut = cut_zones(weave.runs, hunks, first, split_lines(blob)[first:], known)
+    cut, _ = zones_of(weave.runs, blob, diff, known)
     spots: list[_Spot] = []
     for number, kept in enumerate(cut.kept):
         spots += [_Spot(run, known(run)) for run in kept]
@@ -129,9 +156,7 @@ def _whole_edits(spots: Sequence[_Spot], bit: int) -> list[_Spot]:
             continue
         text = [line for part in row if part.run is None or part.shown for line in _lines(part)]
         for state in (lambda run: _stood(run, bit), is_live):
-            if row and text == [
-                line for part in row if part.run and state(part.run) for line in part.run.lines
-            ]:
+            if row and text == [line for part in row if part.run and state(part.run) for line in part.run.lines]:
                 row = [_Spot(part.run, state(part.run)) for part in row if part.run]
                 break
         out += row if spot is None else [*row, spot]
@@ -191,9 +216,7 @@ def _zones(rows: Sequence[Sequence[_Spot]], bit: int) -> tuple[list[Zone], list[
     return zones, places
 
 
-def _placed(
-    row: Sequence[_Spot], decided: tuple[Zone, tuple[Verdict, ...]] | None, bit: int
-) -> Iterable[Run]:
+def _placed(row: Sequence[_Spot], decided: tuple[Zone, tuple[Verdict, ...]] | None, bit: int) -> Iterable[Run]:
     """The runs of a row with the commit's own edit, if it has one there."""
     if decided is None:
         yield from (spot.run for spot in row if spot.run)
@@ -209,8 +232,7 @@ def _edited(zone: Zone, owner: str, one: int) -> Iterable[Run]:
     if last < 0:
         last = max((i for i, piece in enumerate(zone.pieces) if piece.stood), default=len(zone.pieces) - 1)
     pieces = [
-        run._replace(gone=owner, ins_in=run.ins_in | one, gone_in=one) if hit else run
-        for run, hit, _ in zone.pieces
+        run._replace(gone=owner, ins_in=run.ins_in | one, gone_in=one) if hit else run for run, hit, _ in zone.pieces
     ]
     added = [Run(owner, None, one, 0, zone.new)] if zone.new else []
     return [*pieces[: last + 1], *added, *pieces[last + 1 :]]
@@ -226,7 +248,7 @@ def _with_bits(spots: Sequence[_Spot], number: int, bit: int) -> _Spot:
         return spot._replace(run=run._replace(ins_in=run.ins_in | one))
     if run.gone is None or is_ghost(run):
         return spot
-    if _stood(run, bit) or (bit and run.gone_in >> (bit - 1) & 1) or not _visibly_missing(spots, number):
+    if _held_before(run, bit) or not _visibly_missing(spots, number):
         return spot._replace(run=_held(run, one, gone=True))
     return spot
 

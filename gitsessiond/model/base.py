@@ -23,12 +23,11 @@ from gitsessiond.model.weave import (
     live,
     owners_of,
     remap_bits,
-    split_lines,
     version,
     weave_from,
     weave_of,
 )
-from gitsessiond.model.zones import cut_zones, hunks_of, marked_text
+from gitsessiond.model.zones import zones_of
 
 
 class Contested(NamedTuple):
@@ -83,10 +82,7 @@ def move_base(
 
 def _regions(weave: Weave, new_base: bytes, diff: Diff) -> Iterable[_Part]:
     """The weave cut at every base line that neither the new base nor an edit changes."""
-    old = marked_text(line for run in weave.runs if run.ins == BASE for line in run.lines)
-    lines = split_lines(new_base)
-    hunks, first, _ = hunks_of(old, marked_text(lines), diff)
-    cut = cut_zones(weave.runs, hunks, first, lines[first:], lambda run: run.ins == BASE)
+    cut, _ = zones_of(weave.runs, new_base, diff, lambda run: run.ins == BASE)
     runs: list[Run] = []  # of the region that is being collected
     base: list[bytes] = []
     changed = False

@@ -17,7 +17,7 @@ from gitsessiond.model.weave import (
     live,
     weave_from,
 )
-from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, hunks_of, matches
+from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, matches, zones_of
 
 __all__ = ["Decided", "PlacedSave", "Rules", "apply_verdicts", "place_save", "zone_parts"]
 
@@ -45,11 +45,9 @@ def place_save(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:
 
     The live text of the result is ``new``, byte for byte.
     """
-    old = live(weave)
-    if new == old:
+    cut, hunks = zones_of(weave.runs, new, rules.diff)
+    if not hunks:
         return PlacedSave(weave, ())
-    hunks, first, lines = hunks_of(old, new, rules.diff)
-    cut = cut_zones(weave.runs, hunks, first, lines)
     if rules.claim is None and (found := rules.earlier(new)) is not None and live(found) == new:
         edges = hard_edges(found).keys() - hard_edges(weave).keys()
         if not any(rules.needs(q, p) for p, q in edges):
@@ -62,10 +60,9 @@ def place_save(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:
 
 def save_as(weave: Weave, new: bytes, owner: str, diff: Diff) -> Weave:
     """Put a save into the weave as one owner's, without asking the rules."""
-    old = live(weave)
-    if new == old:
+    cut, hunks = zones_of(weave.runs, new, diff)
+    if not hunks:
         return weave
-    cut = cut_zones(weave.runs, *hunks_of(old, new, diff))
     after = apply_verdicts(cut, [(Verdict(owner, "claim"),)] * len(cut.zones), diff)
     assert live(after) == new, "a save must leave exactly the text it brought"
     return after
@@ -92,9 +89,7 @@ def zone_parts(zone: Zone, count: int) -> list[Zone]:
         pieces.append(piece)
         if piece.hit:
             size = len(piece.run.lines)
-            parts.append(
-                Zone(zone.left, zone.right, tuple(pieces), zone.new[done : done + size], zone.at + done)
-            )
+            parts.append(Zone(zone.left, zone.right, tuple(pieces), zone.new[done : done + size], zone.at + done))
             pieces, done = [], done + size
     parts[-1] = parts[-1]._replace(pieces=(*parts[-1].pieces, *pieces))
     return parts
@@ -181,10 +176,8 @@ def _returned(zones: Sequence[Zone], found: Weave, hunks: Sequence[Hunk]) -> tup
     """The edits of a save that brought an earlier record back: whose marks there came or went."""
     inverse = [Hunk(hunk.new_from, hunk.new_to, hunk.old_from, hunk.old_to) for hunk in hunks]
     edits: list[Decided] = []
-    for zone, then in zip(zones, cut_zones(found.runs, inverse, 0, ()).zones, strict=True):
-        owners = [run.ins for run in zone.hits + then.hits] + [
-            run.gone for run in zone.gap + then.gap if run.gone
-        ]
+    for zone, then in zip(zones, cut_zones(found.runs, inverse).zones, strict=True):
+        owners = [run.ins for run in zone.hits + then.hits] + [run.gone for run in zone.gap + then.gap if run.gone]
         owner = next((owner for owner in owners if owner != BASE), BASE)
         edits.append(Decided(zone.lines, owner, "returned"))
     return tuple(edits)

@@ -76,7 +76,7 @@ def join_lines(lines: Iterable[bytes]) -> bytes:
     return b"".join([line if line.endswith(b"\n") else line + b"\n" for line in parts[:-1]] + parts[-1:])
 
 
-def _join_runs(rows: list[tuple[bytes, ...]]) -> bytes:
+def join_runs(rows: list[tuple[bytes, ...]]) -> bytes:
     """:func:`join_lines` for whole runs: only the last line of a run needs a look."""
     out: list[bytes] = []
     for lines in rows:
@@ -123,7 +123,7 @@ def weave_of(base: bytes, owner: str = BASE, ins_in: int = EVERY_COMMIT) -> Weav
 
 def live(weave: Weave) -> bytes:
     """The file as it is on disk."""
-    return _join_runs([run.lines for run in weave.runs if run.gone is None])
+    return join_runs([run.lines for run in weave.runs if run.gone is None])
 
 
 def _inside(weave: Weave, owners: Container[str]) -> set[str]:
@@ -135,7 +135,7 @@ def _inside(weave: Weave, owners: Container[str]) -> set[str]:
 def version(weave: Weave, owners: Container[str]) -> bytes:
     """The file with the edits of these owners only; :data:`UNASSIGNED` stands for every ``~`` label."""
     inside = _inside(weave, owners)
-    return _join_runs([run.lines for run in weave.runs if run.ins in inside and run.gone not in inside])
+    return join_runs([run.lines for run in weave.runs if run.ins in inside and run.gone not in inside])
 
 
 def version_at(weave: Weave, owners: Container[str], bit: int) -> bytes:
@@ -241,9 +241,7 @@ def edit_rows(weave: Weave, tip_bit: int | None) -> list[Row]:
     def close(keep: Container[tuple[str, bool]]) -> None:
         for key in [key for key in rows if key not in keep]:
             marks = tuple(rows.pop(key))
-            shown = sum(
-                len(weave.runs[i].lines) for i, added in marks if added and weave.runs[i].gone is None
-            )
+            shown = sum(len(weave.runs[i].lines) for i, added in marks if added and weave.runs[i].gone is None)
             added = sum(len(weave.runs[i].lines) for i, added in marks if added)
             deleted = sum(len(weave.runs[i].lines) for i, added in marks if not added)
             lines = (first[marks[0][0]], first[marks[0][0]] + shown - 1)
@@ -288,9 +286,7 @@ def remap_bits(weave: Weave, mapping: Mapping[int, int]) -> Weave:
             return mask
         return sum(1 << new for old, new in mapping.items() if mask >> old & 1)
 
-    return weave_from(
-        run._replace(ins_in=moved(run.ins_in), gone_in=moved(run.gone_in)) for run in weave.runs
-    )
+    return weave_from(run._replace(ins_in=moved(run.ins_in), gone_in=moved(run.gone_in)) for run in weave.runs)
 
 
 def drop_ghosts(weave: Weave) -> Weave:

@@ -7,10 +7,11 @@ overlap, so they can be judged on the weave as it was and changed one by one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from gitsessiond.model.values import Diff, Hunk
-from gitsessiond.model.weave import Run, split_lines
+from gitsessiond.model.weave import Run, join_lines, split_lines
 
 NO_NEWLINE = b"\0\\ No newline at end of file\n"  # git's words, after a byte that no text holds
 
@@ -96,20 +97,24 @@ def common_tail(old: bytes, new: bytes, head: int) -> int:
 
 
 def hunks_of(old: bytes, new: bytes, diff: Diff) -> tuple[list[Hunk], int, list[bytes]]:
-    """The hunks of two texts, and the new lines they name: number of the first of these lines, and the lines.
+    """The hunks of two texts, and the new lines from the first to the last hunk with the first one's number.
 
-    Equal lines at both ends are cut off first, so that a small save of a large file costs little.
+    Equal lines at both ends are cut off first: a small save of a large file must cost little.
     """
     head = common_head(old, new)
     tail = common_tail(old, new, head)
     before, after = old[head : len(old) - tail], new[head : len(new) - tail]
     first = new.count(b"\n", 0, head)
-    lines = split_lines(after)
-    if not before or not after:
-        hunks = [Hunk(0, before.count(b"\n") + (before[-1:] not in (b"", b"\n")), 0, len(lines))]
-    else:
+    if before and after:
         hunks = diff(before, after)
-    return [Hunk(*(number + first for number in hunk)) for hunk in hunks], first, lines
+    else:
+        hunks = [Hunk(0, _count(before), 0, _count(after))] if before or after else []
+    return [Hunk(*(number + first for number in hunk)) for hunk in hunks], first, split_lines(after)
+
+
+def _count(text: bytes) -> int:
+    """How many lines a text has."""
+    return text.count(b"\n") + (text[-1:] not in (b"", b"\n"))
 
 
 def is_live(run: Run) -> bool:
@@ -117,16 +122,31 @@ def is_live(run: Run) -> bool:
     return run.gone is None
 
 
+def zones_of(
+    runs: Sequence[Run], new: bytes, diff: Diff, shown: Callable[[Run], bool] = is_live
+) -> tuple[Cut, list[Hunk]]:
+    """A weave cut where a text differs from the one its ``shown`` runs make; and the hunks."""
+    rows = [run.lines for run in runs if shown(run)]
+    if all(row[-1].endswith(b"\n") for row in rows[:-1]):
+        hunks, first, lines = hunks_of(b"".join(chain.from_iterable(rows)), new, diff)
+    elif join_lines(chain.from_iterable(rows)) == new:
+        hunks, first, lines = [], 0, []
+    else:
+        first, lines = 0, split_lines(new)
+        hunks, _, _ = hunks_of(marked_text(chain.from_iterable(rows)), marked_text(lines), diff)
+    return cut_zones(runs, hunks, lines, first, shown), hunks
+
+
 def cut_zones(
     runs: Sequence[Run],
     hunks: Sequence[Hunk],
-    first: int,
-    lines: Sequence[bytes],
+    lines: Sequence[bytes] = (),
+    first: int = 0,
     shown: Callable[[Run], bool] = is_live,
 ) -> Cut:
-    """Cut a weave at the hunks of a text of it: what the ``shown`` runs make, the live text if not told.
+    """Cut a weave at the hunks between the text its ``shown`` runs make and a new one.
 
-    ``lines`` are the new text's from number ``first`` on.
+    ``lines`` are the new one's from number ``first`` on; without them the zones have no new lines.
     """
     kept: list[list[Run]] = [[]]
     pieces: list[list[Piece]] = [[] for _ in hunks]
@@ -145,9 +165,7 @@ def cut_zones(
         left = run
         while left.lines:
             if nth == len(hunks) or at < hunks[nth].old_from:
-                take = (
-                    len(left.lines) if nth == len(hunks) else min(len(left.lines), hunks[nth].old_from - at)
-                )
+                take = len(left.lines) if nth == len(hunks) else min(len(left.lines), hunks[nth].old_from - at)
                 kept[-1].append(_part(left, 0, take))
             elif at < hunks[nth].old_to:
                 take = min(len(left.lines), hunks[nth].old_to - at)
