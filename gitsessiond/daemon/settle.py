@@ -1,0 +1,168 @@
+"""When names are quiet (docs/protocol.md, "Between front and recorder"). Pure: time is passed in, in seconds.
+
+1. A known name that was closed after writing, or moved into place: at once.
+2. A name nobody knew, a name that went, one whose mode changed, a directory that went: :data:`WAIT` later.
+3. A backup in the making (``f`` renamed to ``f~``, then ``f`` written anew): ``f~`` waits until ``f`` was closed.
+4. What came and went meanwhile never was: it rides along with the next batch, and causes none.
+
+Names taken together are one batch, and one step of the history.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gitsessiond.daemon.mailbox import Notice
+
+WAIT = 0.05
+TOGETHER = 0.005  # names due within this time of each other go together
+LONGEST_HOLD = 2.0  # a writer that does not close its file keeps a backup's name back for no longer
+MOST_PASSING = 1000
+
+
+class Known:
+    """Names that a batch has told of, or that a listing found: by their hashes, for all worktrees together.
+
+    A name known by mistake goes at once instead of a moment later; no more depends on it.
+    """
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+
+    def add(self, path: bytes) -> None:
+        """Know a name; may be called from the watch's thread."""
+        self._hashes.add(hash(path))
+
+    def forget(self, path: bytes) -> None:
+        """Know it no longer."""
+        self._hashes.discard(hash(path))
+
+    def __contains__(self, path: bytes) -> bool:
+        return hash(path) in self._hashes
+
+
+class Waiting(NamedTuple):
+    """A name that is not quiet yet."""
+
+    due: float
+    gone: bool = False
+    finished: bool = True  # False: it appeared, and may be open for writing
+    behind: bytes | None = None  # the name whose backup this may be
+
+
+class Settled(NamedTuple):
+    """What goes to the recorder as one batch. ``git``: git did something in that worktree."""
+
+    paths: tuple[bytes, ...]
+    git: bool = False
+
+
+class Settling:
+    """The names of one worktree that are on their way."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._ready: dict[bytes, None] = {}
+        self._waiting: dict[bytes, Waiting] = {}
+        self._writing: dict[bytes, float] = {}  # known names that are being written anew, since when
+        self._passing: dict[bytes, None] = {}
+        self._ring_due: float | None = None
+
+    def saw(self, notice: Notice, now: float) -> None:
+        """Take one notice of this worktree in."""
+        path = notice.path
+        match notice.what:
+            case "closed":
+                self._closed(path, now, None)
+            case "moved_in":
+                self._closed(path, now, notice.other or None)
+            case "created":
+                self._created(path, now)
+            case "gone":
+                self._gone(path, now)
+            case "attrib" | "dir":
+                if path not in self._ready:
+                    self._waiting.setdefault(path, Waiting(now + WAIT))
+            case "rang":
+                self._ring_due = self._ring_due or now + WAIT
+
+    def _closed(self, path: bytes, now: float, source: bytes | None) -> None:
+        """Its content is whole."""
+        self._writing.pop(path, None)
+        for name, waiting in self._waiting.items():
+            if waiting.behind == path:
+                self._waiting[name] = waiting._replace(due=now + WAIT, behind=None)
+        if path in self._known:
+            self._waiting.pop(path, None)
+            self._ready[path] = None
+            return
+        behind = source if source is not None and source in self._known else None
+        since = self._waiting.get(path)
+        due = since.due if since is not None and not since.gone else now + WAIT
+        self._waiting[path] = Waiting(due, behind=behind)
+
+    def _created(self, path: bytes, now: float) -> None:
+        """It is there; whether whole is not known."""
+        if path in self._ready:
+            return
+        if path in self._known:
+            self._writing[path] = now
+        since = self._waiting.get(path)
+        if since is None or since.gone:
+            self._waiting[path] = Waiting(since.due if since else now + WAIT, finished=False)
+
+    def _gone(self, path: bytes, now: float) -> None:
+        """It is not there any more."""
+        self._writing.pop(path, None)
+        self._ready.pop(path, None)
+        since = self._waiting.get(path)
+        if since is not None and not since.gone and path not in self._known:
+            del self._waiting[path]
+            self._passing[path] = None
+        else:
+            self._waiting[path] = Waiting(since.due if since else now + WAIT, gone=True)
+
+    def next_due(self, now: float) -> float | None:
+        """When :meth:`take` will have something; None: never, as things are."""
+        times = [self._due(waiting, now) for waiting in self._waiting.values()]
+        if self._ring_due is not None:
+            times.append(self._ring_due)
+        if self._ready or len(self._passing) > MOST_PASSING:
+            times.append(now)
+        return min(times, default=None)
+
+    def _due(self, waiting: Waiting, now: float) -> float:
+        """When a name goes, as things are: a backup's waits for the file it is of."""
+        since = self._writing.get(waiting.behind) if waiting.behind is not None else None
+        if since is None or waiting.due > now:
+            return waiting.due
+        return max(waiting.due, since + LONGEST_HOLD)
+
+    def take(self, now: float) -> Settled | None:
+        """The names that are quiet now, or None."""
+        due = self.next_due(now)
+        if due is None or due > now:
+            return None
+        quiet = [path for path, one in self._waiting.items() if self._due(one, now) <= now + TOGETHER]
+        return self._settled(quiet, git=self._ring_due is not None and self._ring_due <= now + TOGETHER)
+
+    def flush(self) -> Settled | None:
+        """All names, quiet or not: a command is about to ask."""
+        if not (self._ready or self._waiting or self._passing or self._ring_due is not None):
+            return None
+        return self._settled(list(self._waiting), git=self._ring_due is not None)
+
+    def _settled(self, quiet: list[bytes], *, git: bool) -> Settled:
+        """Hand these names and all that are ready out."""
+        for path in quiet:
+            waiting = self._waiting.pop(path)
+            self._ready[path] = None
+            if waiting.gone:
+                self._known.forget(path)
+            elif waiting.finished:
+                self._known.add(path)
+        paths = (*self._ready, *(path for path in self._passing if path not in self._ready))
+        self._ready, self._passing = {}, {}
+        if git:
+            self._ring_due = None
+        return Settled(paths, git)

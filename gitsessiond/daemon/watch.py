@@ -1,0 +1,347 @@
+"""Watching worktrees: watchdog's seam with an emitter and an observer of ours, and polling where inotify will not do.
+
+Two threads. The emitter's only reads the kernel's queue, so that it keeps up with 300,000 events a second; the
+observer's turns records into events, follows directories as they come and go, and is the only one that changes what
+is watched. What it has to tell goes to front's mailbox.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers.api import BaseObserver, EventDispatcher, EventEmitter, EventQueue, ObservedWatch
+from watchdog.observers.polling import PollingObserverVFS
+
+from gitsessiond.daemon import inotify
+from gitsessiond.daemon.handlers import (
+    BranchesHandler,
+    CookieHandler,
+    GitDirHandler,
+    NestedHandler,
+    WorktreeHandler,
+)
+from gitsessiond.daemon.inotify import Inotify, Record, WatchLimitError, decode
+from gitsessiond.daemon.log import log, log_bug
+from gitsessiond.daemon.mailbox import Mailbox, Notice
+from gitsessiond.daemon.trees import Area, Trees
+from gitsessiond.wire.place import git_dir_of
+
+POLL_EVERY_S = 2.0
+MOST_UNREAD = 512  # reads of up to 256 KiB that wait to be decoded; beyond that they are dropped as the kernel would
+
+
+class RawRecords(FileSystemEvent):
+    """What one read of the descriptor gave, undecoded, as ``src_path``."""
+
+    event_type = "raw"
+
+
+class OverflowEvent(FileSystemEvent):
+    """Events were lost, before the kernel's queue or in ours."""
+
+    event_type = "overflow"
+
+
+class InotifyEmitter(EventEmitter):
+    """Reads; does nothing else."""
+
+    def __init__(
+        self,
+        event_queue: EventQueue,
+        watch: ObservedWatch,
+        *,
+        timeout: float = 1.0,
+        event_filter: list[type[FileSystemEvent]] | None = None,
+        source: Inotify,
+    ) -> None:
+        super().__init__(event_queue, watch, timeout=timeout, event_filter=event_filter)
+        self._source, self._full = source, False
+
+    def queue_events(self, timeout: float) -> None:
+        """Hand one read on. Blocks in the kernel, without waking up in between."""
+        raw = self._source.read()
+        if not raw:
+            return
+        if self._event_queue.qsize() > MOST_UNREAD:
+            if not self._full:
+                self.queue_event(OverflowEvent(b""))
+            self._full = True
+            return
+        self._full = False
+        self.queue_event(RawRecords(raw))
+
+    def on_thread_stop(self) -> None:
+        """End the read."""
+        self._source.stop()
+
+
+class InotifyObserver(BaseObserver):
+    """Decodes records and calls the handlers of the areas they happened in."""
+
+    def __init__(self, source: Inotify, on_overflow: Callable[[], None]) -> None:
+        super().__init__(InotifyEmitter, source=source)
+        self.trees = Trees(source)
+        self.reads = 0  # read chunks worked off; a barrier sees by it that things move
+        self._on_overflow = on_overflow
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Have work done by the thread that owns the trees, after all that was read so far."""
+        self.event_queue.put((work, None))
+
+    def dispatch_events(self, event_queue: EventQueue) -> None:
+        """Work one entry of the queue off."""
+        entry: Any = event_queue.get(block=True)
+        if entry is EventDispatcher.stop_event:
+            return
+        event, _ = entry
+        try:
+            if isinstance(event, OverflowEvent):
+                self._on_overflow()
+            elif isinstance(event, RawRecords):
+                self._dispatch(bytes(event.src_path))  # type: ignore[arg-type]
+            else:
+                event()
+        except Exception as exc:  # this thread must not end: nothing would be seen any more, and nobody told
+            log_bug("the watch", exc)
+            self._on_overflow()
+        self.reads += 1
+
+    def _dispatch(self, raw: bytes) -> None:
+        """One read's records, to the handlers."""
+        for area, event in self.trees.apply(self._kept(raw)):
+            area.handler.dispatch(event)
+
+    def _kept(self, raw: bytes) -> Iterator[Record]:
+        """The records about directories; the one about a full queue is told at once."""
+        for record in decode(raw):
+            if record.mask & inotify.OVERFLOW:
+                self._on_overflow()
+            else:
+                yield record
+
+
+class Watch:
+    """What front asks to be watched. Every method returns at once; answers are notices.
+
+    ``listed`` is called, in the observer's thread, with each file that is there when a directory is first listed.
+    ``poll``: do not even try inotify.
+    """
+
+    def __init__(
+        self, common_dir: str, cookies: str, box: Mailbox, listed: Callable[[bytes], None], *, poll: bool
+    ) -> None:
+        self._box, self._listed = box, listed
+        self._common_dir, self._cookies = os.fsencode(common_dir), cookies
+        self._areas: dict[str, list[Area]] = {}  # the first one is the worktree's tree, the others are doorbells
+        self._nested: dict[tuple[str, bytes], list[Area]] = {}
+        self._polling: PollingObserverVFS | None = None
+        self._polled: dict[str, ObservedWatch] = {}
+        self._observer: InotifyObserver | None = None
+        self._source: Inotify | None = None
+        self.why_polling = "gitsession.watch = poll" if poll else ""
+        if not poll:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Open inotify and watch what belongs to no worktree; without it everything is polled."""
+        try:
+            self._source = Inotify()
+        except WatchLimitError as exc:
+            self.why_polling = str(exc)
+            log(f"polling: {exc}")
+            return
+        self._observer = InotifyObserver(self._source, lambda: self._box.post(Notice("overflow")))
+        self._observer.schedule(FileSystemEventHandler(), self._cookies)  # starts the one emitter
+        self._observer.start()
+        self._observer.do(self._watch_shared)
+
+    def _watch_shared(self) -> None:
+        """Cookies, branches and packed refs."""
+        post = self._box.post
+        self._add_areas(
+            [
+                Area(os.fsencode(self._cookies), CookieHandler(post), deep=False),
+                Area(self._common_dir, GitDirHandler(None, post), deep=False),
+                Area(self._common_dir + b"/refs/heads", BranchesHandler(post), deep=True),
+            ]
+        )
+
+    def _add_areas(self, areas: Iterable[Area]) -> None:
+        assert self._observer is not None
+        for area in areas:
+            self._observer.trees.add(area)
+
+    @property
+    def can_cookie(self) -> bool:
+        """Whether a cookie's event will come."""
+        return self._observer is not None
+
+    @property
+    def progress(self) -> int:
+        """Grows while events are worked off."""
+        return self._observer.reads if self._observer else 0
+
+    def count(self) -> int:
+        """How many directories are watched."""
+        return len(self._observer.trees) if self._observer else 0
+
+    def is_polled(self, worktree: str) -> bool:
+        """Whether a worktree's events may come late."""
+        return worktree in self._polled
+
+    def describe(self) -> str:
+        """The kind of watching, for the panel."""
+        if not self._observer or self._polled:
+            return f"polling ({self.why_polling})"
+        return "inotify"
+
+    def add(self, worktree: str, git_dir: str, ignored: Iterable[bytes]) -> None:
+        """Watch a worktree; ``watched`` or ``limit`` is posted when that is done. Ignored ones: relative."""
+        if self._observer is None:
+            self._poll(worktree, ignored)
+            self._box.post(Notice("watched", worktree))
+            return
+        skipped = tuple(ignored)
+        self._observer.do(lambda: self._add(worktree, os.fsencode(git_dir), skipped))
+
+    def _add(self, worktree: str, git_dir: bytes, skipped: Iterable[bytes]) -> None:
+        """In the observer's thread: doorbells, then the tree."""
+        assert self._observer is not None
+        post = self._box.post
+        tree = Area(
+            os.fsencode(worktree),
+            WorktreeHandler(worktree, post),
+            deep=True,
+            skipped=skipped,
+            on_listed=self._listed,
+            on_nested=lambda path: self._add_nested(worktree, path),
+        )
+        bell = GitDirHandler(worktree, post)
+        bells = [Area(git_dir, bell, deep=False), Area(git_dir + b"/logs", bell, deep=False)]
+        self._areas[worktree] = [tree, *bells]
+        try:
+            self._add_areas([*bells, tree])
+        except WatchLimitError as exc:
+            post(Notice("limit", worktree, str(exc).encode()))
+        else:
+            post(Notice("watched", worktree))
+
+    def _add_nested(self, worktree: str, path: bytes) -> None:
+        """In the observer's thread: watch for a nested repository's HEAD, and for its end."""
+        self._drop_nested(worktree, path)
+        top = os.fsencode(worktree) + b"/" + path
+        found = git_dir_of(os.fsdecode(top))
+        handler = NestedHandler(
+            top,
+            look=lambda: self._box.post(Notice("created", worktree, path)),
+            again=None if found else lambda: self._add_nested(worktree, path),
+            end=lambda: self._end_nested(worktree, path),
+        )
+        git_dir = os.fsencode(found) if found else top + b"/.git"
+        areas = [
+            Area(top, handler, deep=False),
+            Area(git_dir, handler, deep=False),
+            Area(git_dir + b"/logs", handler, deep=False),
+            Area(git_dir + b"/refs/heads", handler, deep=True),
+        ]
+        self._nested[worktree, path] = areas
+        self._add_areas(areas)
+        self._box.post(Notice("created", worktree, path))
+
+    def _drop_nested(self, worktree: str, path: bytes) -> None:
+        """Forget a nested repository's watches."""
+        assert self._observer is not None
+        for area in self._nested.pop((worktree, path), []):
+            self._observer.trees.drop(area)
+
+    def _end_nested(self, worktree: str, path: bytes) -> None:
+        """Its ``.git`` is gone: the files below, if there are any, are the worktree's."""
+        assert self._observer is not None
+        self._drop_nested(worktree, path)
+        self._box.post(Notice("dir", worktree, path + b"/"))
+        areas = self._areas.get(worktree)
+        if areas and path.rpartition(b"/")[0] in areas[0].dirs:
+            for file in self._observer.trees.add(areas[0], path):
+                self._box.post(Notice("created", worktree, file))
+
+    def set_ignored(self, worktree: str, ignored: Iterable[bytes]) -> None:
+        """The whole list of directories that need no watch; what is no longer in it is watched, and hinted at."""
+        if self._observer is not None:
+            wanted = set(ignored)
+            self._observer.do(lambda: self._set_ignored(worktree, wanted))
+
+    def _set_ignored(self, worktree: str, wanted: set[bytes]) -> None:
+        assert self._observer is not None
+        areas = self._areas.get(worktree)
+        if not areas:
+            return
+        tree, trees = areas[0], self._observer.trees
+        former, tree.skipped = tree.skipped, wanted
+        for path in wanted - former:
+            trees.drop(tree, path)
+        for path in former - wanted:
+            above = path.rpartition(b"/")[0]
+            if above in tree.dirs:
+                for file in trees.add(tree, path):
+                    self._box.post(Notice("created", worktree, file))
+
+    def prune(self, worktree: str, paths: Iterable[bytes]) -> None:
+        """Stop watching these ignored directories."""
+        if self._observer is not None:
+            gone = set(paths)
+            self._observer.do(lambda: self._prune(worktree, gone))
+
+    def _prune(self, worktree: str, paths: set[bytes]) -> None:
+        assert self._observer is not None
+        areas = self._areas.get(worktree)
+        if areas:
+            areas[0].skipped |= paths
+            for path in paths:
+                self._observer.trees.drop(areas[0], path)
+
+    def remove(self, worktree: str) -> None:
+        """Stop watching a worktree."""
+        if self._polling is not None and worktree in self._polled:
+            self._polling.unschedule(self._polled.pop(worktree))
+        if self._observer is not None:
+            self._observer.do(lambda: self._remove(worktree))
+
+    def _remove(self, worktree: str) -> None:
+        assert self._observer is not None
+        for key in [key for key in self._nested if key[0] == worktree]:
+            self._drop_nested(*key)
+        for area in self._areas.pop(worktree, []):
+            self._observer.trees.drop(area)
+
+    def poll_instead(self, worktree: str, ignored: Iterable[bytes], why: str) -> None:
+        """Give a worktree's watches back and poll it."""
+        self.why_polling = why
+        self.remove(worktree)
+        self._poll(worktree, ignored)
+
+    def _poll(self, worktree: str, ignored: Iterable[bytes]) -> None:
+        """Look at a worktree every few seconds, as watchdog's PollingObserver does."""
+        if self._polling is None:
+            self._polling = PollingObserverVFS(os.lstat, listing_without_git, polling_interval=POLL_EVERY_S)
+            self._polling.start()
+        handler = WorktreeHandler(worktree, self._box.post)
+        self._polled[worktree] = self._polling.schedule(handler, worktree, recursive=True)
+
+    def close(self) -> None:
+        """End the threads and give the descriptors back."""
+        if self._polling is not None:
+            self._polling.stop()
+            self._polling.join()
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+        if self._source is not None:
+            self._source.close()
+
+
+def listing_without_git(path: str | None) -> Iterator[os.DirEntry[str]]:
+    """The names of a directory that polling goes through."""
+    return (entry for entry in os.scandir(path) if entry.name != ".git")

@@ -1,0 +1,203 @@
+"""The client of one repository's daemon: connect, start it if need be, ask, listen.
+
+Free of click, pydantic, dataclasses and asyncio: the shortest commands wait for its import.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gitsessiond.model.errors import BadRequest, Unreachable, error_from
+from gitsessiond.wire.frames import Decoder, encode
+from gitsessiond.wire.place import Place, find_place, read_pointer, refuse_stranger
+from gitsessiond.wire.requests import request, who_asks
+from gitsessiond.wire.starting import StartLock, may_stay, start_daemon, start_once
+
+SILENCE_S = 10.0  # how long a daemon may say nothing before it is asked whether it lives
+PONG_S = 10.0
+
+Message = dict[str, Any]
+
+
+class Client:
+    """Asks the daemon of the repository around a directory.
+
+    ``session``: named by ``-s``. ``autostart``: whether a daemon, or under ``CI=true`` and
+    ``GITSESSION_DAEMON=never`` a process for the one request, may be started.
+    """
+
+    def __init__(self, cwd: str, session: str | None = None, autostart: bool = True) -> None:
+        self._cwd, self._session, self._autostart = cwd, session, autostart
+
+    def call(self, verb: str, args: Mapping[str, Any]) -> Message:
+        """Ask one thing and return the reply's ``ok``.
+
+        Raises:
+            GitSessionError: the error of the reply, as the child its code names.
+            Unreachable: no daemon answers.
+        """
+        reply = self._ask(verb, args)
+        if reply.get("error", {}).get("again"):  # that daemon is leaving; the next one is at work
+            reply = self._ask(verb, args)
+        return self._ok(reply)
+
+    def events(self, since: int | None, follow: bool) -> Iterator[Message]:
+        """Events after ``since``; with ``follow`` until the daemon ends or the caller stops."""
+        with self._connect("events") as connection:
+            talk = Talk(connection)
+            talk.send(request("events", {"since": since, "follow": follow}, self._who()))
+            yield from self._ok(talk.receive(self._check_alive))["events"]
+            while follow:
+                event = talk.next(None)
+                if event is None:
+                    return
+                yield event
+
+    def log_path(self) -> str:
+        """The daemon's log, whether or not it runs or ever ran."""
+        return find_place(self._cwd).log
+
+    def _ask(self, verb: str, args: Mapping[str, Any]) -> Message:
+        """One request over a connection of its own."""
+        with self._connect(verb) as connection:
+            talk = Talk(connection)
+            talk.send(request(verb, args, self._who()))
+            return talk.receive(self._check_alive)
+
+    def _who(self) -> Message:
+        return who_asks(self._cwd, self._session, os.environ)
+
+    def _ok(self, reply: Message) -> Message:
+        """The good part of a reply, or its error raised."""
+        if "error" in reply:
+            raise error_from(reply["error"])
+        ok = reply.get("ok")
+        if not isinstance(ok, dict):
+            raise Unreachable("the daemon gave an answer without content", hint="git session daemon stop")
+        return ok
+
+    def _connect(self, verb: str) -> socket.socket:
+        """A connection to whoever will answer.
+
+        Raises:
+            Unreachable: nobody, and none may be started.
+            GitSessionError: why a daemon will not start.
+        """
+        place = find_place(self._cwd)
+        found = dial(place)
+        if found is not None:
+            return found
+        if not self._autostart:
+            raise Unreachable("the daemon is not running", hint="git session daemon start")
+        if not may_stay(os.environ) and verb != "daemon.status":  # `daemon start` is no start by itself
+            return start_once(place, self._cwd)
+        with StartLock(place):
+            found = dial(place)
+            if found is None:
+                start_daemon(place, self._cwd)
+                found = dial(place)
+        if found is None:
+            raise Unreachable("the daemon started but does not answer", hint="git session daemon logs")
+        return found
+
+    def _check_alive(self) -> None:
+        """Ask a silent daemon whether it lives; one that works on something long does.
+
+        Raises:
+            Unreachable: it does not.
+        """
+        try:
+            connection = dial(find_place(self._cwd))
+            if connection is None:
+                return  # a one-shot process, or a daemon on its way out: the end of the stream will tell
+            with connection:
+                connection.settimeout(PONG_S)
+                talk = Talk(connection)
+                talk.send(request("ping", {}, {}))
+                talk.next(PONG_S)
+        except TimeoutError:
+            raise Unreachable("the daemon does not answer", hint="git session daemon logs") from None
+
+
+class Talk:
+    """Frames on one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection, self._decoder = connection, Decoder()
+        self._waiting: list[Message | BadRequest] = []
+
+    def send(self, message: Message) -> None:
+        """Send one frame.
+
+        Raises:
+            Unreachable: the other end is gone.
+        """
+        try:
+            self._connection.sendall(encode(message))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it may have answered before it went; the reader finds out
+
+    def receive(self, when_silent: Any) -> Message:
+        """The next frame; ``when_silent`` is called after each :data:`SILENCE_S` without one.
+
+        Raises:
+            Unreachable: the connection ended first.
+        """
+        while True:
+            try:
+                message = self.next(SILENCE_S)
+            except TimeoutError:
+                when_silent()
+                continue
+            if message is None:
+                raise Unreachable("the daemon ended before it answered", hint="run the command again")
+            return message
+
+    def next(self, within: float | None) -> Message | None:
+        """The next frame, None at the end of the stream.
+
+        Raises:
+            TimeoutError: nothing came within so many seconds.
+            BadRequest: the daemon sent no frame.
+        """
+        self._connection.settimeout(within)
+        while not self._waiting:
+            try:
+                data = self._connection.recv(1 << 16)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self._waiting = self._decoder.feed(data)
+        message = self._waiting.pop(0)
+        if isinstance(message, BadRequest):
+            raise message
+        return message
+
+
+def dial(place: Place) -> socket.socket | None:
+    """A connection to the daemon that runs; None: none does.
+
+    Raises:
+        Unreachable: the socket is another user's.
+    """
+    path = read_pointer(place)
+    if path is None:
+        return None
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+        refuse_stranger(connection)
+    except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+        connection.close()
+        return None
+    except OSError as exc:
+        connection.close()
+        raise Unreachable(f"{path}: {exc.strerror}", hint="git session daemon start") from exc
+    except Unreachable:
+        connection.close()
+        raise
+    return connection

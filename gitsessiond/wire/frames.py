@@ -1,0 +1,96 @@
+"""Frames: one JSON object a line (docs/protocol.md, "Frames"). Bytes in, values out; no socket here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gitsessiond.model.errors import BadRequest
+
+LIMIT = 64 << 20  # bytes of one frame with its newline
+HINT = "see docs/protocol.md"
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One frame: ASCII (a stray byte of a text, a lone surrogate in memory, travels as ``\\udcXX``).
+
+    Raises:
+        BadRequest: it is longer than :data:`LIMIT`.
+    """
+    frame = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    if len(frame) > LIMIT:
+        raise BadRequest(
+            f"a message of {len(frame):,} bytes is too long", hint=f"{LIMIT:,} bytes are the most"
+        )
+    return frame
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The object of one line.
+
+    Raises:
+        BadRequest: no JSON, or no object.
+    """
+    try:
+        found = json.loads(line, parse_constant=_no_constant)
+    except (
+        ValueError,
+        RecursionError,
+    ) as exc:  # no JSON, no UTF-8, a number of 5,000 digits; nested too deep
+        raise BadRequest(f"not a frame: {exc}", hint=HINT) from exc
+    if not isinstance(found, dict):
+        raise BadRequest("not a frame: an object is needed", hint=HINT)
+    return found
+
+
+def _no_constant(name: str) -> float:
+    """Refuse ``NaN`` and ``Infinity``, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is no JSON")
+
+
+class Decoder:
+    """Cuts a stream into frames. A bad line becomes an error in its place; the lines after it are unharmed."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []  # of the line that has no end yet
+        self._length = 0
+        self._skipping = False  # the rest of a line that was too long
+
+    def feed(self, data: bytes) -> list[dict[str, Any] | BadRequest]:
+        """The frames that are whole now. Empty lines are no frames."""
+        frames: list[dict[str, Any] | BadRequest] = []
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            line, skipped = self._close(end)
+            if skipped or not line.strip():
+                continue
+            frames.append(self._too_long() if len(line) >= self._limit else self._frame(line))
+        self._keep(rest)
+        if self._length >= self._limit and not self._skipping:
+            frames.append(self._too_long())
+            self._pieces, self._length, self._skipping = [], 0, True
+        return frames
+
+    def _close(self, end: bytes) -> tuple[bytes, bool]:
+        """The line that ends here, and whether its beginning was thrown away already."""
+        line, skipped = b"".join([*self._pieces, end]), self._skipping
+        self._pieces, self._length, self._skipping = [], 0, False
+        return line, skipped
+
+    def _keep(self, piece: bytes) -> None:
+        """Wait with this piece for the end of its line."""
+        if piece and not self._skipping:
+            self._pieces.append(piece)
+            self._length += len(piece)
+
+    def _frame(self, line: bytes) -> dict[str, Any] | BadRequest:
+        """The line's object, or what is wrong with it."""
+        try:
+            return decode(line)
+        except BadRequest as bad:
+            return bad
+
+    def _too_long(self) -> BadRequest:
+        """The error for a line without an end."""
+        return BadRequest(f"a frame is longer than {self._limit:,} bytes", hint=HINT)

@@ -1,0 +1,70 @@
+"""Requests and replies as plain dicts, and what every client tells about who asks (docs/protocol.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from gitsessiond.model.errors import GitSessionError
+
+VERSION = 1
+
+READS = frozenset(
+    {
+        "session.list", "session.status", "session.switch", "patch.list", "patch.show", "patch.validate",
+        "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history",
+    }
+)  # fmt: skip
+"""Verbs of the recorder that change nothing: asked again after its death, and not held up by a long queue."""
+
+OWN = frozenset({"ping", "daemon.status", "daemon.stop", "events"})
+"""Verbs that front answers itself, without a barrier."""
+
+PASSED_ON = ("EMAIL", "GNUPGHOME", "GPG_TTY", "SSH_AUTH_SOCK", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT")
+PASSED_ON_BEGINNINGS = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
+
+
+def request(verb: str, args: Mapping[str, Any], who: Mapping[str, Any], number: int = 1) -> dict[str, Any]:
+    """One request."""
+    return {"v": VERSION, "id": number, "verb": verb, "args": dict(args), "who": dict(who)}
+
+
+def who_asks(cwd: str, session: str | None, env: Mapping[str, str]) -> dict[str, Any]:
+    """The ``who`` of a request: directory, session named by ``-s`` or ``$GITSESSION``, terminal, identity."""
+    told = {name: value for name, value in env.items() if _is_passed_on(name)}
+    return {
+        "cwd": cwd,
+        "session": session or env.get("GITSESSION") or None,
+        "tty": terminal(),
+        "pid": os.getpid(),
+        "env": told,
+    }
+
+
+def _is_passed_on(name: str) -> bool:
+    """Whether a variable says who somebody is, or what their git is told on its command line."""
+    return name in PASSED_ON or name.startswith(PASSED_ON_BEGINNINGS)
+
+
+def terminal() -> str | None:
+    """The terminal one types at; None for a program."""
+    for number in (0, 2, 1):
+        try:
+            return os.ttyname(number)
+        except OSError:
+            continue  # a pipe, a file, or closed
+    return None
+
+
+def reply_ok(number: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The reply to request ``number``."""
+    return {"v": VERSION, "id": number, "ok": dict(found)}
+
+
+def reply_error(number: Any, error: GitSessionError, *, again: bool = False) -> dict[str, Any]:
+    """The failure of request ``number``; ``again``: a new daemon should be asked."""
+    told = error.as_dict()
+    if again:
+        told["again"] = True
+    return {"v": VERSION, "id": number, "error": told}
