@@ -2,15 +2,16 @@
 
 A commit does not change whose an edit is; it says which edits it holds. Its blob is aligned to every line the
 weave knows: lines on disk, lines of the parent commit, dead lines and ghosts. That sets the commit's two bits
-of every line (:class:`~gitsessiond.model.weave.Run`). Only lines without a match, and lines on disk that
-the parent had and the commit lacks, are edits, decided together as one save made before what is on disk. New
-lines become live; the save of the disk's own content that follows deletes those which the disk lacks.
+of every line (:class:`~gitsessiond.model.weave.Run`). Only lines without a match, and lines on disk that the
+parent had and the commit lacks, are edits, decided together as one save made before what is on disk. What is on
+disk stays: a new line is deleted again at once, a deleted one put back, by the owner of the commit's edit and not
+committed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import NamedTuple
 
 from gitsessiond.model.deciding import Rules, Verdict, decide
@@ -37,7 +38,8 @@ class _Spot(NamedTuple):
 def place_commit(weave: Weave, blob: bytes, bit: int, rules: Rules) -> PlacedSave:
     """Set the bits of one commit, whose parent's are those of ``bit - 1`` (of base, when ``bit`` is 0).
 
-    Afterwards ``version_at`` over all owners is ``blob``, byte for byte. The edits' lines are the blob's.
+    Afterwards ``version_at`` over all owners is ``blob``, byte for byte, and the live text is what it was. The
+    edits' lines are the blob's.
     """
     one = 1 << bit
     weave = weave_from(
@@ -53,6 +55,7 @@ def place_commit(weave: Weave, blob: bytes, bit: int, rules: Rules) -> PlacedSav
     decided = dict(zip(places, zip(zones, verdicts, strict=True), strict=True))
     after = weave_from(run for number, row in enumerate(rows) for run in _placed(row, decided.get(number), bit))
     assert live(as_of(after, bit)) == blob, "a commit's marks must make exactly its blob"
+    assert live(after) == live(weave), "a commit must leave what is on disk"
     return PlacedSave(after, zone_edits(zones, verdicts), new_edges(zones, verdicts))
 
 
@@ -231,11 +234,15 @@ def _edited(zone: Zone, owner: str, one: int) -> Iterable[Run]:
     last = max((i for i, piece in enumerate(zone.pieces) if piece.hit), default=-1)
     if last < 0:
         last = max((i for i, piece in enumerate(zone.pieces) if piece.stood), default=len(zone.pieces) - 1)
-    pieces = [
-        run._replace(gone=owner, ins_in=run.ins_in | one, gone_in=one) if hit else run for run, hit, _ in zone.pieces
-    ]
-    added = [Run(owner, None, one, 0, zone.new)] if zone.new else []
-    return [*pieces[: last + 1], *added, *pieces[last + 1 :]]
+    out: list[list[Run]] = [[]]  # one list for each piece, after what goes before all of them
+    for run, hit, _ in zone.pieces:
+        if hit:
+            deleted = run._replace(gone=owner, ins_in=run.ins_in | one, gone_in=one)
+            out.append([deleted, Run(owner, None, 0, 0, run.lines)])
+        else:
+            out.append([run])
+    out[last + 1].append(Run(owner, owner, one, 0, zone.new))
+    return chain.from_iterable(out)
 
 
 def _with_bits(spots: Sequence[_Spot], number: int, bit: int) -> _Spot:
