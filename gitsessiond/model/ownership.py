@@ -6,6 +6,8 @@ Rules: docs/ownership.md. All of it is pure: values in, values out.
 from __future__ import annotations
 
 from gitsessiond.model.assigning import assign, merged_outside, take
+from gitsessiond.model.basing import MovedBase, move_base
+from gitsessiond.model.discarding import Discarded, discard_patch
 from gitsessiond.model.files import File, Tools, version_of
 from gitsessiond.model.graph import Edge, Graph, graph_of
 from gitsessiond.model.judging import judge
@@ -36,10 +38,12 @@ from gitsessiond.model.versions import (
 
 __all__ = [
     "Assigned",
+    "Discarded",
     "Edge",
     "File",
     "Graph",
     "How",
+    "MovedBase",
     "Op",
     "Owners",
     "Refusal",
@@ -50,6 +54,7 @@ __all__ = [
     "assign",
     "changed_files",
     "changed_paths",
+    "discard_patch",
     "edits_of",
     "empty_owners",
     "graph_of",
@@ -57,6 +62,7 @@ __all__ = [
     "learn_commit",
     "live_overlay",
     "merged_outside",
+    "move_base",
     "ops_of",
     "remap_commits",
     "set_state",

@@ -46,7 +46,8 @@ def reason_words(label: str, name_of: NameOf) -> str:
     if code in PLAIN:
         return PLAIN[code]
     if code in OF_PATCHES:
-        return OF_PATCHES[code].format(listed([name_of(word) for word in words]) or "a patch")
+        names = ["an unassigned edit" if word == "~" else name_of(word) for word in words]
+        return OF_PATCHES[code].format(listed(names) or "a patch")
     if code == "cycle" and len(words) >= 2:
         return f"cycle: {name_of(words[0])} already needs {name_of(words[1])}"
     if code == "guard" and words:
