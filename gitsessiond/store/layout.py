@@ -17,10 +17,8 @@ FORMAT = 1
 _LOCK_TIME = 1.0  # seconds; a checkpoint's `git update-ref` takes a few milliseconds
 
 _CONFIG = (
-    ("gc.auto", "0"),
-    ("maintenance.auto", "false"),
-    ("receive.autogc", "false"),
-    ("core.logAllRefUpdates", "false"),
+    b"[core]\n\tlogAllRefUpdates = false\n[gc]\n\tauto = 0\n"
+    b"[maintenance]\n\tauto = false\n[receive]\n\tautogc = false\n"
 )
 
 
@@ -68,8 +66,8 @@ def _create(store: str, objects: str) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     env = {"GIT_DEFAULT_REF_FORMAT": "files", "GIT_DEFAULT_HASH": "sha1"}
     run_git(["init", "-q", "--bare", "--template=", draft], env=env)
-    for name, value in _CONFIG:
-        run_git(["config", name, value], git_dir=draft)
+    with open(os.path.join(draft, "config"), "ab") as config:
+        config.write(_CONFIG)
     os.makedirs(os.path.join(draft, "objects", "info"), exist_ok=True)
     os.makedirs(os.path.join(draft, "refs", "sessions"), exist_ok=True)
     back = os.path.relpath(os.path.realpath(objects), os.path.realpath(os.path.join(draft, "objects")))
@@ -144,9 +142,7 @@ def read_refs(git_dir: str) -> dict[str, str]:
         names = [name for name in repo.listall_references() if name.startswith("refs/")]
         return {name: str(repo.references[name].target) for name in names}
     except (pygit2.GitError, KeyError, ValueError) as exc:
-        raise StateUnreadable(
-            f"the refs of {git_dir} cannot be read: {exc}", hint="git session doctor"
-        ) from exc
+        raise StateUnreadable(f"the refs of {git_dir} cannot be read: {exc}", hint="git session doctor") from exc
 
 
 def sync_refs(git_dir: str, names: Iterable[str]) -> None:

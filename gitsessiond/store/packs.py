@@ -58,9 +58,7 @@ def pack_records(journal: str, record: int, directory: str) -> str | None:
                 seen.add(oid)
                 kind, data = read_entry(entry, oid)
                 if oid_of(kind, data) != oid:
-                    raise StateUnreadable(
-                        f"object {oid} in the journal is garbled", hint="git session doctor"
-                    )
+                    raise StateUnreadable(f"object {oid} in the journal is garbled", hint="git session doctor")
                 file.write(entry)
                 entries.append((bytes.fromhex(oid), zlib.crc32(entry), at))
                 at += len(entry)
@@ -183,15 +181,17 @@ def main(args: list[str]) -> int:
     """
     os.nice(10)  # the recorder and the editors come first
     try:
-        if args[0] == "records":
-            name = pack_records(args[1], int(args[2]), args[3])
-        else:
-            name = merge_packs(args[1], args[2:])
+        print(_asked(args) or "")
     except (GitSessionError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 1
-    print(name or "")
     return 0
+
+
+def _asked(args: list[str]) -> str | None:
+    if args[0] == "records":
+        return pack_records(args[1], int(args[2]), args[3])
+    return merge_packs(args[1], args[2:])
 
 
 if __name__ == "__main__":

@@ -88,9 +88,7 @@ class Store:
             try:
                 number, data = self._packs.read(wanted)
             except (KeyError, pygit2.GitError) as exc:
-                raise StateUnreadable(
-                    f"object {oid} cannot be read: {exc}", hint="git session doctor"
-                ) from exc
+                raise StateUnreadable(f"object {oid} cannot be read: {exc}", hint="git session doctor") from exc
         return Object(KIND_NAMES[int(number)], data)
 
     def blob(self, oid: str) -> bytes:
@@ -138,9 +136,7 @@ class Store:
     def refs(self, prefix: str = "refs/") -> dict[str, str]:
         """All refs of the store that begin with ``prefix``."""
         found: dict[str, str | None] = {**self._packed_refs, **self.journal.moved}
-        return {
-            name: oid for name, oid in sorted(found.items()) if oid is not None and name.startswith(prefix)
-        }
+        return {name: oid for name, oid in sorted(found.items()) if oid is not None and name.startswith(prefix)}
 
     def commit(self, moves: Sequence[RefMove]) -> None:
         """Write all pending objects and ``moves`` as one durable record: the commit point of a step.
@@ -244,9 +240,7 @@ class Store:
         """Enter packs the manifest does not know (a crash, a lost journal); words about those that are
         gone.
         """
-        there = {
-            name.removesuffix(".idx") for name in os.listdir(self._pack_directory) if name.endswith(".idx")
-        }
+        there = {name.removesuffix(".idx") for name in os.listdir(self._pack_directory) if name.endswith(".idx")}
         known = self.journal.packs()
         if there - known.keys():
             self.journal.replace_packs((), dict.fromkeys(there - known.keys(), 0))
@@ -268,9 +262,7 @@ class Store:
         """
         copy_in(self, commits, stop)
 
-    def move_repository_refs(
-        self, moves: Sequence[RefMove], why: str, *, env: Mapping[str, str] | None = None
-    ) -> None:
+    def move_repository_refs(self, moves: Sequence[RefMove], why: str, *, env: Mapping[str, str] | None = None) -> None:
         """Move refs of the user's repository by ``git update-ref``; see
         :func:`gitsessiond.store.refs.move_refs`.
         """
@@ -319,9 +311,7 @@ def open_store(repository: HasDirs, *, durable: bool = True) -> Store:
     try:
         prepare(state_dir, common_dir)
     except OSError as exc:
-        raise StoreFailed(
-            f"{state_dir} cannot be set up: {exc}", hint="check the disk and its rights"
-        ) from exc
+        raise StoreFailed(f"{state_dir} cannot be set up: {exc}", hint="check the disk and its rights") from exc
     journal = Journal(os.path.join(state_dir, "journal.db"), durable=durable)
     try:
         return Store(common_dir, state_dir, journal)

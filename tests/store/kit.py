@@ -75,9 +75,7 @@ def record(store: Store, before: State | None, after: State, what: StepNote | No
 def saved(store: Store, state: State, path: bytes, content: bytes, number: int = 0) -> State:
     """Record one file saved (its work tree only)."""
     entry = Entry(REGULAR, store.put("blob", content))
-    return record(
-        store, state, replace(state, work=edit_tree(store, state.work, {path: entry})), note(number=number)
-    )
+    return record(store, state, replace(state, work=edit_tree(store, state.work, {path: entry})), note(number=number))
 
 
 def store_git(store: Store, *args: str) -> str:

@@ -57,8 +57,7 @@ def same(one: object, other: object) -> bool:
     return (
         replace(one, owners=Owners()).__dict__ | {"owners": None}  # type: ignore[type-var]
         == replace(other, owners=Owners()).__dict__ | {"owners": None}  # type: ignore[type-var]
-        and {fid: told(f) for fid, f in left.files.items()}
-        == {fid: told(f) for fid, f in right.files.items()}
+        and {fid: told(f) for fid, f in left.files.items()} == {fid: told(f) for fid, f in right.files.items()}
         and (left.patches, left.declared, left.directions, left.judged)
         == (right.patches, right.declared, right.directions, right.judged)
     )
@@ -67,9 +66,7 @@ def same(one: object, other: object) -> bool:
 def test_a_state_comes_back_as_it_was_written(repo: Path) -> None:
     """Everything a state holds survives the store, a checkpoint, and a new process."""
     with opened(repo) as store:
-        state = record(
-            store, None, first_state(repo), note("start", op_id="kkkkkkkklmno", by=ANN, text="one")
-        )
+        state = record(store, None, first_state(repo), note("start", op_id="kkkkkkkklmno", by=ANN, text="one"))
         live, raw = store.put("blob", b"line 1\nnew\n"), store.put("blob", b"line 1\r\nnew\r\n")
         base = Entry(REGULAR, oid_at(repo, "HEAD:a.txt"))
         weave = Weave(
@@ -123,9 +120,7 @@ def test_plain_git_reads_the_documented_tree(repo: Path) -> None:
 def test_a_step_tells_what_happened(repo: Path) -> None:
     """Number, verb, id, person, text and time of a step come back from its commit."""
     with opened(repo) as store:
-        told = note(
-            "patch.new", 7, op_id="kkkkkkkklmno", by="Zoë <z@x.org>", text="two\nlines: here", args={"n": [1]}
-        )
+        told = note("patch.new", 7, op_id="kkkkkkkklmno", by="Zoë <z@x.org>", text="two\nlines: here", args={"n": [1]})
         record(store, None, first_state(repo), told)
         (step,) = history(store, SID)
     assert (step.number, step.verb, step.op_id, step.by) == (1, "patch.new", "kkkkkkkklmno", "Zoë <z@x.org>")
@@ -212,9 +207,7 @@ def test_a_base_that_was_left_sideways_is_kept(repo: Path) -> None:
         (repo / "a.txt").write_text("new upstream\n")
         git(repo, "commit", "-qam", "new upstream")
         moved = state.session.model_copy(update={"base": oid_at(repo, "HEAD")})
-        after = record(
-            store, state, replace(state, session=moved, work=oid_at(repo, "HEAD^{tree}")), note("update")
-        )
+        after = record(store, state, replace(state, session=moved, work=oid_at(repo, "HEAD^{tree}")), note("update"))
         store.checkpoint()
         git(repo, "reflog", "expire", "--expire=now", "--all")
         git(repo, "gc", "-q", "--prune=now")
