@@ -39,10 +39,10 @@ def open_client(session: str | None, start: bool) -> Client:
     Raises:
         NotFound: the directory is gone, or in no repository.
     """
-    from gitsessiond.wire import client
+    from gitsessiond.wire.client import Client as WireClient
 
     try:
         cwd = os.getcwd()
     except FileNotFoundError as gone:
         raise NotFound("this directory no longer exists", hint="cd to the repository") from gone
-    return client.Client(cwd, session=session, autostart=start)
+    return WireClient(cwd, session=session, autostart=start)

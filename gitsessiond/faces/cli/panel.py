@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from gitsessiond.faces.cli.nextsteps import Step, next_steps
 from gitsessiond.faces.cli.terminal import Look
-from gitsessiond.faces.cli.times import gap_words
 from gitsessiond.faces.cli.words import clean, listed, name_in, names_in, place, plural, short, short_of
 
 MOST_UNASSIGNED = 10  # rows shown; the rest are counted, `git session unassigned` lists them
@@ -116,7 +115,7 @@ def warning_words(status: Json) -> list[str]:
     """What the person should know although nothing failed: parked, gaps, whatever the daemon says."""
     session = status["session"]
     out = []
-    told = [clean(text) for text in status.get("warnings", ())]
+    told = [clean(text) for text in status["warnings"]]
     if (
         session["status"] == "open"
         and session["state"] == "parked"
@@ -126,7 +125,10 @@ def warning_words(status: Json) -> list[str]:
         out.append(f"parked: {clean(why)}; saves are recorded, sorting waits for {session['branch']}")
     if session["status"] == "open" and session["state"] == "no worktree":
         out.append(f"no worktree: {session['worktree']} is gone; patches and saves are kept")
-    out += [gap_words(gap) for gap in status.get("gaps", ())]
+    if status["gaps"]:
+        from gitsessiond.faces.cli.times import gap_words  # datetime is not free either
+
+        out += [gap_words(gap) for gap in status["gaps"]]
     return out + told
 
 
