@@ -27,6 +27,7 @@ TRIES = 8
 # A broken lease is told by a signal. The default one, SIGIO, ends a process without a handler; SIGURG never.
 BREAK_SIGNAL = signal.SIGURG
 
+SIGNATURE_SIZE = 40
 _PACK = struct.Struct("=5q").pack
 _UNPACK = struct.Struct("=5q").unpack
 _held: set[int] = set()  # descriptors with a lease, for the signal handler

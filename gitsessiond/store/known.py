@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterator, KeysView, Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.values import Entry
+from gitsessiond.store.files import SIGNATURE_SIZE
 
 RULE_FILES = (b".gitignore", b".gitattributes")
 MAGIC = b"GSSTAT1\n"
-_HEAD = struct.Struct(">40s20s20sH")  # signature, entry's id, raw id, length of the path that follows
-_NO_OID = bytes(20)
+_LENGTHS = struct.Struct(">BH")  # of a record's packed part and of its path
+_NO_SIG, _NO_OID = bytes(SIGNATURE_SIZE), bytes(20)
 
 
 class Known(NamedTuple):
@@ -32,42 +33,57 @@ class Known(NamedTuple):
     sig: bytes | None = None
 
 
-class KnownPaths:
-    """All recorded paths of one worktree, with the directories they make."""
+class KnownPaths(Mapping[bytes, Known]):
+    """All recorded paths of one worktree, with the directories they make.
+
+    Held packed, one ``bytes`` a path: ten worktrees of 50,000 files are to fit into a daemon's memory.
+    """
 
     def __init__(self) -> None:
-        self.paths: dict[bytes, Known] = {}
+        self.packed: dict[bytes, bytes] = {}  # path -> signature (SIGNATURE_SIZE bytes), mode, id, raw id
         self.directories: dict[bytes, int] = {}  # directory -> number of paths anywhere below it
         self.racy: set[bytes] = set()  # compared so soon after a change that the next may not show
         self.rules: set[bytes] = set()  # the .gitignore and .gitattributes files among the paths
 
-    def put(self, path: bytes, known: Known) -> None:
+    def __getitem__(self, path: bytes) -> Known:
+        return _unpacked(self.packed[path])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.packed)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    @property
+    def names(self) -> KeysView[bytes]:
+        """The paths, as a set."""
+        return self.packed.keys()
+
+    def put(self, path: bytes, known: Known, racy: bool = False) -> None:
         """Set what is recorded of a path."""
-        if path not in self.paths:
+        if path not in self.packed:
             self._count(path, 1)
             if path.endswith(RULE_FILES) and path.rpartition(b"/")[2] in RULE_FILES:
                 self.rules.add(path)
-        self.paths[path] = known
+        self.packed[path] = _packed(known)
+        if racy:
+            self.racy.add(path)
+        else:
+            self.racy.discard(path)
 
     def remove(self, path: bytes) -> None:
         """Forget a path; an unknown one is no error."""
-        if self.paths.pop(path, None) is not None:
+        if self.packed.pop(path, None) is not None:
             self._count(path, -1)
         self.racy.discard(path)
         self.rules.discard(path)
 
     def below(self, directory: bytes) -> list[bytes]:
-        """Every known path under a directory (``b""``: all)."""
-        if not directory:
-            return list(self.paths)
+        """Every known path under a directory."""
         if directory not in self.directories:
             return []
         start = directory + b"/"
-        return [path for path in self.paths if path.startswith(start)]
-
-    def count_below(self, directory: bytes) -> int:
-        """How many known paths lie under a directory."""
-        return self.directories.get(directory, 0) if directory else len(self.paths)
+        return [path for path in self.packed if path.startswith(start)]
 
     def _count(self, path: bytes, step: int) -> None:
         """Add a path to the counts of its directories, or take it away."""
@@ -82,14 +98,25 @@ class KnownPaths:
             end = path.rfind(b"/", 0, end)
 
 
+def _packed(known: Known) -> bytes:
+    mode = known.entry.mode if known.entry else 0
+    oid = bytes.fromhex(known.entry.oid) if known.entry else _NO_OID
+    return (known.sig or _NO_SIG) + mode.to_bytes(4, "big") + oid + bytes.fromhex(known.raw or "")
+
+
+def _unpacked(packed: bytes) -> Known:
+    sig, rest = packed[:SIGNATURE_SIZE], packed[SIGNATURE_SIZE:]
+    mode = int.from_bytes(rest[:4], "big")
+    entry = Entry(mode, rest[4:24].hex()) if mode else None
+    return Known(entry, rest[24:].hex() or None, sig if sig != _NO_SIG else None)
+
+
 def write_signatures(file_name: str, known: KnownPaths) -> None:
     """Keep the signatures for the next start; racy ones are left out."""
     parts = [MAGIC]
-    for path, found in known.paths.items():
-        if found.sig is not None and path not in known.racy:
-            oid = bytes.fromhex(found.entry.oid) if found.entry else _NO_OID
-            raw = bytes.fromhex(found.raw) if found.raw else _NO_OID
-            parts += (_HEAD.pack(found.sig, oid, raw, len(path)), path)
+    for path, packed in known.packed.items():
+        if path not in known.racy and not packed.startswith(_NO_SIG):
+            parts += (_LENGTHS.pack(len(packed), len(path)), packed, path)
     body = b"".join(parts)
     os.makedirs(os.path.dirname(file_name), mode=0o700, exist_ok=True)
     draft = f"{file_name}.{os.getpid()}.tmp"
@@ -108,23 +135,12 @@ def read_signatures(file_name: str, wanted: KnownPaths) -> None:
     body, check = content[:-32], content[-32:]
     if not body.startswith(MAGIC) or hashlib.sha256(body).digest() != check:
         return
-    for path, sig, oid, raw in _records(body):
-        found = wanted.paths.get(path)
-        if found is not None and _ids(found) == (oid, raw):
-            wanted.paths[path] = found._replace(sig=sig)
-
-
-def _ids(known: Known) -> tuple[bytes, bytes]:
-    """A path's ids as the file holds them."""
-    entry = bytes.fromhex(known.entry.oid) if known.entry else _NO_OID
-    return entry, bytes.fromhex(known.raw) if known.raw else _NO_OID
-
-
-def _records(body: bytes) -> Iterable[tuple[bytes, bytes, bytes, bytes]]:
-    """Path, signature, entry's id and raw id of each record."""
     at, end = len(MAGIC), len(body)
     while at < end:
-        sig, oid, raw, length = _HEAD.unpack_from(body, at)
-        at += _HEAD.size
-        yield body[at : at + length], sig, oid, raw
-        at += length
+        width, length = _LENGTHS.unpack_from(body, at)
+        at += _LENGTHS.size
+        packed, path = body[at : at + width], body[at + width : at + width + length]
+        at += width + length
+        recorded = wanted.packed.get(path)
+        if recorded is not None and recorded[SIGNATURE_SIZE:] == packed[SIGNATURE_SIZE:]:
+            wanted.packed[path] = packed

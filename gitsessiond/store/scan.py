@@ -47,7 +47,7 @@ class Scan:
     def whole(self) -> Look:
         """Look at everything."""
         self._below([b""])
-        self._note_vanished(self._known.paths.keys() - self.look.present)
+        self._note_vanished(self._known.names - self.look.present)
         return self.look
 
     def at(self, paths: Iterable[bytes]) -> Look:
@@ -79,7 +79,7 @@ class Scan:
     def _judged(self, parent: bytes) -> bytes | None:
         """``b""`` for a plain directory of ours, else what :meth:`_where` answers for paths in it."""
         full = os.path.join(self._root, parent)
-        have = self._known.paths.get(parent)
+        have = self._known.get(parent)
         if have is not None and is_link(have):
             return parent
         try:
@@ -95,7 +95,7 @@ class Scan:
     def _at(self, path: bytes, new: dict[bytes, os.stat_result]) -> None:
         """Look at one path, whatever is there now."""
         known = self._known
-        have = known.paths.get(path)
+        have = known.get(path)
         try:
             found = os.lstat(os.path.join(self._root, path))
         except OSError:
@@ -158,7 +158,7 @@ class Scan:
     ) -> None:
         """Sort the names of one directory; the loop that a scan's time is spent in."""
         prefix = directory + b"/" if directory else b""
-        known, racy, directories = self._known.paths, self._known.racy, self._known.directories
+        known, racy, directories = self._known.packed, self._known.racy, self._known.directories
         present, differs = self.look.present, self.look.differs
         try:
             listing = os.scandir(os.path.join(self._root, directory))
@@ -172,27 +172,29 @@ class Scan:
             for item in listing:
                 path = prefix + item.name
                 have = known.get(path)
-                if have is None:
-                    if item.name.lower() in NEVER_NAMES or path == CONTROL:
-                        continue
-                    if not item.is_dir(follow_symlinks=False):
-                        files.append(item)
-                        names.append(path)
-                    elif path in directories:
-                        following.append(path)
+                if have is not None:
+                    try:
+                        found = item.stat(follow_symlinks=False)
+                    except OSError:
+                        continue  # gone since it was listed
+                    if have.startswith(signature(found)):
+                        present.add(path)
+                        if path in racy:
+                            differs.append((path, found))
+                    elif stat.S_ISDIR(found.st_mode):
+                        self._known_directory(path, following, unknown)
                     else:
-                        unknown.append(path)
+                        present.add(path)
+                        differs.append((path, found))
+                elif item.name.lower() in NEVER_NAMES or path == CONTROL:
                     continue
-                try:
-                    found = item.stat(follow_symlinks=False)
-                except OSError:
-                    continue  # gone since it was listed
-                if stat.S_ISDIR(found.st_mode):
-                    self._known_directory(path, following, unknown)
-                    continue
-                present.add(path)
-                if have.sig != signature(found) or path in racy:
-                    differs.append((path, found))
+                elif not item.is_dir(follow_symlinks=False):
+                    files.append(item)
+                    names.append(path)
+                elif path in directories:
+                    following.append(path)
+                else:
+                    unknown.append(path)
 
     def _known_directory(self, path: bytes, following: list[bytes], unknown: list[bytes]) -> None:
         """A known path is a directory now: a submodule, or a file that became one."""

@@ -21,18 +21,15 @@ def trust_git(look: Look, known: KnownPaths, tracked: Tracked, filters: Filters)
     The files' signatures in ``look`` were taken before git is asked, so that a change in between shows as a
     difference at the next look.
     """
-    paths = known.paths
-    fresh = {path: found for path, found in look.differs if paths[path].sig is None}
+    fresh = {path: found for path, found in look.differs if known[path].sig is None}
     if len(fresh) < WORTH_ASKING:
         return
     now = time.time_ns()
     clean = tracked.clean_entries()
-    same = [path for path in fresh if path in clean and paths[path] == Known(clean[path])]
+    same = [path for path in fresh if path in clean and known[path] == Known(clean[path])]
     for path in unfiltered(same, fresh, known, filters=filters, tracked=tracked):
-        paths[path] = paths[path]._replace(sig=signature(fresh[path]))
-        if is_racy(fresh[path], now):
-            known.racy.add(path)
-    look.differs = [(path, found) for path, found in look.differs if paths[path].sig is None or path not in fresh]
+        known.put(path, Known(clean[path], None, signature(fresh[path])), is_racy(fresh[path], now))
+    look.differs = [(path, found) for path, found in look.differs if path not in fresh or known[path].sig is None]
 
 
 def unfiltered(
@@ -48,5 +45,5 @@ def unfiltered(
         return list(paths)
     unseen = filters.may_change_unseen(paths)
     plain = [path for path, may_change in zip(paths, unseen, strict=True) if not may_change]
-    sizes = tracked.blob_sizes([entry.oid for path in plain if (entry := known.paths[path].entry)])
+    sizes = tracked.blob_sizes([entry.oid for path in plain if (entry := known[path].entry)])
     return [path for path, size in zip(plain, sizes, strict=True) if size == found[path].st_size]

@@ -134,7 +134,7 @@ class Waiting:
 
 def beside_partners(fresh: Mapping[bytes, Todo], vanished: set[bytes], known: KnownPaths) -> dict[bytes, Todo]:
     """All of it in order of reading: a vanished path just before the new one with its inode, for renames."""
-    by_inode = {inode_of(known.paths[path].sig): path for path in vanished if path in known.paths}
+    by_inode = {inode_of(known[path].sig): path for path in vanished if path in known}
     by_inode.pop(None, None)
     ordered: dict[bytes, Todo] = {}
     for path, todo in fresh.items():

@@ -111,7 +111,7 @@ class WorkTree:
     @property
     def known(self) -> Mapping[bytes, Known]:
         """What is recorded, by path."""
-        return self._known.paths
+        return self._known
 
     @property
     def skipped(self) -> dict[bytes, str]:
@@ -143,7 +143,7 @@ class WorkTree:
         if b"" in wanted or self._rules_changed(wanted):
             return self.scan(limit)
         if self._index_changed():
-            wanted |= self._unclean | (self._tracked.all() - self._known.paths.keys())
+            wanted |= self._unclean | (self._tracked.all() - self._known.names)
             self._drop_ignored()
         self._again.clear()
         look = self._scan().at(wanted)
@@ -223,7 +223,7 @@ class WorkTree:
 
     def _drop_ignored(self) -> None:
         """Paths that are recorded, but ignored and not tracked now: ``git add -A`` would not store them."""
-        untracked = sorted(self._known.paths.keys() - self._tracked.all())
+        untracked = sorted(self._known.names - self._tracked.all())
         for path, ignored in zip(untracked, self._ignore.ignored(untracked), strict=True):
             if ignored:
                 self._waiting.drop(path)
@@ -233,7 +233,7 @@ class WorkTree:
     def _read(self, look: Look, news: Mapping[bytes, str], limit: int) -> Reading:
         """Read the next of what waits; ``news``: what was just found to be left out."""
         batch = self._waiting.take(limit, CHUNK_BYTES)
-        files = [(path, self._known.paths.get(path)) for path, todo in batch.items() if todo.kind == "file"]
+        files = [(path, self._known.get(path)) for path, todo in batch.items() if todo.kind == "file"]
         outcomes = self._contents.read(files, max_size=self._max_size(), modes=self._modes())
         changes: list[Seen] = []
         skipped = dict(news)
@@ -264,7 +264,7 @@ class WorkTree:
 
     def _changed(self, path: bytes, known: Known | None, racy: bool = False) -> list[Seen]:
         """The change from what is recorded, for :meth:`accept`; no change is noted at once."""
-        before = self._known.paths.get(path)
+        before = self._known.get(path)
         if before is None and known is None:
             return []
         if before is not None and known is not None and before[:2] == known[:2]:
@@ -279,12 +279,8 @@ class WorkTree:
         """Make it what is known."""
         if pending.known is None:
             self._known.remove(path)
-            return
-        self._known.put(path, pending.known)
-        if pending.racy:
-            self._known.racy.add(path)
         else:
-            self._known.racy.discard(path)
+            self._known.put(path, pending.known, pending.racy)
 
     def _link(self, path: bytes) -> Known | None:
         """A submodule as it is recorded; None when git does not track it any more."""
