@@ -41,6 +41,7 @@ class Rules:
     nobody: str = "~none"
     only: str | None = None
     earlier: Callable[[bytes], Weave | None] = lambda _: None
+    makers: frozenset[str] = frozenset()  # patches that every patch with an edit in this file comes to need
 
     def standing(self, owner: str) -> str:
         """What an owner counts as: a merged patch as base, an abandoned one and every label as unassigned."""
@@ -99,7 +100,7 @@ def _one(zone: Zone, rules: Rules) -> Verdict:
         return nobody(_same_label(over))
     if rules.claim:
         return Verdict(rules.claim, "claim")
-    if not zone.hits and (returning := _returning(zone, rules)) is not None:
+    if not over.patches and (returning := _returning(zone, rules) or _beside_returned(zone, rules)) is not None:
         return Verdict(returning, "returned")
     if not over.patches:
         over = _parties(_replaced_already(zone), rules)
@@ -159,7 +160,12 @@ def _beside(zones: Sequence[Zone], rules: Rules) -> Verdict:
 
 def _uncircled(verdict: Verdict, zone: Zone, rules: Rules) -> Verdict:
     """The verdict, or nobody where the patch would depend on one that depends on it already."""
-    if not is_patch(verdict.owner) or not rules.claim:
+    if not is_patch(verdict.owner):
+        return verdict
+    for below in sorted(rules.makers):
+        if below != verdict.owner and rules.needs(below, verdict.owner):
+            return nobody(f"~cycle {below} {verdict.owner}")
+    if not rules.claim:
         return verdict  # without a claim an edit goes over another patch's lines in no case
     for below in _parties((run.ins for run in zone.hits), rules).patches:
         if below != verdict.owner and rules.needs(below, verdict.owner):
@@ -210,13 +216,32 @@ def _reflowed(zone: Zone) -> bool:
 
 
 def _returning(zone: Zone, rules: Rules) -> str | None:
-    """The one owner who deleted, in this gap, a row of lines equal to the inserted ones."""
+    """The one owner who deleted, in this gap, a row of lines equal to the inserted ones.
+
+    In place of other lines only an owner's own lines return: the edit as it was before a reset or stash.
+    """
+    if not zone.new:
+        return None
     rows: dict[str, list[bytes]] = {}
     for run in zone.gap:
+        if zone.hits and run.ins != run.gone:
+            continue
         if run.gone is not None and rules.standing(run.gone) != BASE:
             rows.setdefault(run.gone, []).extend(run.lines)
     found = [owner for owner, row in rows.items() if _holds(row, zone.new)]
     return found[0] if len(found) == 1 else None
+
+
+def _beside_returned(zone: Zone, rules: Rules) -> str | None:
+    """Who replaced the lines a commit deletes: the one owner of a line beside them that only the commit shows.
+
+    Such a line is back from a reset or stash; that it once stood in place of these, it does not say itself.
+    """
+    if zone.new:
+        return None
+    beside = [run for run in (zone.left, zone.right) if run is not None and run.gone is not None]
+    owners = {run.ins for run in beside if run.ins == run.gone and rules.standing(run.ins) != BASE}
+    return owners.pop() if len(owners) == 1 else None
 
 
 def _holds(row: Sequence[bytes], part: Sequence[bytes]) -> bool:

@@ -57,6 +57,13 @@ def over(stack: tuple[Fact[Any], ...]) -> Iterator[HardEdge]:
         yield HardEdge(fact.owner, below.owner)
 
 
+def makers_of(file: File) -> frozenset[str]:
+    """The patches that every patch with edits on the file's lines needs: who made it, who made it text."""
+    made = [file.path[0].owner] if file.base is None and file.path else []
+    turned = [file.content[0].owner] if file.whole and file.content else []
+    return frozenset(owner for owner in (*made, *turned) if is_patch(owner))
+
+
 def needing_the_maker(file: File, marks: Marks) -> Iterator[HardEdge]:
     """Edits in a file that only another patch's fact makes exist, or makes text."""
     if file.base is None and file.path:
