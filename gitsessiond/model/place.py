@@ -111,11 +111,19 @@ def _changed(zone: Zone, owner: str, diff: Diff) -> list[Run]:
     ]
     if any(back):
         return _woven_back(zone, back, owner, diff)
-    last = max((i for i, piece in enumerate(zone.pieces) if piece.hit), default=len(zone.pieces) - 1)
+    hit = max((i for i, piece in enumerate(zone.pieces) if piece.hit), default=None)
     out = [piece.run._replace(gone=owner) if piece.hit else piece.run for piece in zone.pieces]
     if zone.new:
-        out.insert(last + 1, Run(owner, None, 0, 0, zone.new))
+        out.insert(_in_gap(zone) if hit is None else hit + 1, Run(owner, None, 0, 0, zone.new))
     return _fewer_ghosts(out, zone.gap)
+
+
+def _in_gap(zone: Zone) -> int:
+    """Where in its gap an insertion goes: behind the dead lines, but before those that the next line replaced."""
+    number = len(zone.pieces)
+    while zone.right and number and layer(zone.pieces[number - 1].run.gone) == layer(zone.right.ins):
+        number -= 1
+    return number
 
 
 def _woven_back(zone: Zone, back: list[bool], owner: str, diff: Diff) -> list[Run]:

@@ -155,7 +155,7 @@ def _closed(edges: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
     for middle, below in under.items():
         for others in under.values():
             if middle in others:
-                others |= below
+                others.update(below)
     assert all(p not in below for p, below in under.items()), f"a circle: {under}"
     return {p: frozenset(below) for p, below in under.items()}
 
