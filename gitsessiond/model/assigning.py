@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gitsessiond.model.facts import Deciding
-from gitsessiond.model.files import File, facts_of, last_path, marks_of
+from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of
 from gitsessiond.model.graph import Edge, Laying, circle_in, graph_of, remembered
 from gitsessiond.model.hard import hard_edges_of
 from gitsessiond.model.owners import Assigned, How, Owners, Refusal, states_of, with_files
@@ -73,9 +73,7 @@ def assign(
     return assigning.done()
 
 
-def take(
-    owners: Owners, pid: str, how: How, paths: Collection[bytes] | None, *, everything: bool = False
-) -> Assigned:
+def take(owners: Owners, pid: str, how: How, paths: Collection[bytes] | None, *, everything: bool = False) -> Assigned:
     """Give a patch the unassigned edits that only lacked one; with ``everything``, those of any reason.
 
     ``paths`` (files or directories) narrows it; None: everywhere.
@@ -103,11 +101,7 @@ def merged_outside(owners: Owners, pid: str, tip_bit: int | None) -> Owners:
         return tip_bit is None or not mask >> tip_bit & 1
 
     def mark(run: Run, side: str) -> bool:
-        return (
-            (run.ins == pid and outside(run.ins_in))
-            if side == "ins"
-            else (run.gone == pid and outside(run.gone_in))
-        )
+        return (run.ins == pid and outside(run.ins_in)) if side == "ins" else (run.gone == pid and outside(run.gone_in))
 
     def fact(one: Fact[Any]) -> bool:
         return one.owner == pid and outside(one.ins_in)
@@ -140,24 +134,17 @@ class Assigning:
         path = last_path(file)
         whole = [] if wanted.lines else [fact for fact in facts_of(file) if wanted.takes(fact)]
         after = with_facts(file, wanted.takes, wanted.to) if whole else file
-        moved = (
-            [Placed(path, kind, None, wanted.to, "assign") for kind in kinds_of(file, wanted)]
-            if whole
-            else []
-        )
+        moved = [Placed(path, kind, None, wanted.to, "assign") for kind in kinds_of(file, wanted)] if whole else []
         refused: list[Refusal] = []
         deciding = Deciding(self.how, self.states, self.laying_without(file))
         if file.weave is not None:
             rules = replace(deciding.for_lines(file, path), claim=None)
-            found = reassign(
-                file.weave, wanted.lines, wanted.to, rules, committed_bit=wanted.bit, among=wanted.labels
-            )
+            found = reassign(file.weave, wanted.lines, wanted.to, rules, committed_bit=wanted.bit, among=wanted.labels)
             if isinstance(found, Reassigned):
                 after = replace(after, weave=found.weave)
-                moved += [Placed(path, "line", one.lines, wanted.to, one.why) for one in found.moved]
-                refused = [
-                    Refusal(path, one.lines, " ".join((one.why, *one.owners))) for one in found.refused
-                ]
+                if not any(one.kind == "add" for one in moved):
+                    moved += [Placed(path, "line", one.lines, wanted.to, one.why) for one in found.moved]
+                refused = [Refusal(path, one.lines, " ".join((one.why, *one.owners))) for one in found.refused]
             elif found.why != "nothing":
                 refused = [Refusal(path, found.lines, " ".join((found.why, *found.owners)))]
         if not moved:
@@ -167,7 +154,8 @@ class Assigning:
         if why is not None:
             self.refused.append(Refusal(path, wanted.lines, why))
             return
-        self.owners = with_files(self.owners, [after])
+        gone = is_plain(after)  # made and deleted by one patch now: nobody's version has it
+        self.owners = with_files(self.owners, [] if gone else [after], [after.id] if gone else [])
         self.moved += moved
         self.refused += refused
 
