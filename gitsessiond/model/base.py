@@ -17,7 +17,6 @@ from gitsessiond.model.weave import (
     EVERY_COMMIT,
     Run,
     Weave,
-    drop_ghosts,
     is_patch,
     layer,
     live,
@@ -58,12 +57,13 @@ def move_base(
 ) -> tuple[Weave, tuple[Contested, ...]]:
     """Put a new base under the edits; ``order`` names the patches, dependencies first.
 
-    All commits of the chain change with their base, so all bits are dropped, and ghosts with them.
+    All commits of the chain change with their base, so all bits are dropped. Lines dead on disk stay where no
+    region is contested: a commit may hold them, and stashed work may come back.
     """
     old_base = version(weave, ())
     if new_base == old_base:
         return weave, ()
-    weave = drop_ghosts(remap_bits(weave, {}))
+    weave = remap_bits(weave, {})
     out: list[Run] = []
     contested: list[Contested] = []
     for runs, base in _regions(weave, new_base, diff):
