@@ -177,6 +177,8 @@ class Assigning:
         nobody_under = stands_on_nobody(after, self.states)
         if nobody_under and not stands_on_nobody(before, self.states):
             return nobody_under
+        if is_plain(after):
+            return None
         old = {(edge.p, edge.q) for edge in hard_edges_of(before)}
         if {(edge.p, edge.q) for edge in hard_edges_of(after)} <= old:
             return None
