@@ -69,8 +69,7 @@ class Journal:
     def _fill(self) -> None:
         """Read the view from the database, as at start."""
         rows = self._db.execute(
-            "SELECT n, record, lower(hex(oid)), CASE WHEN length(entry) <= ? THEN entry END"
-            " FROM objects ORDER BY n",
+            "SELECT n, record, lower(hex(oid)), CASE WHEN length(entry) <= ? THEN entry END FROM objects ORDER BY n",
             (_IN_MEMORY_ENTRY,),
         )
         records: set[int] = set()
@@ -96,6 +95,9 @@ class Journal:
     def __len__(self) -> int:
         return len(self._view)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._view))
+
     def entry(self, oid: str) -> bytes | None:
         """The pack entry of an object, or None when the journal does not hold it."""
         found = self._view.get(oid)
@@ -118,10 +120,7 @@ class Journal:
             first = self._next("objects")
             self._db.executemany(
                 "INSERT INTO objects VALUES (?, ?, ?, ?)",
-                [
-                    (first + at, record, bytes.fromhex(oid), entry)
-                    for at, (oid, entry) in enumerate(objects.items())
-                ],
+                [(first + at, record, bytes.fromhex(oid), entry) for at, (oid, entry) in enumerate(objects.items())],
             )
             self._db.executemany(
                 "INSERT INTO moves (record, name, old, new) VALUES (?, ?, ?, ?)",
@@ -184,9 +183,7 @@ class Journal:
     def packs(self) -> dict[str, int]:
         """The known packs and their levels."""
         with _errors("read"):
-            return {
-                str(name): int(level) for name, level in self._db.execute("SELECT name, level FROM packs")
-            }
+            return {str(name): int(level) for name, level in self._db.execute("SELECT name, level FROM packs")}
 
     def replace_packs(self, gone: Iterable[str], new: Mapping[str, int]) -> None:
         """Enter packs that hold everything the ``gone`` ones held, and strike these out."""
@@ -210,9 +207,7 @@ def read_records(path: str, record: int) -> Iterator[tuple[str, bytes]]:
     with _errors("read"):
         db = sqlite3.connect(f"file:{_uri(path)}?mode=ro", uri=True, timeout=10.0)
         try:
-            rows = db.execute(
-                "SELECT lower(hex(oid)), entry FROM objects WHERE record <= ? ORDER BY n", (record,)
-            )
+            rows = db.execute("SELECT lower(hex(oid)), entry FROM objects WHERE record <= ? ORDER BY n", (record,))
             for oid, entry in rows:
                 yield str(oid), bytes(entry)
         finally:
@@ -271,6 +266,4 @@ def _errors(what: str) -> Iterator[None]:
             f"the journal cannot be {what}: {exc}", hint="check the disk's free space, then run it again"
         ) from exc
     except OSError as exc:
-        raise StoreFailed(
-            f"the journal cannot be {what}: {exc}", hint="check the disk, then run it again"
-        ) from exc
+        raise StoreFailed(f"the journal cannot be {what}: {exc}", hint="check the disk, then run it again") from exc

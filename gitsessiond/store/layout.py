@@ -131,18 +131,20 @@ def follow_shallow(common_dir: str, store: str) -> None:
     write_durably(ours, wanted)
 
 
-def read_refs(git_dir: str) -> dict[str, str]:
-    """All refs of store.git as plain git sees them.
+def read_refs(git_dir: str) -> tuple[dict[str, str], list[str]]:
+    """All refs of store.git as plain git sees them, and the names of those that are damaged.
 
     Raises:
-        StateUnreadable: a ref file is damaged.
+        StateUnreadable: the repository cannot be opened at all.
     """
     try:
         repo = pygit2.Repository(git_dir)
-        names = [name for name in repo.listall_references() if name.startswith("refs/")]
-        return {name: str(repo.references[name].target) for name in names}
+        refs = {name: str(repo.references[name].target) for name in repo.listall_references()}
     except (pygit2.GitError, KeyError, ValueError) as exc:
-        raise StateUnreadable(f"the refs of {git_dir} cannot be read: {exc}", hint="git session doctor") from exc
+        raise StateUnreadable(f"{git_dir} cannot be read: {exc}", hint="git session doctor") from exc
+    loose = [os.path.join(at, name) for at, _, names in os.walk(os.path.join(git_dir, "refs")) for name in names]
+    names = {os.path.relpath(path, git_dir) for path in loose if not path.endswith(".lock")}
+    return refs, sorted(names - refs.keys())  # libgit2 passes over files it cannot make sense of
 
 
 def sync_refs(git_dir: str, names: Iterable[str]) -> None:

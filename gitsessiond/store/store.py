@@ -21,6 +21,7 @@ from gitsessiond.store.layout import follow_shallow, prepare, read_refs, sync_re
 from gitsessiond.store.objects import KIND_NAMES, Object, oid_of, pack_entry, read_entry
 from gitsessiond.store.packs import pack_records, remove_pack
 from gitsessiond.store.refs import RefMove, move_refs
+from gitsessiond.store.salvage import salvage_journal
 from gitsessiond.store.theirs import TheirObjects
 from gitsessiond.store.trees import TreeCache
 
@@ -57,8 +58,8 @@ class Store:
         self._pending_bytes = 0
         self._open_packs()
         self._theirs = TheirObjects(common_dir)
-        self._packed_refs = read_refs(self.git_dir)
-        self.damage = self._take_stock()
+        self._packed_refs, self._bad_refs = read_refs(self.git_dir)
+        self._gone_packs = self._take_stock()
 
     # -- objects ----------------------------------------------------------------------------------------
 
@@ -230,21 +231,31 @@ class Store:
         sync_refs(self.git_dir, moved)
         self._packs.refresh()
         self.journal.forget(record, packs)
-        self._packed_refs = read_refs(self.git_dir)
+        self._packed_refs, self._bad_refs = read_refs(self.git_dir)
 
     def _open_packs(self) -> None:
         """Read own packs only: without the alternates that store.git names for plain git."""
         self._packs = pygit2.OdbBackendPack(os.path.join(self.git_dir, "objects"))
 
-    def _take_stock(self) -> tuple[str, ...]:
-        """Enter packs the manifest does not know (a crash, a lost journal); words about those that are
-        gone.
-        """
+    def _take_stock(self) -> list[str]:
+        """Enter packs the manifest does not know (a crash, a lost journal); return those that are gone."""
         there = {name.removesuffix(".idx") for name in os.listdir(self._pack_directory) if name.endswith(".idx")}
         known = self.journal.packs()
         if there - known.keys():
             self.journal.replace_packs((), dict.fromkeys(there - known.keys(), 0))
-        return tuple(f"{name} is gone" for name in sorted(known.keys() - there))
+        return sorted(known.keys() - there)
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What of the store is known to be lost, in words; while there is any, sessions are not read."""
+        return (*(f"{name} is gone" for name in self._gone_packs), *(f"{ref} is damaged" for ref in self._bad_refs))
+
+    def give_up_lost(self) -> None:
+        """Go on without what :attr:`damage` names. For repairs: sessions that needed it stay unreadable."""
+        self.journal.replace_packs(self._gone_packs, {})
+        for name in self._bad_refs:
+            os.unlink(os.path.join(self.git_dir, name))
+        self._gone_packs, self._bad_refs = [], []
 
     # -- the user's repository --------------------------------------------------------------------------
 
@@ -297,11 +308,12 @@ class Store:
         self.close()
 
 
-def open_store(repository: HasDirs, *, durable: bool = True) -> Store:
+def open_store(repository: HasDirs, *, durable: bool = True, repair: bool = False) -> Store:
     """Open the store of a repository, creating it when there is none.
 
     Args:
         durable: False leaves syncing to the operating system (``gitsession.fsync = never``).
+        repair: a damaged journal is set aside, and what of it can be read is taken over.
 
     Raises:
         StateUnreadable: the state is damaged or newer than this program.
@@ -312,7 +324,10 @@ def open_store(repository: HasDirs, *, durable: bool = True) -> Store:
         prepare(state_dir, common_dir)
     except OSError as exc:
         raise StoreFailed(f"{state_dir} cannot be set up: {exc}", hint="check the disk and its rights") from exc
-    journal = Journal(os.path.join(state_dir, "journal.db"), durable=durable)
+    path = os.path.join(state_dir, "journal.db")
+    if repair:
+        salvage_journal(path)
+    journal = Journal(path, durable=durable)
     try:
         return Store(common_dir, state_dir, journal)
     except BaseException:
