@@ -20,10 +20,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
+from gitsessiond.model.edges import touching
 from gitsessiond.model.files import File, last_path, marks_of
 from gitsessiond.model.hard import hard_edges_of, path_edges
 from gitsessiond.model.owners import Owners, Pair, states_of
-from gitsessiond.model.weave import Weave, as_of, owners_of, touching
+from gitsessiond.model.weave import Weave, as_of, owners_of
 
 EdgeKind = Literal["declared", "hard", "committed", "touch", "judge"]
 RANK = {"merged": 0, "open": 1, "abandoned": 2}
@@ -190,9 +191,7 @@ class Sides:
         return pair
 
 
-def lay_touches(
-    files: Iterable[File], kind: Literal["committed", "touch"], laying: Laying, side: Sides
-) -> None:
+def lay_touches(files: Iterable[File], kind: Literal["committed", "touch"], laying: Laying, side: Sides) -> None:
     """Add an edge for each pair that touches and is not comparable, until nothing changes.
 
     An edge in one file makes closures larger in another, where then other lines stand between two edits.

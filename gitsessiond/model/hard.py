@@ -10,9 +10,10 @@ from operator import or_
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from gitsessiond.model.edges import hard_edges
 from gitsessiond.model.files import File, Marks, facts_of, marks_of
 from gitsessiond.model.registers import Fact, Value
-from gitsessiond.model.weave import as_of, hard_edges, is_patch, owners_of
+from gitsessiond.model.weave import as_of, is_patch, owners_of
 
 
 class HardEdge(NamedTuple):

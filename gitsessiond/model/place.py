@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.deciding import Rules, Verdict, decide
+from gitsessiond.model.edges import hard_edges
 from gitsessiond.model.values import BASE, Diff, Hunk
 from gitsessiond.model.weave import (
     Run,
     Weave,
-    hard_edges,
     is_ghost,
     is_patch,
     layer,

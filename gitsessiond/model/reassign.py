@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gitsessiond.model.deciding import Rules
+from gitsessiond.model.edges import touching
 from gitsessiond.model.place import Decided
 from gitsessiond.model.values import BASE, UNASSIGNED, is_unassigned
 from gitsessiond.model.weave import (
@@ -22,7 +23,6 @@ from gitsessiond.model.weave import (
     layer,
     live,
     owners_of,
-    touching,
     version,
     weave_from,
 )
@@ -203,16 +203,12 @@ def _why_not(weave: Weave, row: Row, going: set[tuple[int, bool]], to: str, rule
 
 def _relabelled(weave: Weave, going: set[tuple[int, bool]], to: str) -> Weave:
     return weave_from(
-        run._replace(
-            ins=to if (number, True) in going else run.ins, gone=to if (number, False) in going else run.gone
-        )
+        run._replace(ins=to if (number, True) in going else run.ins, gone=to if (number, False) in going else run.gone)
         for number, run in enumerate(weave.runs)
     )
 
 
-def discard(
-    weave: Weave, patch: str, rules: Rules, closure: Callable[[str], frozenset[str]]
-) -> Weave | Refusal:
+def discard(weave: Weave, patch: str, rules: Rules, closure: Callable[[str], frozenset[str]]) -> Weave | Refusal:
     """The file without a patch's edits; refused while an edit not below the patch lies on or beside one.
 
     What the chain's commits hold stays in the weave: the patch itself deletes such lines, or puts them back.

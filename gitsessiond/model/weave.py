@@ -14,7 +14,7 @@ keeps that fact, and it counts only while the line is last: a filter that puts a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -126,7 +126,7 @@ def live(weave: Weave) -> bytes:
     return join_runs([run.lines for run in weave.runs if run.gone is None])
 
 
-def _inside(weave: Weave, owners: Container[str]) -> set[str]:
+def labels_of(weave: Weave, owners: Container[str]) -> set[str]:
     """The labels of the weave that belong to a set of owners; base always does."""
     labels = {run.ins for run in weave.runs} | {run.gone for run in weave.runs if run.gone is not None}
     return {label for label in labels if label == BASE or label in owners or layer(label) in owners}
@@ -134,7 +134,7 @@ def _inside(weave: Weave, owners: Container[str]) -> set[str]:
 
 def version(weave: Weave, owners: Container[str]) -> bytes:
     """The file with the edits of these owners only; :data:`UNASSIGNED` stands for every ``~`` label."""
-    inside = _inside(weave, owners)
+    inside = labels_of(weave, owners)
     return join_runs([run.lines for run in weave.runs if run.ins in inside and run.gone not in inside])
 
 
@@ -175,46 +175,6 @@ def owners_of(weave: Weave) -> frozenset[str]:
 def is_patch(owner: str | None) -> bool:
     """Whether an owner is a patch: neither base nor unassigned."""
     return owner is not None and owner != BASE and not owner.startswith(UNASSIGNED)
-
-
-def hard_edges(weave: Weave) -> dict[tuple[str, str], int]:
-    """``(p, q)`` for each patch p that deletes a line of patch q, with the live line (1-based) beside it."""
-    found: dict[tuple[str, str], int] = {}
-    count = 0
-    for run in weave.runs:
-        if run.gone is None:
-            count += len(run.lines)
-        elif run.gone != run.ins and is_patch(run.ins) and is_patch(run.gone):
-            found.setdefault((run.gone, run.ins), count + 1)
-    return {edge: max(1, min(line, count)) for edge, line in found.items()}
-
-
-def touching(weave: Weave, p: str, q: str, closure: Callable[[str], frozenset[str]]) -> bool:
-    """Whether no line that both keep stands between an edit of p and one of q.
-
-    Looked at on what p stands on and on what q stands on; ``closure`` gives an owner's dependencies,
-    transitive, without itself. :data:`UNASSIGNED` as p or q is the whole unassigned layer.
-    """
-    return _meet(weave, p, q, closure(p)) or _meet(weave, p, q, closure(q))
-
-
-def _meet(weave: Weave, p: str, q: str, under: frozenset[str]) -> bool:
-    """Whether marks of p and q lie side by side on the lines that the owners ``under`` them make."""
-    inside = _inside(weave, under)
-    seen: str | None = None  # whose mark was seen since the last line that both keep
-    for run in weave.runs:
-        marks = (layer(run.ins), layer(run.gone))
-        mine, theirs = p in marks, q in marks
-        if not mine and not theirs:
-            if run.ins in inside and run.gone not in inside:
-                seen = None
-        elif layer(run.ins) == layer(run.gone):
-            continue  # no version shows it
-        elif (mine and theirs) or (seen is not None and seen != (p if mine else q)):
-            return True
-        else:
-            seen = p if mine else q
-    return False
 
 
 class Row(NamedTuple):
@@ -279,14 +239,34 @@ def relabel(weave: Weave, select: Callable[[Run, Literal["ins", "gone"]], bool],
 
 
 def remap_bits(weave: Weave, mapping: Mapping[int, int]) -> Weave:
-    """Rename the commits of the chain, old bit to new bit; a bit that is not in the mapping is dropped."""
+    """Rename the commits of the chain, old bit to new bit; a bit that is not in the mapping is dropped.
+
+    Text that its deleter put back as new lines, because a commit held the deletion, is then undeleted after all.
+    """
 
     def moved(mask: int) -> int:
         if mask == EVERY_COMMIT:
             return mask
         return sum(1 << new for old, new in mapping.items() if mask >> old & 1)
 
-    return weave_from(run._replace(ins_in=moved(run.ins_in), gone_in=moved(run.gone_in)) for run in weave.runs)
+    runs = [run._replace(ins_in=moved(run.ins_in), gone_in=moved(run.gone_in)) for run in weave.runs]
+    return weave_from(_put_back(runs) if any(run.gone_in for run in weave.runs) else runs)
+
+
+def _put_back(runs: Sequence[Run]) -> list[Run]:
+    """Undelete lines that stand again, as their deleter's, behind nothing but what is his too."""
+    out: list[Run] = []
+    for run in runs:
+        at = len(out)
+        while at and (is_ghost(out[at - 1]) or out[at - 1].gone == run.ins != out[at - 1].ins):
+            at -= 1
+            dead = out[at]
+            if dead.lines == run.lines and not is_ghost(dead) and (run.gone, run.ins_in, dead.gone_in) == (None, 0, 0):
+                out[at] = dead._replace(gone=None)
+                break
+        else:
+            out.append(run)
+    return out
 
 
 def drop_ghosts(weave: Weave) -> Weave:

@@ -9,17 +9,16 @@ from itertools import combinations, permutations
 
 from gitsessiond.model.align import place_commit
 from gitsessiond.model.deciding import Rules
+from gitsessiond.model.edges import hard_edges, touching
 from gitsessiond.model.place import PlacedSave, place_save
 from gitsessiond.model.values import UNASSIGNED
 from gitsessiond.model.weave import (
     Weave,
-    hard_edges,
     is_patch,
     join_lines,
     live,
     owners_of,
     split_lines,
-    touching,
     version,
     version_at,
     weave_of,

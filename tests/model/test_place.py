@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from gitsessiond.model.edges import hard_edges
 from gitsessiond.model.place import PlacedSave, place_save
-from gitsessiond.model.weave import Weave, hard_edges, live, owners_of, weave_of
+from gitsessiond.model.weave import Weave, live, owners_of, weave_of
 from tests.model.one_file import RULES, OneFile, text
 
 TEN = [f"line {number}" for number in range(1, 11)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gitsessiond.model.edges import hard_edges, touching
 from gitsessiond.model.weave import (
     EVERY_COMMIT,
     Edit,
@@ -12,14 +13,12 @@ from gitsessiond.model.weave import (
     as_of,
     drop_ghosts,
     edits,
-    hard_edges,
     join_lines,
     live,
     owners_of,
     relabel,
     remap_bits,
     split_lines,
-    touching,
     version,
     version_at,
     weave_from,
