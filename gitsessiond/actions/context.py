@@ -101,6 +101,7 @@ class Live:
     )  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)
     judge_due: bool = False
+    landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means
     lost: str | None = None  # why the worktree cannot be recorded
 
     @property

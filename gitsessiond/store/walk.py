@@ -15,37 +15,14 @@ from typing import Protocol
 
 from gitsessiond.model.records import ConflictShape
 from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK, Change, Entry, is_binary
+from gitsessiond.store.layers import Layer
 from gitsessiond.store.merge import PathConflict, Side, TreeMerge, shape_of
-from gitsessiond.store.objects import Object, oid_of
 from gitsessiond.store.text import merge_text
-from gitsessiond.store.trees import TreeCache, Trees, diff_trees, edit_tree, entry_at
+from gitsessiond.store.trees import Trees, diff_trees, edit_tree, entry_at
 
 FILES = (REGULAR, EXECUTABLE)
 
 Three = tuple[Entry | None, Entry | None, Entry | None]  # base, ours, theirs at one path
-
-
-class Layer:
-    """Objects made on top of a store and kept in memory only."""
-
-    def __init__(self, below: Trees) -> None:
-        self._below = below
-        self.made: dict[str, Object] = {}
-
-    @property
-    def trees(self) -> TreeCache:
-        """Parsed trees; what a tree holds does not depend on where it is kept."""
-        return self._below.trees
-
-    def read(self, oid: str) -> Object:
-        """An object made here, else the store's."""
-        return self.made.get(oid) or self._below.read(oid)
-
-    def put(self, kind: str, data: bytes) -> str:
-        """Keep an object in memory."""
-        oid = oid_of(kind, data)
-        self.made[oid] = Object(kind, data)
-        return oid
 
 
 class Settings(Protocol):

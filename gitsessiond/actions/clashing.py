@@ -1,0 +1,188 @@
+"""Conflict records: made from what a merge said, matched with earlier ones, shown as files to edit.
+
+A record's resolution lives in the record and is used by the next merge of its patch while the three sides are
+the same; once they differ it is stale. Where its sides are files, the conflict lies as a marked file at
+``.gitsession/conflicts/<id>/<path>`` in the session's worktree; a save of it without markers resolves it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.model.conflicts import control_path, is_marked, labels_of, marker_size, same_clash
+from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.records import Conflict, ConflictSide, Patch
+from gitsessiond.model.values import GITLINK, Entry, is_binary
+from gitsessiond.store.exclude import ensure_exclude, replace_file
+from gitsessiond.store.layers import Layer
+from gitsessiond.store.merge import PathConflict, Side, TreeMerge
+from gitsessiond.store.steps import State
+from gitsessiond.store.text import merge_text
+from gitsessiond.store.trees import edit_tree
+
+
+def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]) -> list[Conflict]:
+    """The record of each clash: the known one while its sides are the same, else a new one."""
+    state = live.state
+    patch = state.patches[pid]
+    labels = labels_of(state.session.name, patch.name, state.session.target)
+    known = [one for one in state.conflicts.values() if one.patch == pid and one.status != "stale"]
+    out = []
+    for clash in found:
+        record = Conflict(
+            id=ctx.new_id(),
+            kind="git_merge",
+            shape=clash.shape,
+            path=quote_path(clash.path),
+            patch=pid,
+            base=side_record(clash.base, clash.path),
+            ours=side_record(clash.ours, clash.path),
+            theirs=side_record(clash.theirs, clash.path),
+            labels=labels,
+            message=clash.message,
+            created_at=ctx.now(),
+        )
+        out.append(next((one for one in known if same_clash(one, record)), record))
+    return out
+
+
+def side_record(side: Side | None, path: bytes) -> ConflictSide:
+    """One side as it is recorded; its path only where it differs."""
+    if side is None:
+        return ConflictSide()
+    moved = quote_path(side.path) if side.path != path else None
+    return ConflictSide(oid=side.entry.oid, mode=side.entry.mode, path=moved)
+
+
+def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathConflict, Conflict]]) -> str | None:
+    """The merged tree with every clash as its record resolved it; None while one is not resolved."""
+    assert merge.marked is not None
+    edits: dict[bytes, Entry | None] = {}
+    results: dict[bytes, Entry | None] = {}
+    for clash, record in clashes:
+        if record.status != "resolved":
+            return None
+        edits |= dict.fromkeys(clash.paths)
+        side = record.result
+        if side is not None and side.oid is not None and side.mode is not None:
+            at = unquote_path(side.path) if side.path is not None else clash.path
+            results[at] = Entry(side.mode, side.oid)
+    return edit_tree(layer, merge.marked, edits | results)
+
+
+def with_records(ctx: Context, state: State, records: Iterable[Conflict], pid: str, read: Layer) -> State:
+    """The State with these conflicts of a patch; its earlier ones that are not among them are stale."""
+    records = list(records)
+    kept = {record.id for record in records}
+    conflicts = {
+        cid: one.model_copy(update={"status": "stale"})
+        if one.patch == pid and cid not in kept and one.status != "stale"
+        else one
+        for cid, one in state.conflicts.items()
+    }
+    sides = dict(state.sides)
+    for record in records:
+        conflicts[record.id] = record
+        if record.id not in sides:
+            sides[record.id] = kept_sides(ctx, record, read)
+    return replace(state, conflicts=conflicts, sides=sides)
+
+
+def kept_sides(ctx: Context, record: Conflict, read: Layer) -> dict[str, str]:
+    """The blobs of a conflict's sides, put into the store: the commits they come from may go."""
+    out = {}
+    for name, side in (("base", record.base), ("ours", record.ours), ("theirs", record.theirs)):
+        if side.oid is not None and side.mode != GITLINK:
+            out[name] = ctx.store.put("blob", read.read(side.oid).data)
+    return out
+
+
+def without_open(state: State, pid: str) -> State:
+    """The State in which no conflict of this patch is open any more (it was merged, or the clash is gone)."""
+    gone = {
+        cid: one.model_copy(update={"status": "stale"})
+        for cid, one in state.conflicts.items()
+        if one.patch == pid and one.status == "open"
+    }
+    return replace(state, conflicts={**state.conflicts, **gone}) if gone else state
+
+
+def open_of(state: State, pid: str | None) -> list[Conflict]:
+    """The open conflicts of a patch, oldest first."""
+    return [one for one in state.conflicts.values() if one.patch == pid and one.status == "open"]
+
+
+def back_from_conflicts(state: State, pid: str) -> State:
+    """The State whose patch has its former status again, once none of its conflicts is open."""
+    patch = state.patches[pid]
+    if patch.status != "conflicts" or open_of(state, pid):
+        return state
+    return with_patch(state, patch.model_copy(update={"status": patch.former or "draft", "former": None}))
+
+
+def with_patch(state: State, patch: Patch) -> State:
+    """The State with this patch's new record."""
+    return replace(state, patches={**state.patches, patch.id: patch})
+
+
+# The files to edit.
+
+
+def texts_of(ctx: Context, state: State, conflict: Conflict) -> dict[str, bytes]:
+    """The contents of base, ours and theirs, by name; sides that have no file are left out."""
+    sides = state.sides.get(conflict.id, {})
+    return {name: ctx.store.blob(oid) for name, oid in sides.items() if name != "result"}
+
+
+def marked_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes | None:
+    """The conflict with markers around what clashes; None: it cannot be shown in lines."""
+    if not is_marked(conflict) or any(is_binary(text) for text in texts.values()):
+        return None
+    sides = [texts.get(name, b"") for name in ("base", "ours", "theirs")]
+    size = marker_size(sides)
+    return merge_text(*sides, labels=conflict.labels, marker_size=size).content
+
+
+def control_file(live: Live, conflict: Conflict) -> bytes | None:
+    """Where the marked file of a conflict is on disk; None: the session has no worktree."""
+    if live.worktree is None:
+        return None
+    root = os.fsencode(live.worktree.repository.worktree)
+    return os.path.join(root, control_path(conflict, unquote_path(conflict.path)))
+
+
+def write_control_files(ctx: Context, live: Live) -> None:
+    """Make the files of open conflicts that are not there yet, and remove those that nobody needs.
+
+    They can be made again at any time, so a disk that refuses is no reason to fail.
+    """
+    if live.worktree is None:
+        return
+    home = os.path.join(os.fsencode(live.worktree.repository.worktree), b".gitsession")
+    if os.path.islink(home):
+        return  # not ours, and it may lead anywhere
+    ensure_exclude(ctx.repository.common_dir)
+    for conflict in live.state.conflicts.values():
+        path = control_file(live, conflict)
+        assert path is not None
+        try:
+            if conflict.status == "open" and not os.path.lexists(path):
+                content = marked_text(texts_of(ctx, live.state, conflict), conflict)
+                if content is not None:
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    replace_file(os.fsdecode(path), content)
+            elif is_done_with(live.state, conflict):
+                shutil.rmtree(os.path.join(home, b"conflicts", conflict.id.encode()), ignore_errors=True)
+        except OSError:
+            continue
+
+
+def is_done_with(state: State, conflict: Conflict) -> bool:
+    """Whether the marked file of a conflict has served: it is stale, or its patch has ended."""
+    patch = state.patches.get(conflict.patch) if conflict.patch else None
+    ended = patch is not None and patch.status in ("merged", "abandoned")
+    return conflict.status == "stale" or ended or (conflict.status == "resolved" and conflict.how != "saved")

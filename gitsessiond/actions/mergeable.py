@@ -1,0 +1,95 @@
+"""What may not be merged, and why: the refusals of ``merge`` and the blockers of ``patch validate``."""
+
+from __future__ import annotations
+
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.publishing import patch_trees
+from gitsessiond.model.errors import BadRequest, Refused
+from gitsessiond.model.graph import graph_of
+from gitsessiond.model.records import Patch
+from gitsessiond.store.chain import CommitGraph
+from gitsessiond.store.head import branch_tip
+from gitsessiond.store.landing import Place
+
+STRATEGIES = ("merge", "rebase", "squash")
+
+
+def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
+    """The patch, when its own state allows merging it.
+
+    Raises:
+        Refused: it has ended, is a draft, or needs a patch that is not merged.
+    """
+    patch = live.state.patches[pid]
+    check_strategy(ctx)
+    if patch.status in ("merged", "abandoned"):
+        again = f"git session patch reopen {patch.name}" if patch.status == "abandoned" else None
+        raise Refused(f"patch {patch.name} is {patch.status}", hint=again or "git session patch list")
+    if not ready and (patch.former if patch.status == "conflicts" else patch.status) != "ready":
+        raise Refused(f"patch {patch.name} is a draft", hint=f"git session merge {patch.name} --ready")
+    waiting = unmerged_dependencies(live, pid)
+    if waiting:
+        names = ", ".join(other.name for other in waiting)
+        first = waiting[0]
+        gone = first.status == "abandoned"
+        raise Refused(
+            f"{patch.name} depends on {names}, which {'is' if len(waiting) == 1 else 'are'} not merged",
+            hint=f"git session {'patch reopen' if gone else 'merge'} {first.name}",
+        )
+    if patch.not_separable:
+        raise Refused(
+            f"{patch.name} cannot be put alone: {patch.not_separable}",
+            hint=f"git session patch show {patch.name}",
+        )
+    return patch
+
+
+def check_strategy(ctx: Context) -> None:
+    """Raise unless ``gitsession.merge`` asks for what is built."""
+    wanted = ctx.config.get("gitsession.merge", "merge")
+    if wanted not in STRATEGIES:
+        raise BadRequest(f"gitsession.merge = {wanted!r} is no way to merge", hint="git config gitsession.merge merge")
+    if wanted != "merge":
+        raise Refused(f"merging by {wanted} is not built yet", hint="git config gitsession.merge merge")
+
+
+def unmerged_dependencies(live: Live, pid: str) -> list[Patch]:
+    """What must be merged before a patch, a dependency first."""
+    graph = graph_of(live.state.owners)
+    needs = graph.closure(pid)
+    patches = live.state.patches
+    return [patches[one] for one in graph.order() if one in needs and patches[one].status != "merged"]
+
+
+def target_tip(ctx: Context, target: str) -> str:
+    """The target's commit.
+
+    Raises:
+        Refused: there is no such branch.
+    """
+    tip = branch_tip(ctx.repository.common_dir, target)
+    if tip is None:
+        raise Refused(f"the target branch {target} does not exist", hint=f"git branch {target} COMMIT")
+    return tip
+
+
+def refuse_foreign_base(ctx: Context, live: Live, tip: str, place: Place | None) -> None:
+    """Raise Refused when the session stands on commits the target lacks: the merge would drag them in."""
+    session = live.state.session
+    if CommitGraph(ctx.repository.common_dir).within(session.base, tip):
+        return
+    where = f"git -C {place.worktree} " if place else "git "
+    raise Refused(
+        f"{session.name} stands on {session.base[:7]}, which {session.target} does not have",
+        hint=f"{where}merge --ff-only {session.base[:12]}"
+        if place
+        else f"git branch -f {session.target} {session.base[:12]}",
+    )
+
+
+def refuse_empty(ctx: Context, live: Live, pid: str) -> None:
+    """Raise Refused when a patch has no commit, or its commits come to nothing."""
+    patch = live.state.patches[pid]
+    before, after = patch_trees(ctx, live.state, pid)
+    if before == after or not any(commit.of for commit in patch.series):
+        raise Refused(f"{patch.name} has nothing to merge", hint=f"git session assign PATH --patch {patch.name}")

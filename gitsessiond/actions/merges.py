@@ -1,0 +1,185 @@
+"""``merge``: one patch alone onto the target, as a merge commit; and what ``patch validate`` can tell of it.
+
+Planning makes objects and moves nothing; landing decides nothing (:mod:`gitsessiond.actions.landings`). A target
+that moves in between is planned for again, three times. A conflict moves nothing but the session: the patch's
+status becomes ``conflicts``, with one record for each path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gitsessiond.actions import views
+from gitsessiond.actions.clashing import records_of, resolved_tree, with_patch, with_records, write_control_files
+from gitsessiond.actions.commits import commit_patch
+from gitsessiond.actions.conflicts import take_all_saved
+from gitsessiond.actions.context import Context, Live, Who
+from gitsessiond.actions.landings import (
+    Landing,
+    finish_interrupted,
+    home_of,
+    land_patch,
+    merge_words,
+    record_merged,
+)
+from gitsessiond.actions.mergeable import mergeable, refuse_empty, refuse_foreign_base, target_tip
+from gitsessiond.actions.predicting import Validation, notice_landed, predict, validate_patch
+from gitsessiond.actions.publishing import patch_trees, publish
+from gitsessiond.actions.sessions import patch_reply
+from gitsessiond.model.conflicts import place_words
+from gitsessiond.model.errors import Moved
+from gitsessiond.model.names import unquote_path
+from gitsessiond.model.ownership import uncommitted_paths
+from gitsessiond.model.records import Conflict
+from gitsessiond.store.chain import tree_of_commit
+from gitsessiond.store.identity import identity_of
+from gitsessiond.store.landing import find_place
+from gitsessiond.store.layers import LandingLayer
+from gitsessiond.store.merge import PathConflict, git_merge
+from gitsessiond.store.trees import diff_trees
+
+__all__ = ["Validation", "finish_interrupted", "merge_patch", "notice_landed", "validate_patch"]
+
+TRIES = 3
+Clash = tuple[PathConflict, Conflict]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a merge would do; nothing of it is visible yet."""
+
+    landing: Landing | None  # None: it clashes
+    clashes: tuple[Clash, ...] = ()  # those not resolved
+    layer: LandingLayer | None = None
+    files: int = 0  # paths of the target that change; 0: it has all of the patch already
+
+
+def merge_patch(
+    ctx: Context, live: Live, pid: str, who: Who, *, ready: bool, dry_run: bool, no_verify: bool
+) -> dict[str, Any]:
+    """Merge one patch into the session's target; conflicts are an answer, not an error.
+
+    Raises:
+        Refused: not ready, a dependency is not merged, nothing to merge, no target, or its files are in the
+            way. Nothing has moved (uncommitted edits of the patch may have been committed).
+        Moved: the target moved at each of three tries.
+        StoreFailed: git or the disk refused.
+    """
+    finish_interrupted(ctx)
+    take_all_saved(ctx, live)
+    patch = mergeable(ctx, live, pid, ready or dry_run)
+    target = live.state.session.target
+    place = find_place(ctx.repository, target)
+    refuse_foreign_base(ctx, live, target_tip(ctx, target), place)
+    if dry_run:
+        return dry_reply(ctx, live, pid)
+    output: list[str] = []
+    if uncommitted_paths(live.state.owners, pid, live.tip_bit()):
+        output.append(commit_patch(ctx, live, pid, None, who, no_verify=no_verify).output)
+    refuse_empty(ctx, live, pid)
+    words = merge_words(ctx, live, patch, who, no_verify=no_verify)
+    output.append(words.output)
+    for _ in range(TRIES):
+        plan = plan_merge(ctx, live, pid)
+        if plan.landing is None:
+            return conflicted(ctx, live, plan, pid, "ready" if ready else None, identity_of(who.env, who.cwd))
+        if not plan.files:
+            record_merged(ctx, live, pid, plan.landing.old, identity_of(who.env, who.cwd))
+            message = f"{target} has all of {patch.name} already"
+            return merged_reply(ctx, live, pid, plan, plan.landing.old, message, output)
+        try:
+            commit, told = land_patch(ctx, live, plan.landing, words, who)
+        except Moved:
+            continue
+        return merged_reply(ctx, live, pid, plan, commit, f"{patch.name} merged into {target}", [*output, told])
+    raise Moved(f"{target} moved {TRIES} times while {patch.name} was merged", hint="run the command again")
+
+
+def merged_reply(
+    ctx: Context, live: Live, pid: str, plan: Plan, commit: str, message: str, output: Iterable[str]
+) -> dict[str, Any]:
+    """The answer of a merge that landed."""
+    return reply_of(
+        ctx, live, pid, merged=True, commit=commit, files=plan.files, message=message,
+        output="\n".join(part for part in output if part),
+    )  # fmt: skip
+
+
+def reply_of(ctx: Context, live: Live, pid: str, **facts: Any) -> dict[str, Any]:
+    """What ``merge`` answers; ``facts`` are what differs from a merge that did not happen."""
+    return {
+        "merged": False,
+        "patch": patch_reply(live.state, live.state.patches[pid], ctx=ctx),
+        "target": live.state.session.target,
+        "commit": None,
+        "files": 0,
+        "conflicts": [],
+        "dry_run": False,
+        "message": "",
+        "output": "",
+        **facts,
+    }
+
+
+# Plans.
+
+
+def plan_merge(ctx: Context, live: Live, pid: str) -> Plan:
+    """Merge the series' tip into the target as it is now, in objects only; known resolutions are used.
+
+    Raises:
+        Refused: the target is gone, or git is in the middle of something where it is checked out.
+        StoreFailed: git failed.
+    """
+    state = live.state
+    patch, target = state.patches[pid], state.session.target
+    old, tip = target_tip(ctx, target), patch.series[-1].oid
+    place = find_place(ctx.repository, target)
+    labels = (target, patch.name)
+    cwd = place.worktree if place else home_of(ctx, live)
+    merge = git_merge(ctx.repository, old, tip, labels=labels, cwd=cwd)
+    layer = LandingLayer(ctx.store, merge.made)
+    clashes: tuple[Clash, ...] = ()
+    tree = merge.tree
+    if tree is None:
+        clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
+        tree = resolved_tree(layer, merge, clashes)
+    if tree is None:
+        return Plan(None, clashes, layer)
+    files = len(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
+    return Plan(Landing(patch, target, old, tip, place, layer, tree), (), layer, files)
+
+
+def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | None, by: str) -> dict[str, Any]:
+    """Record the conflicts of a merge; nothing else has moved."""
+    assert plan.layer is not None
+    state = live.state
+    patch = state.patches[pid]
+    records = [record for _, record in plan.clashes]
+    former = declared or (patch.former if patch.status == "conflicts" else patch.status)
+    state = with_patch(state, patch.model_copy(update={"status": "conflicts", "former": former}))
+    state = with_records(ctx, state, records, pid, plan.layer)
+    paths = place_words(unquote_path(record.path) for record in records)
+    text = f"{patch.name} conflicts with {state.session.target} in {paths}"
+    facts = {"patch": {"id": pid, "name": patch.name}, "conflicts": [record.id for record in records]}
+    publish(ctx, live, state, "merge", by=by, text=text, facts=facts)
+    write_control_files(ctx, live)
+    still_open = [record for record in records if record.status == "open"]
+    shown = [views.conflict_view(live.state, record) for record in still_open]
+    return reply_of(ctx, live, pid, conflicts=shown, message=text)
+
+
+def dry_reply(ctx: Context, live: Live, pid: str) -> dict[str, Any]:
+    """What merging would do, its uncommitted edits included."""
+    state = live.state
+    before, after = patch_trees(ctx, state, pid)
+    if before == after:
+        refuse_empty(ctx, live, pid)
+    merge, files = predict(ctx, live, pid)
+    records = records_of(ctx, live, pid, merge.conflicts)
+    shown = [views.conflict_view(state, one) for one in records if one.status != "resolved"]
+    word = "would conflict with" if shown else "would merge into"
+    message = f"{state.patches[pid].name} {word} {state.session.target}"
+    return reply_of(ctx, live, pid, conflicts=shown, files=files, dry_run=True, message=message)
