@@ -18,6 +18,7 @@ What = Literal[
     "overflow",  # the kernel dropped events
     "watched",  # the worktree's watches are in place
     "limit",  # the worktree cannot be watched whole; ``path``: why
+    "stop",  # a signal asked front to end
     "lost",  # the worktree's directory is gone; ``worktree`` None: the repository is
 ]
 

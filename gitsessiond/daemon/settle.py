@@ -65,8 +65,10 @@ class Settling:
         self._ready: dict[bytes, None] = {}
         self._waiting: dict[bytes, Waiting] = {}
         self._writing: dict[bytes, float] = {}  # known names that are being written anew, since when
+        self._backups: dict[bytes, bytes] = {}  # known name -> the name it was moved to, while that waits
         self._passing: dict[bytes, None] = {}
         self._ring_due: float | None = None
+        self._alarm: float | None = None  # nothing is due before; kept low, so that no notice costs a search
 
     def saw(self, notice: Notice, now: float) -> None:
         """Take one notice of this worktree in."""
@@ -81,25 +83,29 @@ class Settling:
             case "gone":
                 self._gone(path, now)
             case "attrib" | "dir":
-                if path not in self._ready:
-                    self._waiting.setdefault(path, Waiting(now + WAIT))
+                if path not in self._ready and path not in self._waiting:
+                    self._wait(path, Waiting(now + WAIT))
             case "rang":
-                self._ring_due = self._ring_due or now + WAIT
+                if self._ring_due is None:
+                    self._ring_due = now + WAIT
+                    self._ring_alarm(self._ring_due)
 
     def _closed(self, path: bytes, now: float, source: bytes | None) -> None:
         """Its content is whole."""
         self._writing.pop(path, None)
-        for name, waiting in self._waiting.items():
-            if waiting.behind == path:
-                self._waiting[name] = waiting._replace(due=now + WAIT, behind=None)
+        backup = self._backups.pop(path, None)
+        if backup is not None and backup in self._waiting:
+            self._wait(backup, self._waiting[backup]._replace(due=now + WAIT, behind=None))
+        since = self._waiting.pop(path, None)
         if path in self._known:
-            self._waiting.pop(path, None)
             self._ready[path] = None
+            self._ring_alarm(now)
             return
         behind = source if source is not None and source in self._known else None
-        since = self._waiting.get(path)
+        if behind is not None:
+            self._backups[behind] = path
         due = since.due if since is not None and not since.gone else now + WAIT
-        self._waiting[path] = Waiting(due, behind=behind)
+        self._wait(path, Waiting(due, behind=behind))
 
     def _created(self, path: bytes, now: float) -> None:
         """It is there; whether whole is not known."""
@@ -109,7 +115,7 @@ class Settling:
             self._writing[path] = now
         since = self._waiting.get(path)
         if since is None or since.gone:
-            self._waiting[path] = Waiting(since.due if since else now + WAIT, finished=False)
+            self._wait(path, Waiting(since.due if since else now + WAIT, finished=False))
 
     def _gone(self, path: bytes, now: float) -> None:
         """It is not there any more."""
@@ -119,44 +125,56 @@ class Settling:
         if since is not None and not since.gone and path not in self._known:
             del self._waiting[path]
             self._passing[path] = None
+            if len(self._passing) > MOST_PASSING:
+                self._ring_alarm(now)
         else:
-            self._waiting[path] = Waiting(since.due if since else now + WAIT, gone=True)
+            self._wait(path, Waiting(since.due if since else now + WAIT, gone=True))
 
-    def next_due(self, now: float) -> float | None:
-        """When :meth:`take` will have something; None: never, as things are."""
-        times = [self._due(waiting, now) for waiting in self._waiting.values()]
-        if self._ring_due is not None:
-            times.append(self._ring_due)
-        if self._ready or len(self._passing) > MOST_PASSING:
-            times.append(now)
-        return min(times, default=None)
+    def _wait(self, path: bytes, waiting: Waiting) -> None:
+        """Let a name wait."""
+        self._waiting[path] = waiting
+        self._ring_alarm(waiting.due)
+
+    def _ring_alarm(self, at: float) -> None:
+        """Look again at that time at the latest."""
+        if self._alarm is None or at < self._alarm:
+            self._alarm = at
+
+    def next_look(self) -> float | None:
+        """When to :meth:`take` next; None: nothing is on its way."""
+        return self._alarm
+
+    def take(self, now: float) -> Settled | None:
+        """The names that are quiet now, or None."""
+        if self._alarm is None or self._alarm > now:
+            return None
+        quiet = [path for path, one in self._waiting.items() if self._due(one, now) <= now + TOGETHER]
+        git = self._ring_due is not None and self._ring_due <= now + TOGETHER
+        if not quiet and not git and not self._ready and len(self._passing) <= MOST_PASSING:
+            self._set_alarm(now)
+            return None
+        return self._settled(quiet, now, git=git)
+
+    def flush(self, now: float) -> Settled | None:
+        """All names, quiet or not: a command is about to ask."""
+        if not (self._ready or self._waiting or self._passing or self._ring_due is not None):
+            return None
+        return self._settled(list(self._waiting), now, git=self._ring_due is not None)
 
     def _due(self, waiting: Waiting, now: float) -> float:
         """When a name goes, as things are: a backup's waits for the file it is of."""
         since = self._writing.get(waiting.behind) if waiting.behind is not None else None
-        if since is None or waiting.due > now:
+        if since is None or waiting.due > now + TOGETHER:
             return waiting.due
         return max(waiting.due, since + LONGEST_HOLD)
 
-    def take(self, now: float) -> Settled | None:
-        """The names that are quiet now, or None."""
-        due = self.next_due(now)
-        if due is None or due > now:
-            return None
-        quiet = [path for path, one in self._waiting.items() if self._due(one, now) <= now + TOGETHER]
-        return self._settled(quiet, git=self._ring_due is not None and self._ring_due <= now + TOGETHER)
-
-    def flush(self) -> Settled | None:
-        """All names, quiet or not: a command is about to ask."""
-        if not (self._ready or self._waiting or self._passing or self._ring_due is not None):
-            return None
-        return self._settled(list(self._waiting), git=self._ring_due is not None)
-
-    def _settled(self, quiet: list[bytes], *, git: bool) -> Settled:
+    def _settled(self, quiet: list[bytes], now: float, *, git: bool) -> Settled:
         """Hand these names and all that are ready out."""
         for path in quiet:
             waiting = self._waiting.pop(path)
             self._ready[path] = None
+            if waiting.behind is not None:
+                self._backups.pop(waiting.behind, None)
             if waiting.gone:
                 self._known.forget(path)
             elif waiting.finished:
@@ -165,4 +183,12 @@ class Settling:
         self._ready, self._passing = {}, {}
         if git:
             self._ring_due = None
+        self._set_alarm(now)
         return Settled(paths, git)
+
+    def _set_alarm(self, now: float) -> None:
+        """Search when the next name is due."""
+        times = [self._due(waiting, now) for waiting in self._waiting.values()]
+        if self._ring_due is not None:
+            times.append(self._ring_due)
+        self._alarm = min(times, default=None)

@@ -30,6 +30,7 @@ from gitsessiond.daemon.trees import Area, Trees
 from gitsessiond.wire.place import git_dir_of
 
 POLL_EVERY_S = 2.0
+CONTROL_DIRECTORY = b".gitsession"  # git ignores it, but what is saved below it is for us
 MOST_UNREAD = 512  # reads of up to 256 KiB that wait to be decoded; beyond that they are dropped as the kernel would
 
 
@@ -204,12 +205,13 @@ class Watch:
             self._poll(worktree, ignored)
             self._box.post(Notice("watched", worktree))
             return
-        skipped = tuple(ignored)
+        skipped = set(ignored) - {CONTROL_DIRECTORY}
         self._observer.do(lambda: self._add(worktree, os.fsencode(git_dir), skipped))
 
-    def _add(self, worktree: str, git_dir: bytes, skipped: Iterable[bytes]) -> None:
+    def _add(self, worktree: str, git_dir: bytes, skipped: set[bytes]) -> None:
         """In the observer's thread: doorbells, then the tree."""
         assert self._observer is not None
+        self._remove(worktree)
         post = self._box.post
         tree = Area(
             os.fsencode(worktree),
@@ -224,10 +226,17 @@ class Watch:
         self._areas[worktree] = [tree, *bells]
         try:
             self._add_areas([*bells, tree])
+            self._find_nested(worktree, skipped)
         except WatchLimitError as exc:
             post(Notice("limit", worktree, str(exc).encode()))
         else:
             post(Notice("watched", worktree))
+
+    def _find_nested(self, worktree: str, skipped: Iterable[bytes]) -> None:
+        """Submodules are among the directories that need no watch; their HEADs do."""
+        for path in skipped:
+            if git_dir_of(f"{worktree}/{os.fsdecode(path)}") is not None:
+                self._add_nested(worktree, path)
 
     def _add_nested(self, worktree: str, path: bytes) -> None:
         """In the observer's thread: watch for a nested repository's HEAD, and for its end."""
@@ -270,7 +279,7 @@ class Watch:
     def set_ignored(self, worktree: str, ignored: Iterable[bytes]) -> None:
         """The whole list of directories that need no watch; what is no longer in it is watched, and hinted at."""
         if self._observer is not None:
-            wanted = set(ignored)
+            wanted = set(ignored) - {CONTROL_DIRECTORY}
             self._observer.do(lambda: self._set_ignored(worktree, wanted))
 
     def _set_ignored(self, worktree: str, wanted: set[bytes]) -> None:
@@ -282,6 +291,7 @@ class Watch:
         former, tree.skipped = tree.skipped, wanted
         for path in wanted - former:
             trees.drop(tree, path)
+        self._find_nested(worktree, wanted - former)
         for path in former - wanted:
             above = path.rpartition(b"/")[0]
             if above in tree.dirs:
@@ -291,16 +301,23 @@ class Watch:
     def prune(self, worktree: str, paths: Iterable[bytes]) -> None:
         """Stop watching these ignored directories."""
         if self._observer is not None:
-            gone = set(paths)
+            gone = set(paths) - {CONTROL_DIRECTORY}
             self._observer.do(lambda: self._prune(worktree, gone))
 
     def _prune(self, worktree: str, paths: set[bytes]) -> None:
         assert self._observer is not None
         areas = self._areas.get(worktree)
         if areas:
-            areas[0].skipped |= paths
-            for path in paths:
+            fresh = paths - areas[0].skipped
+            areas[0].skipped |= fresh
+            for path in fresh:
                 self._observer.trees.drop(areas[0], path)
+            self._find_nested(worktree, fresh)
+
+    def look_again(self) -> None:
+        """After an overflow: directories may have come and gone unseen. Worktrees are to be added again."""
+        if self._observer is not None:
+            self._observer.do(self._watch_shared)
 
     def remove(self, worktree: str) -> None:
         """Stop watching a worktree."""

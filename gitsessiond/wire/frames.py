@@ -19,9 +19,7 @@ def encode(message: dict[str, Any]) -> bytes:
     """
     frame = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
     if len(frame) > LIMIT:
-        raise BadRequest(
-            f"a message of {len(frame):,} bytes is too long", hint=f"{LIMIT:,} bytes are the most"
-        )
+        raise BadRequest(f"a message of {len(frame):,} bytes is too long", hint=f"{LIMIT:,} bytes are the most")
     return frame
 
 

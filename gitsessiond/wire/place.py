@@ -63,9 +63,7 @@ def refusal(cwd: str, git_dir: str) -> Refused:
     """Why a git directory itself is no place to stand."""
     if os.path.basename(git_dir) == ".git":
         return Refused(f"{cwd} is inside the git directory", hint="cd to the files of the repository")
-    return Refused(
-        f"{cwd} is a bare repository: it has no files to edit", hint="git worktree add ../DIR BRANCH"
-    )
+    return Refused(f"{cwd} is a bare repository: it has no files to edit", hint="git worktree add ../DIR BRANCH")
 
 
 def git_dir_of(worktree: str) -> str | None:

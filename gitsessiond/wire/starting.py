@@ -84,9 +84,7 @@ def start_once(place: Place, cwd: str) -> socket.socket:
     make_state_dir(place)
     ours, theirs = socket.socketpair()
     with theirs:
-        spawn(
-            place, ["once", "--repository", cwd, "--fd", str(theirs.fileno())], theirs.fileno(), session=False
-        )
+        spawn(place, ["once", "--repository", cwd, "--fd", str(theirs.fileno())], theirs.fileno(), session=False)
     return ours
 
 
@@ -110,9 +108,7 @@ def spawn(place: Place, words: list[str], kept: int, *, session: bool) -> None:
         else:
             os.posix_spawn(sys.executable, argv, env, file_actions=actions, setpgroup=0)
     except OSError as exc:
-        raise Unreachable(
-            f"cannot start {sys.executable}: {exc.strerror}", hint="reinstall gitsessiond"
-        ) from exc
+        raise Unreachable(f"cannot start {sys.executable}: {exc.strerror}", hint="reinstall gitsessiond") from exc
     finally:
         os.close(log)
 

@@ -1,0 +1,64 @@
+"""Being the front process: surroundings, lock, socket, then the loop."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from gitsessiond.daemon import log
+from gitsessiond.daemon.front import Front
+from gitsessiond.daemon.listening import listen
+from gitsessiond.daemon.process import leave_surroundings, recorder_words
+from gitsessiond.daemon.settings import read_settings
+from gitsessiond.model.errors import GitSessionError
+from gitsessiond.store.repository import open_repository
+from gitsessiond.store.statelock import take_lock
+from gitsessiond.wire.frames import encode
+from gitsessiond.wire.place import Place
+from gitsessiond.wire.starting import make_state_dir
+
+LOCK_WAIT_S = 45.0  # for a daemon that is leaving, or a one-shot process; less than a client waits for us
+
+
+def be_front(where: str, ready_fd: int | None, version: str) -> int:
+    """Serve the repository around a directory until told to stop; returns the exit code.
+
+    Says on ``ready_fd`` when the socket answers, or why it never will.
+    """
+    log.WHO["name"] = "front"
+    leave_surroundings([ready_fd] if ready_fd is not None else [])
+    try:
+        repository = open_repository(where)
+        place = Place(repository.common_dir)
+        make_state_dir(place)
+        settings = read_settings(repository)
+        lock = take_lock(place.state_dir, LOCK_WAIT_S)
+        listener, path = listen(place)
+        words = recorder_words(repository.worktree)
+        front = Front(place, listener, path, lock.fileno(), words, settings, version)
+    except GitSessionError as error:
+        log.log(f"not started: {error.message}")
+        tell_ready(ready_fd, {"error": error.as_dict()})
+        return error.exit_code
+    except Exception as exc:
+        log.log_bug("starting", exc)
+        raise  # the starter sees the pipe end, and names the log
+    log.log(f"serving {place.common_dir} at {path}")
+    tell_ready(ready_fd, {"ready": path})
+    try:
+        front.run()
+    except Exception as exc:
+        log.log_bug("front", exc)
+        raise
+    return 0
+
+
+def tell_ready(ready_fd: int | None, message: dict[str, Any]) -> None:
+    """Tell the client that started this process; it may have gone."""
+    if ready_fd is None:
+        return
+    try:
+        os.write(ready_fd, encode(message))
+    except BrokenPipeError:
+        pass
+    os.close(ready_fd)

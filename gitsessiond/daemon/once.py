@@ -1,0 +1,77 @@
+"""One request without a daemon: record what is on disk, answer, end."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from gitsessiond.daemon.log import log_bug
+from gitsessiond.daemon.recorder import Open, Recorder, answer, as_bug, encoded
+from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
+from gitsessiond.wire.frames import Decoder
+from gitsessiond.wire.place import Place
+from gitsessiond.wire.requests import OWN, reply_error, reply_ok
+
+Message = dict[str, Any]
+
+
+def serve_once(pipe: socket.socket, place: Place, open_recorder: Open, take_lock: Callable[[], object]) -> None:
+    """Read one request from the pipe and answer it; holds the authority lock meanwhile.
+
+    What it changes is told to nobody: without a daemon nobody follows events.
+    """
+    request = read_request(pipe)
+    if isinstance(request, BadRequest):
+        pipe.sendall(encoded(reply_error(None, request), {}))
+        return
+    if request is not None:
+        pipe.sendall(encoded(reply_to(request, place, open_recorder, take_lock), request))
+
+
+def read_request(pipe: socket.socket) -> Message | BadRequest | None:
+    """The first frame; None when there is none."""
+    decoder = Decoder()
+    while data := pipe.recv(1 << 16):
+        for frame in decoder.feed(data):
+            return frame
+    return None
+
+
+def reply_to(request: Message, place: Place, open_recorder: Open, take_lock: Callable[[], object]) -> Message:
+    """The reply to a request, whatever happens."""
+    number, verb = request.get("id"), request.get("verb")
+    if verb == "events":
+        return reply_ok(number, {"seq": 0, "events": []})
+    if verb in OWN:
+        return reply_error(number, Unreachable("no daemon runs", hint="git session daemon start"))
+    try:
+        take_lock()
+        recorder = open_recorder(lambda message: None)
+    except GitSessionError as exc:
+        return reply_error(number, exc)
+    except Exception as exc:
+        log_bug("opening", exc)
+        return reply_error(number, as_bug(exc))
+    try:
+        look_everywhere(recorder)
+        reply = answer(recorder, {**request, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb})
+    finally:
+        recorder.close()
+    if verb == "uninstall" and reply.get("ok", {}).get("hard"):
+        shutil.rmtree(place.state_dir, ignore_errors=True)
+    return reply
+
+
+def look_everywhere(recorder: Recorder) -> None:
+    """Record what is on disk in every worktree."""
+    number = 0
+    for watched in recorder.watches():
+        batch: Message = {"worktree": watched["worktree"], "paths": [], "scan": True, "git": True}
+        while True:
+            number += 1
+            told = answer(recorder, {"batch": {"n": number, **batch}})["recorded"]
+            if told.get("error") or not told.get("left"):
+                break
+            batch = {**batch, "scan": False}

@@ -1,0 +1,125 @@
+"""The recorder's loop: one message at a time from front, an answer to each, quiet work in between.
+
+Knows the desk only by what it can do, so that it can be run over any (the tests have one of their own).
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from gitsessiond.daemon.log import log, log_bug
+from gitsessiond.model.errors import BadRequest, Bug, GitSessionError
+from gitsessiond.wire.frames import Decoder, encode
+from gitsessiond.wire.requests import reply_error
+
+IDLE_EVERY_S = 10.0
+FIRST_IDLE_S = 0.05  # quiet for so long: the time for work that nobody waits for
+
+Message = dict[str, Any]
+
+
+class Recorder(Protocol):
+    """What records and answers."""
+
+    def batch(self, message: Message) -> Message:
+        """Record what a batch points at: ``{"recorded": {...}}``."""
+        ...
+
+    def request(self, message: Message) -> Message:
+        """Answer a request."""
+        ...
+
+    def watches(self) -> list[Message]:
+        """The worktrees to watch."""
+        ...
+
+    def idle(self) -> bool:
+        """Do a piece of quiet work; True: there is more."""
+        ...
+
+    def close(self) -> None:
+        """End in good order."""
+        ...
+
+
+Open = Callable[[Callable[[Message], None]], Recorder]
+
+
+def run_recorder(pipe: socket.socket, open_recorder: Open) -> None:
+    """Open the recorder and serve it until the pipe ends; if it cannot be opened, say why."""
+
+    def tell(message: Message) -> None:
+        pipe.sendall(encode(message))
+
+    try:
+        recorder = open_recorder(tell)
+    except GitSessionError as exc:
+        log(f"cannot open: {exc.message}")
+        tell({"failed": exc.as_dict()})
+        return
+    except Exception as exc:
+        log_bug("opening", exc)
+        tell({"failed": as_bug(exc).as_dict()})
+        return
+    try:
+        serve(pipe, recorder)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # front is gone; what was published is in the journal
+    finally:
+        recorder.close()
+
+
+def serve(pipe: socket.socket, recorder: Recorder) -> None:
+    """Answer messages in order until the pipe ends."""
+    pipe.sendall(encode({"watch": recorder.watches()}))
+    decoder = Decoder()
+    wait = FIRST_IDLE_S
+    while True:
+        if not select.select([pipe], [], [], wait)[0]:
+            wait = 0.0 if quiet_work(recorder) else IDLE_EVERY_S
+            continue
+        data = pipe.recv(1 << 18)
+        if not data:
+            return
+        for message in decoder.feed(data):
+            if isinstance(message, BadRequest):
+                raise message  # front sends frames only: the pipe is no longer what it was
+            pipe.sendall(encoded(answer(recorder, message), message))
+        wait = FIRST_IDLE_S
+
+
+def quiet_work(recorder: Recorder) -> bool:
+    """Let the recorder do something nobody waits for; its failure ends nothing."""
+    try:
+        return recorder.idle()
+    except Exception as exc:  # the next command that needs the same will say it
+        log_bug("quiet work", exc)
+        return False
+
+
+def answer(recorder: Recorder, message: Message) -> Message:
+    """The answer to a batch or a request, whatever happens."""
+    batch = message.get("batch")
+    try:
+        return recorder.batch(batch) if batch is not None else recorder.request(message)
+    except Exception as exc:  # one file or request that nobody foresaw must not take the others along
+        log_bug("recording" if batch is not None else f"request {message.get('verb')!r}", exc)
+        if batch is not None:
+            return {"recorded": {"n": batch.get("n"), "prune": [], "left": 0, "error": as_bug(exc).as_dict()}}
+        return reply_error(message.get("id"), as_bug(exc))
+
+
+def encoded(found: Message, message: Message) -> bytes:
+    """The frame of an answer, or of the error that it is too long."""
+    try:
+        return encode(found)
+    except BadRequest as exc:
+        return encode(reply_error(message.get("id"), exc))
+
+
+def as_bug(exc: Exception) -> Bug:
+    """What people are told of an exception nobody foresaw."""
+    return Bug(f"{type(exc).__name__}: {exc} (details in the daemon's log)", hint="git session daemon logs")

@@ -1,0 +1,46 @@
+"""Being the recorder process, or the one process of a single request: where the desk is loaded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+from gitsessiond.daemon import log
+from gitsessiond.daemon.desk import open_desk
+from gitsessiond.daemon.once import serve_once
+from gitsessiond.daemon.process import leave_surroundings
+from gitsessiond.daemon.recorder import run_recorder
+from gitsessiond.store.statelock import take_lock
+from gitsessiond.wire.place import find_place
+from gitsessiond.wire.starting import make_state_dir
+
+LOCK_WAIT_S = 45.0
+
+
+def be_recorder(where: str, fd: int, lock_fd: int | None) -> int:
+    """Be the recorder at the other end of front's pipe, until that ends."""
+    log.WHO["name"] = "recorder"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for front, which closes the pipe
+    for number in (fd, lock_fd):
+        if number is not None:
+            os.set_inheritable(number, False)  # git's children must hold neither
+    with socket.socket(fileno=fd) as pipe:
+        run_recorder(pipe, lambda tell: open_desk(where, tell))
+    return 0
+
+
+def be_once(where: str, fd: int) -> int:
+    """Answer the one request that comes on ``fd``."""
+    log.WHO["name"] = "once"
+    leave_surroundings([fd])
+    place = find_place(where)
+    make_state_dir(place)
+    with socket.socket(fileno=fd) as pipe:
+        serve_once(
+            pipe,
+            place,
+            open_recorder=lambda tell: open_desk(where, tell),
+            take_lock=lambda: take_lock(place.state_dir, LOCK_WAIT_S),
+        )
+    return 0

@@ -1,0 +1,35 @@
+"""What a person can set of front's behaviour (docs/cli.md, "Configuration"); read once, at start."""
+
+from __future__ import annotations
+
+from gitsessiond.daemon.front import Settings
+from gitsessiond.daemon.log import log
+from gitsessiond.store.config import Config
+from gitsessiond.store.repository import Repository
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def read_settings(repository: Repository) -> Settings:
+    """The settings; a mistyped one is logged and has its default."""
+    config, default = Config(repository), Settings()
+    return Settings(
+        idle_exit_s=seconds(config, "gitsession.idleExit", default.idle_exit_s),
+        scan_every_s=seconds(config, "gitsession.scanEvery", default.scan_every_s),
+        poll=config.get("gitsession.watch") == "poll",
+    )
+
+
+def seconds(config: Config, key: str, default: float) -> float:
+    """A time such as ``90``, ``15m`` or ``1h``; ``0`` and ``never`` are 0."""
+    value = (config.get(key) or "").strip().lower()
+    if not value:
+        return default
+    if value == "never":
+        return 0.0
+    unit = UNITS.get(value[-1], 0.0)
+    try:
+        return max(0.0, float(value[:-1]) * unit if unit else float(value))
+    except ValueError:
+        log(f"{key} = {value!r} is no time; {default:g} s it is")
+        return default
