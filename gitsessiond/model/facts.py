@@ -29,6 +29,7 @@ class Deciding:
 
     def __init__(self, how: How, states: dict[str, PatchState], laying: Laying) -> None:
         self.how, self.states, self.laying = how, states, laying
+        self.nobodys: str | None = None  # the label for every edit, while it is set
 
     def state(self, patch: str) -> Literal["open", "merged", "abandoned"]:
         """The state of a patch."""
@@ -48,7 +49,7 @@ class Deciding:
         """The rules for the lines of one file."""
         return Rules(
             current=self.how.current,
-            claim=self.how.claim(path),
+            claim=self.nobodys_file(file) or self.how.claim(path),
             state=self.state,
             needs=self.laying.needs,
             editors=self.editors(file),
@@ -57,6 +58,17 @@ class Deciding:
             only=self.how.only,
             makers=makers_of(file),
         )
+
+    def nobodys_file(self, file: File) -> str | None:
+        """The label for every edit in a file that is there only by nobody's doing; None for other files."""
+        if self.nobodys is not None:
+            return self.nobodys
+        top = top_owner(file.path)
+        if self.standing(top) != UNASSIGNED or file.path[-1].value is None:
+            return None
+        if under_top(file.path, file.base_path) is not None:
+            return None
+        return top if is_unassigned(top) else "~on"
 
     def maker(self, path: bytes, leavers: Iterable[str]) -> Verdict:
         """Who makes a new file; ``leavers`` took away what was in its place."""
@@ -82,6 +94,9 @@ class Deciding:
         leavers: Collection[str] = (),
     ) -> Verdict:
         """Who writes ``value`` to a register; ``over``: whose edits it replaces besides the last writer's."""
+        nobodys = self.nobodys_file(file)
+        if nobodys is not None and (self.nobodys is not None or stack is not file.path):
+            return nobody(nobodys)
         top = top_owner(stack)
         parties = [owner for owner in dict.fromkeys([top, *over]) if self.standing(owner) != BASE]
         free_standing = [owner for owner in parties if self.standing(owner) == UNASSIGNED]

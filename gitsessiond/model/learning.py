@@ -105,34 +105,60 @@ class Learning(Sorting):
         """File id -> path in the commit, as far as the Files' own paths tell."""
         at: dict[str, bytes] = {}
         taken: set[bytes] = set()
-        before = {file.id: self.before(file) for file in self.owners.files.values()}
-        moved = [file for file in self.owners.files.values() if path_of(file) != before[file.id]]
 
         def put(file: File, path: bytes | None) -> None:
             if path is not None and file.id not in at and path not in taken and self.entry_at(path) is not None:
                 at[file.id] = path
                 taken.add(path)
 
+        movers = self.movers()
         for file in self.owners.files.values():
-            if path_of(file) == before[file.id]:
+            if file.id in movers:
                 put(file, path_of(file))
-        going = {before[file.id] for file in moved if self.is_at_goal(file)}
-        for file in moved:  # a renamed file is where it was or where it is; another may stand in its old place
-            goal = path_of(file)
-            if goal not in before.values() or goal in going:
-                put(file, goal)
-        for file in moved:
-            put(file, before[file.id])
+        for file in self.owners.files.values():
+            put(file, self.before(file))
         for file in self.owners.files.values():
             for path in (*(fact.value for fact in reversed(file.path)), file.base_path):
                 if path in self.paths:
                     put(file, path)
         return at
 
-    def is_at_goal(self, file: File) -> bool:
-        """Whether the commit has something where a moved file is on disk."""
-        goal = path_of(file)
-        return goal is not None and self.entry_at(goal) is not None
+    def movers(self) -> set[str]:
+        """The files that the commit has where they are on disk, and no longer where its parent had them.
+
+        Its old place must be empty in the commit, or a place another file was moved to; its new place must
+        have been empty in the parent, or left by another mover. Else the commit has a copy.
+        """
+        files = self.owners.files
+        before = {fid: self.before(file) for fid, file in files.items()}
+        goal = {fid: path_of(file) for fid, file in files.items()}
+        was_at = {path: fid for fid, path in before.items() if path is not None}
+        movers = {
+            fid
+            for fid, path in goal.items()
+            if path is not None and path != before[fid] and self.entry_at(path) is not None
+        }
+        once = {fid: {fact.value for fact in file.path} - {before[fid]} for fid, file in files.items()}
+        while True:
+            staying: set[str] = set()
+            for fid in movers:
+                old, path = before[fid], goal[fid]
+                left = old is None or self.entry_at(old) is None
+                left = left or any(old in once[one] for one in files if one != fid)
+                other = was_at.get(path or b"")
+                gone = other is not None and goal[other] is None
+                free = other is None or other in movers or (gone and self.is_on_disk(files[fid]))
+                if not (left and free):
+                    staying.add(fid)
+            if not staying:
+                return movers
+            movers -= staying
+
+    def is_on_disk(self, file: File) -> bool:
+        """Whether the commit has a file just as it is on disk."""
+        path = path_of(file)
+        entry = self.entry_at(path) if path is not None else None
+        return path is not None and entry is not None and live_version(file, self.tools) == (path, entry)
 
     def in_base(self, path: bytes, entry: Entry) -> File:
         """The File of a path that was as in the base so far."""
@@ -169,12 +195,12 @@ class Learning(Sorting):
         """Note what the commit holds of one file; ``path`` None: it does not have the file."""
         entry = self.entry_at(path) if path is not None else None
         if path is None or entry is None:
-            self.put(self.with_path_held(self.as_before(file), None))
+            self.put(self.uncircled(file, lambda: self.with_path_held(self.as_before(file), None)))
             return
         if self.is_as_before(file, path, entry) and live_version(file, self.tools) != (path, entry):
             self.put(self.as_before(file))
             return
-        self.put(self.with_content_held(self.with_path_held(file, path), entry))
+        self.put(self.uncircled(file, lambda: self.with_content_held(self.with_path_held(file, path), entry)))
 
     def is_as_before(self, file: File, path: bytes, entry: Entry) -> bool:
         """Whether the parent holds the file as the commit does."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from gitsessiond.model.deciding import Verdict
 from gitsessiond.model.facts import Deciding
@@ -32,9 +33,9 @@ from gitsessiond.model.owners import (
     with_files,
 )
 from gitsessiond.model.place import Decided, place_save
-from gitsessiond.model.registers import Fact, held, written
+from gitsessiond.model.registers import Fact, held, same_layer, without, written
 from gitsessiond.model.values import Change, Entry, Placed
-from gitsessiond.model.weave import Weave, is_patch, live, weave_of
+from gitsessiond.model.weave import Weave, drop_ghosts, is_patch, live, weave_from, weave_of
 
 
 def sort_save(owners: Owners, changes: Sequence[Change], how: How) -> Sorted:
@@ -85,16 +86,35 @@ class Sorting:
             if file is not None and file.id != back.id:
                 self.gone.add(file.id)
             self.put(back)
-        elif change.after is None:
-            assert file is not None, "a file that nobody knew was not deleted"
-            self.put(self.without_path(file))
         elif file is None:
+            assert change.after is not None, "a file that nobody knew was not deleted"
             self.put(self.new_file(change.path, change.after))
         else:
-            file = self.at_path(file, change.path)
-            if same_kind(held(file.mode, file.base_mode), change.after.mode):
-                file = self.with_mode(file, change.after.mode)
-            self.put(file if same_content(change) else self.with_content(file, change.after))
+            known = file
+            self.put(self.uncircled(known, lambda: self.changed_by(known, change)))
+
+    def changed_by(self, file: File, change: Change) -> File:
+        """The File after a change."""
+        if change.after is None:
+            return self.without_path(file)
+        file = self.at_path(file, change.path)
+        if same_kind(held(file.mode, file.base_mode), change.after.mode):
+            file = self.with_mode(file, change.after.mode)
+        return file if same_content(change) else self.with_content(file, change.after)
+
+    def uncircled(self, file: File, make: Callable[[], File]) -> File:
+        """The File that ``make`` makes of one; where that closes a circle after all, all of it is nobody's."""
+        reported = len(self.placed)
+        after = make()
+        old = {(edge.p, edge.q) for edge in hard_edges_of(file)}
+        for edge in hard_edges_of(after):
+            if (edge.p, edge.q) not in old and self.deciding.laying.needs(edge.q, edge.p):
+                del self.placed[reported:]
+                self.deciding.nobodys = f"~cycle {edge.q} {edge.p}"
+                after = make()
+                self.deciding.nobodys = None
+                break
+        return after
 
     def file_for(self, change: Change) -> File | None:
         """The File a change is about: at its path on disk, in the base, or deleted there; None: a new one."""
@@ -145,7 +165,9 @@ class Sorting:
         every = marks_of(file).labels
         found = self.deciding.writer(file, file.path, file.base_path, None, path, over=every)
         self.note(path, "delete", found)
-        return replace(file, path=written(file.path, file.base_path, found.owner, None))
+        after = replace(file, path=written(file.path, file.base_path, found.owner, None))
+        unmade = after.path and not same_layer(after.path[-1].owner, found.owner)
+        return without_uncommitted(after, found.owner) if unmade else after
 
     def at_path(self, file: File, path: bytes) -> File:
         """The file under another name, or back after a deletion."""
@@ -174,11 +196,12 @@ class Sorting:
         text = self.tools.text_of(entry)
         wanted = None if text is not None else entry.oid
         rules = self.deciding.for_lines(file, path)
-        if wanted != held(file.content, file.base_content):
+        other_kind = not same_kind(held(file.mode, file.base_mode), entry.mode)
+        if other_kind or wanted != held(file.content, file.base_content):
             found = self.replacer(file, entry.mode, wanted)
             self.note(path, "content", found)
             file = replace(file, content=written(file.content, file.base_content, found.owner, wanted))
-            if not same_kind(held(file.mode, file.base_mode), entry.mode):
+            if other_kind:
                 mode = written(file.mode, file.base_mode, found.owner, entry.mode)
                 file = replace(file, mode=mode)
             if file.weave is None:  # it was never lines: all of them are whoever made it so
@@ -211,7 +234,17 @@ class Sorting:
         if version != (None if change.after is None else (change.path, change.after)):
             return None
         self.note_returned(found, file, change.path)
-        return found
+        return self.with_newer_lines(found, file, change.path)
+
+    def with_newer_lines(self, found: File, file: File | None, path: bytes) -> File:
+        """The earlier File with the lines written since kept as ghosts, where sorting alone gives its owners too.
+
+        What a stash or reset took away can so find its patch again when it comes back beside other changes.
+        """
+        if file is None or not (file.weave and found.weave and text_on_disk(file) and text_on_disk(found)):
+            return found
+        weave = place_save(file.weave, live(found.weave), self.deciding.for_lines(file, path)).weave
+        return replace(found, weave=weave) if drop_ghosts(weave) == drop_ghosts(found.weave) else found
 
     def may_return(self, found: File, file: File | None) -> bool:
         """Whether an earlier File fits what is known now."""
@@ -238,6 +271,25 @@ class Sorting:
         kind = "add" if file is None or path_of(file) is None else kind
         for owner in sorted({fact.owner for fact in then ^ now}):
             self.note(path, kind, Verdict(owner, "returned"))
+
+
+def without_uncommitted(file: File, owner: str) -> File:
+    """The file without what an owner did in it since the last commit: it had made anew what another deleted."""
+
+    def mine(fact: Fact[Any]) -> bool:
+        return same_layer(fact.owner, owner) and not fact.ins_in
+
+    runs = [
+        run._replace(gone=None) if run.gone == owner and not run.gone_in else run
+        for run in (file.weave.runs if file.weave else ())
+        if run.ins != owner or run.ins_in
+    ]
+    return replace(
+        file,
+        mode=without(file.mode, file.base_mode, mine),
+        content=without(file.content, file.base_content, mine),
+        weave=weave_from(runs) if file.weave else None,
+    )
 
 
 def same_content(change: Change) -> bool:

@@ -97,13 +97,14 @@ def uncommitted_paths(owners: Owners, pid: str, tip: int | None) -> list[bytes]:
 
 def is_ahead(file: File, pid: str, tip: int | None) -> bool:
     """Whether a patch's part of a file is more than the tip holds."""
-    return (
-        at_tip(file.path, file.base_path, pid, tip) != at_tip(file.path, file.base_path, None, tip)
-        or at_tip(file.mode, file.base_mode, pid, tip) != at_tip(file.mode, file.base_mode, None, tip)
-        or at_tip(file.content, file.base_content, pid, tip)
-        != at_tip(file.content, file.base_content, None, tip)
-        or tip_text(file, pid, tip) != tip_text(file, None, tip)
-    )
+    path, held_path = (at_tip(file.path, file.base_path, one, tip) for one in (pid, None))
+    if path is None or path != held_path:
+        return path != held_path
+    mode, held_mode = (at_tip(file.mode, file.base_mode, one, tip) for one in (pid, None))
+    content, held_content = (at_tip(file.content, file.base_content, one, tip) for one in (pid, None))
+    if (mode, content) != (held_mode, held_content):
+        return True
+    return content is None and tip_text(file, pid, tip) != tip_text(file, None, tip)
 
 
 def ops_of(owners: Owners, pid: str, tools: Tools) -> list[Op]:
@@ -141,8 +142,10 @@ def edits_of(owners: Owners, pid: str) -> list[Placed]:
     out: list[Placed] = []
     for file in sorted(owners.files.values(), key=last_path):
         if pid in marks_of(file).patches:
-            out += facts_by(file, {pid})
-            found = edits(file.weave, None) if file.weave else []
+            facts = facts_by(file, {pid})
+            out += facts
+            made = any(placed.kind == "add" for placed in facts)
+            found = edits(file.weave, None) if file.weave and not made else []
             out += [Placed(last_path(file), "line", e.lines, pid, "lines") for e in found if e.owner == pid]
     return out
 
