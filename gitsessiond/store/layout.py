@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-import pygit2
-
-from gitsessiond.model.errors import StateUnreadable
+from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.store.git import run_git
 
 FORMAT = 1
 
+_OID = re.compile(r"^[0-9a-f]{40}$")
 _LOCK_TIME = 1.0  # seconds; a checkpoint's `git update-ref` takes a few milliseconds
 
 _CONFIG = (
     b"[core]\n\tlogAllRefUpdates = false\n[gc]\n\tauto = 0\n"
     b"[maintenance]\n\tauto = false\n[receive]\n\tautogc = false\n"
 )
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """The operating system's refusals as ours.
+
+    Raises:
+        StoreFailed: with what it said.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise StoreFailed(f"{what}: {exc}", hint="check the disk's free space and rights, then try again") from exc
 
 
 def prepare(state_dir: str, common_dir: str) -> None:
@@ -132,19 +146,35 @@ def follow_shallow(common_dir: str, store: str) -> None:
 
 
 def read_refs(git_dir: str) -> tuple[dict[str, str], list[str]]:
-    """All refs of store.git as plain git sees them, and the names of those that are damaged.
+    """All refs of store.git (format "files"), and the names of those that are damaged.
 
-    Raises:
-        StateUnreadable: the repository cannot be opened at all.
+    Read here and not by libgit2, which passes over a damaged file as if there were none.
     """
+    refs: dict[str, str] = {}
+    damaged: list[str] = []
     try:
-        repo = pygit2.Repository(git_dir)
-        refs = {name: str(repo.references[name].target) for name in repo.listall_references()}
-    except (pygit2.GitError, KeyError, ValueError) as exc:
-        raise StateUnreadable(f"{git_dir} cannot be read: {exc}", hint="git session doctor") from exc
-    loose = [os.path.join(at, name) for at, _, names in os.walk(os.path.join(git_dir, "refs")) for name in names]
-    names = {os.path.relpath(path, git_dir) for path in loose if not path.endswith(".lock")}
-    return refs, sorted(names - refs.keys())  # libgit2 passes over files it cannot make sense of
+        with open(os.path.join(git_dir, "packed-refs"), encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                if not line.startswith(("#", "^")):
+                    oid, _, name = line.rstrip("\n").partition(" ")
+                    refs[name] = oid
+    except FileNotFoundError:
+        pass  # no git ever packed them
+    for at, _, names in os.walk(os.path.join(git_dir, "refs")):
+        for path in (os.path.join(at, name) for name in names if not name.endswith(".lock")):
+            with open(path, encoding="ascii", errors="replace") as file:
+                refs[os.path.relpath(path, git_dir)] = file.read().rstrip("\n")
+    for name in [name for name, oid in refs.items() if not _OID.match(oid)]:
+        damaged.append(name)
+        del refs[name]
+    return refs, damaged
+
+
+def remove_refs(git_dir: str, names: Iterable[str]) -> None:
+    """Remove the files of damaged refs."""
+    with disk_errors("a damaged ref cannot be removed"):
+        for name in names:
+            os.unlink(os.path.join(git_dir, name))
 
 
 def sync_refs(git_dir: str, names: Iterable[str]) -> None:

@@ -13,11 +13,11 @@ from typing import Protocol
 
 import pygit2
 
-from gitsessiond.model.errors import Moved, StateUnreadable, StoreFailed
+from gitsessiond.model.errors import Moved, StateUnreadable
 from gitsessiond.store.crossing import copy_in, deposit
 from gitsessiond.store.housekeeping import CHECKPOINT_RECORDS, Job, Packer, packs_to_merge
 from gitsessiond.store.journal import Journal
-from gitsessiond.store.layout import follow_shallow, prepare, read_refs, sync_refs
+from gitsessiond.store.layout import disk_errors, follow_shallow, prepare, read_refs, remove_refs, sync_refs
 from gitsessiond.store.objects import KIND_NAMES, Object, oid_of, pack_entry, read_entry
 from gitsessiond.store.packs import pack_records, remove_pack
 from gitsessiond.store.refs import RefMove, move_refs
@@ -169,7 +169,8 @@ class Store:
         if self._packer.running():
             self._finish()
         record = self.journal.last_record
-        name = pack_records(self.journal.path, record, self._pack_directory)
+        with disk_errors("the journal cannot be packed"):
+            name = pack_records(self.journal.path, record, self._pack_directory)
         self._settle(record, {name: 0} if name else {})
 
     def tend(self, *, quiet: bool = False) -> bool:
@@ -208,15 +209,17 @@ class Store:
         assert name is not None
         self.journal.replace_packs(job.packs, {name: job.level})
         self._open_packs()
-        for old in job.packs:
-            if old != name:
-                remove_pack(self._pack_directory, old)
+        with disk_errors("old packs cannot be removed"):
+            for old in job.packs:
+                if old != name:
+                    remove_pack(self._pack_directory, old)
 
     def _settle(self, record: int, packs: Mapping[str, int]) -> None:
         """The end of a checkpoint, once its pack is on the disk: refs, then one transaction empties the
         journal.
         """
-        follow_shallow(self.common_dir, self.git_dir)
+        with disk_errors("store.git cannot be written"):
+            follow_shallow(self.common_dir, self.git_dir)
         moved = self.journal.moves_up_to(record)
         move_refs(
             self.git_dir,
@@ -228,7 +231,8 @@ class Store:
             "checkpoint",
             compare=False,
         )
-        sync_refs(self.git_dir, moved)
+        with disk_errors("store.git cannot be written"):
+            sync_refs(self.git_dir, moved)
         self._packs.refresh()
         self.journal.forget(record, packs)
         self._packed_refs, self._bad_refs = read_refs(self.git_dir)
@@ -253,8 +257,7 @@ class Store:
     def give_up_lost(self) -> None:
         """Go on without what :attr:`damage` names. For repairs: sessions that needed it stay unreadable."""
         self.journal.replace_packs(self._gone_packs, {})
-        for name in self._bad_refs:
-            os.unlink(os.path.join(self.git_dir, name))
+        remove_refs(self.git_dir, self._bad_refs)
         self._gone_packs, self._bad_refs = [], []
 
     # -- the user's repository --------------------------------------------------------------------------
@@ -320,16 +323,14 @@ def open_store(repository: HasDirs, *, durable: bool = True, repair: bool = Fals
         StoreFailed: the disk or git refused.
     """
     state_dir, common_dir = repository.state_dir, repository.common_dir
-    try:
+    with disk_errors(f"{state_dir} cannot be used"):
         prepare(state_dir, common_dir)
-    except OSError as exc:
-        raise StoreFailed(f"{state_dir} cannot be set up: {exc}", hint="check the disk and its rights") from exc
-    path = os.path.join(state_dir, "journal.db")
-    if repair:
-        salvage_journal(path)
-    journal = Journal(path, durable=durable)
-    try:
-        return Store(common_dir, state_dir, journal)
-    except BaseException:
-        journal.close()
-        raise
+        path = os.path.join(state_dir, "journal.db")
+        if repair:
+            salvage_journal(path)
+        journal = Journal(path, durable=durable)
+        try:
+            return Store(common_dir, state_dir, journal)
+        except BaseException:
+            journal.close()
+            raise

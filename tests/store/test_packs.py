@@ -143,6 +143,26 @@ def test_an_unreachable_object_survives_the_merge_of_packs(repo: Path) -> None:
         assert is_sound(store)
 
 
+def test_a_full_disk_stops_a_checkpoint_and_nothing_else(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 15; the journal keeps everything, no draft is left, and the next checkpoint goes through."""
+    with opened(repo) as store:
+        state = record(store, None, first_state(repo))
+        real = os.fsync
+
+        def full(handle: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(StoreFailed, match="No space left") as caught:
+            store.checkpoint()
+        monkeypatch.setattr(os, "fsync", real)
+        assert caught.value.exit_code == 15
+        assert packs_of(store) == []
+        assert load_state(store, store.ref(session_ref(SID)) or "").number == state.number
+        store.checkpoint()
+        assert is_sound(store)
+
+
 def test_a_garbled_object_is_not_packed(repo: Path) -> None:
     """A journal row that is not what its id says stops the checkpoint and stays where it is."""
     with opened(repo) as store:
