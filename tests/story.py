@@ -63,7 +63,7 @@ class DeskBench:
     def judge(self, seed: int = 1, full: bool = True) -> None:
         """I1, I2, I3, I6 by git alone."""
         status = self.do("session.status")
-        self.do("daemon.checkpoint")
+        self.do("checkpoint")
         session = status["session"]
         judge = Judge(self.root, session["id"], session["worktree_id"])
         judge.i1()

@@ -52,7 +52,7 @@ VERBS: dict[str, Action] = {
     "restore": recorded.restore_files,
     "doctor": upkeep.doctor,
     "uninstall": upkeep.uninstall,
-    "daemon.checkpoint": upkeep.checkpoint,
+    "checkpoint": upkeep.checkpoint,
 }
 
 READS = frozenset(
