@@ -70,6 +70,13 @@ class Learning(Sorting):
         """The file's path in the commit's parent."""
         return path_of(file, EVERYONE, self.bit - 1) if self.bit else file.base_path
 
+    def entry_before(self, file: File) -> Entry | None:
+        """The file in the commit's parent."""
+        if not self.bit:
+            return file.base
+        found = version_of(file, EVERYONE, self.tools, self.bit - 1)
+        return found[1] if found else None
+
     def learn(self) -> None:
         """Find every File in the commit, then note what it holds of each."""
         at = self.places()
@@ -133,26 +140,31 @@ class Learning(Sorting):
         before = {fid: self.before(file) for fid, file in files.items()}
         goal = {fid: path_of(file) for fid, file in files.items()}
         was_at = {path: fid for fid, path in before.items() if path is not None}
-        movers = {
-            fid
-            for fid, path in goal.items()
-            if path is not None and path != before[fid] and self.entry_at(path) is not None
-        }
+        movers = {fid for fid, path in goal.items() if path != before[fid] and self.has(path)}
         once = {fid: {fact.value for fact in file.path} - {before[fid]} for fid, file in files.items()}
         while True:
             staying: set[str] = set()
             for fid in movers:
                 old, path = before[fid], goal[fid]
-                left = old is None or self.entry_at(old) is None
-                left = left or any(old in once[one] for one in files if one != fid)
+                left = not self.has(old) or old in {goal[one] for one in movers}
+                left = left or (
+                    any(old in once[one] for one in files if one != fid)
+                    and self.entry_at(old or b"") != self.entry_before(files[fid])
+                )
                 other = was_at.get(path or b"")
-                gone = other is not None and goal[other] is None
-                free = other is None or other in movers or (gone and self.is_on_disk(files[fid]))
+                free = other is None or other in movers
+                if other is not None and not free and self.entry_at(path or b"") != self.entry_before(files[other]):
+                    gone = goal[other] is None and self.is_on_disk(files[fid])
+                    free = gone or any(self.has(one) for one in once[other])
                 if not (left and free):
                     staying.add(fid)
             if not staying:
                 return movers
             movers -= staying
+
+    def has(self, path: bytes | None) -> bool:
+        """Whether the commit has something at a path."""
+        return path is not None and self.entry_at(path) is not None
 
     def is_on_disk(self, file: File) -> bool:
         """Whether the commit has a file just as it is on disk."""
@@ -167,12 +179,7 @@ class Learning(Sorting):
 
     def paired(self, vanished: Mapping[bytes, File], appeared: Iterable[bytes]) -> list[Change]:
         """What left and what came, as renames where the content tells."""
-        old: dict[bytes, tuple[Entry, None]] = {}
-        for path, file in vanished.items():
-            found = version_of(file, EVERYONE, self.tools, self.bit - 1) if self.bit else None
-            entry = found[1] if found else file.base
-            if entry is not None:
-                old[path] = (entry, None)
+        old = {path: (entry, None) for path, file in vanished.items() if (entry := self.entry_before(file)) is not None}
         new = {path: (entry, None) for path in appeared if (entry := self.entry_at(path)) is not None}
         return pair_renames(old, new)
 

@@ -34,7 +34,7 @@ from gitsessiond.model.owners import (
 )
 from gitsessiond.model.place import Decided, place_save
 from gitsessiond.model.registers import Fact, held, same_layer, without, written
-from gitsessiond.model.values import Change, Entry, Placed
+from gitsessiond.model.values import BASE, Change, Entry, Placed
 from gitsessiond.model.weave import Weave, drop_ghosts, is_patch, live, weave_from, weave_of
 
 
@@ -266,11 +266,26 @@ class Sorting:
         if file is not None and file.weave and found.weave and text_on_disk(file) and text_on_disk(found):
             rules = replace(self.deciding.for_lines(file, path), earlier=lambda _: found.weave)
             self.note_lines(path, place_save(file.weave, live(found.weave), rules).edits)
-        then, now = set(facts_of(found)), set(facts_of(file)) if file else set()
+        then, now = parts_of(found), parts_of(file) if file else {}
         kind = "delete" if path_of(found) is None else "content"
         kind = "add" if file is None or path_of(file) is None else kind
-        for owner in sorted({fact.owner for fact in then ^ now}):
-            self.note(path, kind, Verdict(owner, "returned"))
+        told = {placed.owner for placed in self.placed if placed.path == path}
+        for owner in sorted((then.keys() | now.keys()) - told):
+            if then.get(owner) != now.get(owner):
+                self.note(path, kind, Verdict(owner, "returned"))
+
+
+def parts_of(file: File) -> dict[str, list[object]]:
+    """Each owner's part of a file, to be compared with what it was at another time."""
+    parts: dict[str, list[object]] = {}
+    for fact in facts_of(file):
+        parts.setdefault(fact.owner, []).append(fact)
+    for run in file.weave.runs if file.weave else ():
+        if run.gone is None or not same_layer(run.ins, run.gone):
+            for owner, side in ((run.ins, "ins"), (run.gone, "gone")):
+                if owner is not None and owner != BASE:
+                    parts.setdefault(owner, []).extend((side, line) for line in run.lines)
+    return parts
 
 
 def without_uncommitted(file: File, owner: str) -> File:
