@@ -17,7 +17,7 @@ from gitsessiond.model.values import REGULAR, Entry
 from gitsessiond.store.crossing import commit_links
 from gitsessiond.store.git import DAEMON_EMAIL, DAEMON_NAME, run_git
 from gitsessiond.store.refs import RefMove, move_refs
-from gitsessiond.store.steps import State, named_commits
+from gitsessiond.store.states import State, named_commits
 from gitsessiond.store.store import HasDirs, Store
 from gitsessiond.store.trees import edit_tree, entry_at, read_tree
 
@@ -85,9 +85,7 @@ def put_anchor(store: Store, state: State, extra: list[str] | None = None) -> st
     records = {b"session.json": encode(state.session)}
     records |= {f"patches/{pid}/patch.json".encode(): encode(patch) for pid, patch in state.patches.items()}
     records |= {f"conflicts/{cid}/record.json".encode(): encode(one) for cid, one in state.conflicts.items()}
-    tree = edit_tree(
-        store, None, {path: Entry(REGULAR, store.put("blob", data)) for path, data in records.items()}
-    )
+    tree = edit_tree(store, None, {path: Entry(REGULAR, store.put("blob", data)) for path, data in records.items()})
     base = parse_commit(state.session.base, store.read(state.session.base).data)
     stamp = b" ".join(base.committer.rsplit(b" ", 2)[1:])
     person = f"{DAEMON_NAME} <{DAEMON_EMAIL}> ".encode() + stamp

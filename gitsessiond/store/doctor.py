@@ -21,7 +21,8 @@ from gitsessiond.store.notes import read_note
 from gitsessiond.store.objects import oid_of, read_entry
 from gitsessiond.store.rebuild import last_steps, state_of_anchor
 from gitsessiond.store.refs import RefMove, move_refs
-from gitsessiond.store.steps import State, StepNote, load_state, named_commits, session_ref, write_step
+from gitsessiond.store.states import named_commits
+from gitsessiond.store.steps import State, StepNote, load_state, session_ref, write_step
 from gitsessiond.store.store import HasDirs, Store
 
 _SESSIONS = "refs/sessions/"

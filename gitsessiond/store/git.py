@@ -94,9 +94,7 @@ def run_git(
         out, err = child.communicate(input, timeout=timeout)
     except subprocess.TimeoutExpired as exc:
         _end(child)
-        raise StoreFailed(
-            f"git {_verb(args)} did not end within {timeout:.0f} s", hint="git session doctor"
-        ) from exc
+        raise StoreFailed(f"git {_verb(args)} did not end within {timeout:.0f} s", hint="git session doctor") from exc
     except BaseException:
         _end(child)
         raise
@@ -141,9 +139,7 @@ class KeptGit:
             return self._talk(self._child, question, fields, end, timeout)
         except (OSError, EOFError) as exc:
             self.close()
-            raise StoreFailed(
-                f"git {_verb(self._args)} ended unexpectedly: {exc}", hint="git session doctor"
-            ) from exc
+            raise StoreFailed(f"git {_verb(self._args)} ended unexpectedly: {exc}", hint="git session doctor") from exc
         except BaseException:
             self.close()  # half an answer is still in the pipe
             raise
@@ -186,9 +182,39 @@ class KeptGit:
         self.close()
 
 
-def _start(
-    words: Sequence[bytes], env: Mapping[str, str] | None, quiet: bool = False
-) -> subprocess.Popen[bytes]:
+class Aside:
+    """A process of ours (not git) that works beside the writer and prints one result."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """Start it, in a process group of its own.
+
+        Raises:
+            StoreFailed: no process can be started.
+        """
+        try:
+            self._child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                process_group=0,
+            )
+        except OSError as exc:
+            raise StoreFailed(f"no process can be started: {exc}", hint="git session doctor") from exc
+        self.pid = self._child.pid
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._child.poll() is not None
+
+    def result(self) -> GitResult:
+        """Wait for its end; what it printed."""
+        out, err = self._child.communicate()
+        return GitResult(self._child.returncode, out, err)
+
+
+def _start(words: Sequence[bytes], env: Mapping[str, str] | None, quiet: bool = False) -> subprocess.Popen[bytes]:
     """Start a git child with three pipes (``quiet``: its messages go nowhere)."""
     try:
         return subprocess.Popen(

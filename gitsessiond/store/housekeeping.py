@@ -6,12 +6,12 @@ than three of a level, and a pack is rewritten once for each fourfold growth. No
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.errors import StoreFailed
+from gitsessiond.store.git import Aside
 
 CHECKPOINT_RECORDS = 500
 MERGE_AT = 4
@@ -31,7 +31,7 @@ class Packer:
     """At most one packing child at a time."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
+        self.child: Aside | None = None
         self.job: Job | None = None
 
     def start(self, job: Job) -> None:
@@ -40,27 +40,17 @@ class Packer:
         Raises:
             StoreFailed: no process can be started.
         """
-        assert self._child is None, "one packing child at a time"
-        try:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "gitsessiond.store.packs", *job.words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                process_group=0,
-            )
-        except OSError as exc:
-            raise StoreFailed(f"no packing process can be started: {exc}", hint="git session doctor") from exc
+        assert self.child is None, "one packing child at a time"
+        self.child = Aside([sys.executable, "-m", "gitsessiond.store.packs", *job.words])
         self.job = job
 
     def running(self) -> bool:
         """Whether a child is at work, or has ended and was not yet asked for its result."""
-        return self._child is not None
+        return self.child is not None
 
     def done(self) -> bool:
         """Whether the child has ended."""
-        return self._child is not None and self._child.poll() is not None
+        return self.child is not None and self.child.done()
 
     def result(self) -> tuple[Job, str | None]:
         """Wait for the child; its job, and the name of the pack it made (None: there was nothing to pack).
@@ -68,14 +58,12 @@ class Packer:
         Raises:
             StoreFailed: it failed; what it says is in the message.
         """
-        assert self._child is not None and self.job is not None
-        child, job = self._child, self.job
-        out, err = child.communicate()
-        self._child, self.job = None, None
-        if child.returncode != 0:
-            words = err.decode("utf-8", "replace").strip() or f"exit {child.returncode}"
-            raise StoreFailed(f"packing failed: {words}", hint="git session doctor")
-        return job, out.decode("ascii").strip() or None
+        assert self.child is not None and self.job is not None
+        found, job = self.child.result(), self.job
+        self.child, self.job = None, None
+        if found.code != 0:
+            raise StoreFailed(f"packing failed: {found.words() or f'exit {found.code}'}", hint="git session doctor")
+        return job, found.out.decode("ascii").strip() or None
 
 
 def packs_to_merge(levels: Mapping[str, int]) -> tuple[tuple[str, ...], int] | None:

@@ -15,14 +15,13 @@ import tempfile
 import zlib
 from collections.abc import Iterable
 
-import pygit2
-
 from gitsessiond.model.errors import GitSessionError, StateUnreadable
 from gitsessiond.store.crossing import tree_items
 from gitsessiond.store.git import run_git
 from gitsessiond.store.journal import read_records
 from gitsessiond.store.layout import sync
-from gitsessiond.store.objects import KINDS, oid_of, pack_header, pack_index, read_entry
+from gitsessiond.store.objects import oid_of, pack_header, pack_index, read_entry
+from gitsessiond.store.ours import OwnPacks
 
 _SUFFIXES = (".idx", ".rev", ".pack")  # in the order of removal: a pack without its index is seen by nobody
 
@@ -147,17 +146,11 @@ def index_oids(path: str) -> list[str]:
 
 def _path_hints(git_dir: str, oids: list[str]) -> dict[str, bytes]:
     """For each object the name it has in some tree: git tries deltas among objects of one name first."""
-    packs = pygit2.OdbBackendPack(os.path.join(git_dir, "objects"))
+    packs = OwnPacks(git_dir)
     hints: dict[str, bytes] = {}
     for oid in oids:
-        wanted = pygit2.Oid(hex=oid)
-        try:
-            if int(packs.read_header(wanted)[0]) != KINDS["tree"]:
-                continue
-            data = packs.read(wanted)[1]
-        except (KeyError, pygit2.GitError) as exc:
-            raise StateUnreadable(f"object {oid} cannot be read: {exc}", hint="git session doctor") from exc
-        for _, name, child in tree_items(data):
+        tree = packs.read(oid) if packs.kind(oid) == "tree" else None
+        for _, name, child in tree_items(tree.data) if tree else ():
             hints[child] = name.replace(b"\n", b" ")
     return hints
 

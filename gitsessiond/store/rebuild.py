@@ -10,8 +10,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-import pygit2
-
 from gitsessiond.model.errors import StateUnreadable
 from gitsessiond.model.names import id_from
 from gitsessiond.model.ownership import How, Owners, Tools, graph_of, learn_commit, set_state, sort_save, versions
@@ -21,9 +19,9 @@ from gitsessiond.model.values import EMPTY_TREE, EXECUTABLE, REGULAR, Change, En
 from gitsessiond.store.anchors import Anchored
 from gitsessiond.store.crossing import commit_links
 from gitsessiond.store.notes import read_note
-from gitsessiond.store.objects import KINDS
+from gitsessiond.store.ours import OwnPacks
 from gitsessiond.store.packs import index_oids
-from gitsessiond.store.steps import State, patch_state
+from gitsessiond.store.states import State, patch_state
 from gitsessiond.store.store import Store
 from gitsessiond.store.text import diff_lines, merge_text
 from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
@@ -192,12 +190,10 @@ def last_steps(store: Store) -> dict[str, str]:
     """
     best: dict[str, tuple[int, str]] = {}
     sids: dict[str, str] = {}  # blob of a session.json -> the session's id
-    packs = pygit2.OdbBackendPack(os.path.join(store.git_dir, "objects"))
+    packs = OwnPacks(store.git_dir)
     for name in store.journal.packs():
         for oid in index_oids(os.path.join(store.git_dir, "objects", "pack", name + ".idx")):
-            if int(packs.read_header(pygit2.Oid(hex=oid))[0]) != KINDS["commit"]:
-                continue
-            found = _step_of(store, oid, sids)
+            found = _step_of(store, oid, sids) if packs.kind(oid) == "commit" else None
             if found is not None and found[1] > best.get(found[0], (0, ""))[0]:
                 best[found[0]] = (found[1], oid)
     return {sid: oid for sid, (_, oid) in best.items()}

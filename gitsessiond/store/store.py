@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
-import pygit2
-
 from gitsessiond.model.errors import Moved, StateUnreadable
 from gitsessiond.store.crossing import copy_in, deposit
 from gitsessiond.store.housekeeping import CHECKPOINT_RECORDS, Job, Packer, packs_to_merge
 from gitsessiond.store.journal import Journal
 from gitsessiond.store.layout import disk_errors, follow_shallow, prepare, read_refs, remove_refs, sync_refs
-from gitsessiond.store.objects import KIND_NAMES, Object, oid_of, pack_entry, read_entry
+from gitsessiond.store.objects import Object, oid_of, pack_entry, read_entry
+from gitsessiond.store.ours import OwnPacks
 from gitsessiond.store.packs import pack_records, remove_pack
 from gitsessiond.store.refs import RefMove, move_refs
 from gitsessiond.store.salvage import salvage_journal
@@ -56,7 +55,7 @@ class Store:
         self._packer = Packer()
         self._pending: dict[str, bytes] = {}
         self._pending_bytes = 0
-        self._open_packs()
+        self._packs = OwnPacks(self.git_dir)
         self._theirs = TheirObjects(common_dir)
         self._packed_refs, self._bad_refs = read_refs(self.git_dir)
         self._gone_packs = self._take_stock()
@@ -72,25 +71,10 @@ class Store:
         entry = self._pending.get(oid) or self.journal.entry(oid)
         if entry is not None:
             return read_entry(entry, oid)
-        found = self._packed(oid) or self._theirs.read(oid)
+        found = self._packs.read(oid) or self._theirs.read(oid)
         if found is None:
             raise StateUnreadable(f"object {oid} is missing", hint="git session doctor")
         return found
-
-    def _packed(self, oid: str) -> Object | None:
-        """An object of our packs; None when they lack it."""
-        wanted = pygit2.Oid(hex=oid)
-        if not self._packs.exists(wanted):
-            return None
-        try:
-            number, data = self._packs.read(wanted)
-        except (KeyError, pygit2.GitError):
-            self._open_packs()  # its pack was merged into another since it was opened
-            try:
-                number, data = self._packs.read(wanted)
-            except (KeyError, pygit2.GitError) as exc:
-                raise StateUnreadable(f"object {oid} cannot be read: {exc}", hint="git session doctor") from exc
-        return Object(KIND_NAMES[int(number)], data)
 
     def blob(self, oid: str) -> bytes:
         """The content of a blob."""
@@ -116,7 +100,7 @@ class Store:
 
     def own_has(self, oid: str) -> bool:
         """Whether our own pending objects, journal or packs hold it."""
-        return oid in self._pending or oid in self.journal or self._packs.exists(pygit2.Oid(hex=oid))
+        return oid in self._pending or oid in self.journal or self._packs.has(oid)
 
     def in_repository(self, oid: str) -> bool:
         """Whether the user's repository holds it (a zero-length loose file does not count)."""
@@ -208,7 +192,7 @@ class Store:
             return
         assert name is not None
         self.journal.replace_packs(job.packs, {name: job.level})
-        self._open_packs()
+        self._packs.reopen()
         with disk_errors("old packs cannot be removed"):
             for old in job.packs:
                 if old != name:
@@ -233,13 +217,9 @@ class Store:
         )
         with disk_errors("store.git cannot be written"):
             sync_refs(self.git_dir, moved)
-        self._packs.refresh()
+        self._packs.look_again()
         self.journal.forget(record, packs)
         self._packed_refs, self._bad_refs = read_refs(self.git_dir)
-
-    def _open_packs(self) -> None:
-        """Read own packs only: without the alternates that store.git names for plain git."""
-        self._packs = pygit2.OdbBackendPack(os.path.join(self.git_dir, "objects"))
 
     def _take_stock(self) -> list[str]:
         """Enter packs the manifest does not know (a crash, a lost journal); return those that are gone."""
