@@ -1,57 +1,22 @@
 """``doctor``: is everything there that must be, and can what is not be made again?
 
-Each check looks at one thing and, when asked to, repairs it. Repairs never drop what can still be read: lost
-history is said to be lost, and sessions come back from what is left (docs/format.md, "What a crash leaves").
+Each check looks at one thing and, when asked to, repairs it (docs/format.md, "What a crash leaves").
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from gitsessiond.model.errors import GitSessionError, StateUnreadable
-from gitsessiond.model.names import id_from, short_id
-from gitsessiond.store.anchors import ANCHORS, anchors_of, move_projections, patch_refs, put_anchor, read_anchor
-from gitsessiond.store.git import run_git
-from gitsessiond.store.notes import read_note
+from gitsessiond.store.doctor_sessions import check_anchors, check_history, check_own_objects, check_sessions
 from gitsessiond.store.objects import oid_of, read_entry
-from gitsessiond.store.rebuild import last_steps, state_of_anchor
-from gitsessiond.store.refs import RefMove, move_refs
-from gitsessiond.store.states import named_commits
-from gitsessiond.store.steps import State, StepNote, load_state, session_ref, write_step
+from gitsessiond.store.patient import Check, Patient
 from gitsessiond.store.store import HasDirs, Store
 
-_SESSIONS = "refs/sessions/"
-
-
-class Check(NamedTuple):
-    """One thing that was looked at. ``fixed``: it was not right, and now is."""
-
-    name: str
-    ok: bool
-    message: str
-    fixed: bool = False
-
-
-@dataclass(frozen=True)
-class Patient:
-    """What is looked at, and whether it may be repaired."""
-
-    store: Store
-    repository: HasDirs
-    fix: bool
-    now: datetime
-
-    def verdict(self, name: str, wrong: list[str], right: str, *, fixed: bool | None = None) -> Check:
-        """The check's outcome: ``right`` in words, or all that is ``wrong``."""
-        if not wrong:
-            return Check(name, True, right)
-        done = self.fix if fixed is None else fixed
-        return Check(name, done, "; ".join(wrong), done)
+__all__ = ["Check", "examine"]
 
 
 def examine(store: Store, repository: HasDirs, *, fix: bool = False, now: datetime | None = None) -> list[Check]:
@@ -61,10 +26,10 @@ def examine(store: Store, repository: HasDirs, *, fix: bool = False, now: dateti
         ("journal", _journal),
         ("packs", _packs),
         ("objects of the repository", _empty_objects),
-        ("sessions", _sessions),
-        ("anchors", _anchors),
-        ("history", _history),
-        ("own objects", _own_objects),
+        ("sessions", check_sessions),
+        ("anchors", check_anchors),
+        ("history", check_history),
+        ("own objects", check_own_objects),
         ("locks", _locks),
     ]
     found = []
@@ -139,168 +104,6 @@ def _empty_objects(patient: Patient) -> Check:
     return patient.verdict(
         "objects of the repository", [f"object {oid} is empty" for oid in sorted(empty)], "no empty object files"
     )
-
-
-# -- sessions ------------------------------------------------------------------------------------------------
-
-
-def _sessions(patient: Patient) -> Check:
-    """Every session there ever was can be read; one that cannot comes back from what is left of it."""
-    store = patient.store
-    wrong: list[str] = []
-    hopeless = False
-    anchors = anchors_of(patient.repository)
-    refs = {name.removeprefix(_SESSIONS): oid for name, oid in store.refs(_SESSIONS).items()}
-    for sid in sorted({*refs, *anchors}):
-        words = _unreadable(store, refs.get(sid))
-        if words is None:
-            continue
-        what = f"session {short_id(sid, anchors)}: {words}"
-        if patient.fix:
-            told = _bring_back(patient, sid, refs.get(sid), anchors.get(sid))
-            hopeless = hopeless or told is None
-            what += f"; {told or 'nothing is left of it'}"
-        wrong.append(what)
-    return patient.verdict("sessions", wrong, f"{len(refs)} sessions", fixed=patient.fix and not hopeless)
-
-
-def _unreadable(store: Store, step: str | None) -> str | None:
-    """Why a session's last state cannot be read; None: it can."""
-    if step is None:
-        return "its history is lost"
-    try:
-        load_state(store, step)
-    except StateUnreadable as exc:
-        return exc.message
-    return None
-
-
-def _bring_back(patient: Patient, sid: str, step: str | None, anchor: str | None) -> str | None:
-    """Point the session at its newest step that can be read, else make it again; words for what was done."""
-    store = patient.store
-    for last in filter(None, (step, last_steps(store).get(sid))):
-        for older in _older_steps(store, last):
-            if _unreadable(store, older) is None:
-                store.commit([RefMove(session_ref(sid), store.ref(session_ref(sid)), older)])
-                return f"back at step {load_state(store, older).number}"
-    if anchor is None:
-        return None
-    state = state_of_anchor(store, read_anchor(store, anchor))
-    _record_anew(patient, state, "made again from its anchor")
-    return "made again from its anchor, without the history of its saves and owners of what was not committed"
-
-
-def _older_steps(store: Store, step: str) -> Iterator[str]:
-    """The step and the ones before it, as far as they can be followed."""
-    at: str | None = step
-    while at is not None:
-        yield at
-        try:
-            at = read_note(at, store.read(at).data).parent
-        except StateUnreadable:
-            return
-
-
-def _record_anew(patient: Patient, state: State, text: str) -> None:
-    """Record a state as the first step of its session."""
-    store, name = patient.store, session_ref(state.session.id)
-    note = StepNote("doctor", patient.now, op_id=id_from(os.urandom(6)), text=text)
-    written = write_step(store, None, state, note)
-    store.commit([RefMove(name, store.ref(name), written.step)])
-
-
-# -- the repository ------------------------------------------------------------------------------------------
-
-
-def _anchors(patient: Patient) -> Check:
-    """Each session's commits and refs are in the repository as its last step says."""
-    store, wrong = patient.store, []
-    there = _our_refs(patient.repository)
-    for sid, step in _readable_sessions(store):
-        state = load_state(store, step)
-        wanted = patch_refs(state) | {ANCHORS + sid: put_anchor(store, state)}
-        ours = {name for name in there if name == ANCHORS + sid or name.startswith(f"refs/gitsession/patches/{sid}/")}
-        stale = [name for name in {*wanted, *ours} if there.get(name) != wanted.get(name)]
-        lost = [oid for oid in named_commits(state) if not store.in_repository(oid)]
-        if not stale and not lost:
-            continue
-        wrong += [f"{name} is not up to date" for name in sorted(stale)]
-        wrong += [f"commit {oid} of session {state.session.name} is not in the repository" for oid in lost]
-        if patient.fix:
-            store.to_repository([wanted[ANCHORS + sid]])
-            moves = [RefMove(name, None, wanted.get(name)) for name in sorted(stale)]
-            move_refs(patient.repository.common_dir, moves, "gitsession: doctor", compare=False)
-            move_projections(store, patient.repository, state, state)
-    return patient.verdict("anchors", wrong, "refs/gitsession is up to date")
-
-
-def _our_refs(repository: HasDirs) -> dict[str, str]:
-    listed = run_git(
-        ["for-each-ref", "--format=%(objectname) %(refname)", "refs/gitsession/"], git_dir=repository.common_dir
-    ).out.decode("utf-8", "surrogateescape")
-    return {name: oid for oid, name in (line.split(" ", 1) for line in listed.splitlines())}
-
-
-def _readable_sessions(store: Store) -> list[tuple[str, str]]:
-    refs = store.refs(_SESSIONS)
-    return [(name.removeprefix(_SESSIONS), oid) for name, oid in refs.items() if _unreadable(store, oid) is None]
-
-
-# -- history -------------------------------------------------------------------------------------------------
-
-
-def _history(patient: Patient) -> Check:
-    """The steps of each session can be followed to the first."""
-    store, wrong = patient.store, []
-    for _, step in _readable_sessions(store):
-        *_, first = _older_steps(store, step)
-        if _is_first(store, first):
-            continue
-        state = load_state(store, step)
-        wrong.append(f"session {state.session.name}: older steps are lost")
-        if patient.fix:
-            _record_anew(patient, state, "history begins again; older steps are lost")
-            wrong[-1] += f"; its history begins again after step {state.number}"
-    return patient.verdict("history", wrong, "every step can be followed to the first")
-
-
-def _is_first(store: Store, step: str) -> bool:
-    try:
-        return read_note(step, store.read(step).data).parent is None
-    except StateUnreadable:
-        return False
-
-
-def _own_objects(patient: Patient) -> Check:
-    """Rule R: what steps reach, and their bases do not, is in the store itself."""
-    store = patient.store
-    store.checkpoint()
-    sessions = _readable_sessions(store)
-    bases = sorted({load_state(store, step).session.base for _, step in sessions})
-    borrowed = _reached([step for _, step in sessions], bases, store)
-    borrowed = [oid for oid in borrowed if not store.own_has(oid)]
-    if borrowed:  # content of older commits below a base is listed as well: look for it there
-        below = set(_reached(bases, [], store))
-        borrowed = [oid for oid in borrowed if oid not in below]
-    lost = [oid for oid in borrowed if not store.in_repository(oid)]
-    if patient.fix:
-        for oid in borrowed:
-            if oid not in lost:
-                store.put(*store.read(oid))
-        store.commit([])
-        store.checkpoint()
-    wrong = [f"object {oid} is missing" for oid in lost]
-    wrong += [f"object {oid} is only in the repository" for oid in borrowed if oid not in lost]
-    right = "the store holds all that its steps need"
-    return patient.verdict("own objects", wrong, right, fixed=patient.fix and not lost)
-
-
-def _reached(tips: list[str], stops: list[str], store: Store) -> list[str]:
-    """Objects that ``tips`` reach and the commits ``stops`` do not, those that are missing among them."""
-    told = "".join(f"{oid}\n" for oid in tips) + "".join(f"^{oid}\n" for oid in stops)
-    words = ["rev-list", "--objects", "--no-object-names", "--missing=print", "--stdin"]
-    found = run_git(words, git_dir=store.git_dir, input=told.encode(), timeout=None).out.decode("ascii")
-    return [line.lstrip("?") for line in found.split()] if tips else []
 
 
 def _locks(patient: Patient) -> Check:
