@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from gitsessiond.model.files import File
+from gitsessiond.model.files import File, copy_bit, with_bits
 from gitsessiond.model.values import Entry
 
 LIMIT = 4096  # contents remembered per session; a path saved often keeps its newest ones
@@ -32,10 +32,25 @@ class Memory:
             self.seen.popitem(last=False)
 
     def recall(self, path: bytes, entry: Entry | None, chain: tuple[str, ...]) -> File | None:
-        """The File of then, if the chain is still the same; None: nothing remembered."""
+        """The File of then, its commit bits carried over to the chain of now; None: nothing remembered."""
         found = self.seen.get((path, entry))
-        return found[0] if found is not None and found[1] == chain else None
+        if found is None or found[0] is None:
+            return None
+        return found[0] if found[1] == chain else carried(found[0], found[1], chain)
 
     def forget(self) -> None:
         """Forget everything (owners were moved by a command)."""
         self.seen.clear()
+
+
+def carried(file: File, then: tuple[str, ...], now: tuple[str, ...]) -> File:
+    """The File with its bits renumbered; a commit made since is taken to have left it alone.
+
+    Whoever takes it back compares what its commits hold with what is known, so a wrong guess takes nothing back.
+    """
+    places = {oid: bit for bit, oid in enumerate(now)}
+    file = with_bits(file, {bit: places[oid] for bit, oid in enumerate(then) if oid in places})
+    for bit, oid in enumerate(now):
+        if bit and oid not in then:
+            file = copy_bit(file, bit - 1, bit)
+    return file

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, is_target_merge
 from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, still_open
-from gitsessiond.model import ownership
 from gitsessiond.model.commits import PATCH_TRAILER, CommitFacts, trailer_values
 from gitsessiond.model.names import name_key, quote_path
 from gitsessiond.model.ownership import (
@@ -23,6 +22,7 @@ from gitsessiond.model.ownership import (
     add_patch,
     assign,
     learn_commit,
+    move_base,
     remap_commits,
     versions,
 )
@@ -265,7 +265,7 @@ class Relearning:
             return
         store = self.ctx.store
         changes = diff_trees(store, tree_of_commit(store, self.base), tree_of_commit(store, base))
-        moved = ownership.move_base(self.owners, changes, self.ctx.tools)
+        moved = move_base(self.owners, changes, self.ctx.tools)
         self.take(moved.owners)
         paths = sorted({quote_path(one[0]) for one in moved.contested})
         if paths:

@@ -13,6 +13,8 @@ from gitsessiond.model.values import is_unassigned
 from gitsessiond.store.head import last_words
 from gitsessiond.store.steps import State
 
+TAKES_AWAY = frozenset({"reset", "rebase", "pull", "checkout", "git"})  # what can take edits out of the files
+
 
 class Told(NamedTuple):
     """A sentence for the history, and the same as facts for the event."""
@@ -39,7 +41,7 @@ def what_was_adopted(before: State, after: State, found: Relearned, how: str) ->
         counts = counted(after, facts.oid)
         rows.append({"oid": facts.oid, "subject": facts.subject, "edits": counts})
         parts.append(f"{facts.short} {facts.subject}: {spread(counts, names)}")
-    lost = lost_edits(before, after)
+    lost = lost_edits(before, after) if how in TAKES_AWAY else {}
     parts += [f"{names[pid]} lost {plural(count)} by {how}" for pid, count in lost.items()]
     parts += found.notes
     if before.session.base != after.session.base:

@@ -742,6 +742,7 @@ def test_held_index_is_provisional(it: Desk) -> None:
 
 def test_trailer_is_a_claim(it: Desk) -> None:
     """`--trailer Patch-Id: <p>` moves the commit's edits to p; where that needs q, p depends on q."""
+    it.save("src/b.txt", "q first, changed\n")
     it.git("commit", "-qa", "-m", "all for p", "--trailer", f"Patch-Id: {it.named('p').id}")
     assert it.subjects("p") == ["p: first", "all for p"]
     assert it.subjects("q") == ["q: first"]
