@@ -1,0 +1,261 @@
+"""Conflicts: nothing moves, everything is kept, and a resolution is used by the next merge."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsessiond.model.errors import NotFound, Refused
+from tests.actions.asking import LINES, Asking
+from tests.conftest import git
+
+OURS, THEIRS = LINES.replace("line 2", "ours 2"), LINES.replace("line 2", "theirs 2")
+
+
+@pytest.fixture
+def it(repo: Path) -> Iterator[Asking]:
+    asking = Asking(repo)
+    asking.start()
+    yield asking
+    asking.desk.close()
+
+
+@pytest.fixture
+def clash(it: Asking) -> dict[str, Any]:
+    """Patch ``one`` and main changed the same line; the conflict."""
+    it.patch("one", "a.txt", "line 2", "theirs 2")
+    it.ask("patch.ready", patch="one")
+    it.move_target("a.txt", OURS)
+    (conflict,) = it.ask("merge", patch="one")["conflicts"]
+    return dict(conflict)
+
+
+def marked_file(it: Asking, conflict: dict[str, Any]) -> Path:
+    return it.root / ".gitsession" / "conflicts" / conflict["id"] / conflict["path"]
+
+
+def test_a_conflict_moves_nothing(it: Asking, clash: dict[str, Any]) -> None:
+    """Target, files and series stay; the patch waits in status conflicts with one record for the path."""
+    assert it.on_target("a.txt") == OURS and (it.root / "a.txt").read_text() == THEIRS
+    assert it.status_of("one") == "conflicts"
+    assert (clash["kind"], clash["shape"], clash["path"], clash["status"]) == (
+        "git_merge", "content", "a.txt", "open",
+    )  # fmt: skip
+    shown = it.ask("conflict.show", id=clash["id"][:5])
+    assert (shown["base"], shown["ours"], shown["theirs"]) == (LINES, OURS, THEIRS)
+    assert it.git("status", "--porcelain") == ""
+
+
+def test_the_conflict_lies_in_a_file_with_markers(it: Asking, clash: dict[str, Any]) -> None:
+    """diff3 markers labelled by target and patch; git does not see the file."""
+    text = marked_file(it, clash).read_text()
+    assert text == it.ask("conflict.show", id=clash["id"])["marked"]
+    assert "<<<<<<< main\nours 2\n||||||| base\nline 2\n=======\ntheirs 2\n>>>>>>> one (x)\n" in text
+    assert it.git("status", "--porcelain", "--untracked-files=all") == ""
+
+
+def test_other_patches_are_not_blocked(it: Asking, clash: dict[str, Any]) -> None:
+    """A patch beside it merges while the conflict is open."""
+    it.patch("two", "src/b.txt", "b 3", "B 3")
+    assert it.merge("two")["merged"] and it.status_of("one") == "conflicts"
+
+
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ("ours", "ours 2\n"),
+        ("theirs", "theirs 2\n"),
+        ("base", "line 2\n"),
+        ("union", "ours 2\ntheirs 2\n"),
+        ("file", "both\n"),
+    ],
+)
+def test_each_way_to_resolve_lands_so(it: Asking, clash: dict[str, Any], how: str, line: str) -> None:
+    """The resolution is used by the next merge; until then no file and no branch changes."""
+    wanted = LINES.replace("line 2\n", line)
+    content = base64.b64encode(wanted.encode()).decode() if how == "file" else None
+    before = it.files()
+    reply = it.ask("resolve", id=clash["id"], how=how, content=content)
+    assert reply["left"] == [] and reply["patch"]["status"] == "ready"
+    assert (reply["conflict"]["status"], reply["conflict"]["how"]) == ("resolved", how)
+    assert it.files() == before and not marked_file(it, clash).exists()
+    merged = it.ask("merge", patch="one")
+    assert merged["merged"]
+    assert it.on_target("a.txt") == wanted
+
+
+def test_saving_the_file_without_markers_resolves(it: Asking, clash: dict[str, Any]) -> None:
+    """Any editor does; a save that still has a marker does nothing, a later save replaces the first."""
+    file = marked_file(it, clash)
+    control = f".gitsession/conflicts/{clash['id']}/a.txt"
+    file.write_text(file.read_text().replace("<<<<<<< main\n", ""))
+    it.look(control)
+    assert it.status_of("one") == "conflicts"
+    file.write_text(LINES.replace("line 2", "both"))
+    it.look(control)
+    assert it.status_of("one") == "ready"
+    file.write_text(LINES.replace("line 2", "both 2"))
+    it.look(control)
+    assert it.ask("merge", patch="one")["merged"]
+    assert it.on_target("a.txt") == LINES.replace("line 2", "both 2")
+    assert not file.exists()
+
+
+def test_a_resolution_saved_unwatched_is_found(it: Asking, clash: dict[str, Any]) -> None:
+    """The daemon was not there when the file was saved: the next command sees it."""
+    marked_file(it, clash).write_text(THEIRS)
+    it.restart()
+    assert it.ask("conflicts")["conflicts"] == []
+    assert it.ask("merge", patch="one")["merged"]
+
+
+def test_markers_left_over_are_refused(it: Asking, clash: dict[str, Any]) -> None:
+    """The line is named, and the conflict stays open."""
+    left = base64.b64encode(b"line 1\n>>>>>>> one (x)\n").decode()
+    with pytest.raises(Refused, match="line 2"):
+        it.ask("resolve", id=clash["id"], how="file", content=left)
+    assert it.status_of("one") == "conflicts"
+
+
+def test_a_resolution_is_stale_when_a_side_changed(it: Asking, clash: dict[str, Any]) -> None:
+    """The target's line changed again: there is a new conflict, and the old resolution is not used."""
+    it.ask("resolve", id=clash["id"], how="ours")
+    it.move_target("a.txt", LINES.replace("line 2", "ours again"))
+    (conflict,) = it.ask("merge", patch="one")["conflicts"]
+    assert conflict["id"] != clash["id"] and it.status_of("one") == "conflicts"
+    found = {one["id"]: one["status"] for one in it.ask("conflicts", all=True)["conflicts"]}
+    assert found == {clash["id"]: "stale", conflict["id"]: "open"}
+    with pytest.raises(Refused, match="no more"):
+        it.ask("resolve", id=clash["id"], how="ours")
+
+
+def test_merging_again_keeps_the_same_record(it: Asking, clash: dict[str, Any]) -> None:
+    """Nothing changed: it is the same conflict with the same id, and the marked file keeps an edit."""
+    file = marked_file(it, clash)
+    file.write_text(file.read_text().replace("theirs 2", "half way"))
+    (again,) = it.ask("merge", patch="one")["conflicts"]
+    assert again["id"] == clash["id"] and "half way" in file.read_text()
+
+
+def test_a_conflict_that_vanished_is_no_obstacle(it: Asking, clash: dict[str, Any]) -> None:
+    """The target changed its line back: the patch merges, its record is stale."""
+    it.move_target("a.txt", LINES)
+    assert it.ask("merge", patch="one")["merged"]
+    (one,) = it.ask("conflicts", all=True)["conflicts"]
+    assert one["status"] == "stale" and not marked_file(it, clash).exists()
+
+
+def test_several_conflicts_are_settled_one_by_one(it: Asking) -> None:
+    """The patch has its former status when none is left open; a draft that was merged with --ready is ready."""
+    it.ask("patch.new", name="one")
+    it.edit("a.txt", "line 2", "theirs 2")
+    it.edit("src/b.txt", "b 3", "theirs 3")
+    it.look()
+    it.move_target("a.txt", OURS, ("src/b.txt", "b of main\n"))
+    first, second = it.merge("one")["conflicts"]
+    left = it.ask("resolve", id=first["id"], how="theirs")["left"]
+    assert [one["id"] for one in left] == [second["id"]] and it.status_of("one") == "conflicts"
+    again = it.ask("merge", patch="one")["conflicts"]
+    assert [one["id"] for one in again] == [second["id"]]
+    it.ask("resolve", id=second["id"], how="ours")
+    assert it.status_of("one") == "ready" and it.ask("merge", patch="one")["merged"]
+    assert "theirs 2" in it.on_target("a.txt") and it.on_target("src/b.txt") == "b of main\n"
+
+
+@pytest.mark.parametrize(("how", "there"), [("ours", False), ("theirs", True)])
+def test_modified_here_deleted_there(it: Asking, how: str, there: bool) -> None:
+    """One side deleted the file: either side can be taken whole."""
+    it.patch("one", "a.txt", "line 2", "theirs 2")
+    it.move_target("a.txt", None)
+    (conflict,) = it.merge("one")["conflicts"]
+    assert conflict["shape"] == "modify/delete" and conflict["ours"]["oid"] is None
+    with pytest.raises(Refused, match="no two texts"):
+        it.ask("resolve", id=conflict["id"], how="union")
+    it.ask("resolve", id=conflict["id"], how=how)
+    assert it.ask("merge", patch="one")["merged"]
+    assert ("a.txt" in it.git("ls-tree", "--name-only", "main").split()) == there
+
+
+def test_both_added(it: Asking) -> None:
+    """The same new path with other content: no base to take."""
+    it.ask("patch.new", name="one")
+    (it.root / "new.txt").write_text("theirs\n")
+    it.look()
+    it.move_target("new.txt", "ours\n")
+    (conflict,) = it.merge("one")["conflicts"]
+    assert conflict["shape"] == "add/add"
+    with pytest.raises(Refused, match="no base"):
+        it.ask("resolve", id=conflict["id"], how="base")
+    it.ask("resolve", id=conflict["id"], how="union")
+    it.ask("merge", patch="one")
+    assert it.on_target("new.txt") == "ours\ntheirs\n"
+
+
+def test_binary_content(repo: Path) -> None:
+    """It has no lines, so no marked file: a side, or a whole new content."""
+    (repo / "logo").write_bytes(b"\0base")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "logo")
+    it = Asking(repo)
+    it.start()
+    it.ask("patch.new", name="one")
+    (it.root / "logo").write_bytes(b"\0theirs")
+    it.look()
+    it.move_target("logo", b"\0ours")
+    (conflict,) = it.merge("one")["conflicts"]
+    assert conflict["shape"] == "binary" and not marked_file(it, conflict).exists()
+    shown = it.ask("conflict.show", id=conflict["id"])
+    assert shown["marked"] is None and shown["file"] is None
+    it.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(b"\0both").decode())
+    it.ask("merge", patch="one")
+    assert it.on_target("logo") == "\0both"
+    it.desk.close()
+
+
+def test_renamed_both_ways(it: Asking) -> None:
+    """One record for the file under its three names; the side that is taken keeps its name."""
+    it.ask("patch.new", name="one")
+    (it.root / "a.txt").rename(it.root / "theirs.txt")
+    it.look()
+    it.move_target("a.txt", None, ("ours.txt", LINES))
+    (conflict,) = it.merge("one")["conflicts"]
+    assert conflict["shape"] == "rename/rename"
+    assert (conflict["ours"]["path"], conflict["theirs"]["path"]) == ("ours.txt", "theirs.txt")
+    it.ask("resolve", id=conflict["id"], how="theirs")
+    it.ask("merge", patch="one")
+    names = it.git("ls-tree", "--name-only", "main").split()
+    assert "theirs.txt" in names and not {"a.txt", "ours.txt"} & set(names)
+
+
+def test_lines_that_look_like_markers(it: Asking) -> None:
+    """Markers are longer than any line of the text that looks like one."""
+    it.ask("patch.new", name="one")
+    (it.root / "doc.txt").write_text("Title\n=======\ntheirs\n")
+    it.look()
+    it.move_target("doc.txt", "Title\n=======\nours\n")
+    (conflict,) = it.merge("one")["conflicts"]
+    text = marked_file(it, conflict).read_text()
+    assert text.startswith("<<<<<<<< main\n") and "\n========\n" in text
+    marked_file(it, conflict).write_text("Title\n=======\nboth\n")
+    it.look(f".gitsession/conflicts/{conflict['id']}/doc.txt")
+    assert it.status_of("one") == "ready"
+
+
+def test_a_restart_keeps_conflicts_and_resolutions(it: Asking, clash: dict[str, Any]) -> None:
+    """Records and sides come from the journal; the marked file is still there."""
+    it.restart()
+    shown = it.ask("conflict.show", id=clash["id"])
+    assert shown["theirs"] == THEIRS and marked_file(it, clash).exists()
+    it.ask("resolve", id=clash["id"], how="theirs")
+    it.restart()
+    assert it.ask("merge", patch="one")["merged"] and it.on_target("a.txt") == THEIRS
+
+
+def test_an_unknown_conflict_is_told(it: Asking) -> None:
+    """Exit 10 with the command that lists them."""
+    with pytest.raises(NotFound):
+        it.ask("conflict.show", id="kkkkkkkkkkkk")
