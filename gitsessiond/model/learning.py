@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from gitsessiond.model.align import place_commit
 from gitsessiond.model.deciding import Verdict
+from gitsessiond.model.expected import expected_commit
 from gitsessiond.model.files import (
     File,
     copy_bit,
@@ -79,6 +80,11 @@ class Learning(Sorting):
 
     def learn(self) -> None:
         """Find every File in the commit, then note what it holds of each."""
+        expected = expected_commit(self.owners, self.bit, self.paths, self.entry_at, self.base_at, self.tools)
+        if expected is not None:
+            for file in expected:
+                self.put(file)
+            return
         at = self.places()
         taken = set(at.values())
         of_base = {file.base_path for file in self.owners.files.values()}
@@ -154,7 +160,7 @@ class Learning(Sorting):
                 other = was_at.get(path or b"")
                 free = other is None or other in movers
                 if other is not None and not free and self.entry_at(path or b"") != self.entry_before(files[other]):
-                    gone = goal[other] is None and self.is_on_disk(files[fid])
+                    gone = goal[other] is None and (not self.has(old) or self.is_known(files[fid]))
                     free = gone or any(self.has(one) for one in once[other])
                 if not (left and free):
                     staying.add(fid)
@@ -166,11 +172,10 @@ class Learning(Sorting):
         """Whether the commit has something at a path."""
         return path is not None and self.entry_at(path) is not None
 
-    def is_on_disk(self, file: File) -> bool:
-        """Whether the commit has a file just as it is on disk."""
-        path = path_of(file)
-        entry = self.entry_at(path) if path is not None else None
-        return path is not None and entry is not None and live_version(file, self.tools) == (path, entry)
+    def is_known(self, file: File) -> bool:
+        """Whether what the commit has where a file is on disk is this file as the disk or the parent has it."""
+        live = live_version(file, self.tools)
+        return live is not None and self.entry_at(live[0]) in (live[1], self.entry_before(file))
 
     def in_base(self, path: bytes, entry: Entry) -> File:
         """The File of a path that was as in the base so far."""

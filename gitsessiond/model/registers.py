@@ -127,6 +127,7 @@ def committed(
     Else a new write by ``owner()``, above the ones the commit before held, and above it the value of now
     again (what the commit did not take).
     """
+    stack = tuple(fact._replace(ins_in=fact.ins_in & ~(1 << bit)) for fact in stack)
     for at in range(len(stack) - 1, -1, -1):
         if stack[at].value == value:
             marked = [f._replace(ins_in=f.ins_in | 1 << bit) if i <= at else f for i, f in enumerate(stack)]
@@ -135,8 +136,7 @@ def committed(
         return stack, False
     before = held(stack, base)
     kept = tuple(
-        fact._replace(ins_in=fact.ins_in | 1 << bit) if bit and fact.ins_in >> (bit - 1) & 1 else fact
-        for fact in stack
+        fact._replace(ins_in=fact.ins_in | 1 << bit) if bit and fact.ins_in >> (bit - 1) & 1 else fact for fact in stack
     )
     who = owner()
     out = (*kept, Fact(who, value, 1 << bit))
