@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,24 @@ from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree, start_session
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import id_from
-from gitsessiond.model.ownership import Tools, edits_of, unassigned_rows, uncommitted_paths
+from gitsessiond.model.ownership import (
+    Tools,
+    edits_of,
+    live_overlay,
+    unassigned_rows,
+    uncommitted_paths,
+    versions,
+)
 from gitsessiond.model.records import Patch
-from gitsessiond.store.chain import read_commit
+from gitsessiond.model.registers import EVERYONE
+from gitsessiond.model.values import Entry
+from gitsessiond.store.chain import read_commit, tree_of_commit
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import open_repository
 from gitsessiond.store.steps import load_state
 from gitsessiond.store.store import open_store
 from gitsessiond.store.text import diff_lines, merge_text
-from gitsessiond.store.trees import entry_at, list_tree
+from gitsessiond.store.trees import edit_tree, entry_at, list_tree
 from tests.conftest import git
 
 
@@ -186,27 +195,37 @@ class Desk:
         there = [path for path in dict.fromkeys(listed) if path and (self.root / path).exists()]
         hashed = git(self.root, "hash-object", "--stdin-paths", stdin="".join(f"{p}\n" for p in there).encode())
         assert recorded == dict(zip(there, hashed.decode().split(), strict=True))
+        assert live_tree(self) == state.work
+        if state.session.parked is None and self.live.settled is None:
+            self.check_chain()
         for patch in state.patches.values():
             if patch.series and patch.status != "merged":
                 self.check_series(patch)
         git(self.root, "fsck", "--strict", "--no-dangling")
 
+    def check_chain(self) -> None:
+        """What all owners hold in the last commit is HEAD's tree."""
+        if self.session.chain:
+            everyone = versions(self.live.state.owners, EVERYONE, self.ctx.tools, self.live.tip_bit())
+            assert self.tree_of(everyone) == git(self.root, "rev-parse", "HEAD^{tree}").decode().strip()
+
     def check_series(self, patch: Patch) -> None:
-        """The tip is what the patch and its dependencies hold in the chain, as git reads it, above the base."""
+        """The tip is what the patch and its dependencies hold in the chain, and stands on the base."""
         tip = patch.series[-1].oid
+        who = graph_of(self.live.state.owners).closure(patch.id) | {patch.id}
+        held = versions(self.live.state.owners, who, self.ctx.tools, self.live.tip_bit())
+        assert self.tree_of(held) == git(self.root, "rev-parse", f"{tip}^{{tree}}").decode().strip()
         assert git(self.root, "merge-base", tip, self.session.base).decode().strip() == self.session.base
-        for one in patch.series:
-            assert (
-                read_commit(self.store, one.oid).tree
-                == git(self.root, "rev-parse", f"{one.oid}^{{tree}}").decode().strip()
-            )
-        if not self.uncommitted(patch.name) and not any(self.uncommitted(name) for name in self.needs(patch.name)):
-            assert git(self.root, "rev-parse", f"{tip}^{{tree}}").decode().strip() == state_tree(self, patch.id)
+
+    def tree_of(self, overlay: Mapping[bytes, Entry | None]) -> str:
+        """The base with an overlay, as a tree."""
+        base = tree_of_commit(self.store, self.session.base)
+        return edit_tree(self.store, base, overlay) if overlay else base
 
 
-def state_tree(desk: Desk, pid: str) -> str:
-    """The tree of a patch's version as recorded."""
-    return desk.live.state.trees[pid]
+def live_tree(desk: Desk) -> str:
+    """The worktree as the owners make it."""
+    return desk.tree_of(live_overlay(desk.live.state.owners, desk.ctx.tools))
 
 
 def text_at(desk: Desk, revision: str, path: str) -> str:
