@@ -67,10 +67,7 @@ def test_a_dependent_waits_for_what_it_needs(bench: Workbench) -> None:
     story(bench)
     bench.run("patch", "depend", "performance-optimizations", "--on", "validation-enhancements")
     refused = bench.run("merge", "performance-optimizations", "--ready", code=4)
-    assert (
-        "validation-enhancements" in refused.err
-        and "hint: git session merge validation-enhancements" in refused.err
-    )
+    assert "validation-enhancements" in refused.err and "hint: git session merge validation-enhancements" in refused.err
     assert "cached" not in bench.git("show", "main:shop/user.py").out
     bench.run("merge", "validation-enhancements", "--ready")
     bench.run("merge", "performance-optimizations", "--ready")

@@ -1,0 +1,207 @@
+"""Every exit code of docs/cli.md, met for real: one plain error, a hint that names a command, state as before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.bench import Result, Workbench, wait_for
+from tests.conftest import git
+
+
+def plain(result: Result) -> None:
+    """One error in plain words and one hint that names something to do."""
+    assert result.err.startswith("error: "), result
+    assert "\nhint: " in result.err and "Traceback" not in result.err, result
+
+
+def refs(bench: Workbench) -> str:
+    return bench.git("for-each-ref").out + bench.git("status", "--porcelain").out
+
+
+def test_0_done(bench: Workbench) -> None:
+    """A command that did what it says ends with 0 and prints no error."""
+    done = bench.run("start", "day")
+    assert "error" not in done.err
+
+
+def test_1_cannot() -> None:
+    """An error of a kind this client does not know (a newer daemon's) still ends in words, a hint and exit 1."""
+    from gitsessiond.model.errors import error_from
+
+    found = error_from({"code": "of the future", "message": "cannot yet", "hint": "wait", "exit": 99})
+    assert (found.exit_code, found.message, found.hint) == (1, "cannot yet", "wait")
+
+
+def test_4_a_failing_hook(bench: Workbench) -> None:
+    """A pre-commit hook of the user's that fails: the commit is not made and the hook's words are shown."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    bench.edit("a.txt", "line 2\n", "line two\n")
+    hook = Path(bench.git("rev-parse", "--path-format=absolute", "--git-path", "hooks/pre-commit").out.strip())
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho no such luck\nexit 1\n")
+    hook.chmod(0o755)
+    before = refs(bench)
+    failed = bench.run("commit", "-m", "x", code=4)
+    plain(failed)
+    assert "no such luck" in failed.err
+    assert refs(bench) == before
+    bench.run("commit", "-m", "x", "--no-verify")
+
+
+def test_2_usage(bench: Workbench) -> None:
+    """Words that mean nothing: usage, and the nearest command is named."""
+    for words in (
+        ["strat", "x"],
+        ["start"],
+        ["patch", "nwe", "x"],
+        ["start", "--no-such"],
+        ["start", ""],
+        ["start", "x\ny"],
+    ):
+        done = bench.run(*words, code=2)
+        assert "error" in done.err.lower() and "hint" in done.err, done
+
+
+def test_3_conflicts(bench: Workbench) -> None:
+    """Conflicts: the patch did not land, nothing else moved, the records are listed."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    bench.edit("a.txt", "line 2\n", "line two\n")
+    bench.run("patch", "ready", "p")
+    other = bench.at(bench.root.parent / "other")
+    bench.git("worktree", "add", "-q", str(other.root), "main")
+    other.edit("a.txt", "line 2\n", "line 2 by others\n")
+    other.git("commit", "-qam", "others")
+    before = refs(bench)
+    done = bench.run("merge", "p", code=3)
+    assert "1 conflict" in done.out + done.err
+    assert [line for line in refs(bench).splitlines() if "refs/heads" in line] == [
+        line for line in before.splitlines() if "refs/heads" in line
+    ]
+    assert bench.patch("p")["status"] == "conflicts"
+
+
+def test_4_refused(bench: Workbench) -> None:
+    """Understood but not allowed in this state."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    before = refs(bench)
+    for words in (
+        ["merge", "p"],
+        ["patch", "ready", "p"],
+        ["commit", "-m", "x"],
+        ["patch", "depend", "p", "--on", "p"],
+        ["start", "DAY"],
+        ["patch", "new", "P"],
+        ["patch", "reopen", "p"],
+    ):
+        plain(bench.run(*words, code=4))
+    assert refs(bench) == before
+
+
+def test_10_not_found(bench: Workbench, tmp_path: Path) -> None:
+    """No such session, patch, conflict, path or repository."""
+    plain(bench.run("status", code=10))
+    plain(bench.run("status", "-s", "nobody", code=10))
+    bench.run("start", "day")
+    for words in (
+        ["patch", "show", "p"],
+        ["conflict", "show", "kkkk"],
+        ["history", "nothing.txt"],
+        ["switch", "x"],
+        ["restore", "a.txt", "--at", "999"],
+    ):
+        plain(bench.run(*words, code=10))
+    outside = Workbench(tmp_path)
+    plain(Result(subprocess.run(["git-session", "status"], cwd=outside.root, capture_output=True)))
+
+
+def test_12_moved_is_in_the_landing_tests() -> None:
+    """Exit 12 needs a target that moves three times between plan and landing: tests/store/test_landing.py."""
+    from gitsessiond.model.errors import Moved
+
+    assert Moved.exit_code == 12
+
+
+def test_13_unreachable(bench: Workbench) -> None:
+    """A daemon that does not run and may not be started."""
+    plain(bench.run("daemon", "status", code=13))
+
+
+def test_14_unreadable(bench: Workbench) -> None:
+    """State of a newer format is refused, never replaced by an empty one."""
+    bench.run("start", "day")
+    bench.stop()
+    path = bench.root / ".git" / "gitsession" / "format"
+    path.write_text("99\n")
+    plain(bench.run("status", code=14))
+    assert path.read_text() == "99\n"
+    path.write_text("1\n")
+    assert bench.status()["session"]["name"] == "day"
+
+
+def test_15_git_refused(bench: Workbench, tmp_path: Path) -> None:
+    """A SHA-256 repository cannot be read here, and is told apart from no repository."""
+    root = tmp_path / "sha256"
+    root.mkdir()
+    git(root, "init", "-q", "--object-format=sha256")
+    (root / "a").write_text("a\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "a")
+    done = Workbench(root).run("start", "day", code=15)
+    plain(done)
+    assert "SHA-256" in done.err or "sha256" in done.err
+
+
+def test_70_a_bug_names_its_log(bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What nobody foresaw: one line with the path of the log, no traceback on the terminal."""
+    bench.run("start", "day")
+    hurt = tmp_path / "hurt"
+    hurt.mkdir()
+    (hurt / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Breaker:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'gitsessiond.faces.cli.panel': raise ZeroDivisionError('broken on purpose')\n"
+        "sys.meta_path.insert(0, Breaker())\n"
+    )
+    done = Result(
+        subprocess.run(
+            ["git-session", "patch", "list"],
+            cwd=bench.root,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(hurt)},
+        )
+    )
+    if done.code == 0:
+        done = Result(
+            subprocess.run(
+                ["git-session", "status"],
+                cwd=bench.root,
+                capture_output=True,
+                env={**os.environ, "PYTHONPATH": str(hurt)},
+            )
+        )
+    assert done.code == 70, done
+    assert "Traceback" not in done.err and "log" in done.err, done
+
+
+def test_130_interrupted(bench: Workbench) -> None:
+    """Ctrl-C while following events: 130, and nothing printed about it."""
+    bench.run("start", "day")
+    child = subprocess.Popen(
+        ["git-session", "events", "--follow", "--json"], cwd=bench.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_for(lambda: bench.daemon() and child.poll() is None)
+    bench.write("a.txt", "heard\n")
+    assert child.stdout is not None
+    assert b"saved" in child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=20)
+    assert child.returncode == 130 and b"Traceback" not in err, err
