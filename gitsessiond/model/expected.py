@@ -52,7 +52,7 @@ def parent_version(file: File, bit: int, tools: Tools) -> Version:
 def candidates(
     owners: Owners, files: list[File], parent: list[Version], bit: int, tools: Tools
 ) -> Iterator[tuple[str | None, list[Version]]]:
-    """What might be committed at once: everything (None), or a patch's part; each file's version then."""
+    """What might be committed at once: everything (None), a patch's part, nothing (""); the versions then."""
     yield None, [live_version(file, tools) for file in files]
     tip = bit - 1 if bit else None
     for pid, _ in owners.patches:
@@ -64,6 +64,7 @@ def candidates(
                     for file, was in zip(files, parent, strict=True)
                 ],
             )
+    yield "", parent
 
 
 def at(overlay: Overlay, path: bytes, base_at: EntryAt) -> Entry | None:

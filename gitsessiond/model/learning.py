@@ -146,20 +146,21 @@ class Learning(Sorting):
         before = {fid: self.before(file) for fid, file in files.items()}
         goal = {fid: path_of(file) for fid, file in files.items()}
         was_at = {path: fid for fid, path in before.items() if path is not None}
-        movers = {fid for fid, path in goal.items() if path != before[fid] and self.has(path)}
+        movers = {
+            fid
+            for fid, path in goal.items()
+            if path != before[fid] and self.has(path) and not self.is_unchanged(files[fid], before[fid])
+        }
         once = {fid: {fact.value for fact in file.path} - {before[fid]} for fid, file in files.items()}
         while True:
             staying: set[str] = set()
             for fid in movers:
                 old, path = before[fid], goal[fid]
                 left = not self.has(old) or old in {goal[one] for one in movers}
-                left = left or (
-                    any(old in once[one] for one in files if one != fid)
-                    and self.entry_at(old or b"") != self.entry_before(files[fid])
-                )
+                left = left or any(old in once[one] for one in files if one != fid)
                 other = was_at.get(path or b"")
                 free = other is None or other in movers
-                if other is not None and not free and self.entry_at(path or b"") != self.entry_before(files[other]):
+                if other is not None and not free and not self.is_unchanged(files[other], path):
                     gone = goal[other] is None and (not self.has(old) or self.is_known(files[fid]))
                     free = gone or any(self.has(one) for one in once[other])
                 if not (left and free):
@@ -171,6 +172,10 @@ class Learning(Sorting):
     def has(self, path: bytes | None) -> bool:
         """Whether the commit has something at a path."""
         return path is not None and self.entry_at(path) is not None
+
+    def is_unchanged(self, file: File, path: bytes | None) -> bool:
+        """Whether the commit has a file as its parent has it."""
+        return path is not None and self.entry_at(path) == self.entry_before(file)
 
     def is_known(self, file: File) -> bool:
         """Whether what the commit has where a file is on disk is this file as the disk or the parent has it."""
@@ -271,6 +276,8 @@ class Learning(Sorting):
         path = last_path(file)
         on_disk = live(file.weave) if file.weave else b""
         rules = self.deciding.for_lines(file, path)
+        if file.weave is None and found:
+            rules = replace(rules, claim=found[0].owner)
         placed = place_commit(file.weave or Weave(), text, self.bit, rules)
         self.note_lines(path, placed.edits)
         weave = placed.weave

@@ -21,7 +21,7 @@ from gitsessiond.model.files import (
     path_of,
     text_on_disk,
 )
-from gitsessiond.model.graph import Edge, graph_of, remembered, strong_edges
+from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
 from gitsessiond.model.hard import Left, hard_edges_of
 from gitsessiond.model.owners import (
     How,
@@ -107,13 +107,18 @@ class Sorting:
         reported = len(self.placed)
         after = make()
         old = {(edge.p, edge.q) for edge in hard_edges_of(file)}
-        for edge in hard_edges_of(after):
-            if (edge.p, edge.q) not in old and self.deciding.laying.needs(edge.q, edge.p):
+        new = [(edge.p, edge.q) for edge in hard_edges_of(after) if (edge.p, edge.q) not in old]
+        if not new:
+            return after
+        laying = Laying(self.deciding.laying.edges.items())
+        for p, q in new:
+            if laying.needs(q, p):
                 del self.placed[reported:]
-                self.deciding.nobodys = f"~cycle {edge.q} {edge.p}"
+                self.deciding.nobodys = f"~cycle {q} {p}"
                 after = make()
                 self.deciding.nobodys = None
-                break
+                return after
+            laying.add(p, q, Edge("hard"))
         return after
 
     def file_for(self, change: Change) -> File | None:
