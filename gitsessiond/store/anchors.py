@@ -42,7 +42,9 @@ def write_anchor(store: Store, repository: HasDirs, before: State | None, after:
     Raises:
         StoreFailed: the disk or git refused; nothing of it harms.
     """
-    extra = [oid for oid in named_commits(before) if oid not in named_commits(after)] if before else []
+    if before is None:
+        return  # nothing but the base yet; an anchor of a session that never came to be would look like a lost one
+    extra = [oid for oid in named_commits(before) if oid not in named_commits(after)]
     anchor = put_anchor(store, after, extra)
     store.to_repository([anchor])
     _point(repository, {ANCHORS + after.session.id: anchor}, f"session {after.session.name}")
@@ -61,7 +63,7 @@ def move_projections(store: Store, repository: HasDirs, before: State | None, af
     old = patch_refs(before) if before else {}
     moves: dict[str, str | None] = {name: oid for name, oid in wanted.items() if old.get(name) != oid}
     moves |= dict.fromkeys(old.keys() - wanted.keys())
-    if before and set(named_commits(before)) - set(named_commits(after)):
+    if before is None or set(named_commits(before)) - set(named_commits(after)):
         anchor = put_anchor(store, after)
         store.to_repository([anchor])
         moves[ANCHORS + after.session.id] = anchor

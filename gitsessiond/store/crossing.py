@@ -90,11 +90,10 @@ def deposit(store: Objects, oids: Iterable[str]) -> None:
     lacking: dict[str, Object] = {}
     for oid in oids:
         _collect(store, oid, lacking)
-    ranks: dict[int, list[tuple[str, Object]]] = {}
-    for oid, found in lacking.items():
-        ranks.setdefault(2 if found.kind in ("commit", "tag") else 1, []).append((oid, found))
+    contents = [item for item in lacking.items() if item[1].kind in ("blob", "tree")]
+    users = [item for item in lacking.items() if item[1].kind not in ("blob", "tree")]
     try:
-        for _, rank in sorted(ranks.items()):
+        for rank in (contents, users):
             _write_loose(store.common_dir, rank)
     except OSError as exc:
         raise StoreFailed(
@@ -103,24 +102,39 @@ def deposit(store: Objects, oids: Iterable[str]) -> None:
 
 
 def _collect(store: Objects, start: str, lacking: dict[str, Object]) -> None:
-    """Gather what is reachable from ``start`` and lacks in the repository; where it has one, it has what it
-    reaches.
+    """Gather what ``start`` reaches and the repository lacks, each object after all that it names.
+
+    A commit that the repository has, has all it reaches there, for commits are written last. So has a tree that
+    only the repository knows; one that is ours too may be a left-over of an interrupted write.
     """
-    todo = [start]
+    todo = [(start, False)]
+    seen: set[str] = set()
     while todo:
-        oid = todo.pop()
-        if oid in lacking:
+        oid, below_done = todo.pop()
+        if below_done:
+            lacking.setdefault(oid, store.read(oid))
             continue
-        if store.in_repository(oid):
+        if oid in lacking or oid in seen:
+            continue
+        seen.add(oid)
+        there = store.in_repository(oid)
+        if there:
             _freshen(store.common_dir, oid)
-            continue
-        found = store.read(oid)
-        lacking[oid] = found
-        if found.kind == "commit":
-            tree, parents = commit_links(found.data)
-            todo += [tree, *parents]
-        elif found.kind == "tree":
-            todo += [child for mode, _, child in tree_items(found.data) if mode != 0o160000]
+            if not store.own_has(oid) or store.read(oid).kind != "tree":
+                continue
+        else:
+            todo.append((oid, True))
+        todo += [(child, False) for child in _named_by(store.read(oid))]
+
+
+def _named_by(found: Object) -> list[str]:
+    """The objects an object names and that a repository must have with it."""
+    if found.kind == "commit":
+        tree, parents = commit_links(found.data)
+        return [tree, *parents]
+    if found.kind == "tree":
+        return [child for mode, _, child in tree_items(found.data) if mode != 0o160000]
+    return []
 
 
 def _freshen(common_dir: str, oid: str) -> None:
@@ -212,11 +226,7 @@ def _copy_tree(store: Objects, tree: str, beside: str | None) -> None:
     if tree == beside:
         return
     data = store.read(tree).data
-    there = (
-        {}
-        if beside is None
-        else {name: (mode, oid) for mode, name, oid in tree_items(store.read(beside).data)}
-    )
+    there = {} if beside is None else {name: (mode, oid) for mode, name, oid in tree_items(store.read(beside).data)}
     for mode, name, oid in tree_items(data):
         other = there.get(name)
         if mode == 0o160000 or other == (mode, oid):

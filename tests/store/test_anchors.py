@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +20,17 @@ from gitsessiond.store.anchors import (
     read_anchor,
     write_anchor,
 )
-from gitsessiond.store.steps import State
+from gitsessiond.store.doctor import examine
+from gitsessiond.store.steps import State, load_state, session_ref
 from gitsessiond.store.store import Store
 from tests.conftest import git
+from tests.store.dying import lived
 from tests.store.kit import PID, SID, dirs, first_state, note, oid_at, opened, patch, record
 
 
 def acted(store: Store, repo: Path, before: State | None, after: State) -> State:
     """Record an action in the order of docs/format.md."""
-    if before is not None or after.patches:
-        write_anchor(store, dirs(repo), before, after)
+    write_anchor(store, dirs(repo), before, after)
     written = record(store, before, after, note("action"))
     move_projections(store, dirs(repo), before, written)
     return written
@@ -120,3 +123,39 @@ def test_a_commit_that_is_no_anchor_is_refused(repo: Path) -> None:
             read_anchor(store, oid_at(repo, "HEAD"))
         with pytest.raises(StateUnreadable):
             read_anchor(store, oid_at(repo, "HEAD^{tree}"))
+
+
+def action(repo: Path, told: int) -> None:
+    """Replace the session's commit by another."""
+    with opened(repo) as store:
+        state = load_state(store, store.ref(session_ref(SID)) or "")
+        git(repo, "reset", "-q", "--hard", "HEAD~1")
+        acted(store, repo, state, with_commit(repo, state, "two", fresh=True))
+        os.write(told, b"two\n")
+
+
+def test_death_within_an_action_leaves_what_doctor_can_mend(repo: Path, tmp_path: Path) -> None:
+    """kill -9 before each single write of an action: what was told of is recorded; after `doctor --fix` refs and
+    commits in the repository are what the last step says, and git finds nothing wrong.
+    """
+    with opened(repo) as store:
+        state = acted(store, repo, None, first_state(repo))
+        acted(store, repo, state, with_commit(repo, state, "one"))
+    before, ended = 0, False
+    while not ended:
+        copy = tmp_path / f"copy{before}"
+        shutil.copytree(repo, copy, symlinks=True)
+        ended, told = lived(action, copy, before)
+        with opened(copy) as store:
+            found = examine(store, dirs(copy), fix=True)
+            assert all(check.ok for check in found), (before, found)
+            step = store.ref(session_ref(SID))
+            assert step is not None
+            state = load_state(store, step)
+            assert state.number == 3 if told else state.number in (2, 3)
+            assert oid_at(copy, ANCHORS + SID) == put_anchor(store, state)
+            assert oid_at(copy, f"{PATCHES}{SID}/{PID}") == state.session.chain[0]
+            git(copy, "fsck", "--strict", "--no-dangling")
+        shutil.rmtree(copy)
+        before += 1
+    assert before > 30, before

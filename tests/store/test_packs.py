@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,6 +20,7 @@ from gitsessiond.store.objects import pack_entry
 from gitsessiond.store.packs import index_oids, merge_packs, pack_records
 from gitsessiond.store.steps import State, history, load_state, read_session_refs, session_ref
 from gitsessiond.store.store import Store
+from tests.store.dying import lived
 from tests.store.kit import SID, first_state, is_sound, opened, record, saved, store_git
 
 WAIT = 30.0  # seconds a packing child may take on a busy machine
@@ -226,50 +224,6 @@ def test_a_shallow_clone_can_be_recorded(repo: Path, tmp_path: Path) -> None:
 # -- death between any two writes -------------------------------------------------------------------------------
 
 
-class Death:
-    """Counts the writes of a process and ends it, as kill -9 would, before the one it was told."""
-
-    def __init__(self, before: int) -> None:
-        self.left = before
-
-    def step(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            os._exit(99)
-
-    def around(self, owner: Any, name: str) -> None:
-        """Die before the call, or between it and the next."""
-        real: Callable[..., Any] = getattr(owner, name)
-
-        def call(*args: Any, **more: Any) -> Any:
-            self.step()
-            return real(*args, **more)
-
-        setattr(owner, name, call)
-
-    def arm(self) -> None:
-        """Count everything that leaves a trace on the disk."""
-        death = self
-
-        class Connection(sqlite3.Connection):
-            def execute(self, *args: Any) -> sqlite3.Cursor:
-                death.step()
-                return super().execute(*args)
-
-            def executemany(self, *args: Any) -> sqlite3.Cursor:
-                death.step()
-                return super().executemany(*args)
-
-        real = sqlite3.connect
-        sqlite3.connect = lambda *args, **more: real(*args, factory=Connection, **more)  # type: ignore[assignment]
-        for owner, names in (
-            (os, ("fsync", "replace", "rename", "unlink", "makedirs")),
-            (subprocess, ("Popen",)),
-        ):
-            for name in names:
-                self.around(owner, name)
-
-
 class Inline(Packer):
     """Packs in the process itself, so that it can die there too."""
 
@@ -292,6 +246,10 @@ class Inline(Packer):
         return done
 
 
+def inline() -> None:
+    setattr(store_module, "Packer", Inline)  # noqa: B010 - mypy would want it exported
+
+
 def asked(words: Sequence[str]) -> tuple[str, int, str]:
     return words[1], int(words[2]), words[3]
 
@@ -308,30 +266,6 @@ def life(repo: Path, told: int) -> None:
         finish(store)
 
 
-def lived(repo: Path, before: int) -> tuple[bool, list[str]]:
-    """Run :func:`life` in a process that dies before its write number ``before``; the steps it told of."""
-    back, told = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            os.close(back)
-            setattr(store_module, "Packer", Inline)  # noqa: B010 - mypy would want it exported
-            Death(before).arm()
-            life(repo, told)
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    os.close(told)
-    with os.fdopen(back) as file:
-        steps = file.read().splitlines()
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert code in (0, 99), "the dying process met an error"
-    return code == 0, steps
-
-
 def test_death_between_any_two_writes_loses_nothing_told(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,7 +277,7 @@ def test_death_between_any_two_writes_loses_nothing_told(
     while not ended:
         copy = tmp_path / f"copy{before}"
         shutil.copytree(repo, copy, symlinks=True)
-        ended, steps = lived(copy, before)
+        ended, steps = lived(life, copy, before, inline)
         with opened(copy) as store:
             assert store.damage == ()
             tip = store.ref(session_ref(SID))

@@ -229,6 +229,19 @@ def test_an_empty_object_file_of_a_power_cut_is_healed(repo: Path) -> None:
         git(repo, "fsck", "--strict", "--no-dangling")
 
 
+def test_what_an_interrupted_write_left_is_completed(repo: Path) -> None:
+    """A tree that is there without its blob, and the user's pruning of one: the commit comes whole all the same."""
+    with opened(repo) as store:
+        blob = store.put("blob", b"not there yet\n")
+        tree = edit_tree(store, oid_at(repo, "HEAD^{tree}"), {b"src/deep/new": Entry(REGULAR, blob)})
+        commit = store.put("commit", commit_of(repo, tree, oid_at(repo, "HEAD")))
+        store.to_repository([tree])
+        os.unlink(loose_path(str(repo / ".git"), blob))
+        store.to_repository([commit])
+        git(repo, "update-ref", "refs/heads/ours", commit)
+        git(repo, "fsck", "--strict", "--no-dangling")
+
+
 def test_refs_move_all_or_none(repo: Path) -> None:
     """Old values are compared, a mismatch moves nothing, and the reflog says why."""
     with opened(repo) as store:
