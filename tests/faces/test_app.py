@@ -313,14 +313,10 @@ PENDING = {"patch": None, "moved": [], "refused": [], "choices": []}
 
 def pending(*rows: dict[str, Any]) -> Any:
     """``assign`` that lists these rows when no patch is named."""
-    return lambda args: (
-        PENDING | {"pending": list(rows)} if args["patch"] is args["new"] else ANSWERS["assign"]
-    )
+    return lambda args: PENDING | {"pending": list(rows)} if args["patch"] is args["new"] else ANSWERS["assign"]
 
 
-def test_assign_asks_with_a_numbered_list(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_assign_asks_with_a_numbered_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The patches in order, "Create new patch" last; a number assigns."""
     typed(monkeypatch, "2\n")
     asked = client(assign=pending(replies.row("a.py", (1, 2), text="x = 1")))
@@ -330,9 +326,7 @@ def test_assign_asks_with_a_numbered_list(
         "a.py:1-2 (no patch in use)\n    x = 1\n"
         "  1  validation-enhancements\n  2  performance-optimizations\n  3  Create new patch\nPatch for this edit: "
     )
-    assert asked.asked[1:] == [
-        ("assign", {"what": "a.py", "all": False, "patch": replies.PERFORMANCE, "new": None})
-    ]
+    assert asked.asked[1:] == [("assign", {"what": "a.py", "all": False, "patch": replies.PERFORMANCE, "new": None})]
 
 
 def test_the_last_choice_makes_a_patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,12 +374,8 @@ def test_assign_without_a_terminal_needs_a_patch(
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("answer", "exit_code", "closed"), [("y\n", 0, True), ("n\n", 1, False), ("", 130, False)]
-)
-def test_close_asks_on_a_terminal(
-    answer: str, exit_code: int, closed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("answer", "exit_code", "closed"), [("y\n", 0, True), ("n\n", 1, False), ("", 130, False)])
+def test_close_asks_on_a_terminal(answer: str, exit_code: int, closed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a yes closes."""
     typed(monkeypatch, answer)
     asked = client()
@@ -393,9 +383,7 @@ def test_close_asks_on_a_terminal(
     assert [args["dry_run"] for _, args in asked.asked] == ([True, False] if closed else [True])
 
 
-def test_closing_again_asks_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_closing_again_asks_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A closed session is closed: exit 0, no question."""
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert main(["close"], client(**{"session.close": ENDED | {"already": True}}).dial) == 0

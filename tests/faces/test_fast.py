@@ -91,9 +91,7 @@ def test_status_prints_the_panel(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [["status"], ["-s", "x"]])
-def test_a_named_session_that_is_not_there_is_an_error(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_named_session_that_is_not_there_is_an_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Only `git session` alone falls back to the list."""
     client = replies.FakeClient({"session.status": NotFound("no session", hint="git session list")})
     assert fast.run_fast(words, client.dial) == 10
@@ -101,9 +99,7 @@ def test_a_named_session_that_is_not_there_is_an_error(
     assert (told.out, told.err) == ("", "error: no session\nhint: git session list\n")
 
 
-def test_alone_without_a_session_it_lists(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_alone_without_a_session_it_lists(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """`git session` elsewhere is the list; a session named by $GITSESSION is not passed over."""
     client = replies.FakeClient(
         {"session.status": NotFound("this directory carries no session"), "session.list": {"sessions": []}}

@@ -30,9 +30,7 @@ def test_a_start_here_says_so() -> None:
 
 def test_a_start_elsewhere_says_where_and_why() -> None:
     """A session in a new worktree is told with the way there, the reason, and what was not carried along."""
-    session = replies.session(
-        name="fix-login", worktree="/work/shop.sessions/fix-login", base="9d01e77" + "0" * 33
-    )
+    session = replies.session(name="fix-login", worktree="/work/shop.sessions/fix-login", base="9d01e77" + "0" * 33)
     reply = started(
         session=session,
         new_worktree=True,
@@ -40,8 +38,7 @@ def test_a_start_elsewhere_says_where_and_why() -> None:
         offered=["node_modules"],
     )
     assert lines.start_lines(reply, "/work/shop") == [
-        "Session fix-login on main at 9d01e77, in ../shop.sessions/fix-login"
-        " (this checkout carries user-improvements)"
+        "Session fix-login on main at 9d01e77, in ../shop.sessions/fix-login (this checkout carries user-improvements)"
     ]
     assert lines.start_hints(reply, "/work/shop") == [
         "node_modules not copied; copy or link what the new worktree needs",
@@ -92,9 +89,9 @@ def test_a_new_patch_says_what_it_took_and_left() -> None:
         "left": [replies.row("notes.txt", reason="was there before the session")],
     }
     assert lines.new_patch_lines(reply) == [
-        "Patch validation-enhancements with 2 edits: shop/user.py:5 and tests/test_user.py, new file."
+        "Patch validation-enhancements with 2 edits: shop/user.py:5 and tests/test_user.py (new file)."
         " New edits go to it.",
-        "  left unassigned: notes.txt, new file (was there before the session)",
+        "  left unassigned: notes.txt (new file; was there before the session)",
     ]
 
 
@@ -128,7 +125,7 @@ def test_a_patch_is_shown_with_ops_edits_and_commits() -> None:
         "  added c.py",
         "Edits:",
         "  b.py:3-4 (on its lines)",
-        "  b.py, deletion before line 9 (the patch in use)",
+        "  b.py (deletion before line 9; the patch in use)",
         "Commits:",
         "  1a2b3c4 Check ? mail",
     ]
@@ -194,9 +191,7 @@ def test_merge_says_landed_would_land_or_clashes() -> None:
     }  # fmt: skip
     assert mergelines.merge_lines(landed) == ["Merged validation-enhancements into main as 1a2b3c4: 3 files."]
     dry = landed | {"merged": False, "commit": None, "dry_run": True, "files": 1}
-    assert mergelines.merge_lines(dry) == [
-        "validation-enhancements would merge into main without conflict: 1 file."
-    ]
+    assert mergelines.merge_lines(dry) == ["validation-enhancements would merge into main without conflict: 1 file."]
     clash = landed | {
         "merged": False,
         "commit": None,
@@ -221,7 +216,7 @@ def test_a_resolution_tells_what_is_left() -> None:
     assert mergelines.resolve_lines(reply) == ["Resolved shop/user.py with ours. No conflict is left."]
     assert mergelines.resolve_hints(reply) == ["git session merge performance-optimizations"]
     assert mergelines.conflicts_lines({"conflicts": [settled]}) == [
-        "tttu  shop/user.py (content, performance-optimizations, resolved with ours by Ann <ann@example.org>)"
+        "tttu  shop/user.py (content, performance-optimizations, resolved with ours, Ann <ann@example.org>)"
     ]
 
 

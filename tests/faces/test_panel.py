@@ -51,7 +51,7 @@ Patches in Session:
 
 Unassigned Edits:
 |-- shop/user.py:10-12 (lines of validation-enhancements and performance-optimizations)
-`-- notes.txt, new file (was there before the session)
+`-- notes.txt (new file; was there before the session)
 
 Conflicts:
 `-- tttu: shop/user.py (content, in validation-enhancements)

@@ -55,9 +55,7 @@ def ask_and_assign(face: Face, what: str | None, everything: bool) -> int:
         raise BadRequest("there is no terminal to ask on", hint="add --patch P or --new NAME")
     code = 0
     for answer in choose_for(pending, what):
-        done = face.call(
-            "assign", what=answer.what, all=answer.what is None, patch=answer.patch, new=answer.new
-        )
+        done = face.call("assign", what=answer.what, all=answer.what is None, patch=answer.patch, new=answer.new)
         face.show(done, lines.assign_lines(done))
         code = REFUSED if done["refused"] and not done["moved"] else code
     return code

@@ -60,7 +60,7 @@ def grouped(pending: Sequence[Json]) -> list[list[Json]]:
 def ask(rows: Sequence[Json], made: Sequence[str]) -> tuple[str | None, str | None]:
     """Show edits and choices, read a number, and for the last one a name; returns (patch, new name)."""
     for row in rows[:MOST_SHOWN]:
-        note(f"{place(row)} ({clean(row['reason'])})")
+        note(place(row, row["reason"]))
         if row.get("text"):
             note(f"    {clean(str(row['text']))[:100]}")
     if len(rows) > MOST_SHOWN:

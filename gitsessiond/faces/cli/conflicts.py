@@ -76,9 +76,7 @@ def content_of(file: str) -> bytes:
         with open(file, "rb") as opened:
             return opened.read()
     except OSError as refused:
-        raise NotFound(
-            f"cannot read {file}: {refused.strerror}", hint="name a file that can be read"
-        ) from refused
+        raise NotFound(f"cannot read {file}: {refused.strerror}", hint="name a file that can be read") from refused
 
 
 COMMANDS = (conflicts, conflict, resolve)

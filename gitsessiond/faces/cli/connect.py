@@ -28,9 +28,7 @@ class Client(Protocol):
         ...
 
 
-Dial = Callable[
-    [str | None, bool], Client
-]  # (session named by -s, whether a daemon may be started) -> client
+Dial = Callable[[str | None, bool], Client]  # (session named by -s, whether a daemon may be started) -> client
 
 
 def open_client(session: str | None, start: bool) -> Client:

@@ -34,9 +34,7 @@ class Done(NamedTuple):
 
 
 @click.command("demo", cls=SessionCommand)
-@click.option(
-    "--keep", metavar="DIR", help="Make the repository in this new directory.  [default: a temporary one]"
-)
+@click.option("--keep", metavar="DIR", help="Make the repository in this new directory.  [default: a temporary one]")
 @pass_face
 def demo(face: Face, keep: str | None) -> int:
     """Show a day's work in a repository made for it
@@ -53,7 +51,8 @@ def demo(face: Face, keep: str | None) -> int:
             done.append(step)
             if not face.json:
                 heading = ["", look.paint(f"# {title}", "cyan")] if title else []
-                put([*heading, look.paint(f"$ {step.line}", "bold"), *step.output.splitlines()])
+                code = [look.paint(f"[exit {step.code}]", "dim")] if step.code else []
+                put([*heading, look.paint(f"$ {step.line}", "bold"), *step.output.splitlines(), *code])
     finally:
         stop_daemon(os.path.join(top, "shop"), environ)
     shop = os.path.join(top, "shop")

@@ -73,9 +73,7 @@ def bug_of(problem: Exception) -> Bug:
     except OSError as refused:
         path = f"nowhere: {refused}"
     words = str(problem) or type(problem).__name__
-    return Bug(
-        f"something went wrong inside git session: {words}; log: {path}", hint="report it with that file"
-    )
+    return Bug(f"something went wrong inside git session: {words}; log: {path}", hint="report it with that file")
 
 
 def log_directory() -> str:

@@ -51,9 +51,7 @@ def start_hints(reply: Json, cwd: str) -> list[str]:
     out = []
     before = reply.get("before") or []
     if before:
-        out.append(
-            f"{listed(few(before))}: changed before the session; `git session unassigned` lists the edits"
-        )
+        out.append(f"{listed(few(before))}: changed before the session; `git session unassigned` lists the edits")
     if reply.get("offered"):
         out.append(f"{listed(few(reply['offered']))} not copied; copy or link what the new worktree needs")
     if reply["new_worktree"]:
@@ -83,9 +81,7 @@ def close_lines(reply: Json) -> list[str]:
     if reply["dry_run"]:
         head = f"Closing {name} would merge {len(merged)} and abandon {len(abandoned)}."
     else:
-        head = (
-            f"Closed session {name}: {len(merged)} merged, {len(failed)} failed, {len(abandoned)} abandoned."
-        )
+        head = f"Closed session {name}: {len(merged)} merged, {len(failed)} failed, {len(abandoned)} abandoned."
     out = [head]
     for one in merged:
         commit = f" as {short(one['commit'])}" if one.get("commit") else ""
@@ -99,9 +95,7 @@ def close_hints(reply: Json) -> list[str]:
     """The command for each patch that did not land; how to get the rest back."""
     out = [one["error"]["hint"] for one in reply["failed"] if one["error"].get("hint")]
     if (reply["failed"] or reply["abandoned"]) and not reply["dry_run"]:
-        out.append(
-            command("reopen", "-s", reply["session"]["id"]) + " brings the session and its patches back"
-        )
+        out.append(command("reopen", "-s", reply["session"]["id"]) + " brings the session and its patches back")
     return unique(out)
 
 
@@ -133,11 +127,9 @@ def patch_words(patch: Json) -> str:
 def new_patch_lines(reply: Json) -> list[str]:
     """The new patch, and what it took and left."""
     patch, taken, left = reply["patch"], reply["taken"], reply["left"]
-    took = (
-        f" with {plural(len(taken), 'edit')}: {listed(few([place(edit) for edit in taken]))}" if taken else ""
-    )
+    took = f" with {plural(len(taken), 'edit')}: {listed(few([place(edit) for edit in taken]))}" if taken else ""
     out = [f"Patch {clean(patch['name'])}{took}. New edits go to it."]
-    out += [f"  left unassigned: {place(edit)} ({clean(edit.get('reason') or '')})" for edit in left]
+    out += [f"  left unassigned: {place(edit, edit['reason'])}" for edit in left]
     return out
 
 
@@ -185,7 +177,7 @@ def ops_lines(reply: Json) -> list[str]:
 def placed_words(edit: Json) -> str:
     """``shop/user.py:10-12 (on its lines)``, or the reason why nobody has it."""
     why = edit.get("reason") or WHY_WORDS.get(str(edit.get("why")), "")
-    return place(edit) + (f" ({clean(str(why))})" if why else "")
+    return place(edit, str(why))
 
 
 def use_lines(reply: Json, paths: Sequence[str] = ()) -> list[str]:
@@ -255,9 +247,7 @@ def diff_text(reply: Json, look: Look) -> str:
 
 def diff_style(line: str) -> tuple[str, ...]:
     """git's own colours: meta bold, frag cyan, old red, new green."""
-    if line.startswith(
-        ("diff ", "index ", "--- ", "+++ ", "new file", "deleted file", "rename ", "similarity")
-    ):
+    if line.startswith(("diff ", "index ", "--- ", "+++ ", "new file", "deleted file", "rename ", "similarity")):
         return ("bold",)
     return {"@": ("cyan",), "-": ("red",), "+": ("green",)}.get(line[:1], ())
 
@@ -285,7 +275,7 @@ def unassigned_lines(reply: Json) -> list[str]:
         return ["Every edit belongs to a patch."]
     out = [f"{plural(len(rows), 'unassigned edit')}:"]
     for row in rows:
-        out.append(f"  {place(row)} ({clean(row['reason'])})")
+        out.append(f"  {place(row, row['reason'])}")
         if row.get("text"):
             out.append(f"      {clean(str(row['text']))[:100]}")
     return out
@@ -295,10 +285,6 @@ def assign_lines(reply: Json) -> list[str]:
     """What went where, and what stayed and why."""
     moved, refused, patch = reply["moved"], reply["refused"], reply.get("patch")
     name = clean(patch["name"]) if patch else "no patch"
-    out = (
-        [f"{plural(len(moved), 'edit')} to {name}: {listed(few([place(edit) for edit in moved]))}"]
-        if moved
-        else []
-    )
+    out = [f"{plural(len(moved), 'edit')} to {name}: {listed(few([place(edit) for edit in moved]))}"] if moved else []
     out += [f"refused: {place(edit)}: {clean(edit['reason'])}" for edit in refused]
     return out or ["Nothing to assign."]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitsessiond.faces.cli.words import clean, command, name_in, plural, short, short_of
+from gitsessiond.faces.cli.words import clean, command, name_in, plural, settled, short, short_of
 
 Json = Mapping[str, Any]
 
@@ -58,15 +58,12 @@ def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
     out = []
     for one in conflicts:
         patch = f", {name_in(one['patch'])}" if one.get("patch") else ""
-        state = "" if one["status"] == "open" else f", {one['status']}{how_words(one)}"
+        facts = [] if one["status"] == "open" else [f"{one['status']} {settled(one)}".strip()]
+        if facts and one["resolved_by"]:
+            facts.append(clean(one["resolved_by"]))
+        state = "".join(f", {fact}" for fact in facts)
         out.append(f"  {short_of(one['id'], ids)}  {one['path']} ({one['shape']}{patch}{state})")
     return out
-
-
-def how_words(conflict: Json) -> str:
-    """`` with ours by Ann <…>``."""
-    how = f" with {conflict['how']}" if conflict.get("how") else ""
-    return how + (f" by {clean(conflict['resolved_by'])}" if conflict.get("resolved_by") else "")
 
 
 def conflicts_lines(reply: Json) -> list[str]:
@@ -108,7 +105,7 @@ def side_words(text: str | None) -> str:
 def resolve_lines(reply: Json) -> list[str]:
     """What was settled and what is left."""
     one, left = reply["conflict"], reply["left"]
-    how = f" with {one['how']}" if one.get("how") else ""
+    how = f" {settled(one)}" if one.get("how") else ""
     rest = f"{plural(len(left), 'conflict')} left." if left else "No conflict is left."
     return [f"Resolved {one['path']}{how}. {rest}"]
 

@@ -12,9 +12,7 @@ CONFLICTS = 3
 
 @click.command("commit", cls=SessionCommand)
 @click.option("-m", "--message", required=True, metavar="TEXT", help="The commit message.")
-@click.option(
-    "--patch", metavar="P", help="The patch whose edits are committed.  [default: the patch in use]"
-)
+@click.option("--patch", metavar="P", help="The patch whose edits are committed.  [default: the patch in use]")
 @click.option("--no-verify", is_flag=True, help="Skip the pre-commit and commit-msg hooks.")
 @pass_face
 def commit(face: Face, *, message: str, patch: str | None, no_verify: bool) -> int:

@@ -66,9 +66,7 @@ def usual(status: Json) -> Iterator[Step]:
     if unassigned and not still_open:
         yield Step("git session patch new NAME", f"a patch for {plural(len(unassigned), 'unassigned edit')}")
     elif unassigned:
-        yield Step(
-            "git session assign --all", f"choose a patch for {plural(len(unassigned), 'unassigned edit')}"
-        )
+        yield Step("git session assign --all", f"choose a patch for {plural(len(unassigned), 'unassigned edit')}")
     for patch in drafts_to_finish(status):
         yield Step(command("merge", patch["name"], "--ready"), "declare this patch ready and merge it")
     if not still_open and not unassigned and patches:
@@ -87,9 +85,7 @@ def drafts_to_finish(status: Json) -> list[Json]:
     return [
         patch
         for patch in status["patches"]
-        if patch["status"] == "draft"
-        and patch["ops"]
-        and all(one["id"] in done for one in patch["depends_on"])
+        if patch["status"] == "draft" and patch["ops"] and all(one["id"] in done for one in patch["depends_on"])
     ]
 
 

@@ -116,11 +116,7 @@ def warning_words(status: Json) -> list[str]:
     session = status["session"]
     out = []
     told = [clean(text) for text in status["warnings"]]
-    if (
-        session["status"] == "open"
-        and session["state"] == "parked"
-        and not any("parked" in one for one in told)
-    ):
+    if session["status"] == "open" and session["state"] == "parked" and not any("parked" in one for one in told):
         why = session.get("parked") or "HEAD is elsewhere"
         out.append(f"parked: {clean(why)}; saves are recorded, sorting waits for {session['branch']}")
     if session["status"] == "open" and session["state"] == "no worktree":
@@ -211,7 +207,7 @@ def new_patch_rows(status: Json, look: Look) -> list[str]:
 def unassigned_words(status: Json) -> list[str]:
     """``shop/user.py:10-12 (lines of p and q)``; the first few of many."""
     rows = status["unassigned"]
-    out = [f"{place(row)} ({clean(row['reason'])})" for row in rows[:MOST_UNASSIGNED]]
+    out = [place(row, row["reason"]) for row in rows[:MOST_UNASSIGNED]]
     left = len(rows) - MOST_UNASSIGNED
     return [*out, f"and {left} more: git session unassigned"] if left > 0 else out
 
@@ -224,9 +220,7 @@ def conflict_words(status: Json) -> list[str]:
         if conflict["status"] != "resolved":
             where = f", in {name_in(conflict['patch'])}" if conflict["patch"] else ""
             stale = ", resolution is stale" if conflict["status"] == "stale" else ""
-            out.append(
-                f"{short_of(conflict['id'], ids)}: {conflict['path']} ({conflict['shape']}{where}{stale})"
-            )
+            out.append(f"{short_of(conflict['id'], ids)}: {conflict['path']} ({conflict['shape']}{where}{stale})")
     return out
 
 
@@ -247,7 +241,4 @@ def collision_words(status: Json) -> list[str]:
 def action_words(steps: Sequence[Step], look: Look) -> list[str]:
     """The commands that make sense now, each with what it does, in one column each."""
     width = min(60, max(len(step.command) for step in steps))
-    return [
-        f"{step.command:<{width}}  {look.paint(step.what, 'dim')}" if step.what else step.command
-        for step in steps
-    ]
+    return [f"{step.command:<{width}}  {look.paint(step.what, 'dim')}" if step.what else step.command for step in steps]

@@ -26,9 +26,7 @@ def patch() -> None:
 @patch.command("new")
 @click.argument("name")
 @click.option("-m", "--message", "description", default="", metavar="TEXT", help="What the patch does.")
-@click.option(
-    "--depends-on", multiple=True, metavar="P", help="A patch that must be merged before; may be repeated."
-)
+@click.option("--depends-on", multiple=True, metavar="P", help="A patch that must be merged before; may be repeated.")
 @click.option("--take", is_flag=True, help="Take unassigned edits: those of the PATHs that follow, or all.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @pass_face
@@ -46,13 +44,9 @@ def new(
     The first patch of a session takes the edits that had none. New edits go to it until another is used.
     """
     if paths and not take:
-        raise BadRequest(
-            f"{paths[0]!r} is one word too many", hint=f"git session patch new {name} --take {paths[0]}"
-        )
+        raise BadRequest(f"{paths[0]!r} is one word too many", hint=f"git session patch new {name} --take {paths[0]}")
     wanted = [path_argument(path) for path in paths] if take else None
-    reply = face.call(
-        "patch.new", name=name, description=description, depends_on=list(depends_on), take=wanted
-    )
+    reply = face.call("patch.new", name=name, description=description, depends_on=list(depends_on), take=wanted)
     face.show(reply, lines.new_patch_lines(reply))
     return 0
 
@@ -176,9 +170,7 @@ def rename(face: Face, *, name: str, new_name: str | None, description: str | No
 
 @patch.command("abandon")
 @click.argument("name", metavar="P")
-@click.option(
-    "--discard", is_flag=True, help="Take its edits out of the files too; `restore` brings them back."
-)
+@click.option("--discard", is_flag=True, help="Take its edits out of the files too; `restore` brings them back.")
 @pass_face
 def abandon(face: Face, *, name: str, discard: bool) -> int:
     """Give a patch up; the session goes on

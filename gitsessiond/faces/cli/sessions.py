@@ -173,9 +173,7 @@ def abandon(face: Face, *, yes: bool) -> int:
 def reopen(face: Face) -> int:
     """Take up a closed or abandoned session again"""
     reply = face.call("session.reopen")
-    face.show(
-        reply, lines.reopened_lines(reply, fast.here()), ["git session patch reopen P brings back a patch"]
-    )
+    face.show(reply, lines.reopened_lines(reply, fast.here()), ["git session patch reopen P brings back a patch"])
     return 0
 
 

@@ -72,15 +72,13 @@ TOUR = (
             Line("git session patch new performance-optimizations"),
             Line("sed -i 's/return render(user)/return cached(render, user)/' shop/user.py"),
             Line(
-                "git session --ascii",
+                "git session",
                 says=(
                     "validation-enhancements (3 ops, draft)",
                     "performance-optimizations (1 op, draft, in use)",
                 ),
             ),
-            Line(
-                "git session patch diff performance-optimizations", says=("+    return cached(render, user)",)
-            ),
+            Line("git session patch diff performance-optimizations", says=("+    return cached(render, user)",)),
         ),
     ),
     Part(
@@ -101,7 +99,7 @@ TOUR = (
             Line("cd ../shop.sessions/fix-login"),
             Line("sed -i 's/return render(user)/return render(user, login_form)/' shop/user.py"),
             Line("git session patch new login-form", says=("login-form with 1 edit",)),
-            Line("git session --ascii", says=("shop/user.py, also changed in user-improvements",)),
+            Line("git session", says=("shop/user.py, also changed in user-improvements",)),
             Line("cd ../../shop"),
         ),
     ),
@@ -111,7 +109,7 @@ TOUR = (
             Line("git session merge validation-enhancements --ready", says=("into main as ",)),
             Line("git diff --stat HEAD", says=("shop/user.py",)),
             Line("git session merge performance-optimizations --ready", says=("into main as ",)),
-            Line("git session merge profile-page --ready", says=("into main as ",)),
+            Line("git session patch ready profile-page", says=("profile-page is ready to merge",)),
         ),
     ),
     Part(
@@ -130,12 +128,11 @@ TOUR = (
         ),
     ),
     Part(
-        "Both sessions end; main has it all.",
+        "Both sessions end. Closing merges what is still ready; main has it all.",
         (
             Line("git session close --yes", says=("Closed session fix-login",)),
             Line("cd ../../shop"),
-            Line("git session history", says=("merge",)),
-            Line("git session close --yes", says=("Closed session user-improvements",)),
+            Line("git session close --yes", says=("Closed session user-improvements: 1 merged",)),
             Line("git log --graph --oneline main", says=("Merge patch 'login-form'", "A shop")),
         ),
     ),

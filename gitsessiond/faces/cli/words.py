@@ -26,6 +26,13 @@ OP_WORDS = {
     "symlink": "symlink",
 }
 
+HOW_WORDS = {
+    "file": "with a file",
+    "edit": "by editing",
+    "saved": "by saving its file",
+    "rule": "by a rule",
+}
+
 WHY_WORDS = {
     "current": "the patch in use",
     "claim": "claimed",
@@ -75,16 +82,26 @@ def names_in(values: Iterable[Mapping[str, Any]]) -> list[str]:
     return [name_in(value) for value in values]
 
 
-def place(edit: Mapping[str, Any]) -> str:
-    """Where an edit is: ``a.py:3-5``, ``a.py:3``, ``a.py, deletion before line 3``, ``a.py, new file``."""
-    path, lines = str(edit["path"]), edit.get("lines")
-    if lines:
-        first, last = lines
-        if last < first:
-            return f"{path}, deletion before line {first}"
-        return f"{path}:{first}" if first == last else f"{path}:{first}-{last}"
-    whole = WHOLE_FILE.get(str(edit.get("kind")))
-    return f"{path}, {whole}" if whole else path
+def place(edit: Mapping[str, Any], *more: str) -> str:
+    """Where an edit is: ``a.py:3-5``, ``a.py:3``, ``a.py (deletion before line 3)``, ``a.py (new file)``.
+
+    ``more``, such as a reason, goes into the same brackets.
+    """
+    words = str(edit["path"])
+    facts = [WHOLE_FILE[edit["kind"]]] if edit.get("kind") in WHOLE_FILE else []
+    if edit.get("lines"):
+        first, last = edit["lines"]
+        if first <= last:
+            words += f":{first}" if first == last else f":{first}-{last}"
+        facts = [] if first <= last else [f"deletion before line {first}"]
+    facts += [clean(one) for one in more if one]
+    return words + (f" ({'; '.join(facts)})" if facts else "")
+
+
+def settled(conflict: Mapping[str, Any]) -> str:
+    """How a conflict was resolved: ``with ours``, ``by saving its file``."""
+    how = conflict.get("how")
+    return HOW_WORDS.get(str(how), f"with {how}") if how else ""
 
 
 def target_of(edit: Mapping[str, Any]) -> str:
