@@ -96,10 +96,6 @@ class Barrier:
         """When :meth:`late` has something to do."""
         return min((cookie.due for cookie in self._cookies.values()), default=None)
 
-    def withdraw(self, link: Link) -> None:
-        """Forget the requests of a client that is gone; a cookie already made is eaten when it is seen."""
-        self._waiting = [pending for pending in self._waiting if pending.link is not link]
-
     def clear(self) -> None:
         """Forget all requests."""
         self._waiting.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,8 +59,8 @@ class Sequence:
 class Events:
     """The last events and those who wait for the next."""
 
-    def __init__(self, path: str) -> None:
-        self._sequence = Sequence(path)
+    def __init__(self, path: str, send: Callable[[Link, Event], None]) -> None:
+        self._sequence, self._send = Sequence(path), send
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._followers: list[Link] = []
         self.saves = 0
@@ -75,16 +76,12 @@ class Events:
         self._kept.append(event)
         self.saves += event.get("type") == "saved"
         for follower in list(self._followers):
-            self._send(follower, event)
-
-    def _send(self, follower: Link, event: Event) -> None:
-        """Send an event, or a last one to a follower that does not read."""
-        if follower.unsent > MOST_UNSENT:
-            self.leave(follower)
-            follower.send(missed(event["seq"], event["seq"]))
-            follower.closing = True
-            return
-        follower.send(event)
+            if follower.unsent <= MOST_UNSENT:
+                self._send(follower, event)
+            else:  # it does not read: one last event, and it is closed once it has read that
+                self.leave(follower)
+                follower.closing = True
+                self._send(follower, missed(event["seq"], event["seq"]))
 
     def since(self, number: int | None) -> list[Event]:
         """The kept events after a number, with a ``missed`` one first for those that are no longer kept."""

@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 from gitsessiond.daemon import log
-from gitsessiond.daemon.front import Front
+from gitsessiond.daemon.front import Front, Socket
 from gitsessiond.daemon.listening import listen
 from gitsessiond.daemon.process import leave_surroundings, recorder_words
+from gitsessiond.daemon.recording import Command
 from gitsessiond.daemon.settings import read_settings
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.store.repository import open_repository
@@ -33,9 +34,9 @@ def be_front(where: str, ready_fd: int | None, version: str) -> int:
         make_state_dir(place)
         settings = read_settings(repository)
         lock = take_lock(place.state_dir, LOCK_WAIT_S)
-        listener, path = listen(place)
-        words = recorder_words(repository.worktree)
-        front = Front(place, listener, path, lock.fileno(), words, settings, version)
+        door = Socket(*listen(place))
+        recorder = Command(recorder_words(repository.worktree), lock.fileno())
+        front = Front(place, door, recorder, settings, version)
     except GitSessionError as error:
         log.log(f"not started: {error.message}")
         tell_ready(ready_fd, {"error": error.as_dict()})
@@ -43,8 +44,8 @@ def be_front(where: str, ready_fd: int | None, version: str) -> int:
     except Exception as exc:
         log.log_bug("starting", exc)
         raise  # the starter sees the pipe end, and names the log
-    log.log(f"serving {place.common_dir} at {path}")
-    tell_ready(ready_fd, {"ready": path})
+    log.log(f"serving {place.common_dir} at {door.path}")
+    tell_ready(ready_fd, {"ready": door.path})
     try:
         front.run()
     except Exception as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 from typing import Any
 
@@ -74,3 +75,11 @@ class Link:
     def close(self) -> None:
         """Give the socket back."""
         self._connection.close()
+
+
+def want_room(select: selectors.BaseSelector, link: Link) -> None:
+    """Have the loop told when there is room for what is unsent, and no longer when nothing is."""
+    key = select.get_key(link)
+    wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.unsent else 0)
+    if key.events != wanted:
+        select.modify(link, wanted, key.data)

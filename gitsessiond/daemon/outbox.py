@@ -75,7 +75,7 @@ class Outbox:
         self._queue.append(ask)
 
     def put_back(self, item: Item) -> None:
-        """Queue what the recorder died over before everything."""
+        """Queue before everything: what the recorder died over or has not finished, what a new one must see."""
         self._queue.appendleft(item)
 
     def next(self, now: float) -> dict[str, Any] | None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from gitsessiond.daemon.front import Settings
+from typing import NamedTuple
+
 from gitsessiond.daemon.log import log
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Settings(NamedTuple):
+    """Times in seconds; 0 means never."""
+
+    idle_exit_s: float = 3600.0
+    scan_every_s: float = 900.0
+    poll: bool = False
 
 
 def read_settings(repository: Repository) -> Settings:

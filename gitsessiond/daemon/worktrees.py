@@ -111,11 +111,15 @@ class Worktrees:
                 root.adding = True
                 self._watch.add(root.worktree, root.git_dir, root.ignored)
 
-    def _scan(self, root: Root, now: float) -> None:
-        """Have the whole worktree looked at."""
+    def _scan(self, root: Root, now: float, *, first: bool = False) -> None:
+        """Have the whole worktree looked at; ``first``: before the requests that wait already."""
         root.stale, root.scanned_at = False, now
         self.scans += 1
-        self._outbox.put_batch(Batch(root.worktree, scan=True, git=True))
+        batch = Batch(root.worktree, scan=True, git=True)
+        if first:
+            self._outbox.put_back(batch)
+        else:
+            self._outbox.put_batch(batch)
 
     def mark_stale(self, worktree: str | None = None) -> None:
         """What is recorded of a worktree (or of all) may differ from the disk: scan before the next request."""
@@ -123,11 +127,11 @@ class Worktrees:
             if worktree is None or root.worktree == worktree:
                 root.stale = True
 
-    def scan_all(self, now: float) -> None:
+    def scan_all(self, now: float, *, first: bool = False) -> None:
         """Have every worktree looked at whole whose watches are in place."""
         for root in self._roots.values():
             if not root.adding:
-                self._scan(root, now)
+                self._scan(root, now, first=first)
 
     def pruned(self, worktree: str, paths: Iterable[str]) -> None:
         """The recorder found directories that need no watch."""

@@ -1,0 +1,113 @@
+"""The connections of clients: taken, read, written to, closed."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from gitsessiond.daemon.link import Frame, Link, want_room
+from gitsessiond.daemon.log import log
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.wire.place import peer_of
+from gitsessiond.wire.requests import reply_error
+
+LAST_WORDS_S = 1.0
+
+
+class Clients:
+    """Everyone connected to the socket. ``on_frame`` gets what they say, ``on_left`` who is gone."""
+
+    def __init__(
+        self,
+        select: selectors.BaseSelector,
+        listener: socket.socket,
+        on_frame: Callable[[Link, Frame], None],
+        on_left: Callable[[Link], None],
+    ) -> None:
+        self._select, self._listener = select, listener
+        self._on_frame, self._on_left = on_frame, on_left
+        self._links: set[Link] = set()
+        select.register(listener, selectors.EVENT_READ, self._accept)
+
+    def _accept(self, mask: int) -> None:
+        """Take a connection, unless it is another user's."""
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return  # it went again
+        except OSError as exc:  # no descriptor is left: take no more until somebody leaves, or this would spin
+            log(f"no more connections: {exc}")
+            self._select.unregister(self._listener)
+            return
+        peer = peer_of(connection)
+        if peer.uid not in (None, 0, os.geteuid()):
+            connection.close()
+            return
+        link = Link(connection, peer)
+        self._links.add(link)
+        self._select.register(link, selectors.EVENT_READ, partial(self._serve, link))
+
+    def _serve(self, link: Link, mask: int) -> None:
+        """Read from a client, or write on to it."""
+        if mask & selectors.EVENT_WRITE:
+            link.flush()
+        if mask & selectors.EVENT_READ:
+            frames = link.receive()
+            for frame in frames or ():
+                self._on_frame(link, frame)
+            if frames is None:
+                self._leave(link)
+                return
+        self._sent(link)
+
+    def send(self, link: Link, message: dict[str, Any]) -> None:
+        """Send to a client that may be gone."""
+        if link not in self._links:
+            return
+        try:
+            link.send(message)
+        except BadRequest as exc:  # the reply is too long
+            link.send(reply_error(message.get("id"), exc))
+        self._sent(link)
+
+    def _sent(self, link: Link) -> None:
+        """Something was sent, or tried to: close what is at its end, wait for room where more is to go."""
+        if link not in self._links:
+            return
+        if link.broken or (link.closing and not link.unsent):
+            self._leave(link)
+        else:
+            want_room(self._select, link)
+
+    def _leave(self, link: Link) -> None:
+        """A client is gone, or is sent away."""
+        if link not in self._links:
+            return
+        self._links.discard(link)
+        self._select.unregister(link)
+        link.close()
+        self._on_left(link)
+        if self._listener.fileno() >= 0 and self._listener not in self._select.get_map():
+            self._select.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def take_no_more(self) -> None:
+        """Stop listening; the listener is about to be closed."""
+        if self._listener in self._select.get_map():
+            self._select.unregister(self._listener)
+
+    def close(self) -> None:
+        """Send what clients have not read yet, for a moment, then close all."""
+        deadline = time.monotonic() + LAST_WORDS_S
+        for link in list(self._links):
+            with selectors.DefaultSelector() as select:
+                select.register(link, selectors.EVENT_WRITE)
+                while link.unsent and not link.broken and time.monotonic() < deadline:
+                    select.select(0.1)
+                    link.flush()
+            link.close()
+        self._links.clear()

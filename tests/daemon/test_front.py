@@ -1,0 +1,507 @@
+"""Front as a process over a fake recorder: barrier, order, deaths, strangers, events, its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsessiond.daemon.events import MOST_UNSENT, Events
+from gitsessiond.daemon.link import Link
+from gitsessiond.model.errors import BadRequest, Bug, GitSessionError, Refused, Unreachable
+from gitsessiond.wire import requests
+from gitsessiond.wire.client import Client, Talk, dial
+from gitsessiond.wire.frames import encode
+from gitsessiond.wire.place import Peer, find_place, read_pointer
+from gitsessiond.wire.requests import request
+from tests.bench import wait_for
+
+FAKE = Path(__file__).parent / "fake_daemon.py"
+
+
+class Daemon:
+    """A front process over a fake recorder, for one repository."""
+
+    def __init__(self, repo: Path, tmp_path: Path) -> None:
+        self.repo, self.notes_path = repo, tmp_path / "notes"
+        self.client = Client(str(repo), autostart=False)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *worktrees: Path, **settings: Any) -> None:
+        argv = [sys.executable, FAKE, self.repo / ".git", self.notes_path, json.dumps(settings), *worktrees]
+        self.process = subprocess.Popen([os.fspath(word) for word in argv], stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"ready\n"
+
+    def call(self, verb: str, **args: Any) -> dict[str, Any]:
+        return self.client.call(verb, args)
+
+    def status(self) -> dict[str, Any]:
+        return self.call("daemon.status")
+
+    def notes(self) -> list[dict[str, Any]]:
+        if not self.notes_path.exists():
+            return []
+        return [json.loads(line) for line in self.notes_path.read_text().splitlines()]
+
+    def batches(self) -> list[dict[str, Any]]:
+        return [note["batch"] for note in self.notes() if "batch" in note]
+
+    def talk(self) -> Talk:
+        connection = dial(find_place(str(self.repo)))
+        assert connection is not None
+        return Talk(connection)
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        if self.process is not None and self.process.stdout:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def daemon(repo: Path, tmp_path: Path) -> Iterator[Daemon]:
+    made = Daemon(repo, tmp_path)
+    yield made
+    made.end()
+
+
+def test_first_batch_is_a_scan(daemon: Daemon) -> None:
+    """Before the first request the recorder has looked at every worktree, after its watches were in place."""
+    daemon.start(daemon.repo)
+    assert daemon.call("echo", x=1)["args"] == {"x": 1}
+    first, *rest = daemon.notes()
+    assert first["batch"] == {"n": 1, "worktree": str(daemon.repo), "paths": [], "scan": True, "git": True}
+    assert [list(note) for note in rest] == [["request"]]
+
+
+def test_command_sees_every_save_before_it(daemon: Daemon) -> None:
+    """Each of 100 saves is with the recorder before the request that was made right after it."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    for n in range(50):
+        (daemon.repo / "a.txt").write_text(f"{n}")
+        (daemon.repo / f"new{n}").write_text("x")
+        daemon.call("echo", n=n)
+        told = [path for batch in daemon.batches() if not batch["scan"] for path in batch["paths"]]
+        assert told.count("a.txt") == n + 1
+        assert f"new{n}" in told
+    assert daemon.status()["scans"] == 1
+
+
+def test_save_without_any_command(daemon: Daemon) -> None:
+    """A save of a known file is with the recorder within milliseconds; saves 200 ms apart are batches apart."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    took = []
+    for n in range(10):
+        started = time.monotonic()
+        (daemon.repo / "a.txt").write_text(f"{n}")
+        wait_for(lambda n=n: sum(batch["paths"] == ["a.txt"] for batch in daemon.batches()) == n + 1)
+        took.append(time.monotonic() - started)
+        time.sleep(max(0.0, 0.2 - took[-1]))
+    assert sorted(took)[5] < 0.1, took
+
+
+def test_barrier_costs_little(daemon: Daemon) -> None:
+    """When nothing has changed, no file is looked at and the barrier adds a few milliseconds at most."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    took = []
+    for _ in range(30):
+        started = time.monotonic()
+        daemon.call("echo")
+        took.append(time.monotonic() - started)
+    assert len(daemon.batches()) == 1
+    assert sorted(took)[15] < 0.05, took
+
+
+def test_requests_of_many_clients(daemon: Daemon) -> None:
+    """Twenty clients at once each get their own reply."""
+    daemon.start(daemon.repo)
+    found: dict[int, Any] = {}
+
+    def ask(n: int) -> None:
+        for k in range(5):
+            found[n, k] = Client(str(daemon.repo), autostart=False).call("echo", {"n": [n, k]})["args"]["n"]
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {(n, k): [n, k] for n in range(20) for k in range(5)}
+
+
+def test_bad_frames_end_nothing(daemon: Daemon) -> None:
+    """Garbage on a connection gets an error for each line, and the same connection goes on."""
+    daemon.start(daemon.repo)
+    connection = dial(find_place(str(daemon.repo)))
+    assert connection is not None
+    talk = Talk(connection)
+    for bad in (
+        b"nonsense\n",
+        b"[]\n",
+        b'{"v":2,"id":5,"verb":"echo"}\n',
+        b'{"v":1,"id":6}\n',
+        b'{"v":1,"id":7,"verb":"echo","args":3}\n',
+    ):
+        connection.sendall(bad)
+        reply = talk.next(10)
+        assert reply is not None
+        assert reply["error"]["exit"] == 2
+    talk.send(request("echo", {"x": 1}, {}, number=9))
+    reply = talk.next(10)
+    assert reply is not None
+    assert (reply["id"], reply["ok"]["args"]) == (9, {"x": 1})
+
+
+def test_replies_carry_the_clients_ids(daemon: Daemon) -> None:
+    """Several requests on one connection, ids of any kind: each reply has its own."""
+    daemon.start(daemon.repo)
+    talk = daemon.talk()
+    for number in (1, "two", None, 4.5):
+        talk.send({"v": 1, "id": number, "verb": "echo", "args": {"n": number}, "who": {}})
+    for number in (1, "two", None, 4.5):
+        reply = talk.next(10)
+        assert reply is not None
+        assert (reply["id"], reply["ok"]["args"]["n"]) == (number, number)
+
+
+def test_dead_recorder_is_begun_again(daemon: Daemon) -> None:
+    """kill -9 of the recorder: the next command is answered, and everything was looked at again."""
+    daemon.start(daemon.repo)
+    first = daemon.call("echo")["pid"]
+    os.kill(first, signal.SIGKILL)
+    (daemon.repo / "a.txt").write_text("meanwhile")
+    second = daemon.call("echo")["pid"]
+    assert second != first
+    assert [batch["scan"] for batch in daemon.batches()].count(True) >= 2
+    assert any(event["type"] == "recorder_restarted" for event in daemon.client.events(0, False))
+
+
+def test_request_in_flight_when_the_recorder_dies(daemon: Daemon, tmp_path: Path) -> None:
+    """Reading is asked once more; anything else fails with the advice to run it again."""
+    daemon.start(daemon.repo)
+    assert daemon.call("session.status", once=str(tmp_path / "once"))["args"]
+    with pytest.raises(Unreachable, match="ended while it was at work") as failed:
+        daemon.call("echo", once=str(tmp_path / "twice"))
+    assert failed.value.hint == "run the command again"
+    assert daemon.call("echo")["args"] == {}
+
+
+def test_recorder_that_always_dies(daemon: Daemon) -> None:
+    """A request that kills the recorder each time does not make front start it for ever; later ones are answered."""
+    daemon.start(daemon.repo)
+    for _ in range(6):
+        with pytest.raises(Unreachable):
+            daemon.call("die")
+    assert daemon.call("echo")["args"] == {}
+
+
+def test_recorder_that_cannot_open(daemon: Daemon) -> None:
+    """Every request gets the recorder's own error, until the cause is gone."""
+    broken = Path(f"{daemon.notes_path}.broken")
+    broken.touch()
+    daemon.start(daemon.repo)
+    for _ in range(2):
+        with pytest.raises(Refused, match="the state is broken"):
+            daemon.call("echo")
+    broken.unlink()
+    assert daemon.call("echo")["args"] == {}
+
+
+def test_bug_in_the_recorder(daemon: Daemon) -> None:
+    """An exception nobody foresaw is an error for who asked; in a batch it is retried by a scan."""
+    daemon.start(daemon.repo)
+    with pytest.raises(Bug, match="nobody foresaw"):
+        daemon.call("fail")
+    scans = daemon.status()["scans"]
+    (daemon.repo / "explode").write_text("x")
+    daemon.call("echo")
+    daemon.call("echo")
+    assert daemon.status()["scans"] == scans + 1
+
+
+def test_hook_may_not_ask(daemon: Daemon) -> None:
+    """A request from a child of the recorder, which waits for it, is refused instead of waiting for ever."""
+    daemon.start(daemon.repo)
+    out = daemon.repo.parent / "said"
+    code = f"""
+from gitsessiond.wire.client import Client
+from gitsessiond.model.errors import Refused
+try:
+    Client({str(daemon.repo)!r}, autostart=False).call("echo", {{}})
+except Refused as exc:
+    open({str(out)!r}, "w").write(exc.message)
+"""
+    (daemon.repo.parent / "hook.py").write_text(code)
+    assert daemon.call("run", command=f"{sys.executable} {daemon.repo.parent / 'hook.py'}")["code"] == 0
+    assert "hook" in out.read_text()
+
+
+def test_impatient_client_is_forgotten(daemon: Daemon, tmp_path: Path) -> None:
+    """What a client asked before it went away is not begun; what was begun is finished."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    first, second = daemon.talk(), daemon.talk()
+    first.send(request("sleep", {"until": str(tmp_path / "go")}, {}))
+    wait_for(lambda: any(note.get("request", {}).get("verb") == "sleep" for note in daemon.notes()))
+    second.send(request("echo", {"never": 1}, {}))
+    daemon.call("ping")
+    second._connection.close()
+    first._connection.close()
+    wait_for(lambda: daemon.call("ping"))
+    (tmp_path / "go").touch()
+    daemon.call("echo", last=1)
+    assert not any(note.get("request", {}).get("args", {}).get("never") for note in daemon.notes())
+
+
+def test_new_worktrees_are_watched_before_the_reply(daemon: Daemon, tmp_path: Path) -> None:
+    """When a request made a worktree recorded, a save right after its reply is seen by an event of its own."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "f").write_text("x")
+    daemon.start(daemon.repo)
+    daemon.call("watch", worktrees=[str(daemon.repo), str(other)])
+    (other / "f").write_text("y")
+    wait_for(lambda: any(batch["paths"] == ["f"] for batch in daemon.batches()))
+    assert daemon.status()["sessions"] == 2
+    daemon.call("watch", worktrees=[str(daemon.repo)])
+    before = len(daemon.batches())
+    (other / "f").write_text("z")
+    daemon.call("echo")
+    assert len(daemon.batches()) == before
+
+
+def test_pruned_directories(daemon: Daemon) -> None:
+    """A directory the recorder prunes is watched no longer."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    (daemon.repo / "built").mkdir()
+    (daemon.repo / "built" / "f").write_text("x")
+    daemon.call("echo")
+    daemon.call("echo")
+    before = len(daemon.batches())
+    (daemon.repo / "built" / "f").write_text("y")
+    daemon.call("echo")
+    assert len(daemon.batches()) == before
+
+
+def test_reader_does_not_wait_for_a_long_queue(daemon: Daemon) -> None:
+    """While much is queued a reading verb is answered within two seconds, with what is left; a writing one waits."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    Path(f"{daemon.notes_path}.slow").touch()  # a fifth of a second for each batch of 2,000 names
+    for n in range(200):
+        (daemon.repo / f"d{n}").mkdir()
+        for k in range(200):
+            os.close(os.open(daemon.repo / f"d{n}" / f"f{k}", os.O_CREAT))
+    started = time.monotonic()
+    found = daemon.call("session.status")
+    assert time.monotonic() - started < 3.0
+    assert found["left"] > 0
+    daemon.call("echo")
+    told = {path for batch in daemon.batches() for path in batch["paths"]}
+    assert len(told) >= 40_000 or daemon.status()["scans"] > 1
+    assert max(len(batch["paths"]) for batch in daemon.batches()) <= 2000
+
+
+def test_events_since_and_follow(daemon: Daemon) -> None:
+    """Events have growing numbers, also across daemons; followers get each one as it happens."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    stream = daemon.client.events(0, True)
+    (daemon.repo / "a.txt").write_text("x")
+    first = next(stream)
+    assert (first["v"], first["type"], first["paths"]) == (1, "saved", ["a.txt"])
+    (daemon.repo / "a.txt").write_text("y")
+    second = next(stream)
+    assert second["seq"] == first["seq"] + 1
+    assert [event["seq"] for event in daemon.client.events(first["seq"], False)] == [second["seq"]]
+    daemon.call("daemon.stop")
+    assert list(stream) == []
+    daemon.end()
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    (daemon.repo / "a.txt").write_text("z")
+    third = wait_for(lambda: list(daemon.client.events(second["seq"], False)))
+    assert third[-1]["seq"] > second["seq"]
+    with pytest.raises(BadRequest):
+        daemon.call("events", since="x")
+
+
+def test_slow_follower_is_sent_away(tmp_path: Path) -> None:
+    """A follower that does not read gets a last event, and nothing more; the others go on."""
+    ours, theirs = socket.socketpair()
+    slow, sent = Link(ours, Peer(None, None)), list[tuple[Link, dict[str, Any]]]()
+
+    def send(link: Link, event: dict[str, Any]) -> None:
+        link.send(event)
+        sent.append((link, event))
+
+    events = Events(str(tmp_path / "seq"), send)
+    events.follow(slow)
+    for _ in range(3000):
+        events.publish({"type": "saved", "session": "s", "text": "x" * 1000})
+    assert slow.closing
+    assert sent[-1][1]["type"] == "missed"
+    assert slow.unsent < MOST_UNSENT + 10_000
+    assert events.since(None)[-1]["seq"] == 3000
+    assert events.since(2998)[0]["seq"] == 2999
+    again = Events(str(tmp_path / "seq"), send)
+    again.publish({"type": "saved"})
+    assert again.since(0)[0]["type"] == "missed"
+    assert again.since(0)[1]["seq"] > 3000
+    ours.close()
+    theirs.close()
+
+
+def test_stop_finishes_what_was_saved(daemon: Daemon) -> None:
+    """daemon.stop: the last saves are recorded, the recorder closes, socket and pointer are gone, then the reply comes."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    (daemon.repo / "a.txt").write_text("last")
+    assert daemon.call("daemon.stop") == {"stopped": True}
+    assert daemon.notes()[-1] == {"closed": True}
+    assert any("a.txt" in batch["paths"] for batch in daemon.batches())
+    assert read_pointer(find_place(str(daemon.repo))) is None
+    assert daemon.process is not None
+    assert daemon.process.wait(20) == 0
+    with pytest.raises(Unreachable):
+        daemon.call("echo")
+
+
+def test_terminated_and_killed(daemon: Daemon) -> None:
+    """After SIGTERM and after kill -9 a new daemon begins without a hand, when the old recorder is gone."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    assert daemon.process is not None
+    daemon.process.terminate()
+    assert daemon.process.wait(20) == 0
+    daemon.end()
+    daemon.start(daemon.repo)
+    recorder = daemon.call("echo")["pid"]
+    daemon.process.kill()
+    daemon.process.wait(20)
+    daemon.end()
+    daemon.start(daemon.repo)
+    assert daemon.call("echo")["pid"] != recorder
+    closed = [index for index, note in enumerate(daemon.notes()) if note == {"closed": True}]
+    asked = [index for index, note in enumerate(daemon.notes()) if "request" in note]
+    assert closed[1] < asked[2], "two recorders at once"
+
+
+def test_uninstall_removes_everything(daemon: Daemon) -> None:
+    """A hard uninstall ends the daemon and its directory before it is answered."""
+    daemon.start(daemon.repo)
+    assert daemon.call("uninstall", hard=True)["hard"]
+    assert not (daemon.repo / ".git" / "gitsession").exists()
+
+
+def test_moved_repository(daemon: Daemon) -> None:
+    """A repository that was moved is noticed by the next request, which is told to start another daemon."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    moved = daemon.repo.parent / "moved"
+    os.rename(daemon.repo, moved)
+    talk = Talk(dial(find_place(str(moved))) or pytest.fail("no daemon"))
+    talk.send(request("echo", {}, {}))
+    reply = talk.next(10)
+    assert reply is not None
+    assert reply["error"]["again"] is True
+    assert daemon.process is not None
+    assert daemon.process.wait(20) == 0
+
+
+def test_copied_repository_is_another(daemon: Daemon) -> None:
+    """A copy's pointer file, copied along, does not lead to the original's daemon."""
+    daemon.start(daemon.repo)
+    copy = daemon.repo.parent / "copy"
+    subprocess.run(["cp", "-a", daemon.repo, copy], check=True)
+    assert dial(find_place(str(daemon.repo))) is not None
+    assert dial(find_place(str(copy))) is None
+
+
+def test_deleted_repository_ends_the_daemon(daemon: Daemon) -> None:
+    """rm -rf of the repository ends its daemon."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    subprocess.run(["rm", "-rf", str(daemon.repo)], check=True)
+    assert daemon.process is not None
+    daemon.process.wait(30)
+
+
+def test_idle_daemon_leaves(daemon: Daemon) -> None:
+    """With no session open the daemon leaves after the set time, with one it stays."""
+    daemon.start(idle_exit_s=0.3)
+    daemon.call("echo")
+    assert daemon.process is not None
+    assert daemon.process.wait(20) == 0
+
+
+def test_rest_costs_nothing(daemon: Daemon) -> None:
+    """At rest front takes no processor time, and at most 30 MB."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    pid = daemon.status()["pid"]
+
+    def ticks() -> int:
+        return sum(int(word) for word in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
+
+    before = ticks()
+    time.sleep(1.0)
+    assert ticks() - before <= 1
+    assert daemon.status()["front_rss_mb"] <= 30
+
+
+def test_polling_scans_before_each_request(daemon: Daemon) -> None:
+    """Where a worktree is polled every request is preceded by a look at everything, and the status says so."""
+    daemon.start(daemon.repo, poll=True)
+    daemon.call("echo")
+    (daemon.repo / "a.txt").write_text("x")
+    daemon.call("echo")
+    assert [batch["scan"] for batch in daemon.batches()].count(True) >= 2
+    assert daemon.status()["watcher"] == "polling (gitsession.watch = poll)"
+
+
+def test_periodic_scan(daemon: Daemon) -> None:
+    """Every so often everything is looked at, whatever the events say."""
+    daemon.start(daemon.repo, scan_every_s=0.2)
+    wait_for(lambda: [batch["scan"] for batch in daemon.batches()].count(True) >= 3)
+
+
+def test_reads_are_the_desks() -> None:
+    """Front and the recorder agree on which verbs only read."""
+    from gitsessiond.daemon.dispatch import READS, VERBS
+
+    assert requests.READS == READS
+    assert set(VERBS) >= READS
+
+
+def test_front_loads_nothing_heavy() -> None:
+    """Front never loads pygit2, pydantic, click, sqlite3 or asyncio."""
+    code = "import sys, gitsessiond.daemon.front_process; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
+    assert "gitsessiond.daemon.front" in loaded
+    assert not loaded & {"pygit2", "pydantic", "click", "sqlite3", "asyncio"}
+
+
+def test_error_crosses_the_socket_whole(daemon: Daemon) -> None:
+    """The client raises the child of GitSessionError that the code names."""
+    daemon.start(daemon.repo)
+    with pytest.raises(GitSessionError) as caught:
+        daemon.call("fail")
+    assert (type(caught.value), caught.value.exit_code) == (Bug, 70)
+    assert encode(caught.value.as_dict())

@@ -1,0 +1,78 @@
+"""Frames: what one end encodes the other decodes, however the stream is cut, and bad lines harm nobody."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.wire import frames
+from gitsessiond.wire.frames import Decoder, decode, encode
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+messages = st.dictionaries(st.text(), values, max_size=4)
+
+
+def fed(decoder: Decoder, data: bytes, cuts: list[int]) -> list[Any]:
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    return [frame for start, end in pairwise(places) for frame in decoder.feed(data[start:end])]
+
+
+@given(st.lists(messages, max_size=5), st.lists(st.integers(0, 10_000), max_size=8))
+def test_frames_survive_any_cut(sent: list[dict[str, Any]], cuts: list[int]) -> None:
+    """However a stream is cut into pieces, the frames that come out are those that went in."""
+    assert fed(Decoder(), b"".join(encode(message) for message in sent), cuts) == sent
+
+
+def test_stray_bytes_travel() -> None:
+    """Text with bytes that are not UTF-8 (surrogates) comes back the same."""
+    text = b"caf\xe9 \xff".decode("utf-8", "surrogateescape")
+    assert decode(encode({"diff": text})) == {"diff": text}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"nonsense", b"[]", b"3", b'"x"', b'{"a":', b"\xff\xfe", b'{"a":NaN}', b'{"a":Infinity}', b"{}{}",
+        b'{"a":' + b"9" * 5000 + b"}", b"[" * 200_000,
+    ],
+)  # fmt: skip
+def test_bad_line_is_an_error_in_its_place(line: bytes) -> None:
+    """A line that is no JSON object becomes an error; the frames before and after it are read."""
+    before, bad, after = Decoder().feed(b'{"a":1}\n' + line + b'\n{"b":2}\n')
+    assert (before, after) == ({"a": 1}, {"b": 2})
+    assert isinstance(bad, BadRequest)
+    assert bad.exit_code == 2
+
+
+@given(st.lists(st.integers(0, 400), max_size=8))
+def test_too_long_line_is_skipped(cuts: list[int]) -> None:
+    """A line over the limit gives one error, its end is found, and what follows is read."""
+    data = b'{"a":"' + b"x" * 200 + b'"}\n{"b":2}\n\n{"c":3}\n'
+    found = fed(Decoder(limit=64), data, cuts)
+    assert isinstance(found[0], BadRequest)
+    assert found[1:] == [{"b": 2}, {"c": 3}]
+
+
+def test_too_long_message_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message over the limit is refused by its sender, not cut."""
+    monkeypatch.setattr(frames, "LIMIT", 100)
+    with pytest.raises(BadRequest):
+        encode({"a": "x" * 100})
+
+
+def test_frame_is_one_line_of_ascii() -> None:
+    """A frame has no newline but its last byte, whatever the texts hold."""
+    frame = encode({"a": "line\nline\u2028\u00e9\x00"})
+    assert frame.count(b"\n") == 1
+    assert frame.isascii()
+    assert json.loads(frame)["a"] == "line\nline\u2028\u00e9\x00"
