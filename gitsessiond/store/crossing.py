@@ -153,7 +153,7 @@ def _write_loose(common_dir: str, objects: list[tuple[str, Object]]) -> None:
     try:
         for oid, (kind, data) in objects:
             path = loose_path(common_dir, oid)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            _make_fan(os.path.dirname(path))
             handle, draft = tempfile.mkstemp(prefix="tmp_obj_", dir=os.path.dirname(path))
             drafts.append((handle, draft, path))
             _write_all(handle, loose_bytes(kind, data))
@@ -169,6 +169,15 @@ def _write_loose(common_dir: str, objects: list[tuple[str, Object]]) -> None:
     for directory in {os.path.dirname(path) for _, _, path in drafts}:
         sync(directory)
     sync(os.path.join(common_dir, "objects"))
+
+
+def _make_fan(directory: str) -> None:
+    """Make ``objects/xx`` with the rights of ``objects``, so that in a shared repository all can go on writing."""
+    try:
+        os.mkdir(directory)
+    except FileExistsError:
+        return
+    os.chmod(directory, os.stat(os.path.dirname(directory)).st_mode & 0o7777)
 
 
 def _write_all(handle: int, data: bytes) -> None:

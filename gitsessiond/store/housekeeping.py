@@ -15,6 +15,7 @@ from gitsessiond.store.git import Aside
 
 CHECKPOINT_RECORDS = 500
 MERGE_AT = 4
+MANY_PACKS = 16  # from here on packs are merged even while saves come in
 MOST_PACKS = 50  # what git's own gc.autoPackLimit takes for too many
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gitsessiond.model.errors import Moved, StateUnreadable
 from gitsessiond.store.crossing import copy_in, deposit
-from gitsessiond.store.housekeeping import CHECKPOINT_RECORDS, Job, Packer, packs_to_merge
+from gitsessiond.store.housekeeping import CHECKPOINT_RECORDS, MANY_PACKS, Job, Packer, packs_to_merge
 from gitsessiond.store.journal import Journal
 from gitsessiond.store.layout import disk_errors, follow_shallow, prepare, read_refs, remove_refs, sync_refs
 from gitsessiond.store.objects import Object, oid_of, pack_entry, read_entry
@@ -143,8 +143,7 @@ class Store:
     # -- checkpoints ------------------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Bring everything recorded into packs and refs of store.git, where plain git can read it; then
-        return.
+        """Bring everything recorded into packs and refs of store.git, where plain git reads it, before returning.
 
         Raises:
             StateUnreadable: an object of the journal is garbled.
@@ -161,7 +160,7 @@ class Store:
         """Upkeep for idle moments: starts packing children and takes what they made, and never waits.
 
         Args:
-            quiet: nothing was recorded for a while, so that a checkpoint of a few records is worth it.
+            quiet: nothing was recorded for a while: time for a checkpoint of a few records, and to merge packs.
 
         Returns:
             Whether there is more of it, so that it is worth calling again soon.
@@ -173,13 +172,13 @@ class Store:
             if self._packer.done():
                 self._finish()
             return True
-        waiting = self.journal.waiting()
-        merge = packs_to_merge(self.journal.packs())
+        waiting, packs = self.journal.waiting(), self.journal.packs()
+        merge = packs_to_merge(packs) if quiet or len(packs) >= MANY_PACKS else None
         if waiting >= CHECKPOINT_RECORDS or (waiting and quiet):
             record = self.journal.last_record
             words = ("records", self.journal.path, str(record), self._pack_directory)
             self._packer.start(Job(words, record))
-        elif merge is not None and quiet:
+        elif merge is not None:
             names, level = merge
             self._packer.start(Job(("merge", self.git_dir, *names), None, names, level))
         return self._packer.running()
@@ -199,9 +198,7 @@ class Store:
                     remove_pack(self._pack_directory, old)
 
     def _settle(self, record: int, packs: Mapping[str, int]) -> None:
-        """The end of a checkpoint, once its pack is on the disk: refs, then one transaction empties the
-        journal.
-        """
+        """The end of a checkpoint, once its pack is on the disk: refs, then a transaction empties the journal."""
         with disk_errors("store.git cannot be written"):
             follow_shallow(self.common_dir, self.git_dir)
         moved = self.journal.moves_up_to(record)
@@ -243,23 +240,18 @@ class Store:
     # -- the user's repository --------------------------------------------------------------------------
 
     def to_repository(self, oids: Iterable[str]) -> None:
-        """Make these commits and all they reach exist in the user's repository, durably, before a ref names
-        them.
-        """
+        """Make these commits and all they reach last in the user's repository, before a ref there names them."""
         deposit(self, oids)
 
     def copy_in(self, commits: Iterable[str], stop: Iterable[str]) -> None:
-        """Put copies of ``commits`` and what they reach, except what ``stop`` reaches, into the store
-        (pending).
+        """Put copies of ``commits`` and what they reach, except what ``stop`` reaches, into the store (pending).
 
         For commits of the user that a step is about to name: their own branch may let go of them at any time.
         """
         copy_in(self, commits, stop)
 
     def move_repository_refs(self, moves: Sequence[RefMove], why: str, *, env: Mapping[str, str] | None = None) -> None:
-        """Move refs of the user's repository by ``git update-ref``; see
-        :func:`gitsessiond.store.refs.move_refs`.
-        """
+        """Move refs of the user's repository, all or none: :func:`gitsessiond.store.refs.move_refs`."""
         move_refs(self.common_dir, moves, why, env=env)
 
     # -- rest -------------------------------------------------------------------------------------------
@@ -276,9 +268,7 @@ class Store:
         }
 
     def close(self) -> None:
-        """Close the journal; pending objects are dropped. A packing child ends by itself, its pack is found
-        later.
-        """
+        """Close the journal; pending objects are dropped. A packing child ends by itself, its pack is found."""
         self.drop_pending()
         self.journal.close()
 

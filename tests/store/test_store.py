@@ -242,6 +242,17 @@ def test_what_an_interrupted_write_left_is_completed(repo: Path) -> None:
         git(repo, "fsck", "--strict", "--no-dangling")
 
 
+def test_a_shared_repository_stays_shared(repo: Path) -> None:
+    """Directories of objects that we make have the rights of the ones git makes."""
+    objects = repo / ".git" / "objects"
+    objects.chmod(0o2775)
+    with opened(repo) as store:
+        before = set(os.listdir(objects))
+        store.to_repository([store.put("blob", b"%d" % number) for number in range(20)])
+        new = set(os.listdir(objects)) - before
+        assert new and {stat.S_IMODE(os.stat(objects / name).st_mode) for name in new} == {0o2775}
+
+
 def test_refs_move_all_or_none(repo: Path) -> None:
     """Old values are compared, a mismatch moves nothing, and the reflog says why."""
     with opened(repo) as store:
