@@ -18,15 +18,17 @@ from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, with_trailers
 from gitsessiond.model.errors import Refused
-from gitsessiond.model.names import quote_path
+from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import merged_outside, set_state
 from gitsessiond.model.records import Patch
+from gitsessiond.model.values import Change
 from gitsessiond.store.chain import read_commit
 from gitsessiond.store.git import run_git
 from gitsessiond.store.identity import identity_env
 from gitsessiond.store.intents import Intent, forget_intent, read_intents
 from gitsessiond.store.landing import How, Place, Unfinished, check_place, land
 from gitsessiond.store.layers import LandingLayer
+from gitsessiond.store.merge import sweep_scratch
 from gitsessiond.store.resuming import settle_intent
 from gitsessiond.store.steps import State
 
@@ -117,6 +119,7 @@ class Landing(NamedTuple):
     place: Place | None
     layer: LandingLayer
     tree: str
+    changes: tuple[Change, ...]  # from ``old`` to ``tree``; none: the target has all of the patch already
 
 
 def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Who) -> tuple[str, str]:
@@ -130,7 +133,7 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
     landing.layer.to_repository([landing.tree])
     commit = make_commit(ctx, live, landing.tree, (landing.old, landing.tip), words.message, who)
     if landing.place is not None:
-        check_place(landing.place, landing.old, commit)
+        check_place(landing.place, landing.changes)
     intent = Intent(
         id=ctx.new_id(),
         session=live.sid,
@@ -142,10 +145,11 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         at=ctx.now(),
         by=author_of(ctx, commit),
     )
+    how = how_for(ctx, intent, landing.patch, who.env)
     try:
-        output = land(ctx.repository, intent, landing.place, how_for(ctx, intent, landing.patch, who.env))
+        output = land(ctx.repository, intent, landing.place, how)
     except Unfinished:
-        if settle_intent(ctx.repository, intent, how_for(ctx, intent, landing.patch, who.env)).outcome != "landed":
+        if settle_intent(ctx.repository, intent, how).outcome != "landed":
             raise
         output = ""
     record_merged(ctx, live, intent.patch, commit, intent.by)
@@ -162,10 +166,12 @@ def author_of(ctx: Context, commit: str) -> str:
 def how_for(ctx: Context, intent: Intent, patch: Patch | None, env: Mapping[str, str]) -> How:
     """Who lands, as git's reflogs are to know it."""
     name = patch.name if patch else intent.patch
+    worktree = os.fsdecode(unquote_path(intent.worktree)) if intent.worktree else ""
     return How(
         env=identity_env(env),
         why=f"gitsession merge {name}",
         submodules=ctx.config.flag("submodule.recurse"),
+        hook=has_hook(ctx, worktree, "post-merge"),
     )
 
 
@@ -205,6 +211,7 @@ def finish_interrupted(ctx: Context) -> None:
         StateUnreadable: an intent cannot be read.
         StoreFailed: git or the disk refused; nothing is forgotten.
     """
+    sweep_scratch(ctx.repository.state_dir)
     for intent in read_intents(ctx.repository.state_dir):
         live = ctx.sessions.get(intent.session)
         patch = live.state.patches.get(intent.patch) if live else None

@@ -53,7 +53,6 @@ class Plan:
     landing: Landing | None  # None: it clashes
     clashes: tuple[Clash, ...] = ()  # those not resolved
     layer: LandingLayer | None = None
-    files: int = 0  # paths of the target that change; 0: it has all of the patch already
 
 
 def merge_patch(
@@ -85,7 +84,7 @@ def merge_patch(
         plan = plan_merge(ctx, live, pid)
         if plan.landing is None:
             return conflicted(ctx, live, plan, pid, "ready" if ready else None, identity_of(who.env, who.cwd))
-        if not plan.files:
+        if not plan.landing.changes:
             record_merged(ctx, live, pid, plan.landing.old, identity_of(who.env, who.cwd))
             message = f"{target} has all of {patch.name} already"
             return merged_reply(ctx, live, pid, plan, plan.landing.old, message, output)
@@ -101,8 +100,9 @@ def merged_reply(
     ctx: Context, live: Live, pid: str, plan: Plan, commit: str, message: str, output: Iterable[str]
 ) -> dict[str, Any]:
     """The answer of a merge that landed."""
+    files = len(plan.landing.changes) if plan.landing else 0
     return reply_of(
-        ctx, live, pid, merged=True, commit=commit, files=plan.files, message=message,
+        ctx, live, pid, merged=True, commit=commit, files=files, message=message,
         output="\n".join(part for part in output if part),
     )  # fmt: skip
 
@@ -148,8 +148,8 @@ def plan_merge(ctx: Context, live: Live, pid: str) -> Plan:
         tree = resolved_tree(layer, merge, clashes)
     if tree is None:
         return Plan(None, clashes, layer)
-    files = len(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
-    return Plan(Landing(patch, target, old, tip, place, layer, tree), (), layer, files)
+    changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
+    return Plan(Landing(patch, target, old, tip, place, layer, tree, changes), (), layer)
 
 
 def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | None, by: str) -> dict[str, Any]:

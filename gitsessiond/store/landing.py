@@ -3,11 +3,11 @@
 The order keeps every crash repairable (docs/decisions/landing.md has the table and what was tried instead):
 
 1. find who has the target checked out; refuse what git could not finish there;
-2. look whether files are in the way, ignored ones too (``read-tree`` overwrites those silently), and let git
-   try in its head (``read-tree -n``);
+2. look whether files are in the way, ignored ones too (``read-tree`` overwrites those silently);
 3. write the intent;
 4. ``update-ref --stdin``: prepare. Target and HEAD are locked and compared; moved meanwhile, nothing happens;
-5. ``read-tree -m -u OLD NEW``: git checks everything before it writes anything;
+5. ``read-tree -m -u OLD NEW``: git checks everything before it writes anything. Refused because a file was
+   merely touched: the index is refreshed, and again;
 6. ``update-ref``: commit;
 7. the post-merge hook, whose result is only told.
 
@@ -60,6 +60,7 @@ class How:
     env: Mapping[str, str]  # see identity.identity_env
     why: str  # one line for the reflogs
     submodules: bool = False  # the user's submodule.recurse
+    hook: bool = True  # there is a post-merge hook
 
 
 def find_place(repository: Repository, target: str) -> Place | None:
@@ -124,26 +125,20 @@ def _refuse_under_way(place: Place, target: str, common_dir: str) -> None:
         )
 
 
-def check_place(place: Place, old: str, new: str) -> None:
-    """Find out whether the files there can go from ``old`` to ``new``; writes nothing but fresh index times.
+def check_place(place: Place, changes: Iterable[Change]) -> None:
+    """Look for files that git would overwrite although it does not know them; writes nothing.
+
+    ``changes`` are those of the landing. What git knows and would refuse, it refuses by itself in time.
 
     Raises:
-        Refused: something there is in the way; paths are named.
+        Refused: something there is in the way; it is named.
     """
-    changes = changed_paths(place, old, new)
     blocked = in_the_way(place.worktree, changes)
     if blocked:
         names = ", ".join(quote_path(path) for path in blocked[:5])
         raise Refused(
             f"{names} in {place.worktree} is in the way and not in git",
             hint=f"move it away, or commit it in {place.worktree}",
-        )
-    run_git(["update-index", "-q", "--refresh"], cwd=place.worktree, check=False)
-    told = run_git(["read-tree", "-n", "-m", "-u", old, new], cwd=place.worktree, check=False)
-    if told.code != 0:
-        raise Refused(
-            f"the files in {place.worktree} are not as {old[:7]} has them: {told.words()}",
-            hint=f"commit or stash in {place.worktree}, then merge again",
         )
 
 
@@ -228,7 +223,7 @@ def move_target(repository: Repository, intent: Intent, place: Place | None, how
             refs.ask(b"commit\0", 1, end=b"\n")
         except StoreFailed as exc:
             raise Unfinished(f"{intent.target} could not be moved: {exc.message}", hint=exc.hint) from exc
-    return _run_hook(place, env)
+    return _run_hook(place, env) if how.hook else ""
 
 
 def _run_hook(place: Place, env: Mapping[str, str]) -> str:
@@ -265,15 +260,20 @@ def _move_files(place: Place, intent: Intent, how: How, env: Mapping[str, str]) 
     recurse = ["--recurse-submodules"] if how.submodules else []
     words = ["read-tree", "-m", "-u", *recurse, intent.old, intent.new]
     until = time.monotonic() + PATIENCE
+    refreshed = False
     while True:
         told = run_git(words, cwd=place.worktree, env=env, check=False)
         if told.code == 0:
             return
         if not BEFORE_WRITING.search(told.err):
             raise Unfinished(f"the files in {place.worktree} could not be moved: {told.words()}")
+        if b"not uptodate" in told.err and not refreshed:
+            run_git(["update-index", "-q", "--refresh"], cwd=place.worktree, env=env, check=False)
+            refreshed = True
+            continue
         if b"index.lock" not in told.err or time.monotonic() > until:
             raise Refused(
-                f"the files in {place.worktree} cannot be moved: {told.words()}",
-                hint=f"git -C {place.worktree} status, then merge again",
+                f"the files in {place.worktree} are not as {intent.old[:7]} has them: {told.words()}",
+                hint=f"commit or stash in {place.worktree}, then merge again",
             )
         time.sleep(0.02)

@@ -51,8 +51,9 @@ class LandingLayer(Layer):
         return oid in self.made or self._store.own_has(oid)
 
     def in_repository(self, oid: str) -> bool:
-        """Whether the user's repository holds it."""
-        return self._store.in_repository(oid)
+        """Whether the user's repository holds it, as everything does that was not made here or by the store."""
+        ours = oid in self.made or self._store.own_has(oid)
+        return not ours or self._store.in_repository(oid)
 
     def to_repository(self, oids: Iterable[str]) -> None:
         """As :meth:`gitsessiond.store.store.Store.to_repository`, with the objects made here."""

@@ -8,7 +8,7 @@ import pytest
 
 from gitsessiond.model.errors import GitSessionError, Moved, Refused, StoreFailed
 from gitsessiond.store.intents import read_intents
-from gitsessiond.store.landing import Place, check_place, find_place, land
+from gitsessiond.store.landing import Place, changed_paths, check_place, find_place, land
 from gitsessiond.store.repository import Repository
 from tests.conftest import git
 from tests.store.landings import HOW, Ready, everything, intent_of, ready_landing, rev, status
@@ -23,7 +23,7 @@ def do_land(repository: Repository, old: str, new: str) -> Place | None:
     """Plan and land, as merging does."""
     place = find_place(repository, "main")
     if place is not None:
-        check_place(place, old, new)
+        check_place(place, changed_paths(place, old, new))
     land(repository, intent_of(old, new, place), place, HOW)
     return place
 
@@ -196,7 +196,7 @@ def test_dirt_that_came_after_the_check_is_kept(landing: Ready) -> None:
     repo, repository, old, new = landing
     place = find_place(repository, "main")
     assert place is not None
-    check_place(place, old, new)
+    check_place(place, changed_paths(place, old, new))
     dirty(repo)
     before = everything(repo)
     with pytest.raises(Refused):
