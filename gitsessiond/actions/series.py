@@ -8,7 +8,15 @@ from gitsessiond.actions.context import Context
 from gitsessiond.model.commits import CommitFacts, commit_data
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import versions
-from gitsessiond.model.series import Ground, Line, TreeAt, held_back, parts_of, plan_series
+from gitsessiond.model.series import (
+    Ground,
+    Line,
+    TreeAt,
+    committed_needs,
+    held_back,
+    parts_of,
+    plan_series,
+)
 from gitsessiond.store.chain import read_commit, tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import edit_tree
@@ -62,7 +70,7 @@ def ground_of(ctx: Context, state: State) -> Ground:
         base_tree=base_tree,
         chain=tuple(read_commit(ctx.store, oid) for oid in state.session.chain),
         lines=tuple(lines),
-        closure={line.pid: graph.closure(line.pid) for line in lines},
+        closure=committed_needs(state.owners),
         parts=parts_of(state.owners, len(state.session.chain)),
         former={oid: read_commit(ctx.store, oid) for oid in former},
         tree=tree,

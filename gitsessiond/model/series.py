@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, CommitFacts, with_trailers
-from gitsessiond.model.files import File, facts_of
+from gitsessiond.model.files import File, facts_of, is_plain
+from gitsessiond.model.graph import Laying, derive, graph_of
 from gitsessiond.model.owners import Owners
 from gitsessiond.model.records import SeriesCommit
 from gitsessiond.model.registers import Fact, Value
@@ -79,6 +80,42 @@ def parts_of(owners: Owners, length: int) -> dict[str, int]:
         for fact in facts_of(file):
             note(fact.owner, fact.ins_in)
     return parts
+
+
+def committed_needs(owners: Owners) -> dict[str, frozenset[str]]:
+    """patch -> what it depends on by its committed edits, by declaration and by the judge.
+
+    An edge that only uncommitted edits make stays out: a save never changes a series, and where such an edit
+    is undone again no commit of the other patch is left beneath.
+    """
+    known = graph_of(owners)
+    held = (only_committed(file) for file in owners.files.values())
+    committed = derive(replace(owners, files={file.id: file for file in held if not is_plain(file)}))
+    laying = Laying()
+    for (p, q), edge in committed.edges.items():
+        if known.needs(p, q) or known.needs(q, p):  # that graph has the last word on the direction
+            laying.add(*((p, q) if known.needs(p, q) else (q, p)), edge)
+    return {pid: laying.closure(pid) for pid in known.patches}
+
+
+def only_committed(file: File) -> File:
+    """The file with those marks and facts only that some commit of the chain holds."""
+
+    def held(facts: tuple[Fact[Value], ...]) -> tuple[Fact[Value], ...]:
+        return tuple(fact for fact in facts if fact.ins_in)
+
+    runs = (
+        run if run.gone_in else run._replace(gone=None)
+        for run in (file.weave.runs if file.weave is not None else ())
+        if run.ins_in
+    )
+    return replace(
+        file,
+        weave=weave_from(runs) if file.weave is not None else None,
+        path=held(file.path),
+        mode=held(file.mode),
+        content=held(file.content),
+    )
 
 
 def rows_brought(owners: Owners, bit: int) -> dict[str, int]:
@@ -161,9 +198,7 @@ class _Planner:
         self.ground = ground
         self.series: dict[str, tuple[SeriesCommit, ...]] = {}
         self.steps: dict[str, list[tuple[int, str]]] = {}  # patch -> (chain bit, series commit), ascending
-        self.holds: dict[
-            str, frozenset[str]
-        ] = {}  # series commit -> series commits in its history, itself too
+        self.holds: dict[str, frozenset[str]] = {}  # series commit -> series commits in its history, itself too
         self.trees: dict[str, str] = {ground.base: ground.base_tree}
         self.former = {_key(facts): oid for oid, facts in ground.former.items()}
 

@@ -30,6 +30,7 @@ from gitsessiond.model.ownership import (
 )
 from gitsessiond.model.records import Patch
 from gitsessiond.model.registers import EVERYONE
+from gitsessiond.model.series import committed_needs
 from gitsessiond.model.values import Entry
 from gitsessiond.store.chain import read_commit, tree_of_commit
 from gitsessiond.store.config import Config
@@ -210,10 +211,11 @@ class Desk:
             assert self.tree_of(everyone) == git(self.root, "rev-parse", "HEAD^{tree}").decode().strip()
 
     def check_series(self, patch: Patch) -> None:
-        """The tip is what the patch and its dependencies hold in the chain, and stands on the base."""
-        tip = patch.series[-1].oid
-        who = graph_of(self.live.state.owners).closure(patch.id) | {patch.id}
-        held = versions(self.live.state.owners, who, self.ctx.tools, self.live.tip_bit())
+        """The tip is what the patch and its dependencies hold in its chain commit, and stands on the base."""
+        tip, of = patch.series[-1].oid, patch.series[-1].of
+        assert of is not None
+        who = committed_needs(self.live.state.owners)[patch.id] | {patch.id}
+        held = versions(self.live.state.owners, who, self.ctx.tools, self.session.chain.index(of))
         assert self.tree_of(held) == git(self.root, "rev-parse", f"{tip}^{{tree}}").decode().strip()
         assert git(self.root, "merge-base", tip, self.session.base).decode().strip() == self.session.base
 
