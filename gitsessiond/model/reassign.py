@@ -87,25 +87,18 @@ def reassign(
 
 def _brought(weave: Weave, bit: int) -> list[Row]:
     """The edits that one commit holds and its parent does not."""
-    as_held = Weave(
-        tuple(
-            Run(run.ins, run.gone if run.gone_in >> bit & 1 else None, 0, 0, run.lines)
-            if run.ins_in >> bit & 1
-            else Run(UNASSIGNED, UNASSIGNED, 0, 0, run.lines)  # a ghost: keeps the runs' numbers
-            for run in weave.runs
-        )
-    )
-    found: list[Row] = []
-    for row in edit_rows(as_held, None):
-        marks = tuple(mark for mark in row.marks if _is_new(weave.runs[mark[0]], mark[1], bit))
-        if marks:
-            found.append(Row(row.edit, marks))
-    return found
+    return edit_rows(Weave(tuple(_as_brought(run, bit) for run in weave.runs)), None)
 
 
-def _is_new(run: Run, added: bool, bit: int) -> bool:
-    """Whether a mark that a commit holds is not in its parent."""
-    return not (bit and (run.ins_in if added else run.gone_in) >> (bit - 1) & 1)
+def _as_brought(run: Run, bit: int) -> Run:
+    """A run with those of its marks that a commit brought; what the commit does not show is made a ghost."""
+    new = 1 << bit if bit == 0 else 3 << (bit - 1)  # set in the commit, not in its parent
+    inserted = run.ins != BASE and run.ins_in & new == 1 << bit
+    deleted = run.gone_in & new == 1 << bit
+    shown = run.ins_in >> bit & 1 and not run.gone_in >> bit & 1
+    if not (inserted or deleted or shown):
+        return Run(UNASSIGNED, UNASSIGNED, 0, 0, run.lines)
+    return Run(run.ins if inserted else BASE, run.gone if deleted else None, 0, 0, run.lines)
 
 
 def _cut(weave: Weave, lines: Lines) -> Weave:

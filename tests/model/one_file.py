@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import combinations, permutations
+from itertools import combinations, count, permutations
 
 from gitsessiond.model.align import place_commit
 from gitsessiond.model.deciding import Rules
@@ -27,6 +27,7 @@ from gitsessiond.store.text import diff_lines, merge_text
 
 PATCHES = ("p", "q", "r")
 EVERYONE = frozenset({*PATCHES, UNASSIGNED})
+_numbers = count(1)
 
 RULES = Rules(
     current=None,
@@ -114,13 +115,13 @@ class OneFile:
 
     def _misjudged(self) -> tuple[str, str] | None:
         under = self.closures()
-        for p, q in permutations(PATCHES, 2):
-            if p in under[q] or q in under[p]:
-                continue
-            below, other = under[p], under[p] | under[q] | {q}
-            merged = merge_text(self.of(below), self.of(other), self.of(below | {p}))
-            if merged.conflicts or merged.content != self.of(other | {p}):
-                return (p, q) if (p, q) in self.directions else (q, p)
+        for p in PATCHES:
+            free = [q for q in PATCHES if q != p and p not in under[q] and q not in under[p]]
+            for some in [[q] for q in free] + [free]:
+                other = under[p].union(some, *(under[q] for q in some))
+                merged = merge_text(self.of(under[p]), self.of(other), self.of(under[p] | {p}))
+                if some and (merged.conflicts or merged.content != self.of(other | {p})):
+                    return (p, some[0]) if (p, some[0]) in self.directions else (some[0], p)
         return None
 
     def of(self, owners: Iterable[str]) -> bytes:
@@ -174,7 +175,7 @@ def edited(content: bytes, rng: random.Random, repetitive: bool, newline: bool =
 
 def new_line(rng: random.Random, repetitive: bool) -> bytes:
     """A line that was never there, or one of a few that are everywhere."""
-    return rng.choice((b"a\n", b"b\n", b"}\n", b"\n")) if repetitive else b"line %d\n" % rng.randrange(10**9)
+    return rng.choice((b"a\n", b"b\n", b"}\n", b"\n")) if repetitive else b"line %09d\n" % next(_numbers)
 
 
 def picked(old: bytes, new: bytes, rng: random.Random) -> bytes:

@@ -83,9 +83,9 @@ def test_unseen_lines_elsewhere_go_by_the_rules(file: OneFile) -> None:
     assert file.part("r", 0) == ten(l5="five", l10="line 10|more")
     assert file.of("r") == ten()
     assert uncommitted(file) == [("r", (5, 5)), ("r", (11, 10))]
-    file.weave, file.blobs = before, blobs
+    file.weave, file.blobs = before, list(blobs)
     assert went(file.commit(blob, claim="q")) == [("q", "claim")] * 2
-    file.weave, file.blobs = before, blobs
+    file.weave, file.blobs = before, list(blobs)
     assert [edit.owner for edit in file.commit(blob).edits] == ["~none", "~none"]
     assert file.part({"p", "q"}, 0) == ten(l3="P", l7="Q")
 
