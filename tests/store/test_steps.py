@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from gitsessiond.model.encoding import StoredFile
 from gitsessiond.model.errors import NotFound, StateUnreadable
 from gitsessiond.model.files import File
 from gitsessiond.model.owners import Owners
-from gitsessiond.model.records import Conflict, SeriesCommit
+from gitsessiond.model.reasons import OF_PATCHES, PLAIN
+from gitsessiond.model.records import Conflict, Patch, SeriesCommit, Session
 from gitsessiond.model.registers import Fact
 from gitsessiond.model.values import BASE, EMPTY_TREE, REGULAR, Entry
 from gitsessiond.model.weave import Run, Weave
@@ -246,3 +249,21 @@ def test_damage_is_named_and_never_taken_for_an_empty_state(repo: Path) -> None:
             load_state(store, oid_at(repo, "HEAD"))
         with pytest.raises(StateUnreadable):
             load_state(store, "1" * 40)
+
+
+def test_the_format_document_names_every_field(repo: Path) -> None:
+    """docs/format.md explains each field of each stored record, and no owner that there is not."""
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
+    for kind, heading in (
+        (Session, "### session.json"),
+        (Patch, "### patch.json"),
+        (Conflict, "### conflicts/"),
+        (StoredFile, "### own/"),
+    ):
+        section = text[text.index(heading) :].split("\n### ", 1)[0].split("\n## ", 1)[0]
+        missing = [name for name in kind.model_fields if f"`{name}`" not in section]
+        assert not missing, (heading, missing)
+    owners = text[text.index("### Owners") :].split("\n### ", 1)[0]
+    told = set(re.findall(r"`~([a-z]+)", owners))
+    assert told - {*PLAIN, *OF_PATCHES, "cycle", "guard", "foreign"} == set()
+    assert len(told) > 10
