@@ -18,7 +18,7 @@ from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Who
 from gitsessiond.actions.judging import judge_session
-from gitsessiond.actions.merges import finish_interrupted
+from gitsessiond.actions.merges import finish_interrupted, notice_landed
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree
 from gitsessiond.daemon.dispatch import READS, VERBS
@@ -221,6 +221,7 @@ class Desk:
                 self.attach(live)
             if live.worktree is not None:
                 adopt(self.ctx, live)
+            notice_landed(self.ctx, live)
             if live.judge_due:
                 judge_session(self.ctx, live)
 

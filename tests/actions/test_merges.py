@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gitsessiond.actions import landings, merges
+from gitsessiond.actions.context import Who
 from gitsessiond.model.errors import BadRequest, Moved, Refused
 from gitsessiond.store.intents import read_intents
 from tests.actions.asking import LINES, Asking
@@ -267,19 +268,19 @@ def test_a_patch_landed_by_plain_git_is_noticed(it: Asking, tmp_path: Path, way:
         git(other, "cherry-pick", "session/x")
     it.patch("two", "src/b.txt", "b 3", "B 3")
     it.ask("commit", message="two", patch="two")
-    (live,) = it.desk.ctx.sessions.values()
-    merges.notice_landed(it.desk.ctx, live)
     assert it.status_of("one") == "merged" and it.status_of("two") == "draft"
-    assert merges.notice_landed(it.desk.ctx, live) == []
 
 
 def test_what_the_target_has_already_is_merged_without_a_commit(it: Asking) -> None:
-    """The very edit is on main: the patch is merged, main stays."""
+    """The very edit came to main while the merge was planned: the patch is merged, main stays."""
     it.patch("one", "a.txt", "line 2", "LINE 2")
     it.ask("patch.ready", patch="one")
     it.move_target("a.txt", LINES.replace("line 2", "LINE 2"))
     at = it.rev("main")
-    reply = it.merge("one")
+    (live,) = it.desk.ctx.sessions.values()
+    who = Who(cwd=str(it.root))
+    pid = live.patch("one").id
+    reply = merges.merge_patch(it.desk.ctx, live, pid, who, ready=False, dry_run=False, no_verify=False)
     assert reply["merged"] and reply["files"] == 0 and "already" in reply["message"]
     assert it.rev("main") == at and it.status_of("one") == "merged"
 
