@@ -160,37 +160,50 @@ def _staying(weave: Weave, rows: Sequence[Row], to: str, rules: Rules) -> dict[i
     """The edits that cannot move, by number; one that stays may hold others that lie on it or under it."""
     staying: dict[int, Refusal] = {}
     while True:
-        going = {mark for i, row in enumerate(rows) if i not in staying for mark in row.marks}
+        moving = {number: row for number, row in enumerate(rows) if number not in staying}
+        going = {mark for row in moving.values() for mark in row.marks}
+        pairs = {number: _new_pairs(weave, row, going, to) for number, row in moving.items()}
+        over_to = {above for found in pairs.values() for above, below in found if below == to}
         found = {
-            i: refusal
-            for i, row in enumerate(rows)
-            if i not in staying and (refusal := _why_not(weave, row, going, to, rules)) is not None
+            number: why._replace(lines=_live_lines(weave, row))
+            for number, row in moving.items()
+            if (why := _why_not(row, pairs[number], over_to, rules)) is not None
         }
         if not found:
             return staying
         staying |= found
 
 
-def _why_not(weave: Weave, row: Row, going: set[tuple[int, bool]], to: str, rules: Rules) -> Refusal | None:
-    """Why an edit cannot move together with the others that go, or None."""
-    lines = _live_lines(weave, row)
-    if is_patch(row.edit.owner) and rules.state(row.edit.owner) == "merged":
-        return Refusal("ended", (row.edit.owner,), lines)
+def _new_pairs(weave: Weave, row: Row, going: set[tuple[int, bool]], to: str) -> list[tuple[str, str]]:
+    """``(above, below)`` for each mark that would lie on, or under, a mark of another owner that stays."""
+    pairs: list[tuple[str, str]] = []
     for number, added in row.marks:
         run = weave.runs[number]
         other = run.gone if added else run.ins
-        if other in (None, BASE) or (number, not added) in going or layer(other) == layer(to):
-            continue
-        assert other is not None, "base has no deletions"
-        above, below = (other, to) if added else (to, other)
+        if other is not None and other != BASE and (number, not added) not in going and layer(other) != layer(to):
+            pairs.append((other, to) if added else (to, other))
+    return pairs
+
+
+def _why_not(row: Row, pairs: Sequence[tuple[str, str]], over_to: set[str], rules: Rules) -> Refusal | None:
+    """Why an edit cannot move; ``over_to`` are the owners that would lie on the new owner's lines."""
+    if is_patch(row.edit.owner) and rules.state(row.edit.owner) == "merged":
+        return Refusal("ended", (row.edit.owner,))
+    for above, below in pairs:
         if not is_patch(above):
             continue  # an unassigned edit may lie on anything
         if is_unassigned(below):
-            return Refusal("builds", (above,), lines) if added else Refusal("on", (), lines)
+            return Refusal("builds", (above,)) if above in over_to else Refusal("on")
         if rules.standing(below) == UNASSIGNED:
-            return Refusal("on", (), lines)
-        if rules.standing(below) != BASE and rules.needs(below, above):
-            return Refusal("cycle", (below, above), lines)
+            return Refusal("on")
+        if rules.standing(below) == BASE:
+            continue
+        if rules.needs(below, above):
+            return Refusal("cycle", (below, above))
+        if above not in over_to:  # the new owner on another's line: that one must need none of those on his
+            for upper in sorted(over_to):
+                if upper == below or (is_patch(upper) and rules.needs(below, upper)):
+                    return Refusal("cycle", (below, above))
     return None
 
 
