@@ -152,7 +152,7 @@ def path_and_lines(live: Live, asked: Asked, text: str) -> tuple[bytes | None, t
             return whole, None
         first = int(found["first"])
         last = int(found["last"]) if found["last"] else first
-        if first < 1 or last < first:
+        if first < 1 or last < first - 1:  # (k, k - 1) is how a deletion before line k is listed
             raise BadRequest(
                 f"{text}: lines go from 1, first to last", hint="git session assign PATH:FROM-TO --patch P"
             )

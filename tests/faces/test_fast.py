@@ -105,7 +105,7 @@ def test_alone_without_a_session_it_lists(capsys: pytest.CaptureFixture[str], mo
         {"session.status": NotFound("this directory carries no session"), "session.list": {"sessions": []}}
     )
     assert fast.run_fast([], client.dial) == 0
-    assert capsys.readouterr().out == "No session yet.\n➜ git session start NAME\n"
+    assert capsys.readouterr().out == "No open session.\n➜ git session start NAME\n"
     monkeypatch.setenv("GITSESSION", "gone")
     assert fast.run_fast([], client.dial) == 10
 

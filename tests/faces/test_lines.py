@@ -124,8 +124,8 @@ def test_a_patch_is_shown_with_ops_edits_and_commits() -> None:
         "  renamed a.py to b.py",
         "  added c.py",
         "Edits:",
-        "  b.py:3-4 (on its lines)",
-        "  b.py (deletion before line 9; the patch in use)",
+        "  b.py:3-4",
+        "  b.py (deletion before line 9)",
         "Commits:",
         "  1a2b3c4 Check ? mail",
     ]
@@ -259,11 +259,12 @@ def test_restore_and_its_way_back() -> None:
 def test_an_event_is_one_line() -> None:
     """Sequence, time, type and facts of any event, no field of it as Python prints it."""
     event = {
-        "v": 1, "seq": 4, "ts": replies.AT, "type": "save", "session": replies.SID, "paths": ["a.py", "b.py"],
+        "v": 1, "seq": 4, "ts": replies.AT, "type": "saved", "session": replies.SID, "text": "a.py and b.py", "paths": ["a.py", "b.py"],
         "patch": FIRST, "number": 12, "nothing": None, "none": [], "edits": [replies.placed("a.py", (1, 2))],
     }  # fmt: skip
     assert loglines.event_line(event, UTC) == (
-        "4 03:04:05 save a.py and b.py patch: validation-enhancements number: 12 edits: a.py:1-2"
+        "4 03:04:05 saved a.py and b.py"
+        " (patch: validation-enhancements, number: 12, edits: a.py:1-2 to validation-enhancements)"
     )
 
 
@@ -304,9 +305,9 @@ def test_places() -> None:
     assert [place(row) for row in rows] == [
         "a:3-5",
         "a:3",
-        "a, deletion before line 3",
-        "a, new file",
-        "a, mode",
+        "a (deletion before line 3)",
+        "a (new file)",
+        "a (mode)",
     ]
 
 

@@ -225,7 +225,6 @@ def test_list_marks_the_session_of_this_directory() -> None:
 
 def test_an_empty_list_says_how_to_begin() -> None:
     """Without a session the list is one sentence and the command to start one."""
-    assert list_lines({"sessions": []}, Look(ascii=True), "/") == [
-        "No session yet.",
-        "-> git session start NAME",
-    ]
+    step = "-> git session start NAME"
+    assert list_lines({"sessions": []}, Look(ascii=True), "/") == ["No open session.", step]
+    assert list_lines({"sessions": []}, Look(ascii=True), "/", True) == ["No session yet.", step]

@@ -104,7 +104,8 @@ def show_list(asked: Glance, dial: Dial) -> int:
     if asked.json:
         put_json(reply)
     else:
-        put(list_lines(reply, look_of(sys.stdout, os.environ, asked.ascii), here()))
+        look = look_of(sys.stdout, os.environ, asked.ascii)
+        put(list_lines(reply, look, here(), asked.all))
     return 0
 
 

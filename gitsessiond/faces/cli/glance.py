@@ -14,11 +14,15 @@ Json = Mapping[str, Any]
 STATUS_STYLE = {"open": "green", "closed": "dim", "abandoned": "dim"}
 
 
-def list_lines(reply: Json, look: Look, cwd: str) -> list[str]:
-    """One row for each session, the one of this directory marked with ``*``; the last line is a command."""
+def list_lines(reply: Json, look: Look, cwd: str, everything: bool = False) -> list[str]:
+    """One row for each session, the one of this directory marked with ``*``; the last line is a command.
+
+    ``everything``: ended sessions were asked for too.
+    """
     sessions = reply["sessions"]
     if not sessions:
-        return ["No session yet.", next_line("git session start NAME", look)]
+        none = "No session yet." if everything else "No open session."
+        return [none, next_line("git session start NAME", look)]
     ids = [session["id"] for session in sessions]
     rows = [list_row(session, ids, cwd) for session in sessions]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

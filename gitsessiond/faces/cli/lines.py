@@ -14,7 +14,6 @@ from gitsessiond.faces.cli.terminal import Look
 from gitsessiond.faces.cli.times import stamp
 from gitsessiond.faces.cli.words import (
     OP_WORDS,
-    WHY_WORDS,
     block,
     clean,
     command,
@@ -69,7 +68,9 @@ def renamed_session_lines(reply: Json) -> list[str]:
 def reopened_lines(reply: Json, cwd: str) -> list[str]:
     """Where the session goes on."""
     session = reply["session"]
-    return [f"Session {clean(session['name'])} is open again, in {seen_from(cwd, session['worktree'])}"]
+    place_words = seen_from(cwd, typed_path(session["worktree"]))
+    where = "here" if place_words == "here" else f"in {place_words}"
+    return [f"Session {clean(session['name'])} is open again, {where} (branch {session['branch']})."]
 
 
 def close_lines(reply: Json) -> list[str]:
@@ -79,16 +80,14 @@ def close_lines(reply: Json) -> list[str]:
         return [f"Session {name} is already closed."]
     merged, failed, abandoned = reply["merged"], reply["failed"], reply["abandoned"]
     if reply["dry_run"]:
-        head = f"Closing {name} would merge {len(merged)} and abandon {len(abandoned)}."
-    else:
-        head = f"Closed session {name}: {len(merged)} merged, {len(failed)} failed, {len(abandoned)} abandoned."
-    out = [head]
-    for one in merged:
-        commit = f" as {short(one['commit'])}" if one.get("commit") else ""
-        out.append(f"  merged {clean(one['name'])}{commit}")
+        out = [f"Closing {name} would merge {len(merged)} and abandon {len(abandoned)}."]
+        out += [f"  would merge {clean(one['name'])}" for one in merged]
+        return out + [f"  would abandon {clean(one['name'])}" for one in abandoned]
+    counts = f"{len(merged)} merged, {len(failed)} failed, {len(abandoned)} abandoned"
+    out = [f"Closed session {name}: {counts}."]
+    out += [f"  merged {clean(one['name'])} as {short(one['commit'])}" for one in merged]
     out += [f"  failed {clean(one['name'])}: {clean(one['error']['message'])}" for one in failed]
-    out += [f"  abandoned {clean(one['name'])}" for one in abandoned]
-    return out
+    return out + [f"  abandoned {clean(one['name'])}" for one in abandoned]
 
 
 def close_hints(reply: Json) -> list[str]:
@@ -152,7 +151,7 @@ def patch_show_lines(reply: Json) -> list[str]:
         out.append(f"Merged: {stamp(patch['merged_at'])} as {short(patch['merge_commit'])}")
     out += block("Blocked:", [clean(str(one["message"])) for one in patch["blockers"]])
     out += block("Ops:", ops_rows(reply["ops"]))
-    out += block("Edits:", [placed_words(edit) for edit in reply["edits"]])
+    out += block("Edits:", [place(edit) for edit in reply["edits"]])
     out += block("Commits:", [f"{short(one['oid'])} {clean(one['subject'])}" for one in reply["series"]])
     return out
 
@@ -172,12 +171,6 @@ def ops_rows(ops: Sequence[Json]) -> list[str]:
 def ops_lines(reply: Json) -> list[str]:
     """The ops of a patch, one a line."""
     return ops_rows(reply["ops"]) or ["No ops."]
-
-
-def placed_words(edit: Json) -> str:
-    """``shop/user.py:10-12 (on its lines)``, or the reason why nobody has it."""
-    why = edit.get("reason") or WHY_WORDS.get(str(edit.get("why")), "")
-    return place(edit, str(why))
 
 
 def use_lines(reply: Json, paths: Sequence[str] = ()) -> list[str]:
@@ -254,10 +247,13 @@ def diff_style(line: str) -> tuple[str, ...]:
 
 def patch_abandon_lines(reply: Json, discard: bool) -> list[str]:
     """What became of the patch and its edits."""
-    name, edits = clean(reply["patch"]["name"]), plural(len(reply["edits"]), "edit")
+    name, count = clean(reply["patch"]["name"]), len(reply["edits"])
+    if not count:
+        return [f"Abandoned {name}."]
     if discard:
-        return [f"Abandoned {name}; {edits} taken out of the files."]
-    return [f"Abandoned {name}; {edits} stay in the files, unassigned."]
+        return [f"Abandoned {name} and took {plural(count, 'edit')} out of the files."]
+    stay = "stays" if count == 1 else "stay"
+    return [f"Abandoned {name}; {plural(count, 'edit')} {stay} in the files, unassigned."]
 
 
 def patch_now_lines(reply: Json) -> list[str]:

@@ -80,32 +80,39 @@ def daemon_lines(reply: Json) -> list[str]:
     return out
 
 
+PLAIN = ("v", "seq", "ts", "type", "session", "id", "text", "by", "by_git")  # not shown as facts
+
+
 def event_line(event: Json, zone: tzinfo | None = None) -> str:
-    """``41 18:02:33 save shop/user.py``: sequence, time, type, and the plain facts of any event."""
+    """``41 18:02:33 saved shop/user.py (step: 12, edits: shop/user.py:3 to p)``; any type of event has such a line."""
     words = [str(event.get("seq", "-"))]
     if event.get("ts"):
         words.append(f"{local_time(str(event['ts']), zone):%H:%M:%S}")
-    words.append(str(event.get("type", "event")))
-    hidden = ("v", "seq", "ts", "type", "session", "id")
+    words.append(str(event["type"]))
+    if event.get("text"):
+        words.append(clean(str(event["text"])))
+    hidden = (*PLAIN, "paths") if event.get("text") else PLAIN
     facts = [fact(key, value) for key, value in event.items() if key not in hidden]
-    return " ".join([*words, *(one for one in facts if one)])
+    told = ", ".join(one for one in facts if one)
+    return " ".join(words) + (f" ({told})" if told else "")
 
 
 def fact(key: str, value: Any) -> str:
-    """``key: words`` of one field of an event; texts and paths go without their key."""
+    """``key: words`` of one field of an event; nothing for what is empty."""
     if isinstance(value, Mapping):
         shown = name_in(value)
     elif isinstance(value, list):
         shown = listed(few([one_of_list(one) for one in value]))
     else:
         shown = "" if value is None else clean(str(value))
-    return shown if key in ("text", "path", "paths") or not shown else f"{key}: {shown}"
+    return f"{key.replace('_', ' ')}: {shown}" if shown else ""
 
 
 def one_of_list(one: Any) -> str:
     """One member of a list in an event: a place, a name, or plain text."""
     if isinstance(one, Mapping):
-        return place(one) if "path" in one else name_in(one)
+        to = f" to {name_in(one['patch'])}" if one.get("patch") else ""
+        return place(one) + to if "path" in one else name_in(one)
     return clean(str(one))
 
 

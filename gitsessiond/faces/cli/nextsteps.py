@@ -18,6 +18,12 @@ class Step(NamedTuple):
     what: str = ""
 
 
+TOLD = {
+    "git session list --all": "see all sessions",
+    "git session history": "see what was recorded",
+}
+
+
 def next_steps(status: Json) -> list[Step]:
     """At least one step; no command twice. What stops the session comes first, ending it comes last."""
     found: dict[str, Step] = {}
@@ -29,7 +35,7 @@ def next_steps(status: Json) -> list[Step]:
 
 def told(status: Json) -> Iterator[Step]:
     """What the daemon proposes."""
-    yield from (Step(clean(text)) for text in status["hints"])
+    yield from (Step(clean(text), TOLD.get(text, "")) for text in status["hints"])
 
 
 def pressing(status: Json) -> Iterator[Step]:

@@ -147,7 +147,7 @@ def closing_question(face: Face, plan: dict[str, Any]) -> str:
     """What the person says yes to; the plan is shown first where there is somebody to read it."""
     if not face.json:
         for line in lines.close_lines(plan)[1:]:
-            note(line.replace("  merged ", "  merges ").replace("  abandoned ", "  abandons "))
+            note(line)
     return f"Close session {plan['session']['name']}?"
 
 

@@ -33,18 +33,6 @@ HOW_WORDS = {
     "rule": "by a rule",
 }
 
-WHY_WORDS = {
-    "current": "the patch in use",
-    "claim": "claimed",
-    "lines": "on its lines",
-    "between": "between its lines",
-    "returned": "came back",
-    "moved": "moved block",
-    "format": "formatting of its lines",
-    "near": "beside its lines",
-    "file": "the one patch of this file",
-}
-
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     """``1 op``, ``3 ops``; ``many`` where an s is not enough."""
