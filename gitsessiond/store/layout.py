@@ -44,7 +44,8 @@ def prepare(state_dir: str, common_dir: str) -> None:
         StoreFailed: git refused.
         OSError: the disk refused.
     """
-    os.makedirs(state_dir, mode=0o700, exist_ok=True)
+    for directory in (state_dir, os.path.join(state_dir, "intents")):
+        os.makedirs(directory, mode=0o700, exist_ok=True)
     _check_format(os.path.join(state_dir, "format"))
     store = os.path.join(state_dir, "store.git")
     if not os.path.isdir(store):

@@ -19,6 +19,7 @@ from gitsessiond.model.registers import Fact
 from gitsessiond.model.values import BASE, EMPTY_TREE, REGULAR, Entry
 from gitsessiond.model.weave import Run, Weave
 from gitsessiond.store.crossing import commit_links
+from gitsessiond.store.intents import Intent
 from gitsessiond.store.steps import history, load_state, read_session_refs, state_trees, write_step
 from gitsessiond.store.trees import edit_tree
 from tests.conftest import git
@@ -258,6 +259,7 @@ def test_the_format_document_names_every_field(repo: Path) -> None:
         (Session, "### session.json"),
         (Patch, "### patch.json"),
         (Conflict, "### conflicts/"),
+        (Intent, "### intents/"),
         (StoredFile, "### own/"),
     ):
         section = text[text.index(heading) :].split("\n### ", 1)[0].split("\n## ", 1)[0]
