@@ -37,8 +37,9 @@ def commit_patch(
         BadRequest: an empty message.
         Refused: parked, git at work, a dependency or an unmerged path in the way, nothing to commit, or the
             user's hooks or git said no. Branch, index and files are as before.
-        Moved: HEAD is elsewhere than when the session was last looked at.
+        Moved: HEAD moved just now.
     """
+    adopt(ctx, live)
     place = place_of(ctx, live)
     patch = live.state.patches[pid]
     by = identity_of(who.env, who.cwd)

@@ -92,9 +92,9 @@ def states_of(owners: Owners) -> dict[str, PatchState]:
 def with_files(owners: Owners, changed: Iterable[File], gone: Iterable[str] = ()) -> Owners:
     """The ownership with these Files put in and those ids taken out."""
     files = dict(owners.files)
+    files.update((file.id, file) for file in changed)
     for fid in gone:
         files.pop(fid, None)
-    files.update((file.id, file) for file in changed)
     return replace(owners, files=files)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.commits import trailer_values
-from gitsessiond.model.errors import BadRequest, Moved, Refused
+from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.store.chain import read_commit
 from tests.actions.desk import Desk, desk, numbered, text_at
 from tests.conftest import git
@@ -104,7 +104,7 @@ def test_message_of_the_patch(it: Desk) -> None:
 
 
 def test_refused_while_parked_or_at_work(it: Desk) -> None:
-    """Parked, with git at work, or with HEAD moved since the last look, nothing is committed."""
+    """Parked, or with git at work, nothing is committed."""
     it.git("switch", "-q", "-c", "other")
     with pytest.raises(Refused, match="parked: HEAD is on other"):
         it.commit_patch("p")
@@ -113,11 +113,16 @@ def test_refused_while_parked_or_at_work(it: Desk) -> None:
     with pytest.raises(Refused, match="index"):
         it.commit_patch("p")
     (it.root / ".git/index.lock").unlink()
-    it.git("commit", "-q", "--allow-empty", "-m", "unseen", look=False)
-    with pytest.raises(Moved):
-        it.commit_patch("p")
-    it.adopt()
     it.commit_patch("p")
+
+
+def test_commit_made_meanwhile_is_adopted_first(it: Desk) -> None:
+    """A commit nobody has looked at yet is part of the chain before ours is made."""
+    it.git("commit", "-qm", "unseen", "src/b.txt", look=False)
+    it.commit_patch("p", "p")
+    assert it.chain() == ["unseen", "p"]
+    assert (it.subjects("p"), it.subjects("q")) == (["p"], ["unseen"])
+    it.check()
 
 
 def test_hook_that_formats(it: Desk) -> None:
