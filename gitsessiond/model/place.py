@@ -19,8 +19,6 @@ from gitsessiond.model.weave import (
 )
 from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, matches, zones_of
 
-__all__ = ["Decided", "PlacedSave", "Rules", "apply_verdicts", "place_save", "zone_parts"]
-
 GHOSTS_KEPT = 200  # dead lines kept in one gap only for an editor's undo
 
 
