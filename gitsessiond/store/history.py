@@ -70,9 +70,7 @@ def _changes(store: Store, before: StepInfo | None, info: StepInfo, path: bytes 
     old = _worktrees(store, before)
     for wid, tree in _worktrees(store, info).items():
         under = old[wid] if wid in old else _base_tree(store, info)
-        if under == tree or (
-            path is not None and entry_at(store, under, path) == entry_at(store, tree, path)
-        ):
+        if under == tree or (path is not None and entry_at(store, under, path) == entry_at(store, tree, path)):
             continue
         changes = diff_trees(store, under, tree)
         found += changes if path is None else [c for c in changes if (c.path + b"/").startswith(path + b"/")]

@@ -60,9 +60,7 @@ class StepInfo:
     changes: tuple[Change, ...] = ()
 
 
-def step_commit(
-    note: StepNote, *, number: int, settled: int | None, tree: str, parents: Sequence[str]
-) -> bytes:
+def step_commit(note: StepNote, *, number: int, settled: int | None, tree: str, parents: Sequence[str]) -> bytes:
     """The commit object of a step."""
     stamp = b"%d +0000" % int(note.at.timestamp())
     trailers = {
@@ -125,6 +123,4 @@ def read_note(oid: str, data: bytes) -> StepInfo:
             args=json.loads(found.get("Args", "{}")),
         )
     except (KeyError, ValueError, StoreFailed) as exc:
-        raise StateUnreadable(
-            f"commit {oid} of the store is no step: {exc}", hint="git session doctor"
-        ) from exc
+        raise StateUnreadable(f"commit {oid} of the store is no step: {exc}", hint="git session doctor") from exc

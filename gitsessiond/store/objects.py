@@ -68,9 +68,7 @@ def read_entry(entry: bytes, oid: str) -> Object:
         data = zlib.decompress(memoryview(entry)[at:])
         kind = KIND_NAMES[(code >> 4) & 7]
     except (IndexError, KeyError, zlib.error) as exc:
-        raise StateUnreadable(
-            f"object {oid} in the journal is damaged: {exc}", hint="git session doctor"
-        ) from exc
+        raise StateUnreadable(f"object {oid} in the journal is damaged: {exc}", hint="git session doctor") from exc
     if len(data) != size:
         raise StateUnreadable(f"object {oid} in the journal is cut short", hint="git session doctor")
     return Object(kind, data)
