@@ -264,9 +264,7 @@ def _moved_blocks(zones: Sequence[Zone]) -> dict[int, int]:
             put.setdefault(b"".join(zone.new), []).append(number)
     pairs: dict[int, int] = {}
     for block in taken.keys() & put.keys():
-        if len(taken[block]) == len(put[block]) == 1 and any(
-            byte >= 128 or chr(byte).isalnum() for byte in block
-        ):
+        if len(taken[block]) == len(put[block]) == 1 and any(byte >= 128 or chr(byte).isalnum() for byte in block):
             pairs[taken[block][0]] = put[block][0]
             pairs[put[block][0]] = taken[block][0]
     return pairs

@@ -161,6 +161,7 @@ def _fewer_ghosts(runs: list[Run], old: Sequence[Run]) -> list[Run]:
 
 
 def zone_edits(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> tuple[Decided, ...]:
+    """The edits that verdicts on some zones make, a formatter's piece by piece."""
     return tuple(
         Decided(part.lines, verdict.owner, verdict.why)
         for zone, found in zip(zones, verdicts, strict=True)
@@ -169,6 +170,7 @@ def zone_edits(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -
 
 
 def new_edges(zones: Sequence[Zone], verdicts: Sequence[tuple[Verdict, ...]]) -> frozenset[tuple[str, str]]:
+    """``(p, q)`` for each patch p that gets an edit over a line of patch q."""
     return frozenset(
         (verdict.owner, run.ins)
         for zone, found in zip(zones, verdicts, strict=True)
