@@ -22,7 +22,9 @@ from typing import Literal, NamedTuple
 LEASE_LIMIT = 1 << 20  # bytes; a writer waits while a lease is held, so no long read is done under one
 QUIET_NS = 20_000_000  # two ticks of the slowest clock that stamps mtime: a write within may not show
 IDLE_NS = 2_000_000_000  # a file still open for writing but unchanged for so long is read nevertheless
-TRIES = 8
+UNTOLD_NS = 100_000_000  # rest asked of a file of which nobody can tell whether it is open for writing;
+EMPTY_NS = 300_000_000  # of an empty one more: most are about to be filled by a writer who has to wait
+TRIES = 4
 
 # A broken lease is told by a signal. The default one, SIGIO, ends a process without a handler; SIGURG never.
 BREAK_SIGNAL = signal.SIGURG
@@ -109,16 +111,20 @@ def _read(descriptor: int, found: os.stat_result) -> Content | Unread:
         give_back(descriptor)
     elif state == "busy" and _age(os.fstat(descriptor)) < IDLE_NS:
         return Unread("busy", "open for writing")
-    return _read_when_quiet(descriptor)
+    return _read_when_quiet(descriptor, told=state != "none")
 
 
-def _read_when_quiet(descriptor: int) -> Content | Unread:
-    """Read a file that nobody changed just before or meanwhile; give up after a few tries."""
+def _read_when_quiet(descriptor: int, told: bool) -> Content | Unread:
+    """Read a file that nobody changed just before or meanwhile; give up after a few tries.
+
+    ``told``: the kernel said whether somebody has it open for writing.
+    """
     for _ in range(TRIES):
         before = os.fstat(descriptor)
+        quiet = QUIET_NS if told else UNTOLD_NS if before.st_size else EMPTY_NS
         age = _age(before)
-        if 0 <= age < QUIET_NS:
-            time.sleep((QUIET_NS - age) / 1e9)
+        if 0 <= age < quiet:
+            time.sleep((quiet - age) / 1e9)
             continue
         data = _all_bytes(descriptor, before.st_size)
         after = os.fstat(descriptor)

@@ -159,10 +159,14 @@ class Filters:
         return self._with_line_ends(file, found)
 
     def _driver(self, name: str) -> str:
-        """How to run a filter driver: ``clean``; ``""`` when it does nothing; else why it is not run."""
-        if self._config.get(f"filter.{name}.process"):
+        """How to run a filter driver: ``clean``; ``""`` when it does nothing; else why it is not run.
+
+        An empty ``process`` switches ``clean`` off (convert.c: apply_filter).
+        """
+        process = self._config.get(f"filter.{name}.process")
+        if process:
             return f"its filter {name} is a program that keeps its own store"
-        if self._config.get(f"filter.{name}.clean"):
+        if process is None and self._config.get(f"filter.{name}.clean"):
             return "clean"
         if self._config.flag(f"filter.{name}.required"):
             return f"its required filter {name} is not configured"

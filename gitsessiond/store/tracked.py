@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from gitsessiond.model.values import GITLINK, Entry
-from gitsessiond.store.config import Signature, signature_of
+from gitsessiond.store.config import Config, Signature, signature_of
 from gitsessiond.store.git import run_git
 from gitsessiond.store.head import read_head
 from gitsessiond.store.repository import Repository
@@ -26,8 +26,8 @@ _LINE = re.compile(rb"([A-Za-z?]) (\d{6}) ([0-9a-f]{40}) (\d)\t([^\0]+)\0")
 class Tracked:
     """The index of one worktree. Every question sees the index as it is now."""
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    def __init__(self, repository: Repository, config: Config) -> None:
+        self._repository, self._config = repository, config
         self._file = os.path.join(repository.git_dir, "index")
         self._signature: Signature | bool = False
         self._names = b"\0"  # every path once or more, each between two NULs
@@ -102,7 +102,8 @@ class Tracked:
     def clean_entries(self, paths: Sequence[bytes] = ()) -> dict[bytes, Entry]:
         """Paths (of these, or of all) whose file git holds to be what the index has, with that entry.
 
-        Whoever looked at the files (lstat) before this call may believe it: git looks at them after.
+        Whoever looked at the files (lstat) before this call may believe it: git looks at them after. Where
+        git would compare contents (an entry as young as the index) it does so without running filters.
         """
         where = [b":(top,literal)" + path for path in paths]
         out = self._git(["ls-files", "-s", "-v", "-z", "--", *where])
@@ -111,10 +112,17 @@ class Tracked:
             for match in _LINE.finditer(out)
             if match[1] == b"H" and match[4] == b"0"  # not: skip-worktree, assume-unchanged, unmerged
         }
-        names = ["-c", "core.fsmonitor=false", "diff-files", "--name-only", "-z", "--ignore-submodules=none"]
-        for path in self._git([*names, "--", *where]).split(b"\0"):
+        words = ["-c", "core.fsmonitor=false", *self._no_filters()]
+        words += ["diff-files", "--name-only", "-z", "--ignore-submodules=none", "--"]
+        for path in self._git([*words, *where]).split(b"\0"):
             found.pop(path, None)
         return found
+
+    def _no_filters(self) -> list[str]:
+        """Options that switch every filter driver off."""
+        drivers = {key.rpartition(".")[0] for key in self._config.keys("filter.")}
+        off = ("process=", "clean=", "required=false")
+        return [word for driver in drivers for name in off for word in ("-c", f"{driver}.{name}")]
 
     def _git(self, args: Sequence[str | bytes]) -> bytes:
         """The output of a git that reads this worktree's index."""

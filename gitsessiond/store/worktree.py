@@ -77,7 +77,7 @@ class WorkTree:
         self._cache_file = os.path.join(cache, wid)
         self._ignore = Ignore(repository, config)
         self._filters = Filters(repository, config, os.path.join(cache, f"clean-{wid}-{os.getpid()}"))
-        self._tracked = Tracked(repository)
+        self._tracked = Tracked(repository, config)
         self._contents = Contents(root, store, self._filters, self._tracked)
         self._known = KnownPaths()
         self._waiting = Waiting(config)
@@ -142,14 +142,17 @@ class WorkTree:
         wanted = {path.strip(b"/") for path in paths} | self._again
         if b"" in wanted or self._rules_changed(wanted):
             return self.scan(limit)
-        if self._index_changed():
-            wanted |= self._unclean | (self._tracked.all() - self._known.names)
-            self._drop_ignored()
+        index_changed = self._index_changed()
+        if index_changed:
+            wanted |= self._tracked.all() - self._known.names
         self._again.clear()
         look = self._scan().at(wanted)
         if self._unwatched is not None:
             self._unwatched.update(look.ignored, look.links)
         news = self._waiting.add(look, self._known, self._tracked)
+        if index_changed:
+            self._waiting.again(self._unclean)
+            self._drop_ignored()
         return self._read(look, news, limit)
 
     def scan(self, limit: int = CHUNK_FILES) -> Reading:
