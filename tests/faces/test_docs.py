@@ -12,6 +12,7 @@ from gitsessiond.faces.cli.app import root
 from gitsessiond.faces.cli.ending import EXIT_CODES
 from gitsessiond.faces.cli.manual import EXIT_WORDS, cli_page, commands, man_page
 from gitsessiond.model.errors import KINDS
+from tests.faces import schemas
 from tests.faces.schemas import SCHEMAS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,3 +55,25 @@ def test_every_command_has_a_schema() -> None:
 def test_no_trailing_space(page: str) -> None:
     """The pages are clean."""
     assert not re.search(r"[ \t]+$", (DOCS / page).read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("reply", schemas.Status),
+        ("session", schemas.Session),
+        ("patch", schemas.Patch),
+        ("unassigned edit", schemas.Row),
+        ("editor", schemas.Editor),
+        ("conflict", schemas.Conflict),
+        ("collision", schemas.Collision),
+        ("gap", schemas.Gap),
+    ],
+)
+def test_the_json_of_status_is_described(name: str, record: type[schemas.Closed]) -> None:
+    """docs/cli.md names every field of each object of status --json, and none that is not there."""
+    row = next(line for line in cli_page().splitlines() if line.startswith(f"| {name} |"))
+    parts = {"code", "message", "hint", "user", "role", "oid", "mode", "path"}  # of objects inside
+    described = set(re.findall(r"`(\w+)`", row))
+    assert set(record.model_fields) <= described
+    assert described - set(record.model_fields) <= parts

@@ -49,8 +49,8 @@ class Face:
         if reply.get("output") and not self.json:
             note(str(reply["output"]).rstrip("\n"))
 
-    def ask(self, question: str) -> None:
-        """Ask a person to go on; ``--yes`` stands for that elsewhere.
+    def ask(self, question: str, before: Iterable[str] = ()) -> None:
+        """Ask a person to go on, after showing what it is about; ``--yes`` stands for that elsewhere.
 
         Raises:
             BadRequest: there is no terminal to ask on.
@@ -58,6 +58,8 @@ class Face:
         """
         if self.json or not sys.stdin.isatty():
             raise BadRequest("this must be confirmed, and there is no terminal to ask on", hint="add --yes")
+        for line in before:
+            note(line)
         if not click.confirm(question, err=True):
             raise GitSessionError("nothing was changed")
 

@@ -55,7 +55,7 @@ def doctor_lines(reply: Json) -> list[str]:
 
 def uninstall_lines(reply: Json) -> list[str]:
     """What is gone."""
-    return [f"removed {clean(str(one))}" for one in reply["removed"]] or ["Nothing of gitsessiond was here."]
+    return [f"removed {clean(str(one))}" for one in reply["removed"]] or ["Nothing to remove."]
 
 
 def daemon_lines(reply: Json) -> list[str]:

@@ -56,6 +56,40 @@ What follows is the output of `git session COMMAND -h` without the exit codes, w
 
 """
 
+STATUS = """
+## JSON of status
+
+`git session status --json`. Times are RFC 3339 in UTC; `lines` are 1-based and inclusive, of the file on disk,
+and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files` does with `core.quotePath=false`.
+`{id, name}` names a patch or a session. Other commands give the same objects (docs/protocol.md).
+
+| object | fields |
+|---|---|
+| reply | `v` 1, `session`, `patches`, `unassigned`, `editors`, `conflicts`, `collisions`, `gaps`, \
+`warnings` (sentences), `ready` (names of patches), `recording_left` (paths still to be recorded), \
+`hints` (commands, the most useful first) |
+| session | `id`, `name`, `description`, `status` open\\|closed\\|abandoned, `base`, `target`, `branch`, \
+`worktree`, `worktree_id`, `state` live\\|parked\\|no worktree, `parked` (why, or null), `created_at`, \
+`created_by`, `closed_at`, `collaborators` [{`user`, `role`}], `organization`, `patch_in_use` (id), \
+`behind` (commits the target has more), `step` (number of the last) |
+| patch | `id`, `session_id`, `name`, `description`, `status` \
+draft\\|ready\\|conflicts\\|merged\\|abandoned, `ops` (how many), `ready_to_merge`, `blockers` [{`code`, \
+`message`, `hint`}], `depends_on` [{id, name}], `base`, `tip` (last commit of its series, null before \
+the first), `commits`, `owner`, `created_by`, `created_at`, `merged_at`, `merge_commit`, `conflicts` \
+(ids) |
+| unassigned edit | `path`, `kind` line\\|add\\|delete\\|rename\\|mode\\|content, `lines`, `reason` (a \
+sentence), `code` (for programs), `choices` [{id, name}] |
+| editor | `number`, `program`, `target`, `path`, `patch` {id, name} (null: several or none), `patches` \
+[{id, name}], `modified`, `last_saved_at`, `client` |
+| conflict | `id`, `kind` file_edit\\|git_merge\\|context_switch\\|resource_lock\\|state_divergence, \
+`shape`, `path`, `patch` {id, name}, `status` open\\|resolved\\|stale, `message`, `labels` [base, ours, \
+theirs], `base`, `ours`, `theirs` (each {`oid`, `mode`, `path`}), `created_at`, `resolved_at`, \
+`resolved_by`, `how` |
+| collision | `path`, `symbol`, `with_session` {id, name}, `with_patch` {id, name}, `level` \
+path\\|overlap\\|conflict |
+| gap | `since`, `until`: nothing was recorded between; what was found then is recorded |
+"""
+
 
 def commands(group: click.Group, path: str = PROGRAM) -> Iterator[tuple[str, click.Command]]:
     """Every command with the words it is called by, a group before its members."""
@@ -85,6 +119,7 @@ def cli_page() -> str:
     out += [f"| {code} | {EXIT_WORDS[code]} |\n" for code in EXIT_CODES]
     out.append("\n## Environment\n\n| variable | meaning |\n|---|---|\n")
     out += [f"| `{name}` | {words} |\n" for name, words in ENVIRONMENT]
+    out.append(STATUS)
     for path, command in commands(root):
         out.append(f"\n## {path}\n\n```\n{help_of(path, command)}\n```\n")
     return "".join(out)

@@ -15,8 +15,8 @@ Json = Mapping[str, Any]
 
 def commit_lines(reply: Json) -> list[str]:
     """``Committed 1a2b3c4 for validation-enhancements: 2 files.``"""
-    commit = reply.get("short") or short(reply["commit"])
-    return [f"Committed {commit} for {clean(reply['patch']['name'])}: {plural(reply['files'], 'file')}."]
+    name, files = clean(reply["patch"]["name"]), plural(reply["files"], "file")
+    return [f"Committed {short(reply['commit'])} for {name}: {files}."]
 
 
 def merge_lines(reply: Json) -> list[str]:

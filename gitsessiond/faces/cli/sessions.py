@@ -10,7 +10,7 @@ import click
 from gitsessiond.faces.cli import fast, lines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.terminal import note
-from gitsessiond.faces.cli.words import said, typed_path
+from gitsessiond.faces.cli.words import clean, said, typed_path
 from gitsessiond.model.errors import BadRequest
 
 CONFLICTS = 3
@@ -137,18 +137,10 @@ def close(face: Face, *, dry_run: bool, yes: bool, remove: bool) -> int:
     if not dry_run and not yes:
         plan = face.call("session.close", dry_run=True, remove=remove)
         if not plan["already"]:
-            face.ask(closing_question(face, plan))
+            face.ask(f"Close session {clean(plan['session']['name'])}?", lines.close_lines(plan)[1:])
     reply = face.call("session.close", dry_run=dry_run, remove=remove)
     face.show(reply, lines.close_lines(reply), lines.close_hints(reply))
     return CONFLICTS if reply["failed"] else 0
-
-
-def closing_question(face: Face, plan: dict[str, Any]) -> str:
-    """What the person says yes to; the plan is shown first where there is somebody to read it."""
-    if not face.json:
-        for line in lines.close_lines(plan)[1:]:
-            note(line)
-    return f"Close session {plan['session']['name']}?"
 
 
 @click.command("abandon", cls=SessionCommand)
@@ -161,7 +153,7 @@ def abandon(face: Face, *, yes: bool) -> int:
     """
     if not yes:
         name = face.call("session.status")["session"]["name"]
-        face.ask(f"Abandon session {name} and all its unmerged patches?")
+        face.ask(f"Abandon session {clean(name)} and all its unmerged patches?")
     reply = face.call("session.abandon")
     back = [] if reply["already"] else [f"git session reopen -s {reply['session']['id']} brings it back"]
     face.show(reply, lines.abandon_lines(reply), back)

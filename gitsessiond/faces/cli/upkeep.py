@@ -33,7 +33,8 @@ def uninstall(face: Face, hard: bool, yes: bool) -> int:
     then no ref, branch, configuration or file of ours is left.
     """
     reply = face.call("uninstall", hard=hard, yes=yes)
-    face.show(reply, loglines.uninstall_lines(reply))
+    kept = [] if hard else ["what was recorded stays; git session uninstall --hard removes it too"]
+    face.show(reply, loglines.uninstall_lines(reply), kept)
     return 0
 
 
