@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.watch import Watch
 
 WITHIN_S = 0.5
@@ -17,7 +16,6 @@ class Pending(NamedTuple):
     """A request whose barrier is not passed; ``number`` is front's own."""
 
     number: int
-    link: Link
     message: dict[str, Any]
     since: float
 

@@ -39,6 +39,8 @@ HOLD_S = 5.0  # how long a reply waits for new watches to be in place
 SLEPT_S = 5.0
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
 
+STOP = "daemon.stop"
+
 Message = dict[str, Any]
 
 
@@ -146,7 +148,7 @@ class Front:
                     self._events.publish({"type": "overflow", "session": None, "count": self._overflows})
                     self._worktrees.overflowed()
                 case "stop":
-                    self._stop()
+                    self._prepare_stop()
                 case "lost" if notice.worktree is None:
                     log("the repository is gone")
                     self._stop()
@@ -203,7 +205,7 @@ class Front:
         self._asked[self._number] = (link, number)
         now = time.monotonic()
         message = {**frame, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb}
-        self._barrier.put(Pending(self._number, link, message, now))
+        self._barrier.put(Pending(self._number, message, now))
         self._recording.start()
         if self._recording.ready:
             self._raise_barriers(now)
@@ -222,7 +224,9 @@ class Front:
 
     def _hand_on(self, pending: Pending, now: float) -> None:
         """Its barrier is passed: what is on disk goes first, then the request, if anybody still waits for it."""
-        if pending.number in self._asked:
+        if pending.message["verb"] == STOP:
+            self._stop()
+        elif pending.number in self._asked:
             self._worktrees.flush(now)
             reads = pending.message["verb"] in READS
             self._recording.outbox.put_ask(Ask(pending.number, pending.message, reads, pending.since))
@@ -308,7 +312,7 @@ class Front:
             self._stream(link, number, args)
         else:
             self._last_words.append((link, reply_ok(number, {"stopped": True})))
-            self._stop()
+            self._prepare_stop()
 
     def _stream(self, link: Link, number: Any, args: Message) -> None:
         """Send events; with ``follow`` the connection is theirs from now on.
@@ -348,6 +352,16 @@ class Front:
         }
 
     # -- the end --------------------------------------------------------------------------------------------
+
+    def _prepare_stop(self) -> None:
+        """Stop when all that is on disk now has been handed on."""
+        now = time.monotonic()
+        if not self._recording.ready:
+            self._stop()
+            return
+        self._number += 1
+        self._barrier.put(Pending(self._number, {"verb": STOP}, now))
+        self._raise_barriers(now)
 
     def _stop(self) -> None:
         """Take no more requests; what was asked and saved before is still done."""

@@ -35,7 +35,7 @@ def be_front(where: str, ready_fd: int | None, version: str) -> int:
         settings = read_settings(repository)
         lock = take_lock(place.state_dir, LOCK_WAIT_S)
         door = Socket(*listen(place))
-        recorder = Command(recorder_words(repository.worktree), lock.fileno())
+        recorder = Command(lambda: recorder_words(repository), lock.fileno())
         front = Front(place, door, recorder, settings, version)
     except GitSessionError as error:
         log.log(f"not started: {error.message}")

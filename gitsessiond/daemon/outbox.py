@@ -91,11 +91,11 @@ class Outbox:
         return self._ask(item, 0) if isinstance(item, Ask) else self._batch(item)
 
     def _hurried(self, now: float) -> Ask | None:
-        """The first request, if it only reads and has waited for batches long enough."""
-        first = next((item for item in self._queue if isinstance(item, Ask)), None)
-        if first is None or not first.reads or now - first.since < READ_WAITS_S:
-            return None
-        return first
+        """The first request that only reads and has waited long enough; what it passes, it does not need to see."""
+        for item in self._queue:
+            if isinstance(item, Ask) and item.reads and now - item.since >= READ_WAITS_S:
+                return item
+        return None
 
     def names_before(self, ask: Ask | None) -> int:
         """How many names wait before a request (None: at all); a scan counts as one."""

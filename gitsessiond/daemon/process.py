@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from gitsessiond.daemon.link import Link
+from gitsessiond.store.repository import Repository, worktrees
 from gitsessiond.wire.place import Peer
 
 
@@ -71,9 +72,13 @@ class RecorderChild:
         self._process.wait()
 
 
-def recorder_words(repository: str) -> list[str]:
-    """The command line of a recorder for the repository around a directory."""
-    return [sys.executable, "-P", "-m", "gitsessiond.main", "recorder", "--repository", repository]
+def recorder_words(repository: Repository) -> list[str]:
+    """The command line of a recorder, to stand in a worktree that exists: the one we started in may be gone."""
+    where = repository.worktree
+    if not os.path.isdir(where):
+        others = [one.path for one in worktrees(repository) if not one.bare and os.path.isdir(one.path)]
+        where = others[0] if others else where
+    return [sys.executable, "-P", "-m", "gitsessiond.main", "recorder", "--repository", where]
 
 
 def descends_from(pid: int | None, ancestor: int) -> bool:

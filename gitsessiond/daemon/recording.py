@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from gitsessiond.daemon.link import want_room
@@ -46,7 +46,7 @@ class Listener(Protocol):
 class Command(NamedTuple):
     """How a recorder is started."""
 
-    words: Sequence[str]
+    words: Callable[[], Sequence[str]]
     lock: int  # descriptor of the authority lock, to be held by the child too
 
 
@@ -72,8 +72,8 @@ class Recording:
         if self._child is not None or self._ending:
             return
         try:
-            self._child = RecorderChild(self._command.words, self._command.lock)
-        except OSError as exc:
+            self._child = RecorderChild(self._command.words(), self._command.lock)
+        except (OSError, GitSessionError) as exc:
             log(f"no recorder: {exc}")
             self._front.unanswerable(Unreachable(f"the recorder cannot be started: {exc}", hint=LOGS), None)
             return
@@ -103,10 +103,10 @@ class Recording:
                     log(f"the recorder sent no frame: {frame.message}")
                 else:
                     self._heard(frame)
-            if frames is None:
+            if frames is None and self._child is not None:
                 self._died()
-                return
-        want_room(self._select, link)
+        if self._child is not None:
+            want_room(self._select, link)
 
     def _heard(self, frame: Message) -> None:
         """One message of the recorder."""
@@ -116,6 +116,7 @@ class Recording:
         elif "event" in frame:
             self._front.happened(frame["event"])
         elif "failed" in frame:
+            self._part()  # now, so that who asks next has another one started
             self._front.unanswerable(error_from(frame["failed"]), None)
         else:
             self._done(frame)
@@ -134,8 +135,8 @@ class Recording:
         else:
             log(f"the recorder answered something else than it was asked: {sorted(frame)}")
 
-    def _died(self) -> None:
-        """Its pipe ended: begin again, unless that was wanted or it dies of the same thing each time."""
+    def _part(self) -> int | None:
+        """Take leave of a recorder that ends; returns its exit code."""
         child, self._child = self._child, None
         assert child is not None
         self._select.unregister(child.link)
@@ -143,6 +144,11 @@ class Recording:
         code = child.wait(STOP_WITHIN_S)
         if code is None:
             child.kill()
+        return code
+
+    def _died(self) -> None:
+        """Its pipe ended: begin again, unless that was wanted or it dies of the same thing each time."""
+        code = self._part()
         was_ready, self.ready = self.ready, False
         if self._ending:
             return

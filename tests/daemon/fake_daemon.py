@@ -24,6 +24,6 @@ if __name__ == "__main__":
     door = Socket(*listen(place))
     fake = os.path.join(os.path.dirname(__file__), "fake_recorder.py")
     words = [sys.executable, fake, notes, *worktrees]
-    front = Front(place, door, Command(words, lock.fileno()), Settings(**json.loads(settings)), "test")
+    front = Front(place, door, Command(lambda: words, lock.fileno()), Settings(**json.loads(settings)), "test")
     os.write(1, b"ready\n")
     front.run()

@@ -3,7 +3,7 @@
 Run as a process: ``fake_recorder.py NOTES WORKTREES... --fd N --lock-fd M``. NOTES is a file that gets one JSON line for
 each batch and request. Verbs: ``echo`` answers its args, ``sleep`` answers when the file args["until"] is there,
 ``die`` kills the process (``once``: only if that file can be made), ``watch`` tells other worktrees, ``fail`` is a bug.
-A batch with the name ``explode`` is a bug too. ``session.status`` reads (so it is asked again); it dies with ``die``.
+While NOTES.hold is there no batch is answered. A batch with the name ``explode`` is a bug too. ``session.status`` reads (so it is asked again); it dies with ``die``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from gitsessiond.model.errors import Refused
 class Fake:
     def __init__(self, notes: str, worktrees: list[str], tell: Callable[[dict[str, Any]], None]) -> None:
         self.notes, self.worktrees, self.tell = notes, worktrees, tell
-        self.slow = 0.0
         if os.path.exists(notes + ".broken"):
             raise Refused("the state is broken", hint="git session doctor")
 
@@ -38,8 +37,8 @@ class Fake:
 
     def batch(self, message: dict[str, Any]) -> dict[str, Any]:
         self.note({"batch": message})
-        if os.path.exists(self.notes + ".slow"):
-            time.sleep(0.2)
+        while os.path.exists(self.notes + ".hold"):
+            time.sleep(0.005)
         if "explode" in message["paths"]:
             raise ValueError("bang")
         if message["paths"]:
