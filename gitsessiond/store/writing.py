@@ -1,4 +1,4 @@
-"""Write recorded contents back into a worktree (restore), without losing a byte that somebody wrote meanwhile.
+"""Write recorded contents back into a worktree (restore), losing no byte that somebody wrote meanwhile.
 
 Nothing is written before every path was checked. A file in place is *exchanged* with the new one
 (renameat2(2), ``RENAME_EXCHANGE``) and only then compared with what is recorded: another's save made in
@@ -14,25 +14,26 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.errors import Moved, Refused, StoreFailed
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.values import EXECUTABLE, GITLINK, SYMLINK, Entry
-from gitsessiond.store.files import Content, give_back, read_file, take_lease
+from gitsessiond.store.files import give_back, take_lease
 from gitsessiond.store.known import Known
 from gitsessiond.store.objects import oid_of
 from gitsessiond.store.scan import CONTROL
 from gitsessiond.store.trees import Trees
 from gitsessiond.store.worktree import WorkTree
 
-_RENAME_NOREPLACE, _RENAME_EXCHANGE, _AT_FDCWD = 1, 2, -100
+_NOREPLACE, _EXCHANGE = 1, 2  # linux/fs.h: RENAME_NOREPLACE, RENAME_EXCHANGE
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Draft(NamedTuple):
-    """One path to be written: its prepared file (None: the path is removed), and what must be there now."""
+    """One path: the name of its prepared file (None: it is removed), and what must be there now."""
 
     path: bytes
     ready: bytes | None
@@ -69,8 +70,12 @@ def write_files(
         try:
             drafts = _prepared(tree, scratch, wanted, raws, store)
             removals = [draft for draft in drafts if draft.ready is None]
-            for draft in removals + [draft for draft in drafts if draft.ready is not None]:
-                _put(root, scratch, draft)
+            holder = os.open(scratch, _DIRECTORY)
+            try:
+                for draft in removals + [draft for draft in drafts if draft.ready is not None]:
+                    _put(root, holder, draft)
+            finally:
+                os.close(holder)
             _sync_directories(root, wanted)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -85,15 +90,14 @@ def _check(tree: WorkTree, root: bytes, path: bytes, wanted: Mapping[bytes, Entr
     entry = wanted[path]
     if GITLINK in (entry.mode if entry else 0, now.mode if now else 0):
         raise Refused(f"{quote_path(path)} is a submodule", hint=f"git submodule update {quote_path(path)}")
-    step = root
     parts = path.split(b"/")
-    for number, part in enumerate(parts[:-1], 1):
-        step = os.path.join(step, part)
+    for number in range(1, len(parts)):
         parent = b"/".join(parts[:number])
-        if os.path.islink(step) and wanted.get(parent, now) is not None:
-            raise Refused(f"{quote_path(parent)} is a symbolic link", hint=f"rm {quote_path(parent)}")
-        if os.path.lexists(step) and not os.path.isdir(step) and wanted.get(parent, now) is not None:
-            raise Refused(f"{quote_path(parent)} is a file", hint=f"git session restore {quote_path(parent)}")
+        step = os.path.join(root, parent)
+        goes = parent in wanted and wanted[parent] is None
+        if os.path.lexists(step) and not goes and (os.path.islink(step) or not os.path.isdir(step)):
+            kind = "a symbolic link" if os.path.islink(step) else "a file"
+            raise Refused(f"{quote_path(parent)} is {kind}", hint=f"mv {quote_path(parent)} elsewhere")
     full = os.path.join(root, path)
     if os.path.isdir(full) and not os.path.islink(full):
         _check_directory(full, path, wanted)
@@ -122,16 +126,16 @@ def _prepared(
     """A finished, synced file for every path that is to be there."""
     drafts = []
     for number, (path, entry) in enumerate(wanted.items()):
-        ready = None
-        if entry is not None:
-            ready = os.path.join(scratch, b"%d" % number)
+        name = None if entry is None else b"%d" % number
+        if entry is not None and name is not None:
+            ready = os.path.join(scratch, name)
             raw = raws.get(path)
             data = store.read(raw or entry.oid).data
             if entry.mode == SYMLINK:
                 os.symlink(data, ready)
             else:
                 _write(ready, data if raw else tree.smudged(path, entry.oid, data), entry.mode)
-        drafts.append(Draft(path, ready, tree.known.get(path)))
+        drafts.append(Draft(path, name, tree.known.get(path)))
     return drafts
 
 
@@ -145,46 +149,64 @@ def _write(ready: bytes, data: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _put(root: bytes, scratch: bytes, draft: Draft) -> None:
+def _put(root: bytes, scratch: int, draft: Draft) -> None:
     """Put one prepared file in its place, or remove what is there, if that is still what is recorded."""
-    full = os.path.join(root, draft.path)
-    if draft.ready is not None and draft.expected is None:
-        _make_way(full)
-        if not _rename(draft.ready, full, _RENAME_NOREPLACE):
-            raise _moved(draft.path)
+    name = os.path.basename(draft.path)
+    if draft.ready is None and not os.path.lexists(os.path.join(root, draft.path)):
         return
-    if draft.ready is None and not os.path.lexists(full):
-        return
-    aside = draft.ready or os.path.join(scratch, b"removed")
-    if draft.ready is not None:
-        if not os.path.lexists(full):
+    if draft.expected is None:
+        _make_way(os.path.join(root, draft.path))
+    place = _open_parent(root, draft.path)
+    try:
+        if draft.expected is None:
+            if draft.ready is not None and not _rename(scratch, draft.ready, place, name, _NOREPLACE):
+                raise _moved(draft.path)
+            return
+        aside, how = (b"removed", _NOREPLACE) if draft.ready is None else (draft.ready, _EXCHANGE)
+        if draft.ready is not None:
+            _keep_rights(place, name, scratch, aside)
+        if not _rename(place, name, scratch, aside, how):
             raise _moved(draft.path)
-        _keep_rights(full, aside)
-    if not _rename(full, aside, _RENAME_EXCHANGE if draft.ready is not None else _RENAME_NOREPLACE):
-        raise _moved(draft.path)
-    if not _is_recorded(aside, draft.expected):
-        _rename(aside, full, _RENAME_EXCHANGE if draft.ready is not None else _RENAME_NOREPLACE)
-        raise _moved(draft.path)
-    os.unlink(aside)
+        if not _is_recorded(scratch, aside, draft.expected):
+            _rename(scratch, aside, place, name, how)
+            raise _moved(draft.path)
+        os.unlink(aside, dir_fd=scratch)
+    finally:
+        os.close(place)
     if draft.ready is None:
         _remove_empty_parents(root, draft.path)
 
 
+def _open_parent(root: bytes, path: bytes) -> int:
+    """The directory of a path, opened step by step so that no link is followed; missing ones are made."""
+    place = os.open(root, _DIRECTORY)
+    for part in path.split(b"/")[:-1]:
+        try:
+            try:
+                inner = os.open(part, _DIRECTORY, dir_fd=place)
+            except FileNotFoundError:
+                os.mkdir(part, dir_fd=place)
+                inner = os.open(part, _DIRECTORY, dir_fd=place)
+        finally:
+            os.close(place)
+        place = inner
+    return place
+
+
 def _make_way(full: bytes) -> None:
-    """The directories a new file needs; an empty directory in its own place goes."""
+    """Directories without any file, where a new file is to be, go."""
     if os.path.isdir(full) and not os.path.islink(full):
         for above, _, _ in os.walk(full, topdown=False):
             os.rmdir(above)
-    os.makedirs(os.path.dirname(full), exist_ok=True)
 
 
 def _moved(path: bytes) -> Moved:
     return Moved(f"{quote_path(path)} was saved meanwhile", hint="the same command again")
 
 
-def _rename(source: bytes, target: bytes, how: int) -> bool:
+def _rename(source_in: int, source: bytes, target_in: int, target: bytes, how: int) -> bool:
     """Rename in one step that overwrites nothing; tells whether it could be done."""
-    if _libc.renameat2(_AT_FDCWD, source, _AT_FDCWD, target, how) == 0:
+    if _libc.renameat2(source_in, source, target_in, target, how) == 0:
         return True
     code = ctypes.get_errno()
     if code in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
@@ -192,36 +214,34 @@ def _rename(source: bytes, target: bytes, how: int) -> bool:
     raise OSError(code, os.strerror(code), target)
 
 
-def _keep_rights(full: bytes, ready: bytes) -> None:
+def _keep_rights(place: int, name: bytes, scratch: int, ready: bytes) -> None:
     """Give the new file the old one's rights; only the executable bits are the recorded ones."""
-    old, new = os.lstat(full), os.lstat(ready)
+    try:
+        old = os.stat(name, dir_fd=place, follow_symlinks=False)
+    except FileNotFoundError:
+        return  # the rename finds out
+    new = os.stat(ready, dir_fd=scratch, follow_symlinks=False)
     if stat.S_ISREG(old.st_mode) and stat.S_ISREG(new.st_mode):
         rights = stat.S_IMODE(old.st_mode) & 0o666
-        os.chmod(ready, rights | ((rights & 0o444) >> 2) if new.st_mode & stat.S_IXUSR else rights)
+        if new.st_mode & stat.S_IXUSR:
+            rights |= (rights & 0o444) >> 2
+        os.chmod(ready, rights, dir_fd=scratch)
 
 
-def _is_recorded(aside: bytes, expected: Known | None) -> bool:
+def _is_recorded(scratch: int, aside: bytes, expected: Known) -> bool:
     """Whether a file has the recorded bytes, and nobody has it open for writing."""
-    wanted = expected.raw or (expected.entry.oid if expected.entry else None) if expected else None
-    found = os.lstat(aside)
+    wanted = expected.raw or (expected.entry.oid if expected.entry else None)
+    found = os.stat(aside, dir_fd=scratch, follow_symlinks=False)
     if stat.S_ISLNK(found.st_mode):
-        return oid_of("blob", os.readlink(aside)) == wanted
-    if not stat.S_ISREG(found.st_mode) or _is_written(aside):
+        return oid_of("blob", os.readlink(aside, dir_fd=scratch)) == wanted
+    if not stat.S_ISREG(found.st_mode):
         return False
-    content = read_file(aside, found.st_size + 1)
-    return isinstance(content, Content) and oid_of("blob", content.data) == wanted
-
-
-def _is_written(path: bytes) -> bool:
-    """Whether somebody has the file open for writing (unknown counts as no)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
+    descriptor = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=scratch)
+    with open(descriptor, "rb") as file:
         state = take_lease(descriptor)
         if state == "held":
             give_back(descriptor)
-        return state == "busy"
-    finally:
-        os.close(descriptor)
+        return state != "busy" and oid_of("blob", file.read()) == wanted
 
 
 def _remove_empty_parents(root: bytes, path: bytes) -> None:
@@ -240,7 +260,7 @@ def _remove_if_empty(directory: bytes) -> bool:
     return True
 
 
-def _sync_directories(root: bytes, paths: Mapping[bytes, object] | Sequence[bytes]) -> None:
+def _sync_directories(root: bytes, paths: Iterable[bytes]) -> None:
     """Make the new names durable."""
     for directory in {os.path.join(root, os.path.dirname(path)) for path in paths}:
         try:

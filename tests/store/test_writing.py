@@ -1,0 +1,169 @@
+"""Files are written back as they were, and never over what somebody else wrote."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsessiond.model.errors import Moved, Refused
+from gitsessiond.model.values import EXECUTABLE, GITLINK, REGULAR, SYMLINK, Entry
+from gitsessiond.store import writing
+from gitsessiond.store.writing import write_files
+from tests.conftest import git
+from tests.store.recorded import Recorded, as_git_adds
+
+
+@pytest.fixture
+def recorded(repo: Path) -> Iterator[Recorded]:
+    found = Recorded(repo)
+    found.scan()
+    yield found
+    found.close()
+
+
+def restore(recorded: Recorded, wanted: dict[bytes, Entry | None], raws: dict[bytes, str] | None = None) -> None:
+    known = recorded.tree.known
+    now = {path: known[path].entry if path in known else None for path in wanted}
+    write_files(recorded.tree, wanted, now, raws or {}, recorded.store)
+
+
+def text(recorded: Recorded, data: bytes, mode: int = REGULAR) -> Entry:
+    return Entry(mode, recorded.store.put("blob", data))
+
+
+def test_every_kind_of_path_is_written(recorded: Recorded, repo: Path) -> None:
+    """Changed, new in a new directory, executable, a link, removed: as git would check them out."""
+    wanted: dict[bytes, Entry | None] = {
+        b"a.txt": text(recorded, b"restored\n"),
+        b"new/deep/file": text(recorded, b"new\n"),
+        b"run": text(recorded, b"#!/bin/sh\n", EXECUTABLE),
+        b"link": text(recorded, b"a.txt", SYMLINK),
+        b"src/b.txt": None,
+    }
+    restore(recorded, wanted)
+    assert (repo / "a.txt").read_bytes() == b"restored\n"
+    assert (repo / "link").readlink() == Path("a.txt")
+    assert not (repo / "src").exists()
+    recorded.read(*wanted)
+    found = recorded.entries()
+    assert {path: found.get(path) for path in wanted} == wanted
+    assert found == as_git_adds(repo)
+    assert not (repo / ".gitsession").exists()
+
+
+def test_a_file_keeps_its_rights(recorded: Recorded, repo: Path) -> None:
+    """Only the executable bit is recorded; who may read a file is not changed by a restore."""
+    (repo / "a.txt").chmod(0o600)
+    recorded.read(b"a.txt")
+    restore(recorded, {b"a.txt": text(recorded, b"x\n", EXECUTABLE)})
+    assert (repo / "a.txt").stat().st_mode & 0o777 == 0o700
+
+
+def test_files_and_directories_take_each_others_place(recorded: Recorded, repo: Path) -> None:
+    """A file where a directory was, and the other way round."""
+    wanted: dict[bytes, Entry | None] = {
+        b"src": text(recorded, b"file\n"),
+        b"src/b.txt": None,
+        b"a.txt": None,
+        b"a.txt/inner": text(recorded, b"inner\n"),
+    }
+    restore(recorded, wanted)
+    assert (repo / "src").read_bytes() == b"file\n"
+    assert (repo / "a.txt" / "inner").read_bytes() == b"inner\n"
+
+
+def test_raw_bytes_are_written_as_they_were(recorded: Recorded, repo: Path) -> None:
+    """Recorded raw bytes win; without them git's filters make the file."""
+    git(repo, "config", "core.autocrlf", "true")
+    recorded.scan()
+    entry = text(recorded, b"one\ntwo\n")
+    raw = recorded.store.put("blob", b"one\r\ntwo\n")
+    restore(recorded, {b"mixed.txt": entry, b"dos.txt": entry}, {b"mixed.txt": raw})
+    assert (repo / "mixed.txt").read_bytes() == b"one\r\ntwo\n"
+    assert (repo / "dos.txt").read_bytes() == b"one\r\ntwo\r\n"
+
+
+def test_a_save_in_between_is_never_lost(recorded: Recorded, repo: Path) -> None:
+    """What was saved since it was recorded stays, and the command says so (exit 12)."""
+    (repo / "a.txt").write_bytes(b"somebody's save\n")
+    with pytest.raises(Moved) as caught:
+        restore(recorded, {b"a.txt": text(recorded, b"restored\n")})
+    assert caught.value.exit_code == 12
+    with pytest.raises(Moved):
+        restore(recorded, {b"a.txt": None})
+    (repo / "fresh").write_bytes(b"new in between\n")
+    with pytest.raises((Moved, Refused)):
+        restore(recorded, {b"fresh": text(recorded, b"restored\n")})
+    assert (repo / "a.txt").read_bytes() == b"somebody's save\n"
+    assert (repo / "fresh").read_bytes() == b"new in between\n"
+
+
+def test_a_save_at_the_last_moment_is_put_back(recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even between the last look and the exchange: the other's file is put back in its place."""
+    real = writing._rename
+
+    def late(*where: Any) -> bool:
+        if not done:
+            done.append(True)
+            (repo / "a.txt").write_bytes(b"saved just now\n")
+        return real(*where)
+
+    done: list[bool] = []
+    monkeypatch.setattr(writing, "_rename", late)
+    with pytest.raises(Moved):
+        restore(recorded, {b"a.txt": text(recorded, b"restored\n")})
+    assert (repo / "a.txt").read_bytes() == b"saved just now\n"
+    done.clear()
+    with pytest.raises(Moved):
+        restore(recorded, {b"a.txt": None})
+    assert (repo / "a.txt").read_bytes() == b"saved just now\n"
+
+
+def test_a_file_under_its_writer_is_left(recorded: Recorded, repo: Path) -> None:
+    """A file that somebody has open for writing is not taken away from under them."""
+    with (repo / "a.txt").open("r+b") as writer:
+        with pytest.raises(Moved):
+            restore(recorded, {b"a.txt": text(recorded, b"restored\n")})
+        writer.write(b"mine")
+    assert (repo / "a.txt").read_bytes().startswith(b"mine")
+
+
+def test_nothing_is_written_through_a_link(recorded: Recorded, repo: Path, tmp_path: Path) -> None:
+    """A directory that became a link leads out of the worktree: refused, before anything is written."""
+    (tmp_path / "out").mkdir()
+    (repo / "way").symlink_to(tmp_path / "out")
+    with pytest.raises(Refused, match="symbolic link"):
+        restore(recorded, {b"a.txt": text(recorded, b"x\n"), b"way/file": text(recorded, b"x\n")})
+    assert list((tmp_path / "out").iterdir()) == []
+    assert (repo / "a.txt").read_bytes().startswith(b"line 1")
+
+
+def test_unrecorded_files_in_the_way_are_kept(recorded: Recorded, repo: Path) -> None:
+    """An ignored file, or a directory with one in it, is nobody's to overwrite."""
+    (repo / ".gitignore").write_text("*.log\n")
+    (repo / "x.log").write_text("ignored\n")
+    (repo / "src" / "y.log").write_text("ignored\n")
+    recorded.scan()
+    with pytest.raises(Refused, match="not recorded"):
+        restore(recorded, {b"x.log": text(recorded, b"x\n")})
+    with pytest.raises(Refused, match="in the way"):
+        restore(recorded, {b"src": text(recorded, b"x\n"), b"src/b.txt": None})
+    assert (repo / "src" / "b.txt").exists() and (repo / "x.log").read_text() == "ignored\n"
+
+
+def test_submodules_are_not_written(recorded: Recorded) -> None:
+    """A submodule's commit is its own git's to check out."""
+    with pytest.raises(Refused, match="submodule"):
+        restore(recorded, {b"lib": Entry(GITLINK, "1" * 40)})
+
+
+@pytest.mark.parametrize("name", [b"new\nline", b"caf\xe9", b"d\xff/f\xfe"])
+def test_any_name_is_written(recorded: Recorded, repo: Path, name: bytes) -> None:
+    """Bytes are bytes."""
+    restore(recorded, {name: text(recorded, b"x\n")})
+    with open(os.path.join(os.fsencode(repo), name), "rb") as file:
+        assert file.read() == b"x\n"
