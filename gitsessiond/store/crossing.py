@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -18,6 +18,8 @@ from gitsessiond.store.git import run_git
 from gitsessiond.store.layout import sync
 from gitsessiond.store.objects import Object, loose_bytes
 from gitsessiond.store.theirs import loose_path
+
+_AT_ONCE = 200  # objects written together: as many open files
 
 
 class Objects(Protocol):
@@ -90,11 +92,10 @@ def deposit(store: Objects, oids: Iterable[str]) -> None:
     lacking: dict[str, Object] = {}
     for oid in oids:
         _collect(store, oid, lacking)
-    contents = [item for item in lacking.items() if item[1].kind in ("blob", "tree")]
-    users = [item for item in lacking.items() if item[1].kind not in ("blob", "tree")]
+    items = list(lacking.items())
     try:
-        for rank in (contents, users):
-            _write_loose(store.common_dir, rank)
+        for at in range(0, len(items), _AT_ONCE):
+            _write_loose(store.common_dir, items[at : at + _AT_ONCE])
     except OSError as exc:
         raise StoreFailed(
             f"objects cannot be written into the repository: {exc}", hint="check the disk, then run it again"
@@ -145,55 +146,48 @@ def _freshen(common_dir: str, oid: str) -> None:
         pass  # packed, or another user's file: git prunes neither before two weeks
 
 
-def _write_loose(common_dir: str, objects: list[tuple[str, Object]]) -> None:
-    """Write loose objects: drafts, their syncs (at once: the disk serves them together), links, directory
-    syncs.
-    """
-    drafts: list[tuple[int, str, str]] = []
-    try:
-        for oid, (kind, data) in objects:
-            path = loose_path(common_dir, oid)
-            _make_fan(os.path.dirname(path))
-            handle, draft = tempfile.mkstemp(prefix="tmp_obj_", dir=os.path.dirname(path))
-            drafts.append((handle, draft, path))
-            _write_all(handle, loose_bytes(kind, data))
-            os.fchmod(handle, 0o444)
-        _sync_all([handle for handle, _, _ in drafts])
-        for _, draft, path in drafts:
-            os.replace(draft, path)
-    finally:
-        for handle, draft, _ in drafts:
-            os.close(handle)
-            if os.path.exists(draft):
-                os.unlink(draft)
-    for directory in {os.path.dirname(path) for _, _, path in drafts}:
-        sync(directory)
-    sync(os.path.join(common_dir, "objects"))
+def _write_loose(common_dir: str, objects: Sequence[tuple[str, Object]]) -> None:
+    """Write loose objects, in their order: drafts, their syncs, then names, contents durably before their users."""
+    drafts: list[tuple[int, str, str, bool]] = []
+    fans: set[str] = set()
+    with ThreadPoolExecutor(max_workers=min(16, len(objects))) as pool:  # syncs side by side share one flush
+        try:
+            for oid, (kind, data) in objects:
+                path = loose_path(common_dir, oid)
+                if _make_fan(os.path.dirname(path)):
+                    fans.add(os.path.join(common_dir, "objects"))
+                handle, draft = tempfile.mkstemp(prefix="tmp_obj_", dir=os.path.dirname(path))
+                drafts.append((handle, draft, path, kind in ("blob", "tree")))
+                _write_all(handle, loose_bytes(kind, data))
+                os.fchmod(handle, 0o444)
+            list(pool.map(os.fsync, [handle for handle, _, _, _ in drafts]))
+            for content in (True, False):
+                renamed = [(draft, path) for _, draft, path, is_content in drafts if is_content is content]
+                for draft, path in renamed:
+                    os.replace(draft, path)
+                list(pool.map(sync, {os.path.dirname(path) for _, path in renamed} | fans))
+                fans = set()
+        finally:
+            for handle, draft, _, _ in drafts:
+                os.close(handle)
+                if os.path.exists(draft):
+                    os.unlink(draft)
 
 
-def _make_fan(directory: str) -> None:
-    """Make ``objects/xx`` with the rights of ``objects``, so that in a shared repository all can go on writing."""
+def _make_fan(directory: str) -> bool:
+    """Make ``objects/xx``, if need be, with the rights of ``objects``: in a shared repository all go on writing."""
     try:
         os.mkdir(directory)
     except FileExistsError:
-        return
+        return False
     os.chmod(directory, os.stat(os.path.dirname(directory)).st_mode & 0o7777)
+    return True
 
 
 def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _sync_all(handles: list[int]) -> None:
-    """fsync many files; from four on side by side, so that they share the disk's flush."""
-    if len(handles) < 4:
-        for handle in handles:
-            os.fsync(handle)
-        return
-    with ThreadPoolExecutor(max_workers=min(16, len(handles))) as pool:
-        list(pool.map(os.fsync, handles))
 
 
 # -- into the store ----------------------------------------------------------------------------------------

@@ -198,15 +198,15 @@ def test_commits_are_given_to_the_repository_whole(repo: Path) -> None:
     """A series of ours with all it reaches is there for plain git, and only what lacked was written."""
     with opened(repo) as store:
         head, tree = oid_at(repo, "HEAD"), oid_at(repo, "HEAD^{tree}")
-        for number in range(5):
+        for number in range(60):
             blob = store.put("blob", b"%d\n" % number)
             tree = edit_tree(store, tree, {b"src/deep/new%d" % number: Entry(REGULAR, blob)})
             head = store.put("commit", commit_of(repo, tree, head))
         before = git(repo, "count-objects").split()[0]
         store.to_repository([head])
-        assert git(repo, "rev-list", "--count", head) == b"6\n"
+        assert git(repo, "rev-list", "--count", head) == b"61\n"
         assert git(repo, "show", f"{head}:src/deep/new3") == b"3\n"
-        assert int(git(repo, "count-objects").split()[0]) - int(before) == 5 * 5
+        assert int(git(repo, "count-objects").split()[0]) - int(before) == 60 * 5
         git(repo, "update-ref", "refs/heads/ours", head)
         git(repo, "fsck", "--strict", "--no-dangling")
         store.to_repository([head])
