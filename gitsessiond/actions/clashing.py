@@ -26,11 +26,11 @@ from gitsessiond.store.trees import edit_tree
 
 
 def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]) -> list[Conflict]:
-    """The record of each clash: the known one while its sides are the same, else a new one."""
+    """The record of each clash: the known one with the same sides, its resolution remembered; else a new one."""
     state = live.state
     patch = state.patches[pid]
     labels = labels_of(state.session.name, patch.name, state.session.target)
-    known = [one for one in state.conflicts.values() if one.patch == pid and one.status != "stale"]
+    known = [one for one in state.conflicts.values() if one.patch == pid]
     out = []
     for clash in found:
         record = Conflict(
@@ -46,8 +46,15 @@ def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]
             message=clash.message,
             created_at=ctx.now(),
         )
-        out.append(next((one for one in known if same_clash(one, record)), record))
+        out.append(next((alive(one) for one in known if same_clash(one, record)), record))
     return out
+
+
+def alive(record: Conflict) -> Conflict:
+    """A record whose clash is there again: resolved as it was, else open."""
+    if record.status != "stale":
+        return record
+    return record.model_copy(update={"status": "resolved" if record.how is not None else "open"})
 
 
 def side_record(side: Side | None, path: bytes) -> ConflictSide:

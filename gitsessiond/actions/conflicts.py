@@ -46,6 +46,7 @@ def list_conflicts(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``conflicts``: the open ones; with ``all`` those that were resolved or became stale too."""
     live = ctx.live(asked)
     take_all_saved(ctx, live)
+    write_control_files(ctx, live)  # `git clean -x` may have taken them
     found = [one for one in live.state.conflicts.values() if asked.flag("all") or one.status == "open"]
     found.sort(key=lambda one: (one.created_at, one.path))
     return {"conflicts": [views.conflict_view(live.state, one) for one in found]}
@@ -55,6 +56,7 @@ def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``conflict show ID``: the three sides, the text with markers, and where it can be edited."""
     live = ctx.live(asked)
     take_all_saved(ctx, live)
+    write_control_files(ctx, live)
     conflict = conflict_asked(live, asked.text("id"))
     texts = texts_of(ctx, live.state, conflict)
     marked = marked_text(texts, conflict)

@@ -41,8 +41,9 @@ class Words(NamedTuple):
 
 
 def home_of(ctx: Context, live: Live) -> str:
-    """The directory git children of a session run in: its worktree, else the one the daemon was started in."""
-    return live.worktree.repository.worktree if live.worktree else ctx.repository.worktree
+    """Where git children of a session run: its worktree, else the one the daemon was started in, if there."""
+    home = live.worktree.repository.worktree if live.worktree else ctx.repository.worktree
+    return home if os.path.isdir(home) else ctx.repository.common_dir
 
 
 def merge_words(ctx: Context, live: Live, patch: Patch, who: Who, *, no_verify: bool) -> Words:

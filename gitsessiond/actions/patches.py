@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitsessiond.actions import views
+from gitsessiond.actions.clashing import without_open
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import patch_trees, publish
@@ -31,9 +32,7 @@ from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 
 
-def make_patch(
-    ctx: Context, live: Live, state: State, name: str, description: str, by: str
-) -> tuple[State, Patch]:
+def make_patch(ctx: Context, live: Live, state: State, name: str, description: str, by: str) -> tuple[State, Patch]:
     """The State with a new draft patch, which is now in use.
 
     Raises:
@@ -55,9 +54,7 @@ def make_patch(
         created_by=by,
         owner=state.session.created_by,
     )
-    session = state.session.model_copy(
-        update={"patches": (*state.session.patches, patch.id), "patch_in_use": patch.id}
-    )
+    session = state.session.model_copy(update={"patches": (*state.session.patches, patch.id), "patch_in_use": patch.id})
     patches = {**state.patches, patch.id: patch}
     return replace(state, session=session, patches=patches, owners=add_patch(state.owners, patch.id)), patch
 
@@ -144,8 +141,7 @@ def show_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch show``: the patch with its ops, edits and series."""
     state, patch = patch_asked(ctx, asked)
     series = [
-        {"oid": commit.oid, "of": commit.of, "subject": subject_of(ctx.store, commit.oid)}
-        for commit in patch.series
+        {"oid": commit.oid, "of": commit.of, "subject": subject_of(ctx.store, commit.oid)} for commit in patch.series
     ]
     return {
         "patch": patch_reply(state, patch, ctx=ctx),
@@ -182,9 +178,7 @@ def use_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         else:
             strict = (Claim(paths=(), patch=patch.id),) if asked.flag("strict") else ()
             session = session.model_copy(update={"patch_in_use": patch.id, "claims": (*keep, *strict)})
-    publish(
-        ctx, live, replace(live.state, session=session), "patch use", by=by, text=patch.name if patch else "-"
-    )
+    publish(ctx, live, replace(live.state, session=session), "patch use", by=by, text=patch.name if patch else "-")
     claims_view = [
         {
             "paths": list(claim.paths),
@@ -218,18 +212,14 @@ def ready_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         refuse_conflicts(patch)
         refuse_parked(live)
         if not ops_of(live.state.owners, patch.id, ctx.tools):
-            raise Refused(
-                f"patch {patch.name} has no edits", hint=f"git session assign PATH --patch {patch.name}"
-            )
+            raise Refused(f"patch {patch.name} has no edits", hint=f"git session assign PATH --patch {patch.name}")
         if uncommitted_paths(live.state.owners, patch.id, live.tip_bit()):
             done = commit_patch(ctx, live, patch.id, None, asked.who, no_verify=asked.flag("no_verify"))
             commit, output = done.oid, done.output
         status = "ready"
     patch = live.state.patches[patch.id].model_copy(update={"status": status})
     patches = {**live.state.patches, patch.id: patch}
-    publish(
-        ctx, live, replace(live.state, patches=patches), "patch ready", by=by, text=f"{patch.name} {status}"
-    )
+    publish(ctx, live, replace(live.state, patches=patches), "patch ready", by=by, text=f"{patch.name} {status}")
     return {"patch": patch_reply(live.state, patch, ctx=ctx), "commit": commit, "output": output}
 
 
@@ -273,9 +263,7 @@ def check_dependency(state: State, graph: Graph, patch: Patch, other: Patch) -> 
     if other.status == "abandoned":
         raise Refused(f"{other.name} is abandoned", hint=f"git session patch reopen {other.name}")
     if patch.id in graph.closure(other.id):
-        raise Refused(
-            f"{other.name} already depends on {patch.name}", hint=f"git session patch show {other.name}"
-        )
+        raise Refused(f"{other.name} already depends on {patch.name}", hint=f"git session patch show {other.name}")
 
 
 def patch_ops(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -290,9 +278,7 @@ def diff_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     from_tree, to_tree = patch_trees(ctx, state, patch.id)
     # The trees are in the journal or in store.git; git reads the latter, so what is asked for is packed first.
     ctx.store.checkpoint()
-    done = run_git(
-        ["diff", "--no-ext-diff", "--no-color", "-M", from_tree, to_tree, "--"], git_dir=ctx.store.git_dir
-    )
+    done = run_git(["diff", "--no-ext-diff", "--no-color", "-M", from_tree, to_tree, "--"], git_dir=ctx.store.git_dir)
     return {"diff": done.out.decode("utf-8", "surrogateescape")}
 
 
@@ -334,17 +320,18 @@ def abandon_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 
 def abandoned(state: State, patch: Patch) -> State:
-    """The State with this patch abandoned: labels stay, so that reopening is exact; its claims end."""
+    """The State with this patch abandoned: labels stay, so that reopening is exact; claims and conflicts end."""
     gone = patch.model_copy(update={"status": "abandoned", "former": None})
     session = state.session
     in_use = None if session.patch_in_use == patch.id else session.patch_in_use
     claims = tuple(claim for claim in session.claims if claim.patch != patch.id)
-    return replace(
+    state = replace(
         state,
         patches={**state.patches, patch.id: gone},
         session=session.model_copy(update={"patch_in_use": in_use, "claims": claims}),
         owners=set_state(state.owners, patch.id, "abandoned"),
     )
+    return without_open(state, patch.id)
 
 
 def reopen_patch(ctx: Context, asked: Asked) -> dict[str, Any]:

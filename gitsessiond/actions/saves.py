@@ -39,9 +39,7 @@ def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "s
     else:
         placed = ()
     paths = [quote_path(seen.path) for seen in reading.changes[:200]]
-    publish(
-        ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths}
-    )
+    publish(ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths})
     note_saved(ctx, live, reading.changes)
     return True
 
@@ -171,12 +169,15 @@ def claim_on(session: Session, patches: object, path: bytes) -> str | None:
 
 
 def drafts_again(state: State, placed: Iterable[Placed]) -> State:
-    """Ready patches that got an edit become drafts: what was declared ready is not what is there now."""
+    """Ready patches that got an edit become drafts: what was declared ready is not what is there now.
+
+    One that waits for its conflicts becomes a draft when they are resolved.
+    """
     touched = {edit.owner for edit in placed if not is_unassigned(edit.owner)}
     changed = {
-        pid: patch.model_copy(update={"status": "draft"})
+        pid: patch.model_copy(update={"status": "draft"} if patch.status == "ready" else {"former": "draft"})
         for pid, patch in state.patches.items()
-        if pid in touched and patch.status == "ready"
+        if pid in touched and "ready" in (patch.status, patch.former)
     }
     return replace(state, patches={**state.patches, **changed}) if changed else state
 

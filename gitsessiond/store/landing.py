@@ -239,7 +239,7 @@ def _prepare(repository: Repository, refs: KeptGit, intent: Intent) -> None:
     """Lock the target (and HEAD) where ``intent.old`` is; a lock held by another git is waited for."""
     name = os.fsencode(f"refs/heads/{intent.target}")
     told = b"start\0update %s\0%s\0%s\0prepare\0" % (name, intent.new.encode(), intent.old.encode())
-    until = time.monotonic() + PATIENCE
+    until, pause = time.monotonic() + PATIENCE, 0.01
     while True:
         try:
             refs.ask(told, 2, end=b"\n")
@@ -249,10 +249,11 @@ def _prepare(repository: Repository, refs: KeptGit, intent: Intent) -> None:
                 raise Moved(f"{intent.target} moved meanwhile", hint="run the command again") from None
             if time.monotonic() > until:
                 raise StoreFailed(
-                    f"{intent.target} is locked by another git",
-                    hint="wait for it to end; if none is running, remove the branch's .lock file",
+                    f"git would not lock {intent.target}: another git holds it, or a hook refused",
+                    hint="wait for that git to end; if none runs, remove the branch's .lock file",
                 ) from None
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause *= 2  # a reference-transaction hook that refuses is not asked a hundred times
 
 
 def _move_files(place: Place, intent: Intent, how: How, env: Mapping[str, str]) -> None:

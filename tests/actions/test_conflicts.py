@@ -259,3 +259,38 @@ def test_an_unknown_conflict_is_told(it: Asking) -> None:
     """Exit 10 with the command that lists them."""
     with pytest.raises(NotFound):
         it.ask("conflict.show", id="kkkkkkkkkkkk")
+
+
+def test_a_resolution_is_remembered(it: Asking, clash: dict[str, Any]) -> None:
+    """The target went on and came back: the same three sides are resolved as before, without asking again."""
+    it.ask("resolve", id=clash["id"], how="union")
+    it.move_target("a.txt", LINES.replace("line 2", "in between"))
+    assert it.ask("merge", patch="one")["conflicts"]
+    it.move_target("a.txt", OURS)
+    assert it.ask("merge", patch="one")["merged"]
+    assert it.on_target("a.txt") == LINES.replace("line 2", "ours 2\ntheirs 2")
+
+
+def test_conflicts_end_with_their_patch(it: Asking, clash: dict[str, Any]) -> None:
+    """An abandoned patch has no open conflict, and comes back without."""
+    it.ask("patch.abandon", patch="one")
+    assert it.ask("conflicts")["conflicts"] == []
+    it.ask("patch.reopen", patch="one")
+    assert it.status_of("one") == "draft"
+    (conflict,) = it.merge("one")["conflicts"]
+    assert conflict["id"] == clash["id"]
+
+
+def test_a_marked_file_that_was_cleaned_away_is_made_again(it: Asking, clash: dict[str, Any]) -> None:
+    """`git clean -fdx` takes .gitsession/; the record is elsewhere."""
+    it.git("clean", "-q", "-fdx")
+    assert not marked_file(it, clash).exists()
+    assert it.ask("conflict.show", id=clash["id"])["file"]
+    assert marked_file(it, clash).exists()
+
+
+def test_edits_in_the_meantime_make_it_a_draft(it: Asking, clash: dict[str, Any]) -> None:
+    """What was declared ready is not what is there now, also when the conflicts are settled afterwards."""
+    it.edit("a.txt", "theirs 2", "theirs too")
+    it.ask("resolve", id=clash["id"], how="ours")
+    assert it.status_of("one") == "draft"

@@ -298,3 +298,19 @@ def test_validate_names_everything_at_once(it: Asking) -> None:
     (blocker,) = it.ask("patch.validate", patch="one")["blockers"]
     assert blocker["code"] == "conflicts" and "a.txt" in blocker["message"]
     assert it.ask("conflicts")["conflicts"] == []
+
+
+def test_a_parked_session_merges_what_is_committed(it: Asking) -> None:
+    """HEAD is on main: frozen series land, into this very checkout; a patch with uncommitted edits is refused."""
+    it.patch("one", "a.txt", "line 2", "LINE 2")
+    it.patch("two", "src/b.txt", "b 3", "B 3")
+    it.ask("patch.ready", patch="one")
+    it.git("stash")
+    it.look()
+    it.git("switch", "-q", "main")
+    assert it.ask("session.status")["session"]["state"] == "parked"
+    assert it.ask("merge", patch="one")["merged"]
+    assert (it.root / "a.txt").read_text() == LINES.replace("line 2", "LINE 2")
+    assert it.git("status", "--porcelain") == ""
+    with pytest.raises(Refused):
+        it.merge("two")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gitsessiond.model.errors import Moved, Refused, StoreFailed
 from gitsessiond.store.intents import forget_intent, read_intents, write_intent
-from gitsessiond.store.landing import find_place
+from gitsessiond.store.landing import find_place, land
 from gitsessiond.store.resuming import settle_intent
 from tests.conftest import git
 from tests.store.landings import HOW, Ready, everything, intent_of, ready_landing, rev, status
@@ -182,3 +189,121 @@ def test_a_landing_that_was_built_on_counts_as_landed(landing: Ready) -> None:
     assert land_and_die(landing, 10_000)
     git(landing.repo, "commit", "-q", "--allow-empty", "-m", "on top")
     assert settled(landing) == "landed"
+
+
+def children_of(landing: Ready) -> list[int]:
+    """The git processes of the landing under way, found by what their environment says."""
+    (intent,) = read_intents(landing.repository.state_dir)
+    mark = f"GITSESSIOND_LANDING={intent.id}".encode()
+    found = []
+    for number in os.listdir("/proc"):
+        try:
+            if number.isdigit() and mark in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
+                found.append(int(number))
+        except OSError:
+            continue
+    return found
+
+
+def kill_all(processes: list[int]) -> list[int]:
+    """Kill -9; returns those that were asked to go."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return processes
+
+
+def test_everything_killed_among_the_files(landing: Ready, tmp_path: Path) -> None:
+    """A real landing held up in a filter, daemon and git killed with -9: the next start finishes it."""
+    repo, go = landing.repo, tmp_path / "go"
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/in\nwhile [ ! -e {go} ]; do sleep 0.02; done\nexec cat\n")
+    slow.chmod(0o755)
+    (repo / ".git" / "info").mkdir(exist_ok=True)
+    (repo / ".git" / "info" / "attributes").write_text("new/n.txt filter=slow\n")
+    git(repo, "config", "filter.slow.smudge", str(slow))
+    words = [sys.executable, "-c", KILLED, "10000", landing.repository.worktree, landing.old, landing.new]
+    daemon = subprocess.Popen(words, cwd=Path(__file__).parents[2])
+    wait_until((tmp_path / "in").exists)
+    assert (repo / ".git" / "index.lock").exists() and "LINE FIVE" in (repo / "a.txt").read_text()
+    daemon.kill()
+    daemon.wait()
+    wait_until(lambda: not kill_all(children_of(landing)))
+    go.touch()
+    assert settled(landing) == "landed"
+    assert rev(repo, "main") == landing.new and status(repo) == ""
+    assert not list((repo / ".git").rglob("*.lock"))
+
+
+def test_git_that_outlives_the_daemon_is_waited_for(landing: Ready, tmp_path: Path) -> None:
+    """Only the daemon was killed: its read-tree goes on, and the landing is finished when it has ended."""
+    repo = landing.repo
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/in\nsleep 0.3\nexec cat\n")
+    slow.chmod(0o755)
+    (repo / ".git" / "info").mkdir(exist_ok=True)
+    (repo / ".git" / "info" / "attributes").write_text("new/n.txt filter=slow\n")
+    git(repo, "config", "filter.slow.smudge", str(slow))
+    words = [sys.executable, "-c", KILLED, "10000", landing.repository.worktree, landing.old, landing.new]
+    daemon = subprocess.Popen(words, cwd=Path(__file__).parents[2])
+    wait_until((tmp_path / "in").exists)
+    daemon.kill()
+    daemon.wait()
+    assert settled(landing) == "landed"
+    assert rev(repo, "main") == landing.new and status(repo) == ""
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for a condition."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.01)
+
+
+def test_landings_among_a_busy_committer(landing: Ready) -> None:
+    """Somebody commits in the target's worktree all the time: every landing is whole or refused, none half-done."""
+    repo, commits, stop = landing.repo, [0], threading.Event()
+
+    def commit_on() -> None:
+        while not stop.wait(0.05):  # between commits, as long as a landing takes
+            with open(repo / "log.txt", "a") as log:
+                log.write(f"{commits[0]}\n")
+            git(repo, "add", "log.txt", check=False)
+            git(repo, "commit", "-q", "-m", "busy", "--", "log.txt", check=False)
+            commits[0] += 1
+
+    busy = threading.Thread(target=commit_on)
+    busy.start()
+    landed = 0
+    try:
+        for number in range(60):
+            old = rev(repo, "main")
+            landed += land_one(landing, old, f"n{number}.txt")
+            if landed >= 4 and commits[0] >= 4:
+                break
+    finally:
+        stop.set()
+        busy.join()
+    names = git(repo, "ls-tree", "--name-only", "main").decode().split()
+    assert landed == len([name for name in names if name.startswith("n") and name.endswith(".txt")])
+    assert landed >= 4 and commits[0] >= 4
+    assert git(repo, "status", "--porcelain", "--", *[name for name in names if name != "log.txt"]) == b""
+    assert not list((repo / ".git").rglob("*.lock"))
+
+
+def land_one(landing: Ready, old: str, name: str) -> int:
+    """Land one new file on ``old``; 1 when it landed, 0 when the target or its index was not free."""
+    repo = landing.repo
+    blob = git(repo, "hash-object", "-w", "--stdin", stdin=b"x\n").decode().strip()
+    tree = git(repo, "ls-tree", "-z", old) + f"100644 blob {blob}\t{name}\0".encode()
+    made = git(repo, "mktree", "-z", stdin=tree).decode().strip()
+    new = git(repo, "commit-tree", "-p", old, "-m", name, made).decode().strip()
+    place = find_place(landing.repository, "main")
+    intent = intent_of(old, new, place)
+    try:
+        land(landing.repository, intent, place, HOW)
+    except (Moved, Refused, StoreFailed):
+        return 0
+    forget_intent(landing.repository.state_dir, intent)
+    return 1
