@@ -105,7 +105,7 @@ class Recording:
                     self._heard(frame)
             if frames is None and self._child is not None:
                 self._died()
-        if self._child is not None:
+        if self._child is not None and self._child.link is link:  # and not one begun just now
             want_room(self._select, link)
 
     def _heard(self, frame: Message) -> None:
