@@ -545,6 +545,21 @@ class DaemonStatus(BaseModel):
     watcher: str
 
 
+class ShownLine(Closed):
+    """One line of the tour, its exit code and what it printed."""
+
+    line: str
+    code: int
+    output: str
+
+
+class Demo(Reply):
+    """``demo``."""
+
+    repository: str
+    steps: list[ShownLine]
+
+
 SCHEMAS: dict[str, type[BaseModel]] = {
     "": Status,
     "status": Status,
@@ -585,4 +600,5 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "daemon stop": Stopped,
     "daemon logs": Logs,
     "daemon checkpoint": Checkpoint,
+    "demo": Demo,
 }

@@ -168,11 +168,16 @@ class OnTerminal:
         """Type these keys."""
         os.write(self.ours, text.encode())
 
-    def end(self) -> int:
-        """The exit code."""
-        limit = time.monotonic() + 20
-        while self.read() and self.process.poll() is None:
-            assert time.monotonic() < limit, self.text
+    def end(self, keys: str = "") -> int:
+        """The exit code. ``keys`` are typed until then: Ctrl-C between prompt and read waits for a second one."""
+        start = typed = time.monotonic()
+        self.type(keys)
+        while self.process.poll() is None and self.read():
+            now = time.monotonic()
+            assert now < start + 20, self.text
+            if keys and now > typed + 3:
+                self.type(keys)
+                typed = now
         code = self.process.wait(20)
         os.close(self.ours)
         return code
@@ -189,8 +194,7 @@ def test_assign_asks_on_a_terminal(bench: Workbench) -> None:
     person = OnTerminal(bench, "assign", "--all")
     shown = person.until("Patch for this edit: ")
     assert "  1  first\r\n  2  second\r\n  3  Create new patch\r\n" in shown
-    person.type("\x03")
-    assert person.end() == 130
+    assert person.end("\x03") == 130
     assert bench.json("unassigned") == before
     person = OnTerminal(bench, "assign", "notes.txt")
     person.until("Patch for this edit: ")
@@ -252,3 +256,17 @@ def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
     shop = Workbench(kept / "shop")
     assert shop.run("daemon", "status", code=13)
     assert "cached(render, user, login_form)" in shop.git("show", "main:shop/user.py").out
+
+
+def test_the_demo_needs_no_daemon_that_stays(tmp_path: Path) -> None:
+    """The same tour without a daemon, as JSON: each command records, answers and ends."""
+    kept = tmp_path / "demo"
+    done = subprocess.run(
+        ["git-session", "demo", "--json", "--keep", str(kept)],
+        capture_output=True, text=True, timeout=240, env={**os.environ, "GITSESSION_DAEMON": "never"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = SCHEMAS["demo"].model_validate_json(done.stdout)
+    assert found.repository == str(kept / "shop")  # type: ignore[attr-defined]
+    again = subprocess.run(["git-session", "demo", "--keep", str(kept)], capture_output=True, text=True, timeout=60)
+    assert (again.returncode, again.stderr.splitlines()[1]) == (4, "hint: git session demo --keep NEW-DIRECTORY")
