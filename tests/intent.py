@@ -100,7 +100,7 @@ def write_commit(bench: DeskBench, commit: str, patch: str, tally: Tally) -> boo
     arrived = True
     for meta, path in zip(raw[::2], raw[1::2], strict=False):
         before = len(bench.events)
-        write_file(bench.root, commit, meta.split()[1], meta.split()[3], path)
+        write_file(bench.root, commit, meta.split()[1], meta.split()[4], path)
         name = quote_path(os.fsencode(path))
         bench.desk.batch({"n": 1, "worktree": str(bench.root), "paths": [name], "scan": False, "git": False})
         for message in bench.events[before:]:
