@@ -13,7 +13,6 @@ moved that is all it costs. It never writes HEAD, an index, a file or a branch o
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from gitsessiond.actions.relearning import Relearned, relearn
 from gitsessiond.actions.saves import note_saved
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.telling import what_moved_head, what_was_adopted
+from gitsessiond.actions.whereabouts import is_there, seek_worktree
 from gitsessiond.store.chain import CommitGraph
 from gitsessiond.store.committing import finish_commit
 from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch
@@ -47,7 +47,7 @@ def seen_head(live: Live) -> str | None:
 def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str = "adopt", by: str = "git") -> bool:
     """Take over what git did since the last look; ``reading`` was read from the disk and is not recorded yet.
 
-    True: ``reading`` went into the step that was made. False: the caller records it.
+    True: ``reading`` went into the step that was made, or its worktree is gone. False: the caller records it.
 
     Raises:
         StateUnreadable: an object is gone.
@@ -56,11 +56,11 @@ def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str
     if live.worktree is None:
         return False
     at = live.worktree.repository
+    if not is_there(at.worktree, at.git_dir):
+        lose_worktree(ctx, live)
+        return True
     look = look_at(live)
     if look == live.head_seen:
-        return False
-    if not os.path.isdir(at.git_dir) or not os.path.isdir(at.worktree):
-        lose_worktree(live)
         return False
     if (look.head.index_lock or live.head_seen is None) and finish_commit(
         ctx.store, ctx.tools.merge3, at.worktree, at.git_dir
@@ -81,12 +81,16 @@ def look_at(live: Live) -> Look:
     return Look(read_head(at.git_dir, at.common_dir), target)
 
 
-def lose_worktree(live: Live) -> None:
-    """The worktree is gone: the session stays open with what is recorded, until its branch has one again."""
+def lose_worktree(ctx: Context, live: Live) -> None:
+    """The worktree is not there: followed if it moved; else the session stays open with what is recorded.
+
+    What was read of it last, its files vanishing, is no edit.
+    """
     assert live.worktree is not None
-    live.lost = f"the worktree is gone; `git worktree add DIR {live.state.session.branch}` brings it back"
     live.worktree.close()
     live.worktree, live.head_seen = None, None
+    if not seek_worktree(ctx, live):
+        live.lost = f"the worktree is gone; `git worktree add DIR {live.state.session.branch}` brings it back"
 
 
 def follow_rename(ctx: Context, live: Live, look: Look) -> bool:

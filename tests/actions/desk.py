@@ -45,14 +45,16 @@ from tests.conftest import git
 class Desk:
     """A session on the ``repo`` fixture, started here; patches by name; every check is against git."""
 
-    def __init__(self, root: Path, session: str = "x", target: str | None = None) -> None:
-        self.root, self.events = root, []  # type: Path, list[dict[str, Any]]
+    def __init__(self, root: Path, session: str = "x", worktree: bool = False) -> None:
+        self.repo, self.root = root, root
+        self.events: list[dict[str, Any]] = []
         self.repository = open_repository(str(root))
         self.numbers = itertools.count(1)
         self.open()
-        args = {"name": session} | ({"target": target} if target else {})
+        args = {"name": session} | ({"worktree": True} if worktree else {})
         start_session(self.ctx, Asked("session.start", args, self.who))
         self.live = next(iter(self.ctx.sessions.values()))
+        self.root = Path(self.session.worktree)
 
     def open(self) -> None:
         """A fresh context, as a recorder that starts has it."""

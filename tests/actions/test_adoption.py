@@ -7,11 +7,15 @@ src/b.txt; n.txt is untracked and unassigned; q is in use.
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gitsessiond.actions.merges import merge_patch
+from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.model.values import is_unassigned
 from tests.actions.desk import Desk, desk, numbered, recorded_text, text_at
 from tests.conftest import git
@@ -616,14 +620,63 @@ def test_44_branch_deleted(it: Desk) -> None:
     assert (it.session.parked, owners(it), series(it)) == (None, before, old)
 
 
-def test_46_worktree_removed(it: Desk) -> None:
-    """A removed worktree leaves the session open, with series and last save."""
-    old = series(it)
-    moved = it.root.with_name("moved")
-    os.rename(it.root, moved)
+@pytest.fixture
+def linked(repo: Path) -> Iterator[Desk]:
+    """A session in a worktree of its own, with a commit and an uncommitted edit of p."""
+    made = Desk(repo, worktree=True)
+    made.patch("p")
+    made.save("a.txt", numbered(P1))
+    made.git("commit", "-qam", "p: first")
+    made.save("a.txt", numbered(P1, P2))
+    yield made
+    made.store.close()
+
+
+def test_45_worktree_moved(linked: Desk) -> None:
+    """`worktree move`: the session goes on at the new place, with its id."""
+    it = linked
+    wid, goal = it.session.worktree_id, it.root.with_name("elsewhere")
+    git(it.repo, "worktree", "move", str(it.root), str(goal))
+    it.adopt()
+    assert (it.session.worktree, it.session.worktree_id) == (str(goal), wid)
+    it.root = goal
+    it.look()
+    assert it.edits("p") == [("a.txt", (2, 2)), ("a.txt", (5, 5))]
+    it.save("a.txt", numbered(P1, P2, (8, "p again")))
+    it.check()
+
+
+@pytest.mark.parametrize("how", ["remove", "rm"])
+def test_46_worktree_removed_and_added_again(linked: Desk, how: str) -> None:
+    """A removed worktree leaves the session open with series and last save; added again, it resumes."""
+    it = linked
+    old, number, wid = it.named("p").series, steps(it), it.session.worktree_id
+    if how == "remove":
+        git(it.repo, "worktree", "remove", "--force", str(it.root))
+    else:
+        shutil.rmtree(it.root)
     it.adopt()
     assert it.live.worktree is None
     assert "git worktree add" in str(it.live.lost)
+    assert (it.session.status, it.named("p").series, steps(it)) == ("open", old, number)
+    assert recorded_text(it, "a.txt") == numbered(P1, P2)
+    git(it.repo, "worktree", "prune")
+    it.root = it.root.with_name("again")
+    git(it.repo, "worktree", "add", "-q", str(it.root), "session/x")
+    assert seek_worktree(it.ctx, it.live)
+    assert it.session.worktree_id != wid
+    it.look()
+    assert (it.named("p").series, it.edits("p")) == (old, [("a.txt", (2, 2))])
+    it.save("a.txt", numbered(P1, P2))
+    it.check()
+
+
+def test_46_first_checkout_gone(it: Desk) -> None:
+    """A checkout whose directory is gone is no edit either."""
+    old = series(it)
+    os.rename(it.root, it.root.with_name("moved"))
+    it.adopt()
+    assert it.live.worktree is None
     assert (it.session.status, series(it)) == ("open", old)
 
 
@@ -799,3 +852,44 @@ def test_unrelated_head_parks(it: Desk) -> None:
     root = it.git("commit-tree", "-m", "root", tree, look=False)
     it.git("update-ref", "refs/heads/session/x", root)
     assert it.session.parked == "HEAD has no common base with main"
+
+
+def land(it: Desk, name: str) -> None:
+    """Merge a patch into main."""
+    done = merge_patch(it.ctx, it.live, it.named(name).id, it.who, ready=True, dry_run=False, no_verify=False)
+    assert done["merged"], done
+
+
+def test_27_landed_then_rebased(desk: Desk) -> None:
+    """q landed by us, then `rebase main`: q's commit drops out, a spanning commit is p's part, p's series the chain."""
+    it = desk
+    it.save("a.txt", numbered(P1), "p")
+    it.save("src/b.txt", "q first\n", "q")
+    it.git("commit", "-qam", "both")
+    it.save("README", "q second\n", "q")
+    it.git("commit", "-qam", "q: second")
+    land(it, "q")
+    assert (it.named("q").status, it.session.base) == ("merged", it.head("main~1"))
+    it.git("rebase", "-q", "main")
+    assert it.session.base == it.head("main")
+    assert it.chain() == ["both"]
+    assert [one.oid for one in it.named("p").series] == [it.head()]
+    assert (it.edits("p"), it.edits("q"), it.unassigned()) == ([("a.txt", (2, 2))], [], [])
+    assert it.named("q").status == "merged"
+    it.check()
+
+
+def test_landed_patch_with_another_on_it(desk: Desk) -> None:
+    """p landed, q on its lines: after the target is merged in, q's series stands on the new base alone."""
+    it = desk
+    it.save("a.txt", numbered(P1), "p")
+    it.git("commit", "-qam", "p: first")
+    it.save("a.txt", numbered((2, "p first"), (3, "q beside")), "q")
+    it.git("commit", "-qam", "q: first")
+    land(it, "p")
+    it.git("merge", "-q", "--no-edit", "main")
+    assert it.session.base == it.head("main")
+    assert [one.of for one in it.named("q").series] == [it.head("HEAD~1")]
+    assert git(it.root, "rev-parse", f"{it.named('q').series[0].oid}~1").decode().strip() == it.session.base
+    assert it.edits("q") == [("a.txt", (3, 3))]
+    it.check()
