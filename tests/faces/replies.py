@@ -141,7 +141,7 @@ def conflict(**changes: Any) -> dict[str, Any]:
 
 
 def status(**changes: Any) -> dict[str, Any]:
-    """The reply of ``status`` for the seed's picture: two patches, three editors."""
+    """The reply of ``status`` of the story: two patches, three editors."""
     first, second = validation(), performance()
     return {
         "session": session(),

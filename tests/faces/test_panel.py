@@ -73,7 +73,7 @@ def drawn(status: dict[str, Any], **look: bool) -> str:
     return "\n".join(panel_lines(status, Look(**look)))
 
 
-def test_the_seeds_picture_is_drawn_whole() -> None:
+def test_the_picture_is_drawn_whole() -> None:
     """Header, editors, patches and actions stand as in the multi-editor picture, the next command last."""
     assert drawn(replies.status()) == PICTURE
 
