@@ -70,9 +70,10 @@ def needing_the_maker(file: File, marks: Marks) -> Iterator[HardEdge]:
     if file.base is None and file.path:
         for patch in marks.patches:
             yield HardEdge(patch, file.path[0].owner)
-    if file.whole and file.content:
+    textual = next((fact.owner for fact in file.content if fact.value is None), None)
+    if file.whole and textual is not None:
         for patch in marks.lines:
-            yield HardEdge(patch, file.content[0].owner)
+            yield HardEdge(patch, textual)
 
 
 def taking_the_whole(file: File, marks: Marks) -> Iterator[HardEdge]:

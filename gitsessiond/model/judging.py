@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from gitsessiond.model.files import File, Tools, Version, marks_of, version_of
 from gitsessiond.model.graph import Graph, graph_of, remembered
+from gitsessiond.model.histogram import histogram_merge
 from gitsessiond.model.owners import Owners, Pair
 from gitsessiond.model.values import EMPTY_BLOB
 
@@ -32,9 +33,7 @@ def judge(owners: Owners, tools: Tools) -> Owners:
 
 def both_committed(owners: Owners, pair: Pair) -> bool:
     """Whether commits of the chain changed a file in which both patches have edits."""
-    return any(
-        marks_of(file).commits and marks_of(file).patches.issuperset(pair) for file in owners.files.values()
-    )
+    return any(marks_of(file).commits and marks_of(file).patches.issuperset(pair) for file in owners.files.values())
 
 
 def first_difference(owners: Owners, graph: Graph, tools: Tools) -> Pair | None:
@@ -108,7 +107,9 @@ def path_fits(
         return True
     if side is None or across is None:
         return False
-    if side[1] != base[1] or side[1].oid == EMPTY_BLOB:
+    if side[1] != base[1] or side[1].oid == EMPTY_BLOB or across[1].mode >> 12 != base[1].mode >> 12:
+        return False
+    if taken(owners, file, side[0], under, tools):
         return False
     for other in owners.files.values():
         before, after = version_of(other, under, tools), version_of(other, who, tools)
@@ -156,7 +157,9 @@ def content_fits(base: Version, one: Version, other: Version, wanted: Version, t
 
 
 def merges(texts: Sequence[bytes | None], tools: Tools) -> bool:
-    """Whether git merges base, ours and theirs cleanly to the fourth text."""
+    """Whether git merges base, ours and theirs cleanly to the fourth text, by either way of aligning lines."""
     base, ours, theirs, wanted = (text or b"" for text in texts)
     merged = tools.merge3(base, ours, theirs)
-    return not merged.conflicts and merged.content == wanted
+    if merged.conflicts or merged.content != wanted:
+        return False
+    return histogram_merge(base, ours, theirs, tools.diff) == wanted
