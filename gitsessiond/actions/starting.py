@@ -267,7 +267,7 @@ def first_step(ctx: Context, session: Session, place: Place, by: str) -> tuple[L
     )  # fmt: skip
     tree = WorkTree.open(at, session.worktree_id, ctx.store, ctx.config, base_tree, EMPTY_TREE)
     live = Live(state=empty, worktree=tree)
-    reading = tree.scan()
+    reading = tree.scan_whole()
     state, before = empty, []
     if reading.changes:
         state = with_disk(ctx, state, reading.changes)

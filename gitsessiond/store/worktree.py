@@ -170,6 +170,19 @@ class WorkTree:
         self._drop_ignored()
         return self._read(look, news, limit)
 
+    def scan_whole(self) -> Reading:
+        """A :meth:`scan` that leaves nothing for later, however much it is: the first look of a session."""
+        readings = [self.scan()]
+        while readings[-1].left:
+            readings.append(self._read(Look(), {}, CHUNK_FILES))
+        return Reading(
+            changes=tuple(seen for reading in readings for seen in reading.changes),
+            skipped=tuple(skip for reading in readings for skip in reading.skipped),
+            guarded={path: why for reading in readings for path, why in reading.guarded.items()},
+            prune=readings[0].prune,
+            busy=readings[-1].busy,
+        )
+
     def accept(self, reading: Reading) -> None:
         """What was read is recorded now."""
         for seen in reading.changes:

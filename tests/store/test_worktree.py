@@ -387,6 +387,19 @@ def test_large_readings_come_in_pieces(recorded: Recorded, repo: Path) -> None:
     assert recorded.entries() == as_git_adds(repo)
 
 
+def test_a_first_look_leaves_nothing_for_later(
+    recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much differs when a session starts: it is one reading."""
+    monkeypatch.setattr(worktree_module, "CHUNK_FILES", 7)
+    monkeypatch.setattr(worktree_module, "CHUNK_BYTES", 100)
+    for number in range(50):
+        put(repo, b"bulk/%02d" % number, b"%d\n" % number * 9)
+    reading = recorded.take(recorded.tree.scan_whole())
+    assert len(reading.changes) == 50 and reading.left == 0
+    assert recorded.entries() == as_git_adds(repo)
+
+
 def test_a_reading_that_was_not_recorded_is_read_again(recorded: Recorded, repo: Path) -> None:
     """Without accept nothing is known; after read_again the same changes come, with what changed since."""
     put(repo, b"a.txt", b"one\n")
