@@ -11,7 +11,7 @@ from typing import Any
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
 
-KEPT = 10_000
+KEPT = 2000
 BLOCK = 1000
 MOST_UNSENT = 1 << 20  # bytes a follower may leave unread
 

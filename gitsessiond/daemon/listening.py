@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import stat
 
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.wire.place import POINTER, Place, write_pointer
+from gitsessiond.wire.place import POINTER, Place, identity, write_pointer
 
 LONGEST_PATH = 107  # bytes; unix(7): 108 with the final NUL
+LONGEST_NAME = len("/18446744073709551615-18446744073709551615.sock")
 BACKLOG = 128
 
 
@@ -51,8 +51,8 @@ def forget(path: str) -> None:
 
 
 def socket_name(place: Place) -> str:
-    """Another name for each repository, short whatever its path is."""
-    return hashlib.sha256(os.fsencode(place.common_dir)).hexdigest()[:16] + ".sock"
+    """Another name for each repository of this machine, short whatever its path is."""
+    return identity(place.common_dir).replace(":", "-") + ".sock"
 
 
 def socket_directory() -> str:
@@ -64,7 +64,7 @@ def socket_directory() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/"):
         directory = os.path.join(runtime, "gitsessiond")
-        if len(os.fsencode(directory)) + 22 <= LONGEST_PATH and is_private(directory):
+        if len(os.fsencode(directory)) + LONGEST_NAME <= LONGEST_PATH and is_private(directory):
             return directory
     directory = f"/tmp/gitsessiond-{os.geteuid()}"  # noqa: S108  (its owner and mode are checked)
     if not is_private(directory):

@@ -39,8 +39,7 @@ class Area:
     """One watched directory (``deep``: with all below it). Paths are bytes; ``dirs`` maps relative ones to watches.
 
     A ``deep`` area leaves out ``.git``, the directories of ``skipped``, and everything inside a nested repository
-    (a directory, not the top, that has a ``.git``): ``on_nested`` is told of those. ``on_listed`` is given the
-    files that were there when a directory was first listed.
+    (a directory, not the top, that has a ``.git``): ``on_nested`` is told of those.
     """
 
     def __init__(
@@ -50,12 +49,11 @@ class Area:
         *,
         deep: bool,
         skipped: Iterable[bytes] = (),
-        on_listed: Callable[[bytes], None] | None = None,
         on_nested: Callable[[bytes], None] | None = None,
     ) -> None:
         self.top, self.handler, self.deep = top, handler, deep
         self.skipped = set(skipped)
-        self.on_listed, self.on_nested = on_listed, on_nested
+        self.on_nested = on_nested
         self.dirs: dict[bytes, int] = {}
 
     def full(self, path: bytes) -> bytes:
@@ -78,13 +76,12 @@ class Trees:
         """The number of watched directories."""
         return len(self._spots)
 
-    def add(self, area: Area, path: bytes = b"") -> list[bytes]:
-        """Watch an area, or a directory of it, and all below; returns the files found (relative).
+    def add(self, area: Area, path: bytes = b"", found: Callable[[bytes], None] | None = None) -> None:
+        """Watch an area, or a directory of it, and all below; ``found`` is told of the files there (relative).
 
         Raises:
             WatchLimitError: some of it is not watched; :meth:`drop` what is.
         """
-        files: list[bytes] = []
         waiting = [path]
         while waiting:
             directory = waiting.pop()
@@ -95,15 +92,16 @@ class Trees:
                 if spot not in self._spots.get(wd, ()):
                     self._spots[wd] = (*self._spots.get(wd, ()), spot)
                 if area.deep:
-                    self._list(area, directory, waiting, files)
+                    self._list(area, directory, waiting, found)
             except OSError:
                 continue  # gone again, or not readable: whoever can read it is not us
-        return files
 
-    def _list(self, area: Area, directory: bytes, waiting: list[bytes], files: list[bytes]) -> None:
+    def _list(
+        self, area: Area, directory: bytes, waiting: list[bytes], found: Callable[[bytes], None] | None
+    ) -> None:
         """Sort one directory's names into files and directories to watch."""
         prefix = directory + b"/" if directory else b""
-        found: list[bytes] = []
+        files: list[bytes] = []
         below: list[bytes] = []
         with os.scandir(area.full(directory)) as listing:
             for entry in listing:
@@ -115,12 +113,11 @@ class Trees:
                 elif entry.is_dir(follow_symlinks=False):
                     below.append(prefix + entry.name)
                 else:
-                    found.append(prefix + entry.name)
-        files += found
+                    files.append(prefix + entry.name)
         waiting += [path for path in below if area.wants(path)]
-        if area.on_listed is not None:
-            for path in found:
-                area.on_listed(path)
+        if found is not None:
+            for path in files:
+                found(path)
 
     def drop(self, area: Area, path: bytes = b"") -> None:
         """Stop watching a directory and all below it (``b""``: the whole area)."""
@@ -191,8 +188,9 @@ class Trees:
                 return
             yield area, DirCreatedEvent(full)
             if area.wants(path):
+                files: list[bytes] = []
                 try:
-                    files = self.add(area, path)
+                    self.add(area, path, files.append)
                 except WatchLimitError:
                     yield area, WatchLimitEvent(area.top)
                     return

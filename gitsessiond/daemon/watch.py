@@ -218,14 +218,14 @@ class Watch:
             WorktreeHandler(worktree, post),
             deep=True,
             skipped=skipped,
-            on_listed=self._listed,
             on_nested=lambda path: self._add_nested(worktree, path),
         )
         bell = GitDirHandler(worktree, post)
         bells = [Area(git_dir, bell, deep=False), Area(git_dir + b"/logs", bell, deep=False)]
         self._areas[worktree] = [tree, *bells]
         try:
-            self._add_areas([*bells, tree])
+            self._add_areas(bells)
+            self._observer.trees.add(tree, found=self._listed)
             self._find_nested(worktree, skipped)
         except WatchLimitError as exc:
             post(Notice("limit", worktree, str(exc).encode()))
@@ -273,8 +273,8 @@ class Watch:
         self._box.post(Notice("dir", worktree, path + b"/"))
         areas = self._areas.get(worktree)
         if areas and path.rpartition(b"/")[0] in areas[0].dirs:
-            for file in self._observer.trees.add(areas[0], path):
-                self._box.post(Notice("created", worktree, file))
+            post = self._box.post
+            self._observer.trees.add(areas[0], path, lambda file: post(Notice("created", worktree, file)))
 
     def set_ignored(self, worktree: str, ignored: Iterable[bytes]) -> None:
         """The whole list of directories that need no watch; what is no longer in it is watched, and hinted at."""
@@ -295,8 +295,7 @@ class Watch:
         for path in former - wanted:
             above = path.rpartition(b"/")[0]
             if above in tree.dirs:
-                for file in trees.add(tree, path):
-                    self._box.post(Notice("created", worktree, file))
+                trees.add(tree, path, lambda file: self._box.post(Notice("created", worktree, file)))
 
     def prune(self, worktree: str, paths: Iterable[bytes]) -> None:
         """Stop watching these ignored directories."""
