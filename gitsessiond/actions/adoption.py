@@ -20,7 +20,7 @@ from gitsessiond.actions.catching_up import sort_disk
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import ground_of_head, unchanged
 from gitsessiond.actions.publishing import publish
-from gitsessiond.actions.relearning import Relearned, relearn
+from gitsessiond.actions.relearning import Relearned, relearn, tree_held
 from gitsessiond.actions.saves import note_saved
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.telling import what_moved_head, what_was_adopted
@@ -123,7 +123,7 @@ def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, 
         park(ctx, live, f"HEAD has no common base with {state.session.target}")
         return False
     start = settled_state(ctx, live)
-    moved = not unchanged(commits, state, ground)
+    moved = not unchanged(commits, state, ground) or not holds(ctx, state, commits.commit(head.oid).tree)
     if not moved and state.session.parked is None:
         if start is not None:
             end_provisional(ctx, live, start)
@@ -143,6 +143,11 @@ def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, 
         note_saved(ctx, live, one.changes)
         live.worktree.accept(one)
     return reading is not None
+
+
+def holds(ctx: Context, state: State, tree: str) -> bool:
+    """Whether the chain's last commit is this tree: a merge of the target is left out only while it adds nothing."""
+    return tree_held(ctx, state.owners, state.session.base, len(state.session.chain) - 1) == tree
 
 
 # Parked, at work.

@@ -46,6 +46,13 @@ class Relearned:
     notes: list[str] = field(default_factory=list)
 
 
+def tree_held(ctx: Context, owners: Owners, base: str, bit: int) -> str:
+    """The tree that all owners together hold in a commit of the chain; before the first (-1), the base's."""
+    tree = tree_of_commit(ctx.store, base)
+    overlay = versions(owners, EVERYONE, ctx.tools, bit) if bit >= 0 else {}
+    return edit_tree(ctx.store, tree, overlay) if overlay else tree
+
+
 def relearn(ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph) -> Relearned:
     """The State with the owners as base and chain now say; ``state`` holds the last settled owners.
 
@@ -274,11 +281,7 @@ class Relearning:
 
     def tree_at(self, bit: int) -> str:
         """The tree that commit ``bit`` of the chain has on the base of now; before the first, the base's."""
-        base = tree_of_commit(self.ctx.store, self.base)
-        if bit < 0:
-            return base
-        overlay = versions(self.owners, EVERYONE, self.ctx.tools, bit)
-        return edit_tree(self.ctx.store, base, overlay) if overlay else base
+        return tree_held(self.ctx, self.owners, self.base, bit)
 
     def check_tip(self) -> None:
         """What HEAD holds that the base's move did not foresee (a merge resolved by hand) is learned."""

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.model.values import is_unassigned
 from tests.actions.desk import Desk, desk, numbered, recorded_text, text_at
@@ -29,6 +28,11 @@ DIRTY = numbered(P1, P2, Q2)
 @pytest.fixture
 def it(desk: Desk) -> Desk:
     """The start of every story."""
+    return begin(desk)
+
+
+def begin(desk: Desk) -> Desk:
+    """From two patches to the start."""
     desk.save("a.txt", numbered(P1), "p")
     desk.git("commit", "-qam", "p: first")
     desk.save("src/b.txt", "q first\n", "q")
@@ -280,6 +284,18 @@ def test_16_merge_with_conflict(it: Desk) -> None:
     it.git("commit", "-qm", "merged")
     assert owners(it) == before
     assert it.live.settled is None
+    it.check()
+
+
+def test_16_merge_amended(it: Desk) -> None:
+    """Edits amended into a merge of the target are committed; the merge is then a part of the chain."""
+    move_main(it)
+    it.git("merge", "-q", "--no-edit", "main")
+    before = owners(it)
+    it.git("commit", "-qa", "--amend", "--no-edit")
+    assert len(it.chain()) == 3
+    assert (it.uncommitted("p"), it.uncommitted("q"), owners(it)) == ([], [], before)
+    assert it.subjects("p")[1:] == ["Merge branch 'main' into session/x"]
     it.check()
 
 
@@ -854,12 +870,6 @@ def test_unrelated_head_parks(it: Desk) -> None:
     assert it.session.parked == "HEAD has no common base with main"
 
 
-def land(it: Desk, name: str) -> None:
-    """Merge a patch into main."""
-    done = merge_patch(it.ctx, it.live, it.named(name).id, it.who, ready=True, dry_run=False, no_verify=False)
-    assert done["merged"], done
-
-
 def test_27_landed_then_rebased(desk: Desk) -> None:
     """q landed by us, then `rebase main`: q's commit drops out, a spanning commit is p's part, p's series the chain."""
     it = desk
@@ -868,7 +878,7 @@ def test_27_landed_then_rebased(desk: Desk) -> None:
     it.git("commit", "-qam", "both")
     it.save("README", "q second\n", "q")
     it.git("commit", "-qam", "q: second")
-    land(it, "q")
+    it.land("q")
     assert (it.named("q").status, it.session.base) == ("merged", it.head("main~1"))
     it.git("rebase", "-q", "main")
     assert it.session.base == it.head("main")
@@ -886,7 +896,7 @@ def test_landed_patch_with_another_on_it(desk: Desk) -> None:
     it.git("commit", "-qam", "p: first")
     it.save("a.txt", numbered((2, "p first"), (3, "q beside")), "q")
     it.git("commit", "-qam", "q: first")
-    land(it, "p")
+    it.land("p")
     it.git("merge", "-q", "--no-edit", "main")
     assert it.session.base == it.head("main")
     assert [one.of for one in it.named("q").series] == [it.head("HEAD~1")]
