@@ -107,9 +107,7 @@ def decode_file(data: bytes, dead: bytes, read: ReadBlob) -> File:
         )
     except (ValidationError, ValueError, IndexError, BadRequest) as exc:
         first = exc.errors()[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
-        raise StateUnreadable(
-            f"the ownership of a file cannot be read: {first}", hint="git session doctor"
-        ) from exc
+        raise StateUnreadable(f"the ownership of a file cannot be read: {first}", hint="git session doctor") from exc
 
 
 def runs_of(stored: StoredFile, dead: bytes, read: ReadBlob) -> Iterator[Run]:
@@ -144,9 +142,7 @@ def stored_base(file: File) -> StoredBase | None:
     """The file in the base, as stored."""
     if file.base is None or file.base_path is None:
         return None
-    return StoredBase(
-        path=quote_path(file.base_path), mode=file.base.mode, oid=file.base.oid, whole=file.whole
-    )
+    return StoredBase(path=quote_path(file.base_path), mode=file.base.mode, oid=file.base.oid, whole=file.whole)
 
 
 def owners_in(file: File) -> set[str]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -24,7 +25,7 @@ from gitsessiond.model.edges import touching
 from gitsessiond.model.files import File, last_path, marks_of
 from gitsessiond.model.hard import hard_edges_of, path_edges
 from gitsessiond.model.owners import Owners, Pair, states_of
-from gitsessiond.model.weave import Weave, as_of, owners_of
+from gitsessiond.model.weave import Weave, as_of, is_patch, owners_of
 
 EdgeKind = Literal["declared", "hard", "committed", "touch", "judge"]
 RANK = {"merged": 0, "open": 1, "abandoned": 2}
@@ -152,6 +153,8 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
     for edge in path_edges(owners.files.values()):
         if not laying.needs(edge.q, edge.p):
             laying.add(edge.p, edge.q, Edge("hard", edge.path))
+    for file in owners.files.values():
+        lay_return(file, laying)
     side = Sides(owners, editors)
     shared = [file for file in owners.files.values() if file.weave and len(marks_of(file).patches) > 1]
     lay_touches(shared, "committed", laying, side)
@@ -163,6 +166,16 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
             lay_touches(shared, "touch", laying, side)
     order = tuple(pid for pid, _ in owners.patches)
     return Graph(laying.edges, order, {pid: laying.closure(pid) for pid in order}, frozenset(side.chosen))
+
+
+def lay_return(file: File, laying: Laying) -> None:
+    """Where a deleted file came back: who edits it and needs its deleter needs whoever brought it back."""
+    for gone, back in pairwise(file.path):
+        if gone.value is not None or back.value is None or not is_patch(back.owner):
+            continue
+        for patch in marks_of(file).patches - {gone.owner, back.owner}:
+            if laying.needs(patch, gone.owner) and not laying.needs(back.owner, patch):
+                laying.add(patch, back.owner, Edge("hard", last_path(file)))
 
 
 class Sides:

@@ -101,9 +101,7 @@ def with_files(owners: Owners, changed: Iterable[File], gone: Iterable[str] = ()
 def changed_files(before: Owners, after: Owners) -> set[str]:
     """The ids of Files that are not the same objects in both."""
     return {
-        fid
-        for fid in before.files.keys() | after.files.keys()
-        if before.files.get(fid) is not after.files.get(fid)
+        fid for fid in before.files.keys() | after.files.keys() if before.files.get(fid) is not after.files.get(fid)
     }
 
 
