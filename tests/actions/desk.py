@@ -14,6 +14,7 @@ import pytest
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.commits import CommitDone, commit_patch
 from gitsessiond.actions.context import Asked, Context, Live, Who
+from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import record_reading
@@ -151,7 +152,19 @@ class Desk:
     def commit_patch(self, name: str, message: str | None = "words", **named: Any) -> CommitDone:
         return commit_patch(self.ctx, self.live, self.named(name).id, message, self.who, **named)
 
+    def land(self, name: str) -> None:
+        """Merge a patch into the target."""
+        done = merge_patch(
+            self.ctx, self.live, self.named(name).id, self.who, ready=True, dry_run=False, no_verify=False
+        )
+        assert done["merged"], done
+
     # What is true.
+
+    def recorded(self, path: str) -> str | None:
+        """A file as it is recorded."""
+        entry = entry_at(self.store, self.live.state.work, os.fsencode(path))
+        return self.store.blob(entry.oid).decode() if entry else None
 
     def named(self, name: str) -> Patch:
         return next(patch for patch in self.live.state.patches.values() if patch.name == name)
@@ -239,8 +252,7 @@ def text_at(desk: Desk, revision: str, path: str) -> str:
 
 def recorded_text(desk: Desk, path: str) -> str | None:
     """A file as it is recorded."""
-    entry = entry_at(desk.store, desk.live.state.work, os.fsencode(path))
-    return desk.store.blob(entry.oid).decode() if entry else None
+    return desk.recorded(path)
 
 
 def numbered(*changed: tuple[int, str]) -> str:
