@@ -17,7 +17,7 @@ from gitsessiond.actions.clashing import with_patch, without_open, write_control
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, with_trailers
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import Refused, StoreFailed
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import merged_outside, set_state
 from gitsessiond.model.records import Patch
@@ -29,7 +29,7 @@ from gitsessiond.store.intents import Intent, forget_intent, read_intents
 from gitsessiond.store.landing import How, Place, Unfinished, check_place, land
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.merge import sweep_scratch
-from gitsessiond.store.resuming import settle_intent
+from gitsessiond.store.resuming import Settled, settle_intent
 from gitsessiond.store.steps import State
 
 
@@ -210,14 +210,18 @@ def finish_interrupted(ctx: Context) -> None:
 
     Raises:
         StateUnreadable: an intent cannot be read.
-        StoreFailed: git or the disk refused; nothing is forgotten.
+        StoreFailed: the record could not be written; nothing is forgotten.
     """
     sweep_scratch(ctx.repository.state_dir)
     for intent in read_intents(ctx.repository.state_dir):
         live = ctx.sessions.get(intent.session)
         patch = live.state.patches.get(intent.patch) if live else None
-        done = settle_intent(ctx.repository, intent, how_for(ctx, intent, patch, {}))
+        try:
+            done = settle_intent(ctx.repository, intent, how_for(ctx, intent, patch, {}))
+        except StoreFailed as exc:
+            done = Settled("busy", exc.message)  # other sessions go on meanwhile
         if done.outcome == "busy":
+            ctx.tell({"type": "merge_unfinished", "session": intent.session, "message": done.words})
             continue
         if live is not None and patch is not None:
             if done.outcome == "landed" and patch.status != "merged":

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from gitsessiond.model.errors import GitSessionError
+from gitsessiond.model.errors import GitSessionError, Moved, Refused, StoreFailed
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.values import EXECUTABLE, GITLINK, SYMLINK, ZERO_OID, Change, Entry
 from gitsessiond.store.chain import CommitGraph
@@ -47,10 +47,10 @@ class Settled(NamedTuple):
 
 
 def settle_intent(repository: Repository, intent: Intent, how: How) -> Settled:
-    """Put right what a crash left of ``intent``; the caller records the outcome and forgets the intent.
+    """Put right what a crash left of ``intent``; the caller records the outcome and then forgets the intent.
 
     Raises:
-        StoreFailed: git or the disk refused; nothing is forgotten, and it can be asked again.
+        StoreFailed: git or the disk refused before anything was done; it can be asked again.
     """
     tip = branch_tip(repository.common_dir, intent.target)
     if tip is not None and CommitGraph(repository.common_dir).within(intent.new, tip):
@@ -167,7 +167,14 @@ def _finish_files(repository: Repository, intent: Intent, place: Place, how: How
                 f"changed since; `git -C {place.worktree} status` shows what is there",
             )
         _complete(place, [change for change in changes if change.path in begun], states)
-    move_target(repository, intent, place, how)
+    try:
+        move_target(repository, intent, place, how)
+    except Moved:
+        return _left(place, intent)
+    except Refused as exc:
+        return Settled("stopped", f"a merge into {intent.target} was cut off: {exc.message}")
+    except StoreFailed as exc:
+        return Settled("busy", exc.message)
     return Settled("landed")
 
 

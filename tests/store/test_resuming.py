@@ -153,6 +153,20 @@ def test_a_save_among_half_written_files_is_kept(landing: Ready) -> None:
     assert (landing.repo / "src" / "b.txt").read_text() == "saved meanwhile\n"
 
 
+def test_a_file_in_the_way_of_the_rest_stops_it(landing: Ready) -> None:
+    """Among half-written files somebody staged another version of one that is still old: theirs stays, it is said."""
+    begun(landing)
+    (landing.repo / "README").unlink()
+    (landing.repo / "src" / "b.txt").write_text("staged meanwhile\n")
+    git(landing.repo, "add", "src/b.txt")
+    (landing.repo / "src" / "b.txt").write_bytes(git(landing.repo, "show", "HEAD:src/b.txt"))
+    (intent,) = read_intents(landing.repository.state_dir)
+    told = settle_intent(landing.repository, intent, HOW)
+    assert told.outcome == "stopped" and "src/b.txt" in told.words
+    assert rev(landing.repo, "main") == landing.old
+    assert git(landing.repo, "show", ":src/b.txt") == b"staged meanwhile\n"
+
+
 def test_a_target_that_moved_after_the_crash_is_left_alone(landing: Ready) -> None:
     """Files of the landing are there, but somebody moved the branch: it is told, and nothing is touched."""
     half_written(landing, random.Random(3))
