@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from gitsessiond.actions import upkeep
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Who
@@ -21,19 +22,19 @@ from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree
+from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.daemon.dispatch import READS, VERBS
-from gitsessiond.model.errors import BadRequest, Bug, GitSessionError
+from gitsessiond.model.errors import BadRequest, Bug, GitSessionError, StateUnreadable
 from gitsessiond.model.names import id_from, quote_path, unquote_path
 from gitsessiond.model.ownership import Tools
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository, open_repository
-from gitsessiond.store.steps import load_state
+from gitsessiond.store.steps import load_state, read_session_refs
 from gitsessiond.store.store import Store, open_store
 from gitsessiond.store.text import diff_lines, merge_text
 from gitsessiond.store.worktree import Reading
 
-CHECKPOINT_SAVES = 500
 CHECKPOINT_IDLE_S = 60.0
 ALIVE_EVERY_S = 20.0
 CONTROL = b".gitsession/"
@@ -54,18 +55,57 @@ def fresh_id() -> str:
 def open_desk(cwd: str, tell: Tell) -> Desk:
     """The desk of the repository that holds ``cwd``.
 
+    Damaged state does not keep it from opening: every request is then answered with what is wrong, and ``doctor``
+    can look and repair.
+
     Raises:
-        GitSessionError: the repository or the state cannot be used; the message says why.
+        GitSessionError: the repository cannot be used, or the state is of a newer format; the message says why.
     """
     repository = open_repository(cwd)
-    return Desk(repository, open_store(repository), Config(repository), tell)
+    return Desk(repository, Config(repository), tell)
 
 
 class Desk:
     """Everything the recorder process owns."""
 
-    def __init__(self, repository: Repository, store: Store, config: Config, tell: Tell) -> None:
-        self.tell = tell
+    def __init__(self, repository: Repository, config: Config, tell: Tell) -> None:
+        self.repository, self.config, self.tell = repository, config, tell
+        self.trouble: StateUnreadable | None = None
+        self.opened: Context | None = None
+        self.last_write = time.monotonic()
+        self.alive_path = os.path.join(repository.state_dir, "alive")
+        self.alive_at = 0.0
+        self.gap_since = last_alive(self.alive_path)
+        self.scanned: set[str] = set()
+        self.begin()
+
+    @property
+    def ctx(self) -> Context:
+        """What actions are given.
+
+        Raises:
+            StateUnreadable: the state is damaged.
+        """
+        if self.opened is None:
+            raise self.trouble or StateUnreadable("the state is not open", hint="git session doctor")
+        return self.opened
+
+    def begin(self, *, repair: bool = False) -> None:
+        """Open the store and bring its sessions into memory; damage is noted, and told to whoever asks."""
+        try:
+            if self.opened is None:
+                durable = self.config.get("gitsession.fsync") != "never"
+                self.opened = self.context(open_store(self.repository, durable=durable, repair=repair))
+            self.load_sessions()
+            finish_interrupted(self.opened)
+            self.trouble = None
+        except StateUnreadable as exc:
+            if newer_format(self.repository.state_dir):
+                raise
+            self.trouble = exc
+
+    def context(self, store: Store) -> Context:
+        """The surroundings of all actions."""
         tools = Tools(
             diff=diff_lines,
             merge3=merge_text,
@@ -73,27 +113,23 @@ class Desk:
             write=lambda content: store.put("blob", content),
             new_id=fresh_id,
         )
-        self.ctx = Context(
-            repository=repository,
+        return Context(
+            repository=self.repository,
             store=store,
-            config=config,
+            config=self.config,
             now=utc_now,
             new_id=fresh_id,
             tools=tools,
-            tell=lambda event: tell({"event": event}),
+            tell=lambda event: self.tell({"event": event}),
         )
-        self.saves = 0
-        self.last_write = time.monotonic()
-        self.alive_path = os.path.join(repository.state_dir, "alive")
-        self.alive_at = 0.0
-        self.gap_since = last_alive(self.alive_path)
-        self.scanned: set[str] = set()
-        self.load_sessions()
-        finish_interrupted(self.ctx)
 
     def load_sessions(self) -> None:
         """Bring every open session into memory; one whose worktree is gone stays open, unrecorded."""
-        for tip in self.ctx.store.refs("refs/sessions/").values():
+        for live in self.ctx.sessions.values():
+            if live.worktree is not None:
+                live.worktree.close()
+        self.ctx.sessions.clear()
+        for tip in read_session_refs(self.ctx.store).values():
             state = load_state(self.ctx.store, tip)
             if state.session.status != "open":
                 continue
@@ -101,18 +137,33 @@ class Desk:
             self.ctx.sessions[live.sid] = live
             self.attach(live)
 
+    def examine(self, asked: Asked) -> dict[str, Any]:
+        """``doctor``: look, repair if asked to, and go on with what is there then."""
+        fix = asked.flag("fix")
+        if self.opened is None:
+            if not fix:
+                message = self.trouble.message if self.trouble else ""
+                return {"checks": [{"name": "journal", "ok": False, "message": message, "fixed": False}]}
+            self.begin(repair=True)
+        reply = upkeep.doctor(self.ctx, asked)
+        if fix:
+            self.begin()
+            self.tell({"watch": self.watches()})
+        return reply
+
     def attach(self, live: Live) -> None:
         """Give a session its worktree back, or the words why it has none."""
         try:
-            live.worktree = reopen_worktree(self.ctx, live.state)
+            if not seek_worktree(self.ctx, live):
+                live.worktree = reopen_worktree(self.ctx, live.state)
             live.lost = None
         except GitSessionError as exc:
             live.worktree, live.lost = None, exc.message + (f"; {exc.hint}" if exc.hint else "")
 
     def watches(self) -> list[dict[str, Any]]:
         """The worktrees to be watched, each with the directories that need no watch."""
-        out = []
-        for live in self.ctx.sessions.values():
+        out: list[dict[str, Any]] = []
+        for live in self.opened.sessions.values() if self.opened else ():
             if live.worktree is not None:
                 ignored = [quote_path(path) for path in live.worktree.ignored_directories()]
                 at = live.worktree.repository
@@ -142,7 +193,7 @@ class Desk:
 
     def live_of(self, worktree: str) -> Live | None:
         """The open session of that worktree."""
-        for live in self.ctx.sessions.values():
+        for live in self.opened.sessions.values() if self.opened else ():
             if os.fsdecode(unquote_path(live.state.session.worktree)) == worktree:
                 return live
         return None
@@ -178,8 +229,7 @@ class Desk:
             live.worktree.accept(reading)
 
     def count_save(self) -> None:
-        """Count towards the next checkpoint."""
-        self.saves += 1
+        """Remember when something was last written: quiet moments are counted from there."""
         self.last_write = time.monotonic()
 
     def request(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -187,19 +237,24 @@ class Desk:
         reply: dict[str, Any] = {"v": 1, "id": message.get("id")}
         try:
             asked = decoded(message)
+            if asked.verb == "doctor":
+                reply["ok"] = self.examine(asked)
+                return reply
+            if self.trouble is not None:
+                raise self.trouble
             action = VERBS.get(asked.verb)
             if action is None:
                 raise BadRequest(f"no verb {asked.verb!r}", hint="git session -h")
             left = message.get("left")
             self.ctx.queued = left if isinstance(left, int) else 0
-            self.before_action(asked)
             known = self.recorded_worktrees()
+            self.before_action(asked)
             reply["ok"] = action(self.ctx, asked)
             if asked.verb not in READS:
                 self.last_write = time.monotonic()
-                if self.recorded_worktrees() != known:
-                    self.scanned |= set(self.ctx.sessions)
-                    self.tell({"watch": self.watches()})
+            if self.recorded_worktrees() != known:
+                self.scanned |= set(self.ctx.sessions)
+                self.tell({"watch": self.watches()})
         except GitSessionError as exc:
             self.drop()
             reply["error"] = exc.as_dict()
@@ -211,13 +266,14 @@ class Desk:
 
     def drop(self) -> None:
         """Forget what was written towards a step that did not come to be."""
-        self.ctx.store.drop_pending()
-        self.ctx.tools.forget()
+        if self.opened is not None:
+            self.opened.store.drop_pending()
+            self.opened.tools.forget()
 
     def before_action(self, asked: Asked) -> None:
         """What git did since comes first, in every session; judged edges are known before they are told."""
         for live in list(self.ctx.sessions.values()):
-            if live.worktree is None and asked.verb not in READS:
+            if live.worktree is None:
                 self.attach(live)
             if live.worktree is not None:
                 adopt(self.ctx, live)
@@ -240,15 +296,13 @@ class Desk:
     def idle(self) -> bool:
         """Work for quiet moments: judge, checkpoint, the sign of life. True when there is more of it."""
         self.sign_of_life()
-        for live in self.ctx.sessions.values():
+        if self.opened is None or self.trouble is not None:
+            return False
+        for live in self.opened.sessions.values():
             if live.judge_due:
-                judge_session(self.ctx, live)
+                judge_session(self.opened, live)
                 return True
-        quiet = time.monotonic() - self.last_write > CHECKPOINT_IDLE_S
-        if self.saves >= CHECKPOINT_SAVES or (self.saves and quiet):
-            self.ctx.store.checkpoint()
-            self.saves = 0
-        return False
+        return self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S)
 
     def sign_of_life(self) -> None:
         """Note that recording goes on, so that the next start can tell a gap."""
@@ -262,10 +316,22 @@ class Desk:
         """A last checkpoint and sign of life; worktrees keep what they know for the next start."""
         self.alive_at = -ALIVE_EVERY_S * 2
         self.sign_of_life()
-        for live in self.ctx.sessions.values():
+        if self.opened is None:
+            return
+        for live in self.opened.sessions.values():
             if live.worktree is not None:
                 live.worktree.close()
-        self.ctx.store.close()
+        self.opened.store.close()
+
+
+def newer_format(state_dir: str) -> bool:
+    """Whether the state was written by a newer program: nothing to repair."""
+    try:
+        with open(os.path.join(state_dir, "format"), encoding="ascii", errors="replace") as file:
+            found = file.read().strip()
+    except OSError:
+        return False
+    return found.isdigit() and int(found) > 1
 
 
 def last_alive(path: str) -> datetime | None:
@@ -288,11 +354,7 @@ def decoded(message: dict[str, Any]) -> Asked:
     if not isinstance(args, dict) or not isinstance(who, dict) or not isinstance(message.get("verb"), str):
         raise BadRequest("not a request: verb, args and who are needed", hint="see docs/protocol.md")
     cwd, session, env = who.get("cwd"), who.get("session"), who.get("env", {})
-    if (
-        not isinstance(cwd, str)
-        or not isinstance(env, dict)
-        or not (session is None or isinstance(session, str))
-    ):
+    if not isinstance(cwd, str) or not isinstance(env, dict) or not (session is None or isinstance(session, str)):
         raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
     tty, pid = who.get("tty"), who.get("pid")
     return Asked(
