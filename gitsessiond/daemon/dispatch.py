@@ -50,7 +50,6 @@ VERBS: dict[str, Action] = {
     "resolve": conflicts.resolve,
     "history": recorded.show_history,
     "restore": recorded.restore_files,
-    "doctor": upkeep.doctor,
     "uninstall": upkeep.uninstall,
     "checkpoint": upkeep.checkpoint,
 }

@@ -79,15 +79,16 @@ def serve(pipe: socket.socket, recorder: Recorder) -> None:
     wait = FIRST_IDLE_S
     while True:
         if not select.select([pipe], [], [], wait)[0]:
-            wait = 0.0 if quiet_work(recorder) else IDLE_EVERY_S
+            wait = FIRST_IDLE_S if quiet_work(recorder) else IDLE_EVERY_S
             continue
         data = pipe.recv(1 << 18)
         if not data:
             return
         for message in decoder.feed(data):
-            if isinstance(message, BadRequest):
-                raise message  # front sends frames only: the pipe is no longer what it was
-            pipe.sendall(encoded(answer(recorder, message), message))
+            if isinstance(message, BadRequest):  # front could read it, a little less deep in its stack
+                pipe.sendall(encode(reply_error(None, message)))
+            else:
+                pipe.sendall(encoded(answer(recorder, message), message))
         wait = FIRST_IDLE_S
 
 
