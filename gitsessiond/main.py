@@ -37,12 +37,18 @@ def ended_quietly(argv: Sequence[str]) -> int:
 
 
 def run_command(argv: Sequence[str]) -> int:
-    """The fast commands first, then all."""
+    """Run the command line; what fails, loading its modules included, ends as docs/cli.md says."""
     from gitsessiond.faces.cli.ending import run_guarded
+
+    return run_guarded(lambda: run_any(argv), argv)
+
+
+def run_any(argv: Sequence[str]) -> int:
+    """The fast commands first, then all."""
     from gitsessiond.faces.cli.fast import run_fast
 
     code = run_fast(argv)
-    return run_guarded(lambda: run_slow(argv), argv) if code is None else code
+    return run_slow(argv) if code is None else code
 
 
 def run_slow(argv: Sequence[str]) -> int:
