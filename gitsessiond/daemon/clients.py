@@ -34,23 +34,24 @@ class Clients:
         self._links: set[Link] = set()
         select.register(listener, selectors.EVENT_READ, self._accept)
 
-    def _accept(self, mask: int) -> None:
-        """Take a connection, unless it is another user's."""
+    def _accept(self, mask: int = 0) -> bool:
+        """Take a connection, unless it is another user's; False when there was none."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
-            return  # it went again
+            return False
         except OSError as exc:  # no descriptor is left: take no more until somebody leaves, or this would spin
             log(f"no more connections: {exc}")
             self._select.unregister(self._listener)
-            return
+            return False
         peer = peer_of(connection)
         if peer.uid not in (None, 0, os.geteuid()):
             connection.close()
-            return
+            return True
         link = Link(connection, peer)
         self._links.add(link)
         self._select.register(link, selectors.EVENT_READ, partial(self._serve, link))
+        return True
 
     def _serve(self, link: Link, mask: int) -> None:
         """Read from a client, or write on to it."""
@@ -96,13 +97,19 @@ class Clients:
             self._select.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def take_no_more(self) -> None:
-        """Stop listening; the listener is about to be closed."""
+        """Take those who have connected already, then stop listening; the listener is about to be closed."""
+        if self._listener in self._select.get_map():
+            while self._accept():
+                pass
         if self._listener in self._select.get_map():
             self._select.unregister(self._listener)
 
     def close(self) -> None:
-        """Send what clients have not read yet, for a moment, then close all."""
+        """Hear and send what is still on its way, for a moment, then close all."""
         deadline = time.monotonic() + LAST_WORDS_S
+        for link in list(self._links):
+            for frame in link.receive() or ():
+                self._on_frame(link, frame)
         for link in list(self._links):
             with selectors.DefaultSelector() as select:
                 select.register(link, selectors.EVENT_WRITE)

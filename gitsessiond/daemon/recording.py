@@ -85,10 +85,17 @@ class Recording:
         if self._child is None or not self.ready:
             return
         message = self.outbox.next(now)
-        if message is not None:
-            self.batches += "batch" in message
+        if message is None:
+            return
+        try:
             self._child.link.send(message)
-            want_room(self._select, self._child.link)
+        except BadRequest as exc:  # a request that can be read, but not written again
+            item = self.outbox.done()
+            if isinstance(item, Ask):
+                self._front.unanswerable(exc, item)
+            return
+        self.batches += "batch" in message
+        want_room(self._select, self._child.link)
 
     def _serve(self, mask: int) -> None:
         """Read from the pipe, or write on to it."""

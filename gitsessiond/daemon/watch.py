@@ -140,6 +140,7 @@ class Watch:
         self._nested: dict[tuple[str, bytes], list[Area]] = {}
         self._polling: PollingObserverVFS | None = None
         self._polled: dict[str, ObservedWatch] = {}
+        self._unpolled: set[str] = set()  # absolute paths of ignored directories
         self._observer: InotifyObserver | None = None
         self._source: Inotify | None = None
         self.why_polling = "gitsession.watch = poll" if poll else ""
@@ -341,10 +342,15 @@ class Watch:
     def _poll(self, worktree: str, ignored: Iterable[bytes]) -> None:
         """Look at a worktree every few seconds, as watchdog's PollingObserver does."""
         if self._polling is None:
-            self._polling = PollingObserverVFS(os.lstat, listing_without_git, polling_interval=POLL_EVERY_S)
+            self._polling = PollingObserverVFS(os.lstat, self._polled_names, polling_interval=POLL_EVERY_S)
             self._polling.start()
+        self._unpolled |= {f"{worktree}/{os.fsdecode(path)}" for path in ignored}
         handler = WorktreeHandler(worktree, self._box.post)
         self._polled[worktree] = self._polling.schedule(handler, worktree, recursive=True)
+
+    def _polled_names(self, path: str | None) -> Iterator[os.DirEntry[str]]:
+        """The names of a directory that polling goes through."""
+        return (one for one in os.scandir(path) if one.name != ".git" and one.path not in self._unpolled)
 
     def close(self) -> None:
         """End the threads and give the descriptors back."""
@@ -356,8 +362,3 @@ class Watch:
             self._observer.join()
         if self._source is not None:
             self._source.close()
-
-
-def listing_without_git(path: str | None) -> Iterator[os.DirEntry[str]]:
-    """The names of a directory that polling goes through."""
-    return (entry for entry in os.scandir(path) if entry.name != ".git")

@@ -13,13 +13,17 @@ from typing import Any
 from gitsessiond.model.errors import BadRequest, Unreachable, error_from
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Place, find_place, read_pointer, refuse_stranger
-from gitsessiond.wire.requests import request, who_asks
+from gitsessiond.wire.requests import READS, request, who_asks
 from gitsessiond.wire.starting import StartLock, may_stay, start_daemon, start_once
 
 SILENCE_S = 10.0  # how long a daemon may say nothing before it is asked whether it lives
 PONG_S = 10.0
 
 Message = dict[str, Any]
+
+
+class DaemonEnded(Unreachable):
+    """The connection ended where a reply should have come."""
 
 
 class Client:
@@ -39,7 +43,12 @@ class Client:
             GitSessionError: the error of the reply, as the child its code names.
             Unreachable: no daemon answers.
         """
-        reply = self._ask(verb, args)
+        try:
+            reply = self._ask(verb, args)
+        except DaemonEnded:
+            if verb not in READS:
+                raise  # it may have been done
+            reply = self._ask(verb, args)
         if reply.get("error", {}).get("again"):  # that daemon is leaving; the next one is at work
             reply = self._ask(verb, args)
         return self._ok(reply)
@@ -144,7 +153,7 @@ class Talk:
         """The next frame; ``when_silent`` is called after each :data:`SILENCE_S` without one.
 
         Raises:
-            Unreachable: the connection ended first.
+            DaemonEnded: the connection ended first.
         """
         while True:
             try:
@@ -153,7 +162,7 @@ class Talk:
                 when_silent()
                 continue
             if message is None:
-                raise Unreachable("the daemon ended before it answered", hint="run the command again")
+                raise DaemonEnded("the daemon ended before it answered", hint="run the command again")
             return message
 
     def next(self, within: float | None) -> Message | None:

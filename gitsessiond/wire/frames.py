@@ -15,9 +15,12 @@ def encode(message: dict[str, Any]) -> bytes:
     """One frame: ASCII (a stray byte of a text, a lone surrogate in memory, travels as ``\\udcXX``).
 
     Raises:
-        BadRequest: it is longer than :data:`LIMIT`.
+        BadRequest: it is longer than :data:`LIMIT`, nested too deeply, or holds NaN.
     """
-    frame = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    try:
+        frame = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest(f"not to be sent: {exc}", hint=HINT) from exc
     if len(frame) > LIMIT:
         raise BadRequest(f"a message of {len(frame):,} bytes is too long", hint=f"{LIMIT:,} bytes are the most")
     return frame
@@ -31,10 +34,7 @@ def decode(line: bytes) -> dict[str, Any]:
     """
     try:
         found = json.loads(line, parse_constant=_no_constant)
-    except (
-        ValueError,
-        RecursionError,
-    ) as exc:  # no JSON, no UTF-8, a number of 5,000 digits; nested too deep
+    except (ValueError, RecursionError) as exc:  # no JSON, no UTF-8, 5,000 digits; nested too deep
         raise BadRequest(f"not a frame: {exc}", hint=HINT) from exc
     if not isinstance(found, dict):
         raise BadRequest("not a frame: an object is needed", hint=HINT)

@@ -514,3 +514,51 @@ def test_error_crosses_the_socket_whole(daemon: Daemon) -> None:
         daemon.call("fail")
     assert (type(caught.value), caught.value.exit_code) == (Bug, 70)
     assert encode(caught.value.as_dict())
+
+
+def test_strange_requests_end_nothing(daemon: Daemon) -> None:
+    """Frames that are JSON but mean nothing, or are nested as deep as JSON can be read, leave front as it was."""
+    daemon.start(daemon.repo)
+    pid = daemon.status()["pid"]
+    connection = dial(find_place(str(daemon.repo)))
+    assert connection is not None
+    deep = b'{"v":1,"id":1,"verb":"echo","args":{"a":' + b"[" * 960 + b"]" * 960 + b"}}"
+    odd = [
+        deep,
+        b'{"v":1,"id":{"a":[1]},"verb":"echo","args":{},"who":7}',
+        b'{"v":1,"id":1,"verb":"events","args":{"since":-1}}',
+        b'{"v":1,"id":1,"verb":"events","args":{"since":1e300}}',
+        b'{"v":true,"id":1,"verb":"batch","args":{}}',
+        b'{"v":1,"id":1,"verb":"","args":{}}',
+        b'{"v":1,"id":1,"verb":"echo","args":{"t":"\\udcff\\ud800"}}',
+        b'{"batch":{"worktree":"/","paths":[]}}',
+        b'{"v":1,"recorded":{}}',
+    ]
+    connection.sendall(b"\n".join(odd) + b"\n")
+    connection.settimeout(20)
+    said = b""
+    while said.count(b"\n") < len(odd):
+        said += connection.recv(1 << 16)
+    assert daemon.call("ping") == {"pid": pid}
+    assert daemon.call("echo", x=1)["args"] == {"x": 1}
+
+
+def test_requests_while_the_daemon_leaves(daemon: Daemon, tmp_path: Path) -> None:
+    """Who is connected when the daemon stops is told to ask another one, not just cut off."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    busy, late, stopper = daemon.talk(), daemon.talk(), daemon.talk()
+    busy.send(request("sleep", {"until": str(tmp_path / "go")}, {}))
+    wait_for(lambda: any(note.get("request", {}).get("verb") == "sleep" for note in daemon.notes()))
+    stopper.send(request("daemon.stop", {}, {}))
+    wait_for(lambda: read_pointer(find_place(str(daemon.repo))) is None)
+    late.send(request("echo", {}, {}))
+    reply = late.next(10)
+    assert reply is not None
+    assert reply["error"]["again"] is True
+    (tmp_path / "go").touch()
+    done, stopped = busy.next(10), stopper.next(10)
+    assert done is not None
+    assert "ok" in done
+    assert stopped is not None
+    assert stopped["ok"] == {"stopped": True}
