@@ -118,7 +118,8 @@ def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, 
         begin_provisional(ctx, live)
         return False
     commits = CommitGraph(ctx.repository.common_dir)
-    ground = ground_of_head(commits, state, head.oid, made_here(live.worktree.repository.git_dir))
+    git_dir = live.worktree.repository.git_dir
+    ground = ground_of_head(commits, state, head.oid, lambda: made_here(git_dir))
     if ground is None:
         park(ctx, live, f"HEAD has no common base with {state.session.target}")
         return False
@@ -205,7 +206,10 @@ def end_provisional(ctx: Context, live: Live, start: State) -> None:
 
 
 def back_to(state: State, start: State) -> State:
-    """The State with the owners of ``start``; patches made and dependencies declared meanwhile stay."""
+    """The State with the owners of ``start``; patches made and dependencies declared meanwhile stay.
+
+    What was ready is ready again: the edits that made it a draft were git's, and are taken back with the owners.
+    """
     now = state.owners
     owners = replace(
         start.owners,
@@ -214,4 +218,9 @@ def back_to(state: State, start: State) -> State:
         directions=now.directions,
         judged=now.judged,
     )
-    return replace(state, owners=owners, settled=None)
+    ready = {pid for pid, patch in start.patches.items() if patch.status == "ready"}
+    patches = {
+        pid: patch.model_copy(update={"status": "ready"}) if pid in ready and patch.status == "draft" else patch
+        for pid, patch in state.patches.items()
+    }
+    return replace(state, owners=owners, patches=patches, settled=None)

@@ -78,12 +78,8 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     step = step_at(ctx, live.state, asked.text("at"), path)
     work, raw = state_trees(ctx.store, step.step, live.state.session.worktree_id)
     changes = [change for change in diff_trees(ctx.store, live.state.work, work) if below(change.path, path)]
-    if (
-        path
-        and not changes
-        and entry_at(ctx.store, work, path) is None
-        and entry_at(ctx.store, live.state.work, path) is None
-    ):
+    gone_then = bool(path) and entry_at(ctx.store, work, path) is None
+    if gone_then and (not changes or not asked.text("at")):  # a file is deleted only for somebody who named the time
         raise NotFound(
             f"{quote_path(path)} was not there at step {step.number}",
             hint=f"git session history {quote_path(path)}",
@@ -118,10 +114,10 @@ def step_at(ctx: Context, state: State, when: str, path: bytes) -> StepInfo:
         NotFound: there is no such step.
     """
     if not when:
-        before = list(history(ctx.store, state, path=path or None, limit=2))
-        if len(before) < 2:
+        last = next(iter(history(ctx.store, state, path=path or None, limit=1)), None)
+        if last is None or last.number < 2:
             raise NotFound("there is no earlier save", hint="git session history")
-        return before[1]
+        return numbered(ctx, state, last.number - 1)
     if when.isdigit():
         return numbered(ctx, state, int(when))
     if re.fullmatch(r"[k-z]{4,12}", when):

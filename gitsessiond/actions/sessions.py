@@ -205,8 +205,9 @@ def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
     hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
     live = [p for p in patches if p["status"] not in ("merged", "abandoned")]
     if reply["unassigned"]:
-        first = reply["unassigned"][0]["path"]
-        hints.append("git session patch new NAME" if not live else f"git session assign {shell_word(first)}")
+        first = not patches and all(row["code"] == "none" for row in reply["unassigned"])
+        alone = "git session patch new NAME" if first else "git session patch new NAME --take"
+        hints.append("git session assign --all" if live else alone)
     drafts = [p for p in live if p["status"] == "draft" and p["ops"]]
     blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
     hints += [

@@ -110,7 +110,7 @@ def blockers_of(state: State, patch: Patch, graph: Graph) -> list[dict[str, Any]
                 {
                     "code": "dependency",
                     "message": f"{other.name} must be merged first",
-                    "hint": f"git session merge {other.name}",
+                    "hint": f"git session merge {other.name}" + ("" if other.status == "ready" else " --ready"),
                     "patch": pid,
                 }
             )

@@ -38,7 +38,7 @@ def check_sessions(patient: Patient) -> Check:
             hopeless = hopeless or told is None
             what += f"; {told or 'nothing is left of it'}"
         wrong.append(what)
-    return patient.verdict("sessions", wrong, f"{len(refs)} sessions", fixed=patient.fix and not hopeless)
+    return patient.verdict("sessions", wrong, "1 session" if len(refs) == 1 else f"{len(refs)} sessions", fixed=patient.fix and not hopeless)
 
 
 def _unreadable(store: Store, step: str | None) -> str | None:

@@ -70,7 +70,9 @@ def usual(status: Json) -> Iterator[Step]:
             yield Step(command("merge", patch["name"]), "merge this ready patch alone")
     still_open = [patch for patch in patches if patch["status"] not in ("merged", "abandoned")]
     if unassigned and not still_open:
-        yield Step("git session patch new NAME", f"a patch for {plural(len(unassigned), 'unassigned edit')}")
+        first = not patches and all(row["code"] == "none" for row in unassigned)
+        what = f"a patch for {plural(len(unassigned), 'unassigned edit')}"
+        yield Step("git session patch new NAME" if first else "git session patch new NAME --take", what)
     elif unassigned:
         yield Step("git session assign --all", f"choose a patch for {plural(len(unassigned), 'unassigned edit')}")
     for patch in drafts_to_finish(status):
