@@ -17,13 +17,14 @@ from gitsessiond.model.base import fold
 from gitsessiond.model.base import move_base as move_weave
 from gitsessiond.model.deciding import Rules
 from gitsessiond.model.files import File, Tools, is_plain, last_path, marks_of
-from gitsessiond.model.graph import graph_of, remembered
+from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
+from gitsessiond.model.hard import hard_edges_of
 from gitsessiond.model.owners import Owners, states_of, with_files
 from gitsessiond.model.place import place_save
-from gitsessiond.model.registers import Fact, Value
+from gitsessiond.model.registers import Fact, Value, relabelled
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import BASE, Change, Entry
-from gitsessiond.model.weave import Run, Weave, as_of, live, version, weave_from, weave_of
+from gitsessiond.model.weave import Run, Weave, as_of, live, relabel, remap_bits, version, weave_from, weave_of
 
 
 class MovedBase(NamedTuple):
@@ -64,6 +65,8 @@ class Moving:
     def __init__(self, owners: Owners, tools: Tools) -> None:
         self.tools = tools
         self.order = graph_of(owners).order()
+        self.closure = graph_of(owners).closure
+        self.laying = strong_edges(graph_of(owners))
         self.merged = frozenset(pid for pid, state in states_of(owners).items() if state == "merged")
         self.by_base = {file.base_path: file for file in owners.files.values() if file.base_path is not None}
         self.by_new = {
@@ -83,10 +86,20 @@ class Moving:
             file = self.by_new.get(change.path)
         if file is None:
             return
-        if change.after is None:
-            self.changed.append(self.without_base(file))
-        else:
-            self.changed.append(self.over(file, change.path, change.after))
+        after = self.without_base(file) if change.after is None else self.over(file, change.path, change.after)
+        self.changed.append(self.uncircled(file, after))
+
+    def uncircled(self, before: File, after: File) -> File:
+        """The File, or all of it nobody's where patches would come to need each other in it."""
+        old = {(edge.p, edge.q) for edge in hard_edges_of(before)}
+        laying = Laying(self.laying.edges.items())
+        for edge in hard_edges_of(after):
+            if laying.needs(edge.q, edge.p) and (edge.p, edge.q) not in old:
+                patches = sorted(marks_of(after).patches)
+                return all_nobodys(after, " ".join(["~file", *patches]))
+            laying.add(edge.p, edge.q, Edge("hard"))
+        self.laying = laying
+        return after
 
     def contest(self, file: File, owner: str) -> None:
         """Note that an owner's edit and the new base cannot both be."""
@@ -149,7 +162,16 @@ class Moving:
         moved, contested = move_weave(folded, text, order, self.tools.diff, self.tools.merge3)
         for one in contested:
             self.contest(file, one.owner)
+        for owner in sorted(marks_of(file).patches - self.merged):
+            if not self.is_merge(folded, moved, text, owner):
+                self.contest(file, owner)
         return self.with_commits(weave, moved, text)
+
+    def is_merge(self, before: Weave, after: Weave, text: bytes, owner: str) -> bool:
+        """Whether a patch's version over the new text is what a three-way merge would have made of it."""
+        mine = self.closure(owner) | {owner} | self.merged
+        merged = self.tools.merge3(version(before, ()), text, version(before, mine))
+        return not merged.conflicts and merged.content == version(after, mine)
 
     def landed(self, weave: Weave, text: bytes) -> frozenset[str]:
         """The merged patches, if the new text has what they did; none, if the base moved to before that."""
@@ -204,7 +226,7 @@ class Moving:
             path=(Fact(owner, last_path(file)),),
             mode=(Fact(owner, mode),),
             content=() if oid is None else (Fact(owner, oid),),
-            weave=None if file.weave is None else all_owned(file.weave, owner),
+            weave=None if file.weave is None else all_owned(fold(file.weave, self.merged), owner),
         )
 
 
@@ -212,8 +234,19 @@ def all_owned(weave: Weave, owner: str) -> Weave:
     """The weave with its base lines given to an owner; lines that this one deleted vanish."""
     return weave_from(
         run if run.ins != BASE else Run(owner, run.gone, 0, 0, run.lines)
-        for run in weave.runs
+        for run in remap_bits(weave, {}).runs
         if not (run.ins == BASE and run.gone == owner)
+    )
+
+
+def all_nobodys(file: File, label: str) -> File:
+    """The file with every edit unassigned."""
+    return replace(
+        file,
+        path=relabelled(file.path, file.base_path, lambda fact: True, label),
+        mode=relabelled(file.mode, file.base_mode, lambda fact: True, label),
+        content=relabelled(file.content, file.base_content, lambda fact: True, label),
+        weave=relabel(file.weave, lambda run, side: True, label) if file.weave else None,
     )
 
 
