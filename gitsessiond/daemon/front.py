@@ -27,7 +27,7 @@ from gitsessiond.daemon.process import descends_from, resident_mb
 from gitsessiond.daemon.recording import Command, Recording
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.daemon.settle import Known
-from gitsessiond.daemon.watch import Watch
+from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
 from gitsessiond.wire.place import Place, identity
@@ -72,7 +72,8 @@ class Front:
         self._clients = Clients(self._select, door.listener, self._heard, self._left)
         self._box, known, outbox = Mailbox(), Known(), Outbox()
         self._recording = Recording(self._select, recorder, outbox, self)
-        self._watch = Watch(place.common_dir, cookies, self._box, known.add, poll=settings.poll)
+        shared = Shared(cookies, place.common_dir, door.path)
+        self._watch = Watch(shared, self._box, known.add, poll=settings.poll)
         self._worktrees = Worktrees(self._watch, outbox, known, settings.scan_every_s)
         self._barrier = Barrier(cookies, self._watch)
         self._events = Events(os.path.join(place.state_dir, SEQUENCE), self._clients.send)
@@ -150,7 +151,7 @@ class Front:
                 case "stop":
                     self._prepare_stop()
                 case "lost" if notice.worktree is None:
-                    log("the repository is gone")
+                    log("the repository, or the socket, is gone: leaving")
                     self._stop()
                 case "limit":
                     self._tell_limit(notice)

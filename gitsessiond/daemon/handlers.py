@@ -144,3 +144,15 @@ class CookieHandler(FileSystemEventHandler):
         """A cookie was taken away, or, when it is the directory itself, the whole repository was."""
         if event.is_directory:
             self._post(Notice("lost", None))
+
+
+class DoorHandler(FileSystemEventHandler):
+    """The socket's directory: a daemon whose socket is gone can be asked by nobody, and had better leave."""
+
+    def __init__(self, path: bytes, post: Post) -> None:
+        self._path, self._post = path, post
+
+    def on_deleted(self, event: FileSystemEvent) -> None:
+        """Something was removed; the directory itself included."""
+        if self._path.startswith(os.fsencode(event.src_path)):
+            self._post(Notice("lost", None))

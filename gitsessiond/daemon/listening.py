@@ -10,7 +10,6 @@ from gitsessiond.model.errors import StoreFailed
 from gitsessiond.wire.place import POINTER, Place, identity, write_pointer
 
 LONGEST_PATH = 107  # bytes; unix(7): 108 with the final NUL
-LONGEST_NAME = len("/18446744073709551615-18446744073709551615.sock")
 BACKLOG = 128
 
 
@@ -20,10 +19,15 @@ def listen(place: Place) -> tuple[socket.socket, str]:
     Raises:
         StoreFailed: no directory for it can be made, or the disk refused.
     """
-    path = os.path.join(socket_directory(), socket_name(place))
+    ours = socket_name(place)
+    name = f"{ours}{os.getpid()}.sock"
+    directory = socket_directory(name)
+    path = os.path.join(directory, name)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        forget(path)
+        for former in os.listdir(directory):
+            if former.startswith(ours):
+                forget(os.path.join(directory, former))
         listener.bind(path)
         os.chmod(path, 0o600)
         listener.listen(BACKLOG)
@@ -51,12 +55,15 @@ def forget(path: str) -> None:
 
 
 def socket_name(place: Place) -> str:
-    """Another name for each repository of this machine, short whatever its path is."""
-    return identity(place.common_dir).replace(":", "-") + ".sock"
+    """How names begin that are of this repository and no other one of this machine, short whatever its path is.
+
+    A pid follows, so that a daemon on its way out never removes the socket of the next one.
+    """
+    return identity(place.common_dir).replace(":", "-") + "-"
 
 
-def socket_directory() -> str:
-    """A directory of ours that nobody else can enter: in $XDG_RUNTIME_DIR, else in /tmp.
+def socket_directory(name: str) -> str:
+    """A directory of ours that nobody else can enter: in $XDG_RUNTIME_DIR if the path is short enough, else in /tmp.
 
     Raises:
         StoreFailed: somebody else has made the one in /tmp.
@@ -64,7 +71,7 @@ def socket_directory() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/"):
         directory = os.path.join(runtime, "gitsessiond")
-        if len(os.fsencode(directory)) + LONGEST_NAME <= LONGEST_PATH and is_private(directory):
+        if len(os.fsencode(os.path.join(directory, name))) <= LONGEST_PATH and is_private(directory):
             return directory
     directory = f"/tmp/gitsessiond-{os.geteuid()}"  # noqa: S108  (its owner and mode are checked)
     if not is_private(directory):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver, EventDispatcher, EventEmitter, EventQueue, ObservedWatch
@@ -19,6 +19,7 @@ from gitsessiond.daemon import inotify
 from gitsessiond.daemon.handlers import (
     BranchesHandler,
     CookieHandler,
+    DoorHandler,
     GitDirHandler,
     NestedHandler,
     WorktreeHandler,
@@ -124,6 +125,14 @@ class InotifyObserver(BaseObserver):
                 yield record
 
 
+class Shared(NamedTuple):
+    """Paths that are watched for all worktrees: the directory of cookies, the git common dir, the socket."""
+
+    cookies: str
+    common_dir: str
+    socket: str
+
+
 class Watch:
     """What front asks to be watched. Every method returns at once; answers are notices.
 
@@ -131,11 +140,8 @@ class Watch:
     ``poll``: do not even try inotify.
     """
 
-    def __init__(
-        self, common_dir: str, cookies: str, box: Mailbox, listed: Callable[[bytes], None], *, poll: bool
-    ) -> None:
-        self._box, self._listed = box, listed
-        self._common_dir, self._cookies = os.fsencode(common_dir), cookies
+    def __init__(self, shared: Shared, box: Mailbox, listed: Callable[[bytes], None], *, poll: bool) -> None:
+        self._shared, self._box, self._listed = shared, box, listed
         self._areas: dict[str, list[Area]] = {}  # the first one is the worktree's tree, the others are doorbells
         self._nested: dict[tuple[str, bytes], list[Area]] = {}
         self._polling: PollingObserverVFS | None = None
@@ -156,18 +162,20 @@ class Watch:
             log(f"polling: {exc}")
             return
         self._observer = InotifyObserver(self._source, lambda: self._box.post(Notice("overflow")))
-        self._observer.schedule(FileSystemEventHandler(), self._cookies)  # starts the one emitter
+        self._observer.schedule(FileSystemEventHandler(), self._shared.cookies)  # starts the one emitter
         self._observer.start()
         self._observer.do(self._watch_shared)
 
     def _watch_shared(self) -> None:
-        """Cookies, branches and packed refs."""
+        """What belongs to no worktree."""
         post = self._box.post
+        cookies, common, socket = map(os.fsencode, self._shared)
         self._add_areas(
             [
-                Area(os.fsencode(self._cookies), CookieHandler(post), deep=False),
-                Area(self._common_dir, GitDirHandler(None, post), deep=False),
-                Area(self._common_dir + b"/refs/heads", BranchesHandler(post), deep=True),
+                Area(cookies, CookieHandler(post), deep=False),
+                Area(os.path.dirname(socket), DoorHandler(socket, post), deep=False),
+                Area(common, GitDirHandler(None, post), deep=False),
+                Area(common + b"/refs/heads", BranchesHandler(post), deep=True),
             ]
         )
 

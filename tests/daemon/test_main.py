@@ -66,6 +66,17 @@ def test_killed_daemon_needs_no_hand(bench: Workbench) -> None:
     assert bench.daemon()["pid"] not in (first["pid"], second["pid"])
 
 
+def test_lost_socket_needs_no_hand(bench: Workbench) -> None:
+    """When somebody cleans up /tmp under a daemon it leaves, and the next command starts another."""
+    bench.run("list")
+    first = bench.daemon()
+    os.unlink(first["socket"])
+    bench.run("list")
+    assert bench.daemon()["pid"] != first["pid"]
+    shutil.rmtree(os.path.dirname(bench.daemon()["socket"]))
+    bench.run("list")
+
+
 @pytest.mark.parametrize("env", [{"CI": "true"}, {"GITSESSION_DAEMON": "never"}])
 def test_without_a_daemon(bench: Workbench, env: dict[str, str]) -> None:
     """Under CI=true, or when told so, a command is answered by a process of its own and leaves none behind."""
@@ -194,14 +205,14 @@ def test_daemon_of_a_deleted_worktree(bench: Workbench, tmp_path: Path) -> None:
 
 def test_socket_directory(monkeypatch: pytest.MonkeyPatch, sealed: Path, tmp_path: Path) -> None:
     """The socket lies in $XDG_RUNTIME_DIR; where that is missing, open to others or too long, in /tmp."""
-    assert socket_directory() == str(sealed / "run" / "gitsessiond")
+    assert socket_directory("name") == str(sealed / "run" / "gitsessiond")
     ours = f"/tmp/gitsessiond-{os.geteuid()}"
     for bad in ("", "relative", str(sealed / "nowhere"), str(tmp_path / ("x" * 120))):
         monkeypatch.setenv("XDG_RUNTIME_DIR", bad)
-        assert socket_directory() == ours
+        assert socket_directory("name") == ours
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(sealed / "run"))
     os.chmod(sealed / "run" / "gitsessiond", 0o755)
-    assert socket_directory() == ours
+    assert socket_directory("name") == ours
     shutil.rmtree(sealed / "run" / "gitsessiond")
     os.symlink(tmp_path, sealed / "run" / "gitsessiond")
     assert not is_private(str(sealed / "run" / "gitsessiond"))
@@ -215,7 +226,7 @@ def test_socket_is_ours_alone(repo: Path) -> None:
     assert os.stat(path).st_mode & 0o777 == 0o600
     listener.close()
     with pytest.raises(StoreFailed):
-        listen(Place(str(repo / "nowhere")))
+        listen(Place(str(repo)))
 
 
 def test_strangers_socket_is_refused(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

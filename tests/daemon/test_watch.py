@@ -16,7 +16,7 @@ import pytest
 from gitsessiond.daemon import inotify
 from gitsessiond.daemon.inotify import Inotify, WatchLimitError
 from gitsessiond.daemon.mailbox import Mailbox, Notice
-from gitsessiond.daemon.watch import Watch
+from gitsessiond.daemon.watch import Shared, Watch
 from tests.conftest import git
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify")
@@ -30,7 +30,8 @@ class Watched:
         self.known: set[bytes] = set()
         self.cookies = repo.parent / "cookies"
         self.cookies.mkdir()
-        self.watch = Watch(str(repo / ".git"), str(self.cookies), self.box, self.known.add, poll=poll)
+        shared = Shared(str(self.cookies), str(repo / ".git"), str(repo.parent / "door" / "socket"))
+        self.watch = Watch(shared, self.box, self.known.add, poll=poll)
         self.count = 0
 
     def add(self, *ignored: bytes, repo: Path | None = None) -> None:
