@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.bystanders import Watch
 from tests.judge import Judge
 
 SCRIPT = str(Path(sys.executable).parent / "git-session")
@@ -36,6 +37,7 @@ class Workbench:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.quiet = True  # False while others write: then I5 cannot be watched from outside
 
     def at(self, root: Path | str) -> Workbench:
         """The same repository seen from another worktree."""
@@ -47,11 +49,10 @@ class Workbench:
             raise AssertionError(f"git {args}: {done!r}")
         return done
 
-    def run(
-        self, *args: str, code: int = 0, stdin: bytes | None = None, env: dict[str, str] | None = None
-    ) -> Result:
+    def run(self, *args: str, code: int = 0, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Result:
         """Run ``git session ARGS``; the exit code must be ``code``."""
         full = {**os.environ, **(env or {})}
+        watch = Watch(self.root, args) if self.quiet else None
         done = Result(
             subprocess.run(
                 ["git", "session", *args],
@@ -65,6 +66,8 @@ class Workbench:
         if done.code != code:
             raise AssertionError(f"git session {' '.join(args)}: wanted exit {code}: {done!r}{self.logs()}")
         assert "Traceback" not in done.err, done
+        if watch is not None:
+            watch.check()
         return done
 
     def json(self, *args: str, code: int = 0) -> Any:

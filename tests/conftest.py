@@ -20,9 +20,7 @@ FIXED_TIME = "2026-01-02T03:04:05Z"
 def sealed_environment(home: Path) -> dict[str, str]:
     """The whole environment of a test's processes: nothing of the machine's git config or session leaks in."""
     keep = {
-        name: os.environ[name]
-        for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HYPOTHESIS_PROFILE")
-        if name in os.environ
+        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HYPOTHESIS_PROFILE") if name in os.environ
     }
     scripts = str(Path(sys.executable).parent)
     return keep | {
@@ -86,6 +84,16 @@ def repo(tmp_path: Path) -> Path:
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "first")
     return root
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many commands the bystanders' watch looked at (I5)."""
+    from tests.bystanders import watched
+
+    if watched["commands"]:
+        terminalreporter.write_line(
+            f"bystanders: {watched['commands']} commands watched, none touched what is not its own"
+        )
 
 
 from tests.bench import bench  # noqa: E402, F401  (a fixture for every floor)

@@ -1,0 +1,81 @@
+"""I5 across the whole suite: around each command of the workbench, what it must not touch is looked at twice.
+
+Files: inode, mtime and size of everything in the worktree but ``.gitsession/``. git's own: HEAD, index, config, the
+branches and their logs. Commands that may move one of them are listed here as docs/cli.md lists them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+MAY_WRITE_FILES = {("restore",), ("close", "--remove"), ("uninstall", "--hard")}
+MAY_MOVE_GIT = {("start",), ("commit",), ("patch", "ready"), ("merge",), ("close",), ("uninstall", "--hard")}
+
+Facts = dict[str, object]
+watched = {"commands": 0}
+
+
+def may(argv: Sequence[str], these: set[tuple[str, ...]]) -> bool:
+    """Whether a command line is one of these commands; every word of an entry must be on it."""
+    return any(set(words) <= set(argv) for words in these)
+
+
+def files_of(root: Path) -> Facts:
+    """Every file of the worktree that is the user's."""
+    found: Facts = {}
+    stack = [str(root)]
+    while stack:
+        for entry in os.scandir(stack.pop()):
+            if entry.name in (".git", ".gitsession"):
+                continue
+            facts = entry.stat(follow_symlinks=False)
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(entry.path)
+            else:
+                found[entry.path] = (facts.st_ino, facts.st_mtime_ns, facts.st_size, facts.st_mode)
+    return found
+
+
+def git_of(root: Path) -> Facts:
+    """HEAD, index, configuration and branches."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"], cwd=root, capture_output=True
+    )
+    if done.returncode:
+        return {}
+    own, common = (Path(os.fsdecode(line)) for line in done.stdout.splitlines())
+    found: Facts = {}
+    for path in (own / "HEAD", own / "index", own / "logs" / "HEAD", common / "config", common / "packed-refs"):
+        if path.exists():
+            facts = path.stat()
+            found[str(path)] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+    heads = subprocess.run(
+        ["git", "for-each-ref", "refs/heads", "refs/tags", "refs/remotes"], cwd=root, capture_output=True
+    )
+    found["branches"] = heads.stdout
+    return found
+
+
+class Watch:
+    """Looks before and after one command."""
+
+    def __init__(self, root: Path, argv: Sequence[str]) -> None:
+        self.root, self.argv = root, argv
+        self.files = None if may(argv, MAY_WRITE_FILES) else files_of(root)
+        self.git = None if may(argv, MAY_MOVE_GIT) else git_of(root)
+
+    def check(self) -> None:
+        """Fail when something changed that this command has no business with."""
+        watched["commands"] += 1
+        for name, before, now in (
+            ("files", self.files, files_of if self.files is not None else None),
+            ("git", self.git, git_of if self.git is not None else None),
+        ):
+            if before is None or now is None:
+                continue
+            after = now(self.root)
+            changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+            assert not changed, f"git session {' '.join(self.argv)} changed {name} that are not its own: {changed[:5]}"
