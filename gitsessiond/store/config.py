@@ -1,6 +1,6 @@
 """git's configuration as git itself resolves it, read once and again only when one of its files changed.
 
-Everything a person can set is a ``gitsession.*`` key (docs/cli.md, "Configuration"); some of git's own matter
+Everything a person can set is a ``gitsession.*`` key (docs/recording.md, "Settings"); some of git's own matter
 to us too. Keys are compared as git does: section and name without regard to case, the subsection exactly.
 """
 
@@ -27,6 +27,10 @@ class Config:
         self._values: dict[str, list[str]] = {}
         self._sources: dict[str, Signature] = {}
         self.version = 0  # counts the times the files were read
+
+    def of(self, repository: Repository) -> Config:
+        """The configuration of another worktree of the repository (``config.worktree`` is each one's own)."""
+        return self if repository == self._repository else Config(repository)
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """The last value of a key; a key written without ``=`` reads ``true``."""

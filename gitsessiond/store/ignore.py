@@ -15,6 +15,7 @@ from gitsessiond.store.git import KeptGit
 from gitsessiond.store.repository import Repository
 
 IGNORE_FILE = b".gitignore"
+REMEMBERED = 200_000  # answers; then they are asked anew
 FIELDS = 4  # source, line number, pattern, path; the first three are empty where no pattern matches
 
 
@@ -27,9 +28,7 @@ class Ignore:
 
     def __init__(self, repository: Repository, config: Config) -> None:
         self._repository, self._config = repository, config
-        self._child = KeptGit(
-            ["check-ignore", "--no-index", "--stdin", "-z", "-v", "-n"], cwd=repository.worktree
-        )
+        self._child = KeptGit(["check-ignore", "--no-index", "--stdin", "-z", "-v", "-n"], cwd=repository.worktree)
         self._answers: dict[bytes, bool] = {}
         self._sources: tuple[object, ...] = ()
         self._rule_files: dict[bytes, Signature] = {}
@@ -37,6 +36,8 @@ class Ignore:
 
     def ignored(self, paths: Sequence[bytes]) -> list[bool]:
         """For each path whether git ignores it; a directory is asked for with a ``/`` at its end."""
+        if len(self._answers) > REMEMBERED:
+            self._answers.clear()
         new = [path for path in dict.fromkeys(paths) if path not in self._answers]
         if new:
             self._ask(new)

@@ -78,6 +78,20 @@ class KnownPaths(Mapping[bytes, Known]):
         self.racy.discard(path)
         self.rules.discard(path)
 
+    def is_compared(self, path: bytes) -> bool:
+        """Whether a known path was ever compared with the disk."""
+        return not self.packed[path].startswith(_NO_SIG)
+
+    def is_just(self, path: bytes, entry: Entry | None) -> bool:
+        """Whether exactly this entry is recorded of a known path, with no other bytes on disk."""
+        return entry is not None and self.packed[path][SIGNATURE_SIZE:] == _content(entry, None)
+
+    def set_compared(self, path: bytes, sig: bytes, racy: bool) -> None:
+        """The disk was found to have what is recorded of a known path."""
+        self.packed[path] = sig + self.packed[path][SIGNATURE_SIZE:]
+        if racy:
+            self.racy.add(path)
+
     def below(self, directory: bytes) -> list[bytes]:
         """Every known path under a directory."""
         if directory not in self.directories:
@@ -99,9 +113,12 @@ class KnownPaths(Mapping[bytes, Known]):
 
 
 def _packed(known: Known) -> bytes:
-    mode = known.entry.mode if known.entry else 0
-    oid = bytes.fromhex(known.entry.oid) if known.entry else _NO_OID
-    return (known.sig or _NO_SIG) + mode.to_bytes(4, "big") + oid + bytes.fromhex(known.raw or "")
+    return (known.sig or _NO_SIG) + _content(known.entry, known.raw)
+
+
+def _content(entry: Entry | None, raw: str | None) -> bytes:
+    mode, oid = (entry.mode, bytes.fromhex(entry.oid)) if entry else (0, _NO_OID)
+    return mode.to_bytes(4, "big") + oid + bytes.fromhex(raw or "")
 
 
 def _unpacked(packed: bytes) -> Known:

@@ -42,6 +42,7 @@ class Scan:
     def __init__(self, root: bytes, known: KnownPaths, ignore: Ignore, tracked: Tracked) -> None:
         self._root, self._known, self._ignore, self._tracked = root, known, ignore, tracked
         self._parents: dict[bytes, bytes | None] = {}
+        self._listed: set[bytes] = set()  # directories that were looked at with everything below
         self.look = Look()
 
     def whole(self) -> Look:
@@ -55,10 +56,20 @@ class Scan:
         new: dict[bytes, os.stat_result] = {}
         wanted = {self._where(path) for path in paths}
         for path in sorted(path for path in wanted if path is not None):
-            self._at(path, new)
+            if not self._is_listed(path):
+                self._at(path, new)
         allowed = allowed_among(new, self._ignore, self._tracked) if new else set()
         self.look.new += [(path, found) for path, found in new.items() if path in allowed]
         return self.look
+
+    def _is_listed(self, path: bytes) -> bool:
+        """Whether a directory above was looked at already."""
+        end = path.rfind(b"/") if self._listed else -1
+        while end > 0:
+            if path[:end] in self._listed:
+                return True
+            end = path.rfind(b"/", 0, end)
+        return False
 
     def _where(self, path: bytes) -> bytes | None:
         """What to look at when told of a path: itself, or the parent that is no plain directory of ours.
@@ -119,6 +130,7 @@ class Scan:
             self.look.vanished.add(path)
         enter = [path] if path in self._known.directories else self._admit_directories([path])
         self._below(enter)
+        self._listed.update(enter)
         self._note_vanished(set(self._known.below(path)) - self.look.present)
 
     def _note_vanished(self, paths: Iterable[bytes]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from gitsessiond.store.files import is_racy, signature
 from gitsessiond.store.filters import Filters
-from gitsessiond.store.known import Known, KnownPaths
+from gitsessiond.store.known import KnownPaths
 from gitsessiond.store.scan import Look
 from gitsessiond.store.tracked import Tracked
 
@@ -21,15 +21,15 @@ def trust_git(look: Look, known: KnownPaths, tracked: Tracked, filters: Filters)
     The files' signatures in ``look`` were taken before git is asked, so that a change in between shows as a
     difference at the next look.
     """
-    fresh = {path: found for path, found in look.differs if known[path].sig is None}
+    fresh = {path: found for path, found in look.differs if not known.is_compared(path)}
     if len(fresh) < WORTH_ASKING:
         return
     now = time.time_ns()
     clean = tracked.clean_entries()
-    same = [path for path in fresh if path in clean and known[path] == Known(clean[path])]
+    same = [path for path in fresh if known.is_just(path, clean.get(path))]
     for path in unfiltered(same, fresh, known, filters=filters, tracked=tracked):
-        known.put(path, Known(clean[path], None, signature(fresh[path])), is_racy(fresh[path], now))
-    look.differs = [(path, found) for path, found in look.differs if path not in fresh or known[path].sig is None]
+        known.set_compared(path, signature(fresh[path]), is_racy(fresh[path], now))
+    look.differs = [(path, found) for path, found in look.differs if path not in fresh or not known.is_compared(path)]
 
 
 def unfiltered(

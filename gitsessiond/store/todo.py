@@ -76,9 +76,10 @@ class Waiting:
         for path in paths:
             self._todo.setdefault(path, Todo("file"))
 
-    def drop(self, path: bytes) -> None:
-        """The path is no longer to be recorded."""
-        self._todo[path] = Todo("gone")
+    def drop(self, paths: Iterable[bytes]) -> None:
+        """These are no longer to be recorded."""
+        for path in paths:
+            self._todo[path] = Todo("gone")
 
     def take(self, limit: int, max_bytes: int) -> dict[bytes, Todo]:
         """The next to be read, at most so many, and at most so many bytes unless it is a single one."""
@@ -148,9 +149,14 @@ def beside_partners(fresh: Mapping[bytes, Todo], vanished: set[bytes], known: Kn
 
 
 def matches_any(path: bytes, patterns: Iterable[str]) -> bool:
-    """Whether a shell glob matches the whole path, or the name of the file or of a directory above."""
+    """Whether a shell glob matches: a file's name; with ``/`` at its end a directory; with one inside, the path."""
+    *directories, name = path.split(b"/")
     for pattern in patterns:
-        glob = os.fsencode(pattern.rstrip("/"))
-        if fnmatch.fnmatchcase(path, glob) or any(fnmatch.fnmatchcase(n, glob) for n in path.split(b"/")):
+        glob = os.fsencode(pattern)
+        if glob.endswith(b"/"):
+            found = any(fnmatch.fnmatchcase(directory, glob[:-1]) for directory in directories)
+        else:
+            found = fnmatch.fnmatchcase(path if b"/" in glob else name, glob)
+        if found:
             return True
     return False

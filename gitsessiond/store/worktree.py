@@ -9,27 +9,25 @@ to the user's files, index or objects.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.errors import GitSessionError, NotFound
 from gitsessiond.model.values import Entry
 from gitsessiond.store.config import Config
 from gitsessiond.store.contents import Contents, Outcome
 from gitsessiond.store.files import inode_of
-from gitsessiond.store.filters import ATTRIBUTES_FILE, Filters
-from gitsessiond.store.ignore import IGNORE_FILE, Ignore
 from gitsessiond.store.known import Known, KnownPaths, read_signatures, write_signatures
 from gitsessiond.store.repository import Repository
+from gitsessiond.store.rules import Rules
 from gitsessiond.store.scan import Look, Scan
 from gitsessiond.store.seeding import trust_git
 from gitsessiond.store.todo import Waiting
-from gitsessiond.store.tracked import Tracked
 from gitsessiond.store.trees import Trees, list_tree
 
 CHUNK_FILES = 1000  # one reading's most; more is left for the next
 CHUNK_BYTES = 32 << 20
-MAX_FILE_SIZE = 50 << 20
 
 
 class Seen(NamedTuple):
@@ -70,22 +68,20 @@ class WorkTree:
 
     def __init__(self, repository: Repository, wid: str, store: Trees, config: Config) -> None:
         self.repository, self.wid = repository, wid
-        self._store, self._config = store, config
+        self._store, config = store, config.of(repository)
         root = os.fsencode(repository.worktree)
         self._root = root
-        cache = os.path.join(repository.state_dir, "cache")
-        self._cache_file = os.path.join(cache, wid)
-        self._ignore = Ignore(repository, config)
-        self._filters = Filters(repository, config, os.path.join(cache, f"clean-{wid}-{os.getpid()}"))
-        self._tracked = Tracked(repository, config)
-        self._contents = Contents(root, store, self._filters, self._tracked)
+        self._cache_file = os.path.join(repository.state_dir, "cache", wid)
+        self._rules = Rules(repository, config, self._cache_file + ".clean")
+        self._tracked = self._rules.tracked
+        self._contents = Contents(root, store, self._rules.filters, self._tracked)
         self._known = KnownPaths()
         self._waiting = Waiting(config)
         self._pending: dict[bytes, Pending] = {}
         self._again: set[bytes] = set()  # for the next reading: being written, or not accepted
         self._unclean: set[bytes] = set()  # git cannot store them now; asked again when the index changes
         self._unwatched: set[bytes] | None = None  # None: not looked yet
-        self._seen_index = 0
+        self._scan_due = False  # hints alone are not enough for the next reading
 
     @classmethod
     def open(
@@ -138,43 +134,61 @@ class WorkTree:
         """Read these paths and everything below those that are directories, then what still waits.
 
         When ignore rules changed it is a :meth:`scan`.
+
+        Raises:
+            NotFound: the worktree is gone.
+            StoreFailed: git did not answer, or the store refused; nothing is known that was not before.
         """
         wanted = {path.strip(b"/") for path in paths} | self._again
-        if b"" in wanted or self._rules_changed(wanted):
-            return self.scan(limit)
-        index_changed = self._index_changed()
-        if index_changed:
-            wanted |= self._tracked.all() - self._known.names
-        self._again.clear()
-        look = self._scan().at(wanted)
-        if self._unwatched is not None:
-            self._unwatched.update(look.ignored, look.links)
-        news = self._waiting.add(look, self._known, self._tracked)
-        if index_changed:
-            self._waiting.again(self._unclean)
-            self._drop_ignored()
-        return self._read(look, news, limit)
+        with self._scan_after_failure():
+            self._check_there()
+            if self._scan_due or b"" in wanted or self._rules.changed(wanted, self._known):
+                return self.scan(limit)
+            index_changed = self._rules.index_changed()
+            if index_changed:
+                wanted |= self._tracked.all() - self._known.names
+            self._again.clear()
+            look = self._scan().at(wanted)
+            if self._unwatched is not None:
+                self._unwatched.update(look.ignored, look.links)
+            news = self._waiting.add(look, self._known, self._tracked)
+            if index_changed:
+                self._waiting.again(self._unclean)
+                self._waiting.drop(self._rules.unwanted(self._known))
+            return self._read(look, news, limit)
 
     def scan(self, limit: int = CHUNK_FILES) -> Reading:
-        """Compare the whole worktree with what is recorded."""
-        self._again.clear()
-        self._rules_changed(self._known.rules)
-        index_changed = self._index_changed()
-        look = self._scan().whole()
-        self._unwatched = {*look.ignored, *look.links}
-        trust_git(look, self._known, self._tracked, self._filters)
-        self._waiting.restart()
-        news = self._waiting.add(look, self._known, self._tracked)
-        if index_changed:
-            self._waiting.again(self._unclean)
-        self._drop_ignored()
-        return self._read(look, news, limit)
+        """Compare the whole worktree with what is recorded; raises as :meth:`read_paths` does."""
+        with self._scan_after_failure():
+            self._check_there()
+            self._again.clear()
+            self._rules.changed(self._known.rules, self._known)
+            index_changed = self._rules.index_changed()
+            look = self._scan().whole()
+            self._unwatched = {*look.ignored, *look.links}
+            trust_git(look, self._known, self._tracked, self._rules.filters)
+            self._waiting.restart()
+            news = self._waiting.add(look, self._known, self._tracked)
+            if index_changed:
+                self._waiting.again(self._unclean)
+            self._waiting.drop(self._rules.unwanted(self._known))
+            self._scan_due = False
+            return self._read(look, news, limit)
+
+    @contextmanager
+    def _scan_after_failure(self) -> Iterator[None]:
+        """A reading that failed half-way has lost hints and changes of rules: the next one looks at everything."""
+        try:
+            yield
+        except GitSessionError:
+            self._scan_due = True
+            raise
 
     def scan_whole(self) -> Reading:
         """A :meth:`scan` that leaves nothing for later, however much it is: the first look of a session."""
         readings = [self.scan()]
         while readings[-1].left:
-            readings.append(self._read(Look(), {}, CHUNK_FILES))
+            readings.append(self.read_paths(()))
         return Reading(
             changes=tuple(seen for reading in readings for seen in reading.changes),
             skipped=tuple(skip for reading in readings for skip in reading.skipped),
@@ -201,12 +215,11 @@ class WorkTree:
         Raises:
             StoreFailed: its filter failed.
         """
-        return self._filters.smudge(path, oid, data)
+        return self._rules.filters.smudge(path, oid, data)
 
     def close(self) -> None:
         """Keep the signatures for the next start; end the children."""
-        self._ignore.close()
-        self._filters.close()
+        self._rules.close()
         try:
             write_signatures(self._cache_file, self._known)
         except OSError:
@@ -214,35 +227,13 @@ class WorkTree:
 
     # -- what is to be read ---------------------------------------------------------------------------------
 
+    def _check_there(self) -> None:
+        """Raise NotFound when the worktree is gone: it would read as the deletion of every file."""
+        if not os.path.isdir(self._root):
+            raise NotFound(f"worktree {self.repository.worktree} is gone", hint="git worktree repair")
+
     def _scan(self) -> Scan:
-        return Scan(self._root, self._known, self._ignore, self._tracked)
-
-    def _rules_changed(self, paths: Iterable[bytes]) -> bool:
-        """Look at the rule files, these and those outside; tells whether what is ignored may change."""
-        changed = self._ignore.refresh()
-        self._filters.refresh()
-        for path in paths:
-            name = path.rpartition(b"/")[2]
-            if name == IGNORE_FILE:
-                changed = self._ignore.saw(path) or changed
-            elif name == ATTRIBUTES_FILE:
-                self._filters.forget()
-                self._filters.has_files = True
-        self._filters.has_files |= any(path.endswith(ATTRIBUTES_FILE) for path in self._known.rules)
-        return changed
-
-    def _index_changed(self) -> bool:
-        """Whether git wrote the index since the last look."""
-        version = self._tracked.refresh()
-        changed, self._seen_index = version != self._seen_index, version
-        return changed
-
-    def _drop_ignored(self) -> None:
-        """Paths that are recorded, but ignored and not tracked now: ``git add -A`` would not store them."""
-        untracked = sorted(self._known.names - self._tracked.all())
-        for path, ignored in zip(untracked, self._ignore.ignored(untracked), strict=True):
-            if ignored:
-                self._waiting.drop(path)
+        return Scan(self._root, self._known, self._rules.ignore, self._tracked)
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -250,7 +241,8 @@ class WorkTree:
         """Read the next of what waits; ``news``: what was just found to be left out."""
         batch = self._waiting.take(limit, CHUNK_BYTES)
         files = [(path, self._known.get(path)) for path, todo in batch.items() if todo.kind == "file"]
-        outcomes = self._contents.read(files, max_size=self._max_size(), modes=self._modes())
+        size, modes = self._rules.max_file_size(), self._rules.modes_count()
+        outcomes = self._contents.read(files, max_size=size, modes=modes)
         changes: list[Seen] = []
         skipped = dict(news)
         guarded: dict[bytes, str] = {}
@@ -308,15 +300,3 @@ class WorkTree:
         if outcome.known is not None:
             self._unclean.add(outcome.path)
         return self._waiting.skip(outcome.path, outcome.skipped or "", outcome.sig)
-
-    def _max_size(self) -> int:
-        try:
-            return self._config.number("gitsession.maxFileSize", MAX_FILE_SIZE)
-        except BadRequest:
-            return MAX_FILE_SIZE  # a mistyped setting is no reason to stop recording
-
-    def _modes(self) -> bool:
-        try:
-            return self._config.flag("core.fileMode", True)
-        except BadRequest:
-            return True

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsessiond.model.errors import NotFound, StoreFailed
 from gitsessiond.model.values import EMPTY_BLOB, EXECUTABLE, GITLINK, SYMLINK, Entry
 from gitsessiond.store import worktree as worktree_module
 from gitsessiond.store.objects import oid_of
@@ -243,11 +244,13 @@ def test_secrets_are_never_recorded_unless_tracked(recorded: Recorded, repo: Pat
     assert {path for path, _ in reading.skipped} == {b".env", b"sub/.env", b"server.pem", b"id_rsa", b"my.key"}
     assert not recorded.store.own_has(blob(b"secret .env"))
     git(repo, "config", "gitsession.never", "*.secret")
+    git(repo, "config", "--add", "gitsession.never", "private/")
     put(repo, b"x.secret", b"s")
+    put(repo, b"sub/private/deep/x", b"s")
     assert {seen.path for seen in recorded.scan().changes} == {
         b".env", b"sub/.env", b"server.pem", b"id_rsa", b"my.key"
     }  # fmt: skip
-    assert set(recorded.tree.skipped) == {b"x.secret"}
+    assert set(recorded.tree.skipped) == {b"x.secret", b"sub/private/deep/x"}
 
 
 def test_new_files_are_guarded(recorded: Recorded, repo: Path) -> None:
@@ -293,15 +296,44 @@ def test_odd_things_are_told_and_left(recorded: Recorded, repo: Path) -> None:
     assert recorded.scan().changes == ()
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root can read everything")
-def test_an_unreadable_directory_is_no_deletion(recorded: Recorded, repo: Path) -> None:
-    """What cannot be listed is left as it was recorded."""
-    (repo / "src").chmod(0)
-    try:
-        assert recorded.scan().changes == ()
-        assert b"src" in recorded.tree.skipped
-    finally:
-        (repo / "src").chmod(0o755)
+def test_an_unreadable_directory_is_no_deletion(
+    recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be listed is left as it was recorded, and told once."""
+    real = os.scandir
+
+    def refusing(path: bytes) -> object:
+        if path.endswith(b"/src"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    reading = recorded.tree.scan()
+    assert reading.changes == ()
+    assert reading.skipped == ((b"src", "unreadable directory: Permission denied"),)
+    assert recorded.tree.scan().skipped == ()
+
+
+def test_a_worktree_that_is_gone_is_no_deletion(recorded: Recorded, repo: Path) -> None:
+    """A removed or moved worktree is told as such; not one file counts as deleted."""
+    repo.rename(repo.parent / "elsewhere")
+    for read in (recorded.tree.scan, lambda: recorded.tree.read_paths([b"a.txt"])):
+        with pytest.raises(NotFound, match="is gone"):
+            read()
+    (repo.parent / "elsewhere").rename(repo)
+    assert recorded.tree.scan().changes == ()
+
+
+def test_a_tree_of_hints_is_looked_at_once(recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints for a directory and everything in it list each directory once."""
+    hints = []
+    for number in range(40):
+        hints += [put(repo, b"new/d%d/e/f" % number, b"x\n"), b"new/d%d" % number, b"new/d%d/e" % number]
+    listed: list[bytes] = []
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or real(path))
+    assert len(recorded.read(*hints, b"new").changes) == 40
+    assert len(listed) == len(set(listed)) == 81
 
 
 def test_submodules_are_links_and_never_entered(recorded: Recorded, repo: Path, tmp_path: Path) -> None:
@@ -387,9 +419,7 @@ def test_large_readings_come_in_pieces(recorded: Recorded, repo: Path) -> None:
     assert recorded.entries() == as_git_adds(repo)
 
 
-def test_a_first_look_leaves_nothing_for_later(
-    recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_look_leaves_nothing_for_later(recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much differs when a session starts: it is one reading."""
     monkeypatch.setattr(worktree_module, "CHUNK_FILES", 7)
     monkeypatch.setattr(worktree_module, "CHUNK_BYTES", 100)
@@ -409,6 +439,23 @@ def test_a_reading_that_was_not_recorded_is_read_again(recorded: Recorded, repo:
     again = recorded.read(b"src/b.txt")
     assert [seen.path for seen in again.changes] == [b"a.txt", b"src/b.txt"]
     assert again.changes[0] == reading.changes[0]
+
+
+def test_a_reading_that_failed_is_read_again(recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git or the disk refusing in the middle loses no hint: not while looking, not while reading."""
+    put(repo, b"a.txt", b"one\n")
+    put(repo, b"new", b"two\n")
+    for part, name in ((recorded.tree._rules.ignore, "ignored"), (recorded.tree._contents, "read")):
+        with monkeypatch.context() as patch:
+            patch.setattr(part, name, refuse)
+            with pytest.raises(StoreFailed):
+                recorded.tree.read_paths([b"a.txt", b"new"])
+            recorded.tree.read_again()
+    assert [seen.path for seen in recorded.read().changes] == [b"a.txt", b"new"]
+
+
+def refuse(*_args: object, **_more: object) -> None:
+    raise StoreFailed("git ended", hint="git session doctor")
 
 
 def test_a_file_being_written_waits_for_its_close(recorded: Recorded, repo: Path) -> None:
