@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitsessiond.model.commits import CommitFacts
@@ -17,12 +18,15 @@ class Ground:
     chain: tuple[CommitFacts, ...]  # first parents beyond the base, oldest first; merges of the target too
 
 
-def ground_of_head(commits: CommitGraph, state: State, head: str, made_here: frozenset[str]) -> Ground | None:
+def ground_of_head(
+    commits: CommitGraph, state: State, head: str, made_here: Callable[[], frozenset[str]]
+) -> Ground | None:
     """Base and chain of a HEAD; None: it has no base in common with the session.
 
     Base: the merge base of HEAD with the target or with the target's upstream, the later of the two. But the
     recorded base when that commit is one of ours (a patch landed under its own ids), or when it is older and
-    HEAD still has the recorded one. No merge base: the recorded base if HEAD descends from it.
+    HEAD still has the recorded one. No merge base: the recorded base if HEAD descends from it. ``made_here``
+    tells the commits made in this worktree; it is asked only when it matters.
     """
     session = state.session
     target = commits.ref(f"refs/heads/{session.target}")
@@ -31,18 +35,19 @@ def ground_of_head(commits: CommitGraph, state: State, head: str, made_here: fro
         commits.merge_base(head, target) if target else None,
         commits.merge_base(head, upstream) if upstream else None,
     )
-    kept = commits.within(session.base, head)
-    if kept and (found is None or found in ours(state, made_here) or commits.within(found, session.base)):
-        found = session.base
+    if found != session.base and commits.within(session.base, head):
+        older = found is None or commits.within(found, session.base)
+        if older or found in ours(state) or found in made_here():
+            found = session.base
     if found is None:
         return None
     return Ground(found, tuple(commits.chain(found, head)))
 
 
-def ours(state: State, made_here: frozenset[str]) -> frozenset[str]:
-    """Commits of the chain, of series, and those that were made in the worktree."""
+def ours(state: State) -> frozenset[str]:
+    """The commits of the chain and of every series."""
     series = {commit.oid for patch in state.patches.values() for commit in patch.series}
-    return made_here | series | set(state.session.chain)
+    return frozenset(series | set(state.session.chain))
 
 
 def unchanged(commits: CommitGraph, state: State, ground: Ground) -> bool:

@@ -106,12 +106,13 @@ def _collect(store: Objects, start: str, lacking: dict[str, Object]) -> None:
     """Gather what ``start`` reaches and the repository lacks, each object after all that it names.
 
     A commit that the repository has, has all it reaches there, for commits are written last. So has a tree that
-    only the repository knows; one that is ours too may be a left-over of an interrupted write.
+    only the repository knows; one that is ours too may be a left-over of an interrupted write. What a commit
+    shares with its first parent at the same path is there, or comes, with the parent.
     """
-    todo = [(start, False)]
+    todo: list[tuple[str, str | None, bool]] = [(start, None, False)]
     seen: set[str] = set()
     while todo:
-        oid, below_done = todo.pop()
+        oid, beside, below_done = todo.pop()
         if below_done:
             lacking.setdefault(oid, store.read(oid))
             continue
@@ -124,18 +125,26 @@ def _collect(store: Objects, start: str, lacking: dict[str, Object]) -> None:
             if not store.own_has(oid) or store.read(oid).kind != "tree":
                 continue
         else:
-            todo.append((oid, True))
-        todo += [(child, False) for child in _named_by(store.read(oid))]
+            todo.append((oid, None, True))
+        todo += [(child, other, False) for child, other in _named_by(store, store.read(oid), beside)]
 
 
-def _named_by(found: Object) -> list[str]:
-    """The objects an object names and that a repository must have with it."""
+def _named_by(store: Objects, found: Object, beside: str | None) -> Iterator[tuple[str, str | None]]:
+    """The objects an object names and that a repository must have with it, each with the tree beside it.
+
+    ``beside``: a tree that is in the repository; what it has under the same name is left out.
+    """
     if found.kind == "commit":
         tree, parents = commit_links(found.data)
-        return [tree, *parents]
-    if found.kind == "tree":
-        return [child for mode, _, child in tree_items(found.data) if mode != 0o160000]
-    return []
+        yield tree, commit_links(store.read(parents[0]).data)[0] if parents else None
+        yield from ((parent, None) for parent in parents)
+    elif found.kind == "tree":
+        there = tree_items(store.read(beside).data) if beside is not None else ()
+        known = {name: (mode, oid) for mode, name, oid in there}
+        for mode, name, oid in tree_items(found.data):
+            other = known.get(name)
+            if mode != 0o160000 and other != (mode, oid):
+                yield oid, other[1] if other is not None and other[0] == mode == 0o40000 else None
 
 
 def _freshen(common_dir: str, oid: str) -> None:
