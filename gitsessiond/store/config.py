@@ -83,14 +83,16 @@ class Config:
             return False
         places = self._possible_files()
         before = {path: signature_of(path) for path in places}
-        out = run_git(["config", "--list", "--show-origin", "-z"], cwd=self._repository.worktree).out
+        own = self._repository.git_dir
+        git_dir = own if os.path.isdir(own) else self._repository.common_dir  # its worktree was removed
+        out = run_git(["config", "--list", "--show-origin", "-z"], git_dir=git_dir).out
         values: dict[str, list[str]] = {}
         fields = os.fsdecode(out).split("\0")
         for origin, setting in zip(fields[::2], fields[1::2], strict=False):
             key, has_value, value = setting.partition("\n")
             values.setdefault(key, []).append(value if has_value else "true")
             if origin.startswith("file:"):
-                path = os.path.join(self._repository.worktree, origin.removeprefix("file:"))
+                path = origin.removeprefix("file:")
                 before.setdefault(path, signature_of(path))
         self._values, self._sources = values, before
         self.version += 1

@@ -174,6 +174,21 @@ def test_config_reads_nothing_while_nothing_changed(repo: Path) -> None:
     assert config.version == before
 
 
+def test_each_worktree_has_its_own_config(repo: Path) -> None:
+    """`git config --worktree` of a linked worktree counts there only; removing it does not end the others'."""
+    git(repo, "config", "extensions.worktreeConfig", "true")
+    git(repo, "worktree", "add", "-q", "-b", "other", "../linked")
+    linked = open_repository(str(repo.parent / "linked"))
+    git(repo.parent / "linked", "config", "--worktree", "gitsession.never", "x")
+    here = Config(open_repository(str(repo)))
+    there = here.of(linked)
+    assert (here.get("gitsession.never"), there.get("gitsession.never")) == (None, "x")
+    assert here.of(open_repository(str(repo))) is here
+    git(repo, "worktree", "remove", "../linked")
+    git(repo, "config", "gitsession.never", "y")
+    assert there.get("gitsession.never") == "y"
+
+
 def test_config_keys_are_compared_as_git_does() -> None:
     """Section and name without regard to case, the subsection exactly."""
     assert canonical_key("Filter.LFS.Clean") == "filter.LFS.clean"
