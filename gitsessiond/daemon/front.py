@@ -35,7 +35,7 @@ from gitsessiond.wire.requests import OWN, READS, VERSION, reply_error, reply_ok
 
 COOKIES = "cookies"
 SEQUENCE = "seq"
-HOLD_S = 5.0  # how long a reply waits for new watches to be in place
+HOLD_S = 5.0  # how long replies and requests wait for watches to be put in place
 SLEPT_S = 5.0
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
 
@@ -56,7 +56,7 @@ class Held(NamedTuple):
 
     link: Link
     reply: Message
-    until: float
+    since: float
 
 
 class Front:
@@ -80,6 +80,7 @@ class Front:
         self._asked: dict[int, tuple[Link, Any]] = {}  # our number -> who asked, their number
         self._number = 0
         self._held: list[Held] = []
+        self._behind: list[Pending] = []  # past the barrier, but watches are being put in place
         self._started = self._active = time.monotonic()
         self._asleep = boot_time() - self._started
         self._overflows = 0
@@ -103,11 +104,16 @@ class Front:
 
     def _wait(self) -> float | None:
         """Seconds until something is due; None: nothing is."""
-        times = [held.until for held in self._held]
+        times = [self._hold_until()] if self._held or self._behind else []
         for due in (self._worktrees.next_look(), self._barrier.next_look(), self._idle_until()):
             if due is not None:
                 times.append(due)
         return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _hold_until(self) -> float:
+        """When to wait no longer for watches to be put in place."""
+        since = [held.since for held in self._held] + [pending.since for pending in self._behind]
+        return min(since, default=0.0) + HOLD_S
 
     def _idle_until(self) -> float | None:
         """When to leave, if nothing comes; None: not while a session is open or a request waits."""
@@ -127,8 +133,13 @@ class Front:
             log("a cookie was not seen in time: looking at everything")
             self._worktrees.mark_stale()
             self._hand_on(late, now)
-        if self._held and (not self._worktrees.adding or min(held.until for held in self._held) <= now):
+        if not self._worktrees.adding or self._hold_until() <= now:
+            if self._worktrees.adding and self._behind:
+                self._worktrees.mark_stale()
             self._release()
+            behind, self._behind = self._behind, []
+            for pending in behind:
+                self._hand_on(pending, now)
         idle_until = self._idle_until()
         if idle_until is not None and idle_until <= now:
             log("nothing is open: leaving")
@@ -225,7 +236,9 @@ class Front:
 
     def _hand_on(self, pending: Pending, now: float) -> None:
         """Its barrier is passed: what is on disk goes first, then the request, if anybody still waits for it."""
-        if pending.message["verb"] == STOP:
+        if self._worktrees.adding and now - pending.since < HOLD_S:
+            self._behind.append(pending)  # events may be missing until the watches are in place
+        elif pending.message["verb"] == STOP:
             self._stop()
         elif pending.number in self._asked:
             self._worktrees.flush(now)
@@ -272,9 +285,7 @@ class Front:
                 self._last_words.append((link, reply))
             self._stop()
         elif link is not None:
-            self._held.append(Held(link, reply, self._active + HOLD_S))
-            if not self._worktrees.adding:
-                self._release()
+            self._held.append(Held(link, reply, self._active))
 
     def _release(self) -> None:
         """Send the replies that waited."""
@@ -291,6 +302,7 @@ class Front:
         if ask is None:
             self._recording.outbox.clear()
             self._barrier.clear()
+            self._behind.clear()
             self._worktrees.mark_stale()  # the batches among them are forgotten too
         for number in [ask.number] if ask is not None else list(self._asked):
             link, theirs = self._asked.pop(number, (None, None))
@@ -378,7 +390,7 @@ class Front:
         """Whether the loop may end: stopping, and nothing is under way."""
         if not self._stopping or not self._recording.ready:
             return self._stopping
-        return self._recording.outbox.idle and self._barrier.idle
+        return self._recording.outbox.idle and self._barrier.idle and not self._behind
 
     def _end(self) -> None:
         """Close the recorder, then everything else; last of all tell who asked for it."""

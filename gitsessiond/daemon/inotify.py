@@ -1,7 +1,7 @@
 """inotify(7) through ctypes: one descriptor, watches by number, raw records.
 
 Not watchdog's own binding: that one hides overflows, watches what it is told to ignore, and holds every event back
-for half a second after a file was moved out (docs/decisions/0003-watching.md).
+for half a second after a file was moved out (docs/decisions/watching.md).
 """
 
 from __future__ import annotations

@@ -562,3 +562,24 @@ def test_requests_while_the_daemon_leaves(daemon: Daemon, tmp_path: Path) -> Non
     assert "ok" in done
     assert stopped is not None
     assert stopped["ok"] == {"stopped": True}
+
+
+def test_overflow_loses_nothing(daemon: Daemon) -> None:
+    """When the kernel dropped events, everything is looked at before the next request, and new directories are watched."""
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    before, pid = daemon.status(), daemon.status()["pid"]
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    for n in range(limit // 2 + 100):
+        os.close(os.open(daemon.repo / f"f{n}", os.O_CREAT | os.O_WRONLY))
+    (daemon.repo / "unseen" / "deep").mkdir(parents=True)
+    os.kill(pid, signal.SIGCONT)
+    daemon.call("echo", after=1)
+    now = daemon.status()
+    assert now["overflows"] > 0
+    assert now["scans"] > before["scans"]
+    *_, scan, asked = [note for note in daemon.notes() if note.get("batch", {}).get("scan") or "request" in note]
+    assert (scan["batch"]["scan"], asked["request"]["args"]) == (True, {"after": 1})
+    (daemon.repo / "unseen" / "deep" / "f").write_text("x")
+    wait_for(lambda: any("unseen/deep/f" in batch["paths"] for batch in daemon.batches()))
