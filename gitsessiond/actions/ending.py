@@ -11,6 +11,7 @@ from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.patches import abandoned
 from gitsessiond.actions.publishing import ordered, publish
+from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.sessions import check_free_name, session_reply
 from gitsessiond.actions.starting import reopen_worktree
@@ -153,7 +154,8 @@ def reopen_session(ctx: Context, asked: Asked) -> dict[str, Any]:
             f"its worktree now carries {carrier.state.session.name}",
             hint=f"git session close -s {carrier.state.session.name}",
         )
-    live = Live(state=state, worktree=reopen_worktree(ctx, state))
+    live = taken_up(ctx, state)
+    live.worktree = reopen_worktree(ctx, state)
     session = state.session.model_copy(update={"status": "open", "closed_at": None})
     publish(ctx, live, replace(state, session=session), "reopen", by=by, text=session.name)
     ctx.sessions[live.sid] = live

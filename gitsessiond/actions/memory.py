@@ -1,18 +1,22 @@
 """Which owners a path's content had when it was last seen: how an editor's undo finds its way home.
 
 Kept per path and content, newest last, and forgotten at every command that moves owners (assign, update, merge):
-a return across those is a new edit. Nothing here lasts; at start it is filled again from recent steps.
+a return across those is a new edit. Nothing here lasts; after a start it is filled again from recent steps, when it is
+first asked.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gitsessiond.model.files import File, copy_bit, with_bits
 from gitsessiond.model.values import Entry
 
 LIMIT = 4096  # contents remembered per session; a path saved often keeps its newest ones
+
+Seen = tuple[bytes, Entry | None, File | None, tuple[str, ...]]  # path, content, what stood for it, the chain then
 
 
 @dataclass
@@ -22,6 +26,7 @@ class Memory:
     seen: OrderedDict[tuple[bytes, Entry | None], tuple[File | None, tuple[str, ...]]] = field(
         default_factory=OrderedDict
     )
+    past: Callable[[], Iterable[Seen]] | None = None  # from before the recorder started, newest first; until read
 
     def remember(self, path: bytes, entry: Entry | None, file: File | None, chain: tuple[str, ...]) -> None:
         """Note what ``path`` with this content looked like; ``chain`` is what the File's commit bits speak of."""
@@ -33,14 +38,28 @@ class Memory:
 
     def recall(self, path: bytes, entry: Entry | None, chain: tuple[str, ...]) -> File | None:
         """The File of then, its commit bits carried over to the chain of now; None: nothing remembered."""
+        self.look_back()
         found = self.seen.get((path, entry))
         if found is None or found[0] is None:
             return None
         return found[0] if found[1] == chain else carried(found[0], found[1], chain)
 
+    def look_back(self) -> None:
+        """Put the past before what was seen since, once."""
+        if self.past is None:
+            return
+        past, self.past = self.past, None
+        for path, entry, file, chain in past():
+            if len(self.seen) >= LIMIT:
+                return
+            if (path, entry) not in self.seen:
+                self.seen[path, entry] = (file, chain)
+                self.seen.move_to_end((path, entry), last=False)
+
     def forget(self) -> None:
         """Forget everything (owners were moved by a command)."""
         self.seen.clear()
+        self.past = None
 
 
 def carried(file: File, then: tuple[str, ...], now: tuple[str, ...]) -> File:

@@ -20,6 +20,7 @@ from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Who
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
+from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree
 from gitsessiond.actions.whereabouts import seek_worktree
@@ -133,7 +134,7 @@ class Desk:
             state = load_state(self.ctx.store, tip)
             if state.session.status != "open":
                 continue
-            live = Live(state=state)
+            live = taken_up(self.ctx, state)
             self.ctx.sessions[live.sid] = live
             self.attach(live)
 
@@ -294,7 +295,7 @@ class Desk:
         return Bug(f"{type(exc).__name__}: {exc} (details in {path})", hint="git session doctor")
 
     def idle(self) -> bool:
-        """Work for quiet moments: judge, checkpoint, the sign of life. True when there is more of it."""
+        """Work for quiet moments: judge, look back, checkpoint, the sign of life. True when there is more of it."""
         self.sign_of_life()
         if self.opened is None or self.trouble is not None:
             return False
@@ -302,6 +303,7 @@ class Desk:
             if live.judge_due:
                 judge_session(self.opened, live)
                 return True
+            live.memory.look_back()
         return self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S)
 
     def sign_of_life(self) -> None:

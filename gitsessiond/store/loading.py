@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from gitsessiond.model.encoding import decode_file
 from gitsessiond.model.errors import StateUnreadable
+from gitsessiond.model.files import File
 from gitsessiond.model.owners import Owners
 from gitsessiond.model.records import Conflict, Patch, Session, decode
 from gitsessiond.model.values import EMPTY_TREE
@@ -97,11 +98,7 @@ def _load_conflicts(store: Store, root: str) -> tuple[dict[str, Conflict], dict[
 def _load_owners(store: Store, root: str, session: Session, patches: Mapping[str, Patch]) -> Owners:
     files = {}
     for fid in _children(store, root, "own"):
-        record = _required(store, root, f"own/{fid}/weave.json")
-        dead = _required(store, root, f"own/{fid}/dead")
-        files[fid] = decode_file(record, dead, store.blob)
-        if files[fid].id != fid:
-            raise StateUnreadable(f"own/{fid} holds another file's record", hint="git session doctor")
+        files[fid] = _file(store, root, fid)
     return Owners(
         files=files,
         patches=tuple((pid, patch_state(patches[pid].status)) for pid in session.patches),
@@ -109,6 +106,23 @@ def _load_owners(store: Store, root: str, session: Session, patches: Mapping[str
         directions=frozenset(session.directions),
         judged=frozenset(session.judged),
     )
+
+
+def load_file(store: Store, root: str, fid: str) -> File | None:
+    """One File of a step's tree; None: it had no edits then.
+
+    Raises:
+        StateUnreadable: it is damaged or of a newer format.
+    """
+    return None if entry_at(store, root, f"own/{fid}".encode()) is None else _file(store, root, fid)
+
+
+def _file(store: Store, root: str, fid: str) -> File:
+    record = _required(store, root, f"own/{fid}/weave.json")
+    file = decode_file(record, _required(store, root, f"own/{fid}/dead"), store.blob)
+    if file.id != fid:
+        raise StateUnreadable(f"own/{fid} holds another file's record", hint="git session doctor")
+    return file
 
 
 def _settled(store: Store, info: StepInfo) -> str | None:

@@ -13,10 +13,11 @@ import pytest
 
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.commits import CommitDone, commit_patch
-from gitsessiond.actions.context import Asked, Context, Live, Who
+from gitsessiond.actions.context import Asked, Context, Who
 from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree, start_session
 from gitsessiond.model.graph import graph_of
@@ -83,7 +84,8 @@ class Desk:
         self.open()
         for tip in self.store.refs("refs/sessions/").values():
             state = load_state(self.store, tip)
-            self.live = Live(state=state, worktree=reopen_worktree(self.ctx, state))
+            self.live = taken_up(self.ctx, state)
+            self.live.worktree = reopen_worktree(self.ctx, state)
             self.ctx.sessions[self.live.sid] = self.live
 
     def new_id(self) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from gitsessiond.actions.assigning import assign_edits
+from gitsessiond.actions.context import Asked
 from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.model.values import is_unassigned
 from tests.actions.desk import Desk, desk, numbered, recorded_text, text_at
@@ -518,6 +520,32 @@ def test_32_stash_and_pop(it: Desk, push: list[str], pop: list[str]) -> None:
     assert (it.uncommitted("p"), it.uncommitted("q")) == ([], [])
     it.git("stash", "pop", "-q", *pop)
     assert owners(it) == before
+    it.check()
+
+
+@pytest.mark.parametrize("commit", [False, True])
+def test_32_restart_between_stash_and_pop(it: Desk, commit: bool) -> None:
+    """A restart between stash and pop does not keep edits from finding home: the steps tell whose they were."""
+    before = owners(it)
+    it.git("stash", "-q", "-u")
+    it.restart()
+    if commit:
+        it.save("README", "shop 2\n")
+        it.git("commit", "-qam", "readme")
+    it.restart()
+    it.git("stash", "pop", "-q")
+    assert {**owners(it), "q": [e for e in it.edits("q") if e[0] != "README"]} == before
+    it.check()
+
+
+def test_restart_after_assigning(it: Desk) -> None:
+    """What was assigned after a stash is a new edit when it comes back, after a restart as before."""
+    it.git("stash", "-q", "-u")
+    it.save("README", "shop 2\n")
+    assert assign_edits(it.ctx, Asked("assign", {"what": "README", "patch": "p"}, it.who))["moved"]
+    it.restart()
+    it.git("stash", "pop", "-q")
+    assert ("n.txt", None) in it.edits("q")
     it.check()
 
 
