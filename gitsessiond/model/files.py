@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 from gitsessiond.model.registers import EVERYONE, counts, held, moved, moved_bits, settled
 from gitsessiond.model.registers import Fact as Fact  # noqa: PLC0414 - part of this module's words
@@ -57,6 +56,7 @@ class File:
     content: tuple[Fact[str | None], ...] = ()
     weave: Weave | None = None  # None: no version of it was ever text
     whole: bool = False  # the base's content is not lines: symlink, submodule, binary or too large
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # what was derived from it
 
     @property
     def base_mode(self) -> int | None:
@@ -73,7 +73,7 @@ class Memory:
     """What was computed once: versions by File and owners, verdicts of the judge by what was merged."""
 
     def __init__(self) -> None:
-        self.versions: WeakKeyDictionary[File, dict[object, Version]] = WeakKeyDictionary()
+        self.versions = object()  # the key in File.memo under which versions are kept
         self.verdicts: dict[bytes, bool] = {}
 
 
@@ -95,7 +95,7 @@ class Tools:
 
     def forget(self) -> None:
         """Drop every remembered version."""
-        self.memory.versions.clear()
+        self.memory.versions = object()
 
     def text_of(self, entry: Entry) -> bytes | None:
         """The content if it is lines; None if it can only be taken whole."""
@@ -114,12 +114,9 @@ class Marks(NamedTuple):
     commits: int  # mask of the chain positions at which the file differs from the position before
 
 
-_marks: WeakKeyDictionary[File, Marks] = WeakKeyDictionary()
-
-
 def marks_of(file: File) -> Marks:
     """The owners of a file's lines and facts, and the commits that changed it; computed once per File."""
-    found = _marks.get(file)
+    found: Marks | None = file.memo.get("marks")
     if found is None:
         lines = owners_of(file.weave) if file.weave else frozenset()
         labels = lines | {fact.owner for fact in facts_of(file)}
@@ -127,7 +124,7 @@ def marks_of(file: File) -> Marks:
         for mask in masks_of(file):
             changed |= (mask ^ (mask << 1)) if mask > 0 else 0
         found = Marks(labels, frozenset(label for label in labels if is_patch(label)), lines, changed)
-        _marks[file] = found
+        file.memo["marks"] = found
     return found
 
 
@@ -181,12 +178,20 @@ def last_path(file: File) -> bytes:
 
 def version_of(file: File, owners: Container[str], tools: Tools, bit: int | None = None) -> Version:
     """What base and these owners make of the file, now or as chain commit ``bit`` holds it."""
-    labels = frozenset(label for label in marks_of(file).labels if counts(label, owners))
-    known = tools.memory.versions.setdefault(file, {})
+    labels = labels_in(file, owners)
+    known: dict[tuple[frozenset[str], int | None], Version] = file.memo.setdefault(tools.memory.versions, {})
     key = (labels, bit)
     if key not in known:
         known[key] = make_version(file, labels, tools, bit)
     return known[key]
+
+
+def labels_in(file: File, owners: Container[str]) -> frozenset[str]:
+    """The labels of a file that are of a set of owners."""
+    labels = marks_of(file).labels
+    if isinstance(owners, frozenset | set) and UNASSIGNED not in owners:
+        return labels & owners
+    return frozenset(label for label in labels if counts(label, owners))
 
 
 def make_version(file: File, labels: frozenset[str], tools: Tools, bit: int | None) -> Version:

@@ -15,16 +15,15 @@ lower (merged, open, abandoned), else the one that just edited on the other, els
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Literal, NamedTuple
-from weakref import WeakKeyDictionary
 
 from gitsessiond.model.edges import touching
 from gitsessiond.model.files import File, last_path, marks_of
 from gitsessiond.model.hard import hard_edges_of, path_edges
-from gitsessiond.model.owners import Owners, Pair, states_of
+from gitsessiond.model.owners import Owners, Pair, patched_files, states_of
 from gitsessiond.model.weave import Weave, as_of, is_patch, owners_of
 
 EdgeKind = Literal["declared", "hard", "committed", "touch", "judge"]
@@ -112,14 +111,11 @@ class Laying:
         return p in self.closure(q) or q in self.closure(p)
 
 
-_graphs: WeakKeyDictionary[Owners, Graph] = WeakKeyDictionary()
-
-
 def graph_of(owners: Owners) -> Graph:
     """The dependencies of a session; computed once per :class:`Owners`."""
-    found = _graphs.get(owners)
+    found: Graph | None = owners.memo.get("graph")
     if found is None:
-        found = _graphs[owners] = derive(owners)
+        found = owners.memo["graph"] = derive(owners)
     return found
 
 
@@ -139,24 +135,27 @@ def remembered(owners: Owners, editors: frozenset[str] = frozenset()) -> Owners:
     graph = derive(owners, editors)
     if not graph.chosen <= owners.directions:
         turned = {(q, p) for p, q in graph.chosen}
+        known = owners.memo
         owners = replace(owners, directions=(owners.directions - turned) | graph.chosen)
-    _graphs[owners] = graph
+        owners.memo.update(known)
+    owners.memo["graph"] = graph
     return owners
 
 
 def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
     """The graph, computed."""
     laying = Laying(((p, q), Edge("declared")) for p, q in sorted(owners.declared))
-    for file in owners.files.values():
+    files = sorted(patched_files(owners).values(), key=lambda file: file.id)
+    shared = [file for file in files if len(marks_of(file).patches) > 1]
+    for file in shared:
         for edge in hard_edges_of(file):
             laying.add(edge.p, edge.q, Edge("hard", last_path(file), edge.line))
-    for edge in path_edges(owners.files.values()):
+    for edge in path_edges(files):
         if not laying.needs(edge.q, edge.p):
             laying.add(edge.p, edge.q, Edge("hard", edge.path))
-    for file in owners.files.values():
+    for file in shared:
         lay_return(file, laying)
     side = Sides(owners, editors)
-    shared = [file for file in owners.files.values() if file.weave and len(marks_of(file).patches) > 1]
     lay_touches(shared, "committed", laying, side)
     lay_touches(shared, "touch", laying, side)
     for p, q in sorted(owners.judged):
@@ -204,7 +203,7 @@ class Sides:
         return pair
 
 
-def lay_touches(files: Iterable[File], kind: Literal["committed", "touch"], laying: Laying, side: Sides) -> None:
+def lay_touches(files: Sequence[File], kind: Literal["committed", "touch"], laying: Laying, side: Sides) -> None:
     """Add an edge for each pair that touches and is not comparable, until nothing changes.
 
     An edge in one file makes closures larger in another, where then other lines stand between two edits.
@@ -212,22 +211,19 @@ def lay_touches(files: Iterable[File], kind: Literal["committed", "touch"], layi
     grew = True
     while grew:
         grew = False
+        pairs = [(p, q) for p, q in combinations(side.states, 2) if not laying.comparable(p, q)]
+        if not pairs:
+            return
         for file in files:
-            looks = looks_of(file)
-            for look in looks.committed if kind == "committed" else (looks.now,):
-                for p, q in pairs_in(file, side):
-                    if not laying.comparable(p, q) and look.touching(p, q, laying):
-                        laying.add(*side.of(p, q), Edge(kind, last_path(file)))
-                        grew = True
-
-
-def pairs_in(file: File, side: Sides) -> Iterator[Pair]:
-    """The pairs of patches with marks on the lines of one file, older first."""
-    lines = marks_of(file).lines & marks_of(file).patches
-    found = sorted(lines, key=lambda pid: (side.age.get(pid, 0), pid))
-    for number, p in enumerate(found):
-        for q in found[number + 1 :]:
-            yield p, q
+            lines = marks_of(file).lines
+            for p, q in pairs:
+                if p in lines and q in lines and not laying.comparable(p, q):
+                    looks = looks_of(file)
+                    for look in looks.committed if kind == "committed" else (looks.now,):
+                        if look.touching(p, q, laying):
+                            laying.add(*side.of(p, q), Edge(kind, last_path(file)))
+                            grew = True
+                            break
 
 
 class Look:
@@ -255,17 +251,14 @@ class Looks(NamedTuple):
     committed: tuple[Look, ...]
 
 
-_looks: WeakKeyDictionary[File, Looks] = WeakKeyDictionary()
-
-
 def looks_of(file: File) -> Looks:
     """The looks at a file that has a weave; made once per File."""
-    found = _looks.get(file)
+    found: Looks | None = file.memo.get("looks")
     if found is None:
         weave = file.weave or Weave()
         mask = marks_of(file).commits
         at = [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
-        found = _looks[file] = Looks(Look(weave), tuple(Look(as_of(weave, bit)) for bit in at))
+        found = file.memo["looks"] = Looks(Look(weave), tuple(Look(as_of(weave, bit)) for bit in at))
     return found
 
 

@@ -8,7 +8,6 @@ from functools import reduce
 from itertools import pairwise
 from operator import or_
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from gitsessiond.model.edges import hard_edges
 from gitsessiond.model.files import File, Marks, facts_of, marks_of
@@ -25,18 +24,15 @@ class HardEdge(NamedTuple):
     path: bytes | None = None
 
 
-_edges: WeakKeyDictionary[File, tuple[HardEdge, ...]] = WeakKeyDictionary()
-
-
 def hard_edges_of(file: File) -> tuple[HardEdge, ...]:
     """The hard edges within one file; computed once per File."""
-    found = _edges.get(file)
+    found: tuple[HardEdge, ...] | None = file.memo.get("hard")
     if found is None:
         edges: dict[tuple[str, str], HardEdge] = {}
         for edge in find_edges(file):
             if edge.p != edge.q and is_patch(edge.p) and is_patch(edge.q):
                 edges.setdefault((edge.p, edge.q), edge)
-        found = _edges[file] = tuple(edges.values())
+        found = file.memo["hard"] = tuple(edges.values())
     return found
 
 

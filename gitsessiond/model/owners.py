@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from gitsessiond.model.files import File, Tools, last_path, marks_of, path_of
 from gitsessiond.model.values import Entry, Placed
@@ -25,6 +25,7 @@ class Owners:
     declared: frozenset[Pair] = frozenset()  # by `patch depend`
     directions: frozenset[Pair] = frozenset()  # the direction a touch or judge edge last had
     judged: frozenset[Pair] = frozenset()  # edges the judge asked for
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what was derived from it
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,29 @@ def states_of(owners: Owners) -> dict[str, PatchState]:
 
 
 def with_files(owners: Owners, changed: Iterable[File], gone: Iterable[str] = ()) -> Owners:
-    """The ownership with these Files put in and those ids taken out."""
+    """The ownership with these Files put in and those ids taken out, which wins."""
     files = dict(owners.files)
-    files.update((file.id, file) for file in changed)
-    for fid in gone:
-        files.pop(fid, None)
-    return replace(owners, files=files)
+    paths, patched = dict(paths_on_disk(owners)), dict(patched_files(owners))
+    dropped = set(gone)
+    new = {file.id: file for file in changed if file.id not in dropped}
+    for fid in dropped | new.keys():
+        before = files.get(fid)
+        path = path_of(before) if before is not None else None
+        if path is not None and paths.get(path) is before:
+            del paths[path]
+        patched.pop(fid, None)
+        if fid in dropped:
+            files.pop(fid, None)
+    for fid, file in new.items():
+        files[fid] = file
+        path = path_of(file)
+        if path is not None:
+            paths[path] = file
+        if marks_of(file).patches:
+            patched[fid] = file
+    after = replace(owners, files=files)
+    after.memo.update(paths=paths, patched=patched)  # carried on: a session may have tens of thousands of files
+    return after
 
 
 def changed_files(before: Owners, after: Owners) -> set[str]:
@@ -111,8 +129,21 @@ def changed_paths(owners: Owners) -> dict[bytes, frozenset[str]]:
 
 
 def paths_on_disk(owners: Owners) -> dict[bytes, File]:
-    """The Files by the path each has on disk; deleted ones are not in it."""
-    return {path: file for file in owners.files.values() if (path := path_of(file)) is not None}
+    """The Files by the path each has on disk; deleted ones are not in it. Computed once per Owners."""
+    found: dict[bytes, File] | None = owners.memo.get("paths")
+    if found is None:
+        pairs = ((path_of(file), file) for file in owners.files.values())
+        found = owners.memo["paths"] = {path: file for path, file in pairs if path is not None}
+    return found
+
+
+def patched_files(owners: Owners) -> dict[str, File]:
+    """The Files in which a patch has a part, by id. Computed once per Owners."""
+    found: dict[str, File] | None = owners.memo.get("patched")
+    if found is None:
+        found = {fid: file for fid, file in owners.files.items() if marks_of(file).patches}
+        owners.memo["patched"] = found
+    return found
 
 
 def deleted_files(owners: Owners) -> dict[bytes, File]:

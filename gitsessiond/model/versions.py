@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
-from gitsessiond.model.files import File, Tools, Version, last_path, live_version, marks_of, version_of
+from gitsessiond.model.files import File, Tools, Version, labels_in, last_path, live_version, marks_of, version_of
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.owners import Owners
+from gitsessiond.model.owners import Owners, patched_files
 from gitsessiond.model.registers import Fact, Value
-from gitsessiond.model.values import BASE, SYMLINK, Entry, Placed
+from gitsessiond.model.values import BASE, SYMLINK, UNASSIGNED, Entry, Placed
 from gitsessiond.model.weave import Run, edits, join_lines
 
 Overlay = dict[bytes, Entry | None]
@@ -44,7 +44,9 @@ def overlay_of(files: Iterable[tuple[File, Version]]) -> Overlay:
 
 def versions(owners: Owners, who: Container[str], tools: Tools, bit: int | None = None) -> Overlay:
     """The version of a set of owners closed under dependencies, now or as chain commit ``bit`` holds it."""
-    return overlay_of((file, version_of(file, who, tools, bit)) for file in owners.files.values())
+    patches_only = isinstance(who, frozenset | set) and UNASSIGNED not in who
+    files = (patched_files(owners) if patches_only else owners.files).values()
+    return overlay_of((file, version_of(file, who, tools, bit)) for file in files if labels_in(file, who))
 
 
 def live_overlay(owners: Owners, tools: Tools) -> Overlay:
