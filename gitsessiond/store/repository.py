@@ -91,9 +91,7 @@ def open_repository(cwd: str) -> Repository:
         raise _not_opened(cwd, os.fsdecode(told.err).strip())
     object_format, bare, inside, git_dir = os.fsdecode(told.out).split("\n", 3)
     if bare == "true":
-        raise Refused(
-            f"{cwd} is a bare repository: it has no files to edit", hint="git worktree add ../DIR BRANCH"
-        )
+        raise Refused(f"{cwd} is a bare repository: it has no files to edit", hint="git worktree add ../DIR BRANCH")
     if inside != "true":
         raise Refused(f"{cwd} is inside the git directory", hint="cd to the files of the repository")
     if object_format != "sha1":
@@ -140,12 +138,10 @@ def _refuse_reftable(repository: Repository) -> None:
 
 def _refuse_empty(repository: Repository) -> None:
     """Refuse a repository without any commit; an unborn branch beside other branches is no reason."""
-    if (
-        run_git(["rev-parse", "-q", "--verify", "HEAD^{commit}"], cwd=repository.worktree, check=False).code
-        == 0
-    ):
+    if run_git(["rev-parse", "-q", "--verify", "HEAD^{commit}"], cwd=repository.worktree, check=False).code == 0:
         return
-    if not run_git(["for-each-ref", "--count=1"], cwd=repository.worktree).out:
+    listed = run_git(["for-each-ref", "--count=1"], cwd=repository.worktree, check=False)
+    if listed.code == 0 and not listed.out:  # where it fails there are refs: to damaged objects
         raise Refused("the repository has no commit yet", hint="git commit --allow-empty -m 'first commit'")
 
 
