@@ -104,3 +104,24 @@ def test_close_merges_ready_patches_in_dependency_order(bench: Workbench) -> Non
     assert [p["name"] for p in done["abandoned"]] == ["left-over"]
     assert done["session"]["status"] == "closed" and done["session"]["closed_at"]
     assert bench.json("close", "--yes", "-s", "user-improvements")["already"] is True
+
+
+def test_what_lands_is_gits_own_merge(bench: Workbench) -> None:
+    """The tree that a merge puts on the target is the one `git merge` makes of the same two commits elsewhere."""
+    story(bench)
+    other = bench.at(bench.root.parent / "other")
+    bench.git("worktree", "add", "-q", str(other.root), "main")
+    other.write("README", "moved on\n")
+    other.git("commit", "-qam", "main moved on")
+    before = bench.git("rev-parse", "main").out.strip()
+    for name in ("validation-enhancements", "performance-optimizations"):
+        bench.run("merge", name, "--ready")
+        tip = bench.patch(name)["tip"]
+        scratch = bench.at(bench.root.parent / f"scratch-{name}")
+        bench.git("clone", "-q", "--shared", "--no-checkout", str(bench.root), str(scratch.root))
+        scratch.git("checkout", "-q", "--detach", before)
+        scratch.git("merge", "-q", "--no-ff", "--no-edit", tip)
+        landed = bench.git("rev-parse", "main^{tree}").out
+        assert scratch.git("rev-parse", "HEAD^{tree}").out == landed
+        assert other.git("status", "--porcelain").out == "", "the checked-out target follows"
+        before = bench.git("rev-parse", "main").out.strip()
