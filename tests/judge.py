@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -153,9 +154,7 @@ class Judge:
             raise Broken(f"I2: patches folded are not the work (folded -> work):\n{diff}")
         return folded
 
-    def i3(
-        self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], seed: int, most: int = 6
-    ) -> None:
+    def i3(self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], seed: int, most: int = 6) -> None:
         """Every order that respects dependencies merges without conflict to the same tree (a sample of the orders)."""
         everything = self.fold("I3", base, order, needs)
         rng = random.Random(seed)
@@ -196,9 +195,16 @@ class Judge:
                 raise Broken(f"fsck {where}: {os.fsdecode(done.stdout + done.stderr)}")
 
 
+EDITORS_OWN = re.compile(
+    r"(\..*)?\.sw[a-px]|\.#.*|#.*#|\..*\.kate-swp|\.~lock\..*#|.*___jb_(tmp|old)___|\.goutputstream-.{6}", re.DOTALL
+)
+
+
 def never(path: str) -> bool:
     """The patterns that are recorded nowhere while untracked."""
     name = path.rpartition("/")[2]
+    if EDITORS_OWN.fullmatch(name):
+        return True
     return name == ".env" or name.startswith("id_") or name.endswith((".pem", ".key"))
 
 

@@ -3,6 +3,7 @@
 1. A known name that was closed after writing, or moved into place: at once.
 2. A name nobody knew, a name that went, one whose mode changed, a directory that went: :data:`WAIT` later.
 3. A backup in the making (``f`` renamed to ``f~``, then ``f`` written anew): ``f~`` waits until ``f`` was closed.
+   One made as a copy waits :data:`COPY_WAIT`: of a file that is written in place only the end is told.
 4. What came and went meanwhile never was: it rides along with the next batch, and causes none.
 
 Names taken together are one batch, and one step of the history.
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from gitsessiond.daemon.mailbox import Notice
 
 WAIT = 0.05
+COPY_WAIT = 0.5
 TOGETHER = 0.005  # names due within this time of each other go together
 LONGEST_HOLD = 2.0  # a writer that does not close its file keeps a backup's name back for no longer
 MOST_PASSING = 1000
@@ -104,7 +106,7 @@ class Settling:
         behind = source if source is not None and source in self._known else None
         if behind is not None:
             self._backups[behind] = path
-        due = since.due if since is not None and not since.gone else now + WAIT
+        due = since.due if since is not None and not since.gone else now + self._wait_of(path, source)
         self._wait(path, Waiting(due, behind=behind))
 
     def _created(self, path: bytes, now: float) -> None:
@@ -115,7 +117,12 @@ class Settling:
             self._writing[path] = now
         since = self._waiting.get(path)
         if since is None or since.gone:
-            self._wait(path, Waiting(since.due if since else now + WAIT, finished=False))
+            self._wait(path, Waiting(since.due if since else now + self._wait_of(path, None), finished=False))
+
+    def _wait_of(self, path: bytes, source: bytes | None) -> float:
+        """How long a name waits that nobody knew; ``source``: what it was called before."""
+        copied = source is None and path.endswith(b"~") and path[:-1] in self._known
+        return COPY_WAIT if copied and path not in self._known else WAIT
 
     def _gone(self, path: bytes, now: float) -> None:
         """It is not there any more."""

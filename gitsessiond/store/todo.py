@@ -16,6 +16,12 @@ from gitsessiond.store.tracked import Tracked
 MANY = 100  # more new untracked files in one reading than this are guarded
 NEVER = (".env", "*.pem", "id_*", "*.key")  # the default of gitsession.never
 
+EDITORS_OWN = (
+    ".*.sw[a-px]", ".sw[a-px]", ".#*", "#*#", ".*.kate-swp", ".~lock.*#", "*___jb_tmp___", "*___jb_old___",
+    ".goutputstream-??????",
+)  # fmt: skip
+"""Swap, lock and temporary files of editors: they come and go, and are nobody's work. Not recorded, not told."""
+
 
 class Todo(NamedTuple):
     """One path: a ``file`` to be read, a submodule (``link``), or one to be dropped (``gone``)."""
@@ -116,6 +122,8 @@ class Waiting:
         for path, found in look.new:
             if path in known_to_git:
                 fresh[path] = Todo("file", found)
+            elif matches_any(path, EDITORS_OWN):
+                continue
             elif matches_any(path, patterns):
                 look.skipped[path] = "never recorded (gitsession.never)"
             else:

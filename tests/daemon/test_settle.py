@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsessiond.daemon.mailbox import Notice
-from gitsessiond.daemon.settle import LONGEST_HOLD, WAIT, Known, Settling
+from gitsessiond.daemon.settle import COPY_WAIT, LONGEST_HOLD, WAIT, Known, Settling
 
 
 def settling(*known: bytes) -> Settling:
@@ -115,6 +115,23 @@ def test_backup_waits_for_its_file() -> None:
     assert names(one, 1.3) == {b"f"}
     saw(one, "gone", b"f~", 1.31)
     assert names(one, 2.0) == set()
+
+
+def test_copied_backup_waits_longer() -> None:
+    """f is copied to f~, f is slowly written in place, f~ is deleted: f~ is never told alone; one that stays is told."""
+    one = settling(b"f")
+    saw(one, "created", b"f~", 1.0)
+    saw(one, "closed", b"f~", 1.001)
+    assert names(one, 1.3) == set()
+    saw(one, "closed", b"f", 1.3)
+    assert names(one, 1.3) == {b"f"}
+    saw(one, "gone", b"f~", 1.31)
+    assert names(one, 2.0) == set()
+    saw(one, "created", b"f~", 3.0)
+    saw(one, "closed", b"f~", 3.001)
+    assert names(one, 3.0 + COPY_WAIT) == {b"f~"}
+    saw(one, "created", b"g~", 4.0)
+    assert names(one, 4.0 + WAIT) == {b"g~"}, "a backup of nothing is a name like any other"
 
 
 def test_kept_backup_is_told_in_the_end() -> None:
