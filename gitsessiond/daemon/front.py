@@ -15,7 +15,8 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from gitsessiond.daemon.barrier import Barrier, Pending
+from gitsessiond.daemon.asking import Asking
+from gitsessiond.daemon.barrier import Barrier
 from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
@@ -31,15 +32,12 @@ from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
 from gitsessiond.wire.place import Place, identity
-from gitsessiond.wire.requests import OWN, READS, VERSION, reply_error, reply_ok
+from gitsessiond.wire.requests import OWN, VERSION, reply_error, reply_ok
 
 COOKIES = "cookies"
 SEQUENCE = "seq"
-HOLD_S = 5.0  # how long replies and requests wait for watches to be put in place
 SLEPT_S = 5.0
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
-
-STOP = "daemon.stop"
 
 Message = dict[str, Any]
 
@@ -51,14 +49,6 @@ class Socket(NamedTuple):
     path: str
 
 
-class Held(NamedTuple):
-    """A reply that waits until what its request made is watched."""
-
-    link: Link
-    reply: Message
-    since: float
-
-
 class Front:
     """The front process of one repository's daemon."""
 
@@ -66,7 +56,7 @@ class Front:
         self._place, self._door, self._settings, self._version = place, door, settings, version
         self._identity = identity(place.common_dir)
         cookies = os.path.join(place.state_dir, COOKIES)
-        shutil.rmtree(cookies, ignore_errors=True)
+        clear_away(cookies)
         os.makedirs(cookies, mode=0o700)
         self._select = selectors.DefaultSelector()
         self._clients = Clients(self._select, door.listener, self._heard, self._left)
@@ -75,12 +65,9 @@ class Front:
         shared = Shared(cookies, place.common_dir, door.path)
         self._watch = Watch(shared, self._box, known.add, poll=settings.poll)
         self._worktrees = Worktrees(self._watch, outbox, known, settings.scan_every_s)
-        self._barrier = Barrier(cookies, self._watch)
+        barrier = Barrier(cookies, self._watch)
+        self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop)
         self._events = Events(os.path.join(place.state_dir, SEQUENCE), self._clients.send)
-        self._asked: dict[int, tuple[Link, Any]] = {}  # our number -> who asked, their number
-        self._number = 0
-        self._held: list[Held] = []
-        self._behind: list[Pending] = []  # past the barrier, but watches are being put in place
         self._started = self._active = time.monotonic()
         self._asleep = boot_time() - self._started
         self._overflows = 0
@@ -104,20 +91,15 @@ class Front:
 
     def _wait(self) -> float | None:
         """Seconds until something is due; None: nothing is."""
-        times = [self._hold_until()] if self._held or self._behind else []
-        for due in (self._worktrees.next_look(), self._barrier.next_look(), self._idle_until()):
+        times = []
+        for due in (self._worktrees.next_look(), self._asking.next_look(), self._idle_until()):
             if due is not None:
                 times.append(due)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _hold_until(self) -> float:
-        """When to wait no longer for watches to be put in place."""
-        since = [held.since for held in self._held] + [pending.since for pending in self._behind]
-        return min(since, default=0.0) + HOLD_S
-
     def _idle_until(self) -> float | None:
         """When to leave, if nothing comes; None: not while a session is open or a request waits."""
-        if not self._settings.idle_exit_s or len(self._worktrees) or self._asked or self._stopping:
+        if not self._settings.idle_exit_s or len(self._worktrees) or self._asking.any or self._stopping:
             return None
         return self._active + self._settings.idle_exit_s
 
@@ -129,17 +111,7 @@ class Front:
             self._worktrees.scan_all(now)
         self._asleep = asleep
         self._worktrees.tick(now)
-        for late in self._barrier.late(now):
-            log("a cookie was not seen in time: looking at everything")
-            self._worktrees.mark_stale()
-            self._hand_on(late, now)
-        if not self._worktrees.adding or self._hold_until() <= now:
-            if self._worktrees.adding and self._behind:
-                self._worktrees.mark_stale()
-            self._release()
-            behind, self._behind = self._behind, []
-            for pending in behind:
-                self._hand_on(pending, now)
+        self._asking.tick(now)
         idle_until = self._idle_until()
         if idle_until is not None and idle_until <= now:
             log("nothing is open: leaving")
@@ -152,9 +124,7 @@ class Front:
         for notice in self._box.take():
             match notice.what:
                 case "cookie":
-                    passed = self._barrier.seen(notice.path)
-                    if passed is not None:
-                        self._hand_on(passed, now)
+                    self._asking.seen(notice.path, now)
                 case "overflow":
                     self._overflows += 1
                     self._events.publish({"type": "overflow", "session": None, "count": self._overflows})
@@ -213,14 +183,11 @@ class Front:
                 "git session cannot be asked by a hook that it runs itself",
                 hint="ask after the command that runs the hook",
             )
-        self._number += 1
-        self._asked[self._number] = (link, number)
-        now = time.monotonic()
         message = {**frame, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb}
-        self._barrier.put(Pending(self._number, message, now))
+        self._asking.put(link, number, message, self._active)
         self._recording.start()
         if self._recording.ready:
-            self._raise_barriers(now)
+            self._asking.begin(self._active)
 
     def _is_here(self) -> bool:
         """Whether the repository is where it was when the daemon started."""
@@ -229,30 +196,10 @@ class Front:
         except OSError:
             return False
 
-    def _raise_barriers(self, now: float) -> None:
-        """Begin the barrier of every request that waits; those that need none go on at once."""
-        for pending in self._barrier.begin(now, needed=len(self._worktrees) > 0):
-            self._hand_on(pending, now)
-
-    def _hand_on(self, pending: Pending, now: float) -> None:
-        """Its barrier is passed: what is on disk goes first, then the request, if anybody still waits for it."""
-        if self._worktrees.adding and now - pending.since < HOLD_S:
-            self._behind.append(pending)  # events may be missing until the watches are in place
-        elif pending.message["verb"] == STOP:
-            self._stop()
-        elif pending.number in self._asked:
-            self._worktrees.flush(now)
-            reads = pending.message["verb"] in READS
-            self._recording.outbox.put_ask(Ask(pending.number, pending.message, reads, pending.since))
-
     def _left(self, link: Link) -> None:
         """A client is gone: what it asked and nobody has begun is forgotten."""
         self._events.leave(link)
-        at_work = self._recording.outbox.in_flight
-        for number in [number for number, (who, _) in self._asked.items() if who is link]:
-            if not (isinstance(at_work, Ask) and at_work.number == number):
-                self._recording.outbox.withdraw(number)
-                del self._asked[number]
+        self._asking.left(link)
 
     # -- what the recorder says -----------------------------------------------------------------------------
 
@@ -262,7 +209,7 @@ class Front:
         self._worktrees.set(told)
         if fresh:
             self._worktrees.scan_all(now, first=True)
-            self._raise_barriers(now)
+            self._asking.begin(now)
 
     def recorded(self, batch: Batch, told: Message) -> None:
         """A batch is in the journal, or could not be recorded."""
@@ -276,8 +223,7 @@ class Front:
     def replied(self, ask: Ask, reply: Message) -> None:
         """A request is answered; the reply waits while new watches are put in place."""
         self._active = time.monotonic()
-        link, number = self._asked.pop(ask.number, (None, None))
-        reply = reply | {"v": VERSION, "id": number}
+        link, reply = self._asking.reply_for(ask, reply)
         ok = reply.get("ok")
         if ask.message["verb"] == "uninstall" and isinstance(ok, dict) and ok.get("hard"):
             self._remove_state = True
@@ -285,13 +231,7 @@ class Front:
                 self._last_words.append((link, reply))
             self._stop()
         elif link is not None:
-            self._held.append(Held(link, reply, self._active))
-
-    def _release(self) -> None:
-        """Send the replies that waited."""
-        held, self._held = self._held, []
-        for one in held:
-            self._clients.send(one.link, one.reply)
+            self._asking.hold(link, reply, self._active)
 
     def happened(self, event: Message) -> None:
         """An event was published."""
@@ -299,15 +239,7 @@ class Front:
 
     def unanswerable(self, error: GitSessionError, ask: Ask | None) -> None:
         """Nobody will answer this request (None: any that waits)."""
-        if ask is None:
-            self._recording.outbox.clear()
-            self._barrier.clear()
-            self._behind.clear()
-            self._worktrees.mark_stale()  # the batches among them are forgotten too
-        for number in [ask.number] if ask is not None else list(self._asked):
-            link, theirs = self._asked.pop(number, (None, None))
-            if link is not None:
-                self._clients.send(link, reply_error(theirs, error))
+        self._asking.fail(error, ask)
 
     def restarted(self) -> None:
         """The recorder died and has been begun again."""
@@ -368,13 +300,12 @@ class Front:
 
     def _prepare_stop(self) -> None:
         """Stop when all that is on disk now has been handed on."""
-        now = time.monotonic()
         if not self._recording.ready:
             self._stop()
             return
-        self._number += 1
-        self._barrier.put(Pending(self._number, {"verb": STOP}, now))
-        self._raise_barriers(now)
+        now = time.monotonic()
+        self._asking.put_stop(now)
+        self._asking.begin(now)
 
     def _stop(self) -> None:
         """Take no more requests; what was asked and saved before is still done."""
@@ -390,7 +321,7 @@ class Front:
         """Whether the loop may end: stopping, and nothing is under way."""
         if not self._stopping or not self._recording.ready:
             return self._stopping
-        return self._recording.outbox.idle and self._barrier.idle and not self._behind
+        return self._recording.outbox.idle and self._asking.idle
 
     def _end(self) -> None:
         """Close the recorder, then everything else; last of all tell who asked for it."""
@@ -399,7 +330,7 @@ class Front:
         self._watch.close()
         if self._remove_state:
             shutil.rmtree(self._place.state_dir, ignore_errors=True)
-        self._release()
+        self._asking.release()
         for link, reply in self._last_words:
             self._clients.send(link, reply)
         self._clients.close()
@@ -409,3 +340,11 @@ class Front:
 def boot_time() -> float:
     """Seconds since the machine started, those it slept included; elsewhere without them."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def clear_away(path: str) -> None:
+    """Remove a directory of ours, or whatever stands in its place."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.unlink(path)
