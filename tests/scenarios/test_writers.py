@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.bench import Workbench
-from tests.scenarios.writers import EDITORS, SEQUENCES, Steps, editor, lines, save_by, save_each
+from tests.scenarios.writers import EDITORS, SEQUENCES, Save, Steps, editor, in_place, lines, save_by, save_each
 
 
 def begin(bench: Workbench, *paths: str) -> list[Path]:
@@ -67,3 +73,119 @@ def test_many_saves_by_a_recorded_sequence(bench: Workbench, name: str) -> None:
     save_each({file: SEQUENCES[name]}, 50)
     check(bench, path, 50)
     check_names(bench, {path})
+
+
+# -- torn content ---------------------------------------------------------------------------------------------
+
+SIZE = 200_000
+CAP_LEASE, PR_CAPBSET_DROP = 28, 24
+
+# Saves of one letter each, in place; after every thirtieth a moment of rest. The zero byte keeps it from being lines.
+WRITER = """
+import sys, time
+path, count = sys.argv[1], int(sys.argv[2])
+for number in range(count):
+    with open(path, "wb", buffering=0) as file:
+        file.write(b"\\0" + bytes([65 + number % 26]) * 199_999)
+    if number % 30 == 29:
+        time.sleep(0.25)
+"""
+
+
+def without_leases() -> None:
+    """In the child: not even root may take a lease on another user's file from here on (capabilities(7))."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_CAPBSET_DROP, CAP_LEASE, 0, 0, 0)
+
+
+def torn_and_whole(bench: Workbench, count: int, *, foreign: bool) -> tuple[int, int]:
+    """How many recorded contents of a file saved back to back are half of a save, and how many are whole."""
+    (file,) = begin(bench, "busy.bin")
+    if foreign:
+        bench.stop()
+        os.chown(file, 65534, 65534)
+        subprocess.run(["git", "session", "daemon", "start"], cwd=bench.root, check=True, preexec_fn=without_leases)
+        bench.status()  # it has begun and looked at the file
+    subprocess.run([sys.executable, "-c", WRITER, str(file), str(count)], check=True)
+    steps = Steps(bench)
+    contents = steps.contents("busy.bin")
+    assert contents[-1] == file.read_bytes()
+    torn = sum(len(one) != SIZE or one.count(one[1:2]) != SIZE - 1 for one in contents)
+    print(
+        f"{count} saves of {SIZE} bytes, {'foreign' if foreign else 'own'} file: {len(contents)} recorded, {torn} torn"
+    )
+    return torn, len(contents) - torn
+
+
+foreign_or_own = pytest.mark.parametrize(
+    "foreign",
+    [
+        False,
+        pytest.param(True, marks=pytest.mark.skipif(os.getuid() != 0, reason="root is needed to give a file away")),
+    ],
+)
+
+
+@foreign_or_own
+def test_no_half_save_is_recorded(bench: Workbench, foreign: bool) -> None:
+    """150 saves of 200 KB back to back; with a lease, and without on a file of another user's."""
+    torn, whole = torn_and_whole(bench, 150, foreign=foreign)
+    assert torn == 0
+    assert whole >= 3, "at most moments of rest there is something to record"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@foreign_or_own
+def test_no_half_save_of_1500_is_recorded(bench: Workbench, foreign: bool) -> None:
+    """1,500 saves of 200 KB back to back."""
+    torn, whole = torn_and_whole(bench, 1500, foreign=foreign)
+    assert torn == 0
+    assert whole >= 25
+
+
+# -- a daemon that stands still -------------------------------------------------------------------------------
+
+
+def timed(save: Save, path: Path, content: bytes) -> float:
+    """Milliseconds that a save takes its writer."""
+    started = time.perf_counter()
+    save(path, content)
+    return (time.perf_counter() - started) * 1000
+
+
+def test_a_stopped_daemon_holds_no_writer_up(bench: Workbench) -> None:
+    """SIGSTOP of both processes in the middle of a save: every save returns within 100 ms, and is there afterwards."""
+    first, second = begin(bench, "src/first.txt", "src/second.txt")
+    contents = lines(6)
+    in_place(first, contents[1])
+    status = bench.daemon()
+    pids = [int(status["pid"]), int(status["recorder_pid"])]
+    descriptor = os.open(first, os.O_WRONLY | os.O_TRUNC)
+    os.write(descriptor, contents[2][:9])
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.perf_counter()
+        os.write(descriptor, contents[2][9:])
+        os.close(descriptor)
+        took = [(time.perf_counter() - started) * 1000]
+        for content in contents[3:]:
+            took.append(timed(in_place, first, content))
+            took.append(timed(moved_over, second, content))
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    print("milliseconds beside a stopped daemon:", [round(one, 2) for one in took])
+    assert max(took) < 100
+    steps = Steps(bench)
+    assert steps.contents("src/first.txt")[-1] == contents[-1]
+    assert steps.contents("src/second.txt")[-1] == contents[-1]
+    assert bench.daemon()["scans"] == 1
+    bench.judge(full=False)
+
+
+def moved_over(path: Path, content: bytes) -> None:
+    """Written beside and renamed over it, without a sync of the disk."""
+    temporary = path.with_name("beside.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
