@@ -1,4 +1,4 @@
-"""What a person can set of front's behaviour (docs/cli.md, "Configuration"); read once, at start."""
+"""What a person can set of front's behaviour (docs/protocol.md, "Settings of front"); read once, at start."""
 
 from __future__ import annotations
 

@@ -583,3 +583,27 @@ def test_overflow_loses_nothing(daemon: Daemon) -> None:
     assert (scan["batch"]["scan"], asked["request"]["args"]) == (True, {"after": 1})
     (daemon.repo / "unseen" / "deep" / "f").write_text("x")
     wait_for(lambda: any("unseen/deep/f" in batch["paths"] for batch in daemon.batches()))
+
+
+@pytest.mark.parametrize("count", [2000, pytest.param(50_000, marks=pytest.mark.soak)])
+def test_burst_loses_no_final_state(daemon: Daemon, count: int) -> None:
+    """However many files are written as fast as it goes, each is told after its last write, or all are looked at."""
+    for n in range(count // 100):
+        (daemon.repo / f"d{n}").mkdir()
+        for k in range(100):
+            os.close(os.open(daemon.repo / f"d{n}" / f"f{k}", os.O_CREAT))
+    daemon.start(daemon.repo)
+    daemon.call("echo")
+    before = len(daemon.notes())
+    code = f"""
+import os
+for n in range({count // 100}):
+    for k in range(100):
+        os.close(os.open(f"d{{n}}/f{{k}}", os.O_WRONLY | os.O_TRUNC))
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=daemon.repo, check=True)
+    daemon.call("echo")
+    batches = [note["batch"] for note in daemon.notes()[before:] if "batch" in note]
+    told = {path for batch in batches for path in batch["paths"]}
+    scanned = any(batch["scan"] for batch in batches)
+    assert len(told) == count or (scanned and daemon.status()["overflows"] > 0)
