@@ -8,11 +8,12 @@ hooks or without, now or after a week.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, is_target_merge
+from gitsessiond.actions.rewritten import compare_chains
 from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, still_open
 from gitsessiond.model.commits import PATCH_TRAILER, CommitFacts, trailer_values
 from gitsessiond.model.names import name_key, quote_path
@@ -26,12 +27,11 @@ from gitsessiond.model.ownership import (
     remap_commits,
     versions,
 )
-from gitsessiond.model.pairing import pair_rewritten
 from gitsessiond.model.records import Patch
 from gitsessiond.model.registers import EVERYONE
 from gitsessiond.model.series import parts_of
 from gitsessiond.model.values import UNASSIGNED, Entry, Placed, is_unassigned
-from gitsessiond.store.chain import CommitGraph, Foreign, patch_ids, read_commit, tree_of_commit
+from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
 
@@ -64,19 +64,18 @@ def relearn(ctx: Context, live: Live, state: State, ground: Ground, commits: Com
 
 
 class Relearning:
-    """One reading of a chain. Until it ends, a commit's bit is its place among the ground's commits."""
+    """One reading of a chain.
+
+    Until it ends, a commit's bit is its place among the ground's commits, and commits that left the chain have
+    the bits after those: what they held is known until the commits that came in their place are learned.
+    """
 
     def __init__(self, ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph) -> None:
         self.ctx, self.live, self.ground, self.commits = ctx, live, ground, commits
         self.before = state
         self.done = Relearned(state)
         self.base = state.session.base
-        known = state.session.chain
-        self.new = [facts for facts in ground.chain if facts.oid not in known]
-        self.dropped = [oid for oid in known if oid not in {facts.oid for facts in ground.chain}]
-        self.pairs = self.find_pairs()
-        self.foreign = self.find_foreign()
-        self.claims: dict[str, str | None] = {}
+        self.chains = compare_chains(ctx, state, ground, commits)
 
     @property
     def owners(self) -> Owners:
@@ -91,12 +90,10 @@ class Relearning:
 
     def run(self) -> Relearned:
         """Learn every new commit in order, moving the base where the chain does."""
-        known = {oid: bit for bit, oid in enumerate(self.before.session.chain)}
-        places = {known[facts.oid]: bit for bit, facts in enumerate(self.ground.chain) if facts.oid in known}
-        self.take(remap_commits(self.owners, places))
+        self.take(remap_commits(self.owners, self.places()))
         kept = []
         for bit, facts in enumerate(self.ground.chain):
-            if facts.oid in known or self.learn(bit, facts):
+            if facts.oid not in self.chains.new or self.learn(bit, facts):
                 kept.append(bit)
         self.move_to(self.ground.base)
         self.check_tip()
@@ -106,7 +103,7 @@ class Relearning:
             update={
                 "base": self.ground.base,
                 "chain": chain,
-                "foreign": tuple(oid for oid in chain if oid in self.foreign),
+                "foreign": tuple(oid for oid in chain if oid in self.chains.foreign),
             }
         )
         self.done.state = replace(self.done.state, session=session)
@@ -114,39 +111,12 @@ class Relearning:
 
     # What is known of the commits.
 
-    def find_pairs(self) -> dict[str, str]:
-        """new commit -> the dropped one it was."""
-        dropped = [read_commit(self.ctx.store, oid) for oid in self.dropped]
-        single = [facts for facts in self.new if len(facts.parents) < 2]
-
-        def ids(wanted: Sequence[str]) -> Mapping[str, str]:
-            there = [oid for oid in wanted if self.commits.has(oid)]
-            return patch_ids(self.ctx.repository.common_dir, there)
-
-        return pair_rewritten(dropped, single, ids)
-
-    def find_foreign(self) -> dict[str, Foreign]:
-        """The commits that came from a branch of somebody else: new to us, and no rewrite of ours."""
-        was = set(self.before.session.foreign)
-        found = {oid: Foreign(oid, "another branch") for oid in was}
-        if not self.new:
-            return found
-        found |= {new: Foreign(new, "another branch") for new, old in self.pairs.items() if old in was}
-        fresh = {facts.oid for facts in self.new} - self.pairs.keys()
-        told = self.commits.foreign(self.ground.chain, self.ground.base, self.is_ours())
-        return found | {one.oid: one for one in told if one.oid in fresh}
-
-    def is_ours(self) -> Callable[[str], bool]:
-        """Whether a ref is a session's branch, its copy on a remote, the target, or the target's upstream."""
-        target = self.before.session.target
-        branches = {state.session.branch for state in self.ctx.all_states()} | {target}
-        exact = {f"refs/heads/{branch}" for branch in branches} | {self.commits.upstream_name(target)}
-
-        def test(name: str) -> bool:
-            remote = name.removeprefix("refs/remotes/").partition("/")[2] if name not in exact else ""
-            return name in exact or remote in branches
-
-        return test
+    def places(self) -> dict[int, int]:
+        """old bit -> bit for the time of learning."""
+        new = {facts.oid: bit for bit, facts in enumerate(self.ground.chain)}
+        new |= {old: new[oid] for oid, old in self.chains.same.items()}
+        after = iter(range(len(self.ground.chain), len(self.ground.chain) + len(self.chains.dropped)))
+        return {bit: new[oid] if oid in new else next(after) for bit, oid in enumerate(self.before.session.chain)}
 
     # One commit.
 
@@ -161,14 +131,15 @@ class Relearning:
             self.take(learn_commit(self.owners, bit, [], *self.sides(facts), self.how(facts)).owners)
             return False
         claim = self.claim_of(facts)
-        learned = learn_commit(self.owners, bit, paths, *self.sides(facts), self.how(facts, claim))
-        self.take(learned.owners, learned.placed)
+        if facts.oid not in self.chains.same:
+            learned = learn_commit(self.owners, bit, paths, *self.sides(facts), self.how(facts, claim))
+            self.take(learned.owners, learned.placed)
         self.done.learned.append(facts)
         if claim is not None and not self.said_before(facts):
             moved = assign(self.owners, claim, self.how(facts, claim), bit=bit)
             self.take(moved.owners, moved.moved)
             self.done.notes += [f"{quote_path(one.path)} stays where it is: {one.why}" for one in moved.refused[:3]]
-        elif facts.oid not in self.foreign:
+        elif facts.oid not in self.chains.foreign:
             self.settle_unassigned(bit, facts)
         return True
 
@@ -180,7 +151,7 @@ class Relearning:
     def how(self, facts: CommitFacts, claim: str | None = None) -> How:
         """The rules for the edits of a commit that nobody has seen before."""
         state = self.done.state
-        foreign = self.foreign.get(facts.oid)
+        foreign = self.chains.foreign.get(facts.oid)
         if foreign is not None:
             label = f"{UNASSIGNED}foreign {facts.oid} {foreign.branch.replace(' ', '_')}"
             how = how_for(self.ctx, self.live, state, {}, nobody=label)
@@ -195,7 +166,7 @@ class Relearning:
 
     def sole_before(self, facts: CommitFacts) -> str | None:
         """The one open patch whose edits the rewritten commit held: what was added to it is for that one."""
-        old = self.pairs.get(facts.oid)
+        old = self.chains.pairs.get(facts.oid)
         if old is None:
             return None
         chain = self.before.session.chain
@@ -206,7 +177,7 @@ class Relearning:
     def claim_of(self, facts: CommitFacts) -> str | None:
         """The open patch that a commit's ``Patch-Id:`` trailer names; anything else is noted and ignored."""
         named = list(dict.fromkeys(trailer_values(facts.message, PATCH_TRAILER)))
-        if facts.oid in self.foreign or not named:
+        if facts.oid in self.chains.foreign or not named:
             return None
         if len(named) > 1:
             self.done.notes.append(f"{facts.short}: several {PATCH_TRAILER} trailers, none followed")
@@ -218,7 +189,7 @@ class Relearning:
 
     def said_before(self, facts: CommitFacts) -> bool:
         """Whether the commit this one was had the same trailer: it was followed then."""
-        old = self.pairs.get(facts.oid)
+        old = self.chains.pairs.get(facts.oid)
         if old is None:
             return False
         message = read_commit(self.ctx.store, old).message
