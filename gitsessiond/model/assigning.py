@@ -11,8 +11,8 @@ from typing import Any
 
 from gitsessiond.model.facts import Deciding
 from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of
-from gitsessiond.model.graph import Edge, Laying, circle_in, graph_of, remembered
-from gitsessiond.model.hard import hard_edges_of
+from gitsessiond.model.graph import Edge, Laying, circle_in, graph_of, remembered, strong_edges
+from gitsessiond.model.hard import hard_edges_of, paths_taken
 from gitsessiond.model.owners import Assigned, How, Owners, Refusal, states_of, with_files
 from gitsessiond.model.reassign import Reassigned, reassign
 from gitsessiond.model.registers import Fact, relabelled
@@ -179,11 +179,26 @@ class Assigning:
             return nobody_under
         if is_plain(after):
             return None
+        if whole and (reason := self.in_the_way(after)) is not None:
+            return reason
         old = {(edge.p, edge.q) for edge in hard_edges_of(before)}
         if {(edge.p, edge.q) for edge in hard_edges_of(after)} <= old:
             return None
-        circle = circle_in(graph_of(with_files(self.owners, [after])))
+        circle = circle_in(with_files(self.owners, [after]))
         return f"cycle {circle[1]} {circle[0]}" if circle else None
+
+    def in_the_way(self, after: File) -> str | None:
+        """Why a path cannot be taken by one owner where another made room; None: it can."""
+        before = set(paths_taken(self.owners.files.values()))
+        laying = strong_edges(graph_of(self.owners))
+        for edge in paths_taken({**self.owners.files, after.id: after}.values()):
+            if edge in before or not is_patch(edge.p) or self.states.get(edge.p) == "abandoned":
+                continue
+            if is_unassigned(edge.q) or self.states.get(edge.q) == "abandoned":
+                return "on" if any(fact.owner == edge.p for fact in after.path) else f"builds {edge.p}"
+            if laying.needs(edge.q, edge.p):
+                return f"cycle {edge.q} {edge.p}"
+        return None
 
 
 def stands_on_nobody(file: File, states: dict[str, Any]) -> str | None:

@@ -16,7 +16,7 @@ from gitsessiond.model.align import place_commit
 from gitsessiond.model.base import fold
 from gitsessiond.model.base import move_base as move_weave
 from gitsessiond.model.deciding import Rules
-from gitsessiond.model.files import File, Tools, is_plain, last_path, marks_of
+from gitsessiond.model.files import File, Tools, from_base, is_plain, last_path, marks_of
 from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
 from gitsessiond.model.hard import hard_edges_of
 from gitsessiond.model.owners import Owners, states_of, with_files
@@ -69,13 +69,9 @@ class Moving:
         self.laying = strong_edges(graph_of(owners))
         self.merged = frozenset(pid for pid, state in states_of(owners).items() if state == "merged")
         self.by_base = {file.base_path: file for file in owners.files.values() if file.base_path is not None}
-        self.by_new = {
-            fact.value: file
-            for file in owners.files.values()
-            if file.base_path is None
-            for fact in file.path
-            if fact.value is not None
-        }
+        named = [(fact, file) for file in owners.files.values() for fact in file.path if fact.value is not None]
+        self.by_new = {fact.value: file for fact, file in named if file.base_path is None}
+        self.renamed = {fact.value: (fact.owner, file) for fact, file in named if file.base_path is not None}
         self.changed: list[File] = []
         self.contested: list[tuple[bytes, str]] = []
 
@@ -85,6 +81,8 @@ class Moving:
         if file is None and change.before is None:
             file = self.by_new.get(change.path)
         if file is None:
+            if change.before is None and change.after is not None and change.path in self.renamed:
+                self.changed.append(self.under_rename(change.path, change.after))
             return
         after = self.without_base(file) if change.after is None else self.over(file, change.path, change.after)
         self.changed.append(self.uncircled(file, after))
@@ -100,6 +98,15 @@ class Moving:
             laying.add(edge.p, edge.q, Edge("hard"))
         self.laying = laying
         return after
+
+    def under_rename(self, path: bytes, entry: Entry) -> File:
+        """A new file of the base where a patch has renamed another to: the patch's stands in its place."""
+        owner, file = self.renamed[path]
+        self.contest(file, owner)
+        text = self.tools.text_of(entry)
+        weave = None if text is None else weave_of(text)
+        made = from_base(self.tools.new_id(), path, entry, weave)
+        return replace(made, path=(Fact(owner, None),))
 
     def contest(self, file: File, owner: str) -> None:
         """Note that an owner's edit and the new base cannot both be."""
@@ -214,6 +221,8 @@ class Moving:
         if deleted or not edits:
             return File(file.id, None, None)
         owner = first_of(edits, self.order)
+        if file.path and file.path[-1].owner in edits:
+            owner = file.path[-1].owner  # whoever put it there had the place made free
         for one in sorted(edits):
             self.contest(file, one)
         oid = file.content[-1].value if file.content else file.base_content

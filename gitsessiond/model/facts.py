@@ -72,7 +72,7 @@ class Deciding:
 
     def maker(self, path: bytes, leavers: Iterable[str]) -> Verdict:
         """Who makes a new file; ``leavers`` took away what was in its place."""
-        forced = self.how.forced(path)
+        forced = self.nobodys or self.how.forced(path)
         if forced:
             return nobody(forced)
         room = list(leavers)

@@ -262,11 +262,13 @@ def looks_of(file: File) -> Looks:
     return found
 
 
-def circle_in(graph: Graph) -> Pair | None:
+def circle_in(owners: Owners) -> Pair | None:
     """Two patches that need each other through edges that cannot be left out; None: there are none."""
+    graph = graph_of(owners)
     laying = strong_edges(graph)
-    for p in graph.patches:
-        for q in graph.patches:
-            if p != q and laying.needs(p, q) and laying.needs(q, p):
-                return p, q
+    for edge in path_edges(patched_files(owners).values()):
+        laying.add(edge.p, edge.q, Edge("hard", edge.path))
+    for p, q in combinations(graph.patches, 2):
+        if laying.needs(p, q) and laying.needs(q, p):
+            return p, q
     return None

@@ -143,17 +143,23 @@ class Left:
 
 def path_edges(files: Iterable[File]) -> Iterator[HardEdge]:
     """A patch that takes a path another file left needs the patch that took that file away."""
+    for edge in paths_taken(files):
+        if is_patch(edge.p) and is_patch(edge.q):
+            yield edge
+
+
+def paths_taken(files: Iterable[File]) -> Iterator[HardEdge]:
+    """Each path that was taken after another file left it: who took it, who made room; unassigned ones too."""
     with_facts = [file for file in files if file.path]
     left = Left(with_facts)
     if not left.at:
         return
     for file in with_facts:
         for fact in file.path:
-            if fact.value is None or not is_patch(fact.owner):
-                continue
-            for leaver in left.leavers(fact.value, file.id):
-                if is_patch(leaver) and leaver != fact.owner:
-                    yield HardEdge(fact.owner, leaver, path=fact.value)
+            if fact.value is not None:
+                for leaver in left.leavers(fact.value, file.id):
+                    if leaver != fact.owner:
+                        yield HardEdge(fact.owner, leaver, path=fact.value)
 
 
 def directories(path: bytes) -> Iterator[bytes]:

@@ -27,11 +27,11 @@ from gitsessiond.model.files import (
 )
 from gitsessiond.model.owners import How, Owners, Sorted, with_files
 from gitsessiond.model.place import place_save
-from gitsessiond.model.registers import EVERYONE, Fact, committed, held
+from gitsessiond.model.registers import EVERYONE, Fact, committed, held, top_owner
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.sorting import Sorting, same_kind
-from gitsessiond.model.values import Change, Entry
-from gitsessiond.model.weave import Weave, live, weave_of
+from gitsessiond.model.values import BASE, Change, Entry
+from gitsessiond.model.weave import Weave, is_patch, live, weave_of
 
 EntryAt = Callable[[bytes], Entry | None]
 
@@ -197,7 +197,15 @@ class Learning(Sorting):
         """A file that the commit has and nobody ever saw on disk: there it is deleted again."""
         entry = self.entry_at(path)
         assert entry is not None, "an appeared path has an entry"
+        reported = len(self.placed)
         file = self.new_file(path, entry)
+        other = self.on_disk.get(path)  # it came there after this file had gone
+        taker = top_owner(other.path) if other is not None else BASE
+        if is_patch(taker) and self.deciding.laying.needs(file.path[0].owner, taker):
+            del self.placed[reported:]
+            self.deciding.nobodys = f"~cycle {taker} {file.path[0].owner}"
+            file = self.new_file(path, entry)
+            self.deciding.nobodys = None
         one = 1 << self.bit
         maker = file.path[0].owner
         return replace(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from gitsessiond.model.encoding import blob_oid
-from gitsessiond.model.files import File, Tools
+from gitsessiond.model.files import File, Tools, version_of
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import id_from
 from gitsessiond.model.ownership import (
@@ -150,7 +150,11 @@ class Desk:
             assert self.version({*self.patches, UNASSIGNED}, bit) == tree
         graph = graph_of(self.owners)
         for patch in self.patches:
+            who = graph.closure(patch) | {patch}
             assert patch not in graph.closure(patch)
+            found = [version_of(file, who, self.tools) for file in self.owners.files.values()]
+            paths = [version[0] for version in found if version is not None]
+            assert len(set(paths)) == len(paths), "two files of one version have the same path"
 
     @property
     def patches(self) -> list[str]:
