@@ -108,6 +108,16 @@ def test_03_add_all(it: Desk) -> None:
     it.check()
 
 
+def test_03_intent_to_add(it: Desk) -> None:
+    """`add -N n.txt; commit -am`: the same."""
+    it.git("add", "-N", "n.txt", look=False)
+    it.git("commit", "-qam", "agent")
+    assert (it.subjects("p"), it.subjects("q")) == (["p: first", "agent"], ["q: first", "agent"])
+    assert ("n.txt", None) in it.edits("q")
+    assert it.unassigned() == []
+    it.check()
+
+
 def test_03_no_patch_in_use(it: Desk) -> None:
     """With none in use and several open the new file is committed, unassigned and listed."""
     it.use(None)

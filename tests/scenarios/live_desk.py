@@ -1,0 +1,334 @@
+"""The desk of the stories over the installed command and a real daemon; it reads what `--json` and plain git say.
+
+It has the words of ``tests/actions/desk.py``, so the same stories run on both. With ``dead`` the daemon is killed
+before anything a person does and started again by the next question; else it runs all the time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tests.actions import test_adoption
+from tests.bench import Workbench, topological, wait_for
+from tests.judge import Judge
+
+Seen = dict[str, Any]
+
+
+class LiveDesk:
+    """A session x in the checkout ``root``; patches by name."""
+
+    def __init__(self, root: Path, dead: bool = False) -> None:
+        self.dead = dead
+        self.stand_in(root)
+        self.runs = False  # the daemon, as far as this desk started it
+        self.replies: dict[tuple[str, ...], Any] = {}
+        self.left: Seen | None = None  # what the person's last act left
+        if self.state_dir.exists() and not dead:
+            self.ask("status")
+        self.left = self.bystanders()
+
+    def stand_in(self, root: Path) -> None:
+        """Work in this directory from now on."""
+        self.root, self.bench = root, Workbench(root)
+
+    @property
+    def state_dir(self) -> Path:
+        common = self.bench.git("rev-parse", "--path-format=absolute", "--git-common-dir").out.strip()
+        return Path(common, "gitsession")
+
+    # The daemon.
+
+    def ask(self, *args: str) -> Any:
+        """A question to `git session`; asked once until somebody acts."""
+        if args not in self.replies:
+            self.runs = True
+            self.replies[args] = self.bench.json(*args)
+        return self.replies[args]
+
+    def tell(self, *args: str) -> Any:
+        """A command that changes records, and no more than that."""
+        self.replies.clear()
+        self.runs = True
+        return self.bench.json(*args)
+
+    def die(self) -> None:
+        """kill -9 of both processes."""
+        if not self.runs:
+            return
+        status = self.bench.daemon()
+        pids = [int(status[who]) for who in ("pid", "recorder_pid")]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(alive(pid) for pid in pids), why="for killed processes")
+        self.runs = False
+
+    def restart(self) -> None:
+        self.die()
+        self.replies.clear()
+
+    def before_an_act(self) -> None:
+        """Nothing of the user's has moved since the last act; in the dead way nobody runs now."""
+        self.judge_bystanders()
+        if self.dead:
+            self.die()
+        self.replies.clear()
+        self.left = None
+
+    # What a person does.
+
+    def patch(self, name: str, use: bool = True) -> str:
+        self.tell("patch", "new", name)
+        if not use:
+            self.use(None)
+        return str(self.named(name).id)
+
+    def use(self, name: str | None) -> None:
+        self.tell("patch", "use", name or "-")
+
+    def write(self, path: str, text: str | None) -> None:
+        self.before_an_act()
+        if text is None:
+            (self.root / path).unlink()
+        else:
+            self.bench.write(path, text)
+        self.left = self.bystanders()
+
+    def save(self, path: str, text: str | None, patch: str | None = None) -> None:
+        if patch is not None:
+            self.use(patch)
+        self.write(path, text)
+
+    def look(self, *_paths: str) -> None:
+        """The person did something behind this desk's back."""
+        self.replies.clear()
+        self.left = self.bystanders()
+
+    adopt = look
+
+    def git(self, *args: str, check: bool = True, look: bool = True) -> str:
+        """git as the user runs it; the daemon sees it by itself, or when it lives again."""
+        self.before_an_act()
+        done = self.bench.git(*args, check=check)
+        self.left = self.bystanders()
+        return done.out.strip()
+
+    def land(self, name: str) -> None:
+        """Merge a patch into the target: one of the few commands that move something of the user's."""
+        self.judge_bystanders()
+        assert self.tell("merge", name, "--ready")["merged"]
+        self.left = self.bystanders()
+
+    # What is true.
+
+    @property
+    def session(self) -> Any:
+        """The session, with chain and foreign commits as the repository's anchor has them."""
+        said = self.ask("status")["session"]
+        anchor = json.loads(self.anchored(said["id"]))
+        for word in ("base", "branch", "status", "parked", "target"):
+            assert anchor[word] == said[word], word
+        return SimpleNamespace(**said, chain=tuple(anchor["chain"]), foreign=tuple(anchor["foreign"]))
+
+    def anchored(self, sid: str) -> str:
+        return self.bench.git("show", f"refs/gitsession/sessions/{sid}:session.json").out
+
+    @property
+    def live(self) -> Any:
+        """What a desk within the recorder keeps: the number of the last step, whether its sorting stands."""
+        session = self.ask("status")["session"]
+        return SimpleNamespace(
+            state=SimpleNamespace(number=session["step"]),
+            settled=self.stored("log", "-1", "--format=%(trailers:key=Settled)") or None,
+            worktree=None if session["state"] == "no worktree" else session["worktree"],
+        )
+
+    def stored(self, *args: str) -> str:
+        """git in the store, about the last step."""
+        sid = self.ask("status")["session"]["id"]
+        self.bench.checkpoint()
+        store = str(self.state_dir / "store.git")
+        return self.bench.git("--git-dir", store, *args, f"refs/sessions/{sid}").out.strip()
+
+    def recorded(self, path: str) -> str | None:
+        """A file of the last step."""
+        session = self.ask("status")["session"]
+        step = self.stored("rev-parse")
+        store, inside = str(self.state_dir / "store.git"), f"work/{session['worktree_id']}/{path}"
+        done = self.bench.git("--git-dir", store, "show", f"{step}:{inside}", check=False)
+        return done.out if done.code == 0 else None
+
+    def named(self, name: str) -> Any:
+        shown = self.ask("patch", "show", name)
+        return SimpleNamespace(**shown["patch"], series=[SimpleNamespace(**one) for one in shown["series"]])
+
+    def head(self, name: str = "HEAD") -> str:
+        return self.bench.git("rev-parse", name).out.strip()
+
+    def subject(self, oid: str) -> str:
+        return self.bench.git("log", "-1", "--format=%s", oid).out.strip()
+
+    def subjects(self, name: str) -> list[str]:
+        return [self.subject(one.oid) for one in self.named(name).series if one.of is not None]
+
+    def chain(self) -> list[str]:
+        return [self.subject(oid) for oid in self.session.chain]
+
+    def edits(self, name: str) -> list[tuple[str, tuple[int, int] | None]]:
+        found = self.ask("patch", "show", name)["edits"]
+        return [(one["path"], tuple(one["lines"]) if one["lines"] else None) for one in found]
+
+    def uncommitted(self, name: str) -> list[str]:
+        """Where the patch's recorded version differs from its ref."""
+        patch = self.named(name)
+        tree = self.patch_tree(patch)
+        tip = self.patch_ref(patch) or self.session.base
+        return self.judge_of().out(["diff", "--name-only", "--no-renames", tip, tree], self.objects()).split()
+
+    def patch_tree(self, patch: Any) -> str:
+        self.bench.checkpoint()
+        return self.judge_of().patch_tree(patch.id)
+
+    def patch_ref(self, patch: Any) -> str | None:
+        ref = f"refs/gitsession/patches/{patch.session_id}/{patch.id}"
+        return self.bench.git("rev-parse", "-q", "--verify", ref, check=False).out.strip() or None
+
+    def unassigned(self) -> list[tuple[str, str]]:
+        """Path and label of every unassigned edit."""
+        return [(row["path"], self.label(row)) for row in self.ask("status")["unassigned"]]
+
+    def label(self, row: Any) -> str:
+        if row["code"] != "foreign":
+            return f"~{row['code']}"
+        origin, _, commit = row["reason"].removeprefix("from ").rpartition(", commit ")
+        return f"~foreign {self.head(commit)} {origin}"
+
+    def needs(self, name: str) -> set[str]:
+        return {one["name"] for one in self.named(name).depends_on}
+
+    def last_text(self) -> str:
+        return str(self.ask("history", "-n", "1")["steps"][0]["text"])
+
+    def status(self) -> list[str]:
+        return self.bench.git("--no-optional-locks", "status", "--porcelain").out.splitlines()
+
+    # Judges.
+
+    def check(self) -> None:
+        """The refs of every patch are its series, and hold the words of the commits they are parts of."""
+        for patch in self.ask("status")["patches"]:
+            series = self.named(patch["name"]).series
+            tip = series[-1].oid if series else None
+            assert self.patch_ref(SimpleNamespace(**patch)) == tip == patch["tip"]
+            for one in series:
+                if one.of is not None:
+                    assert self.subject(one.oid) == self.subject(one.of) == one.subject
+
+    def judge_of(self) -> Judge:
+        session = self.ask("status")["session"]
+        return Judge(self.root, session["id"], session["worktree_id"])
+
+    def objects(self) -> dict[str, str]:
+        return self.judge_of().objects
+
+    def judge(self) -> Seen:
+        """What ends each story: git judges the invariants, nothing of the user's moved; gives what is true now."""
+        self.check()
+        judge = self.bench.judge()
+        self.judge_bystanders()
+        status = self.ask("status")
+        live = [one for one in status["patches"] if one["status"] != "abandoned"]
+        needs = {one["id"]: {other["id"] for other in one["depends_on"]} for one in live}
+        order = topological([one["id"] for one in live], needs)
+        if status["session"]["state"] == "live":
+            base = judge.out(["rev-parse", f"{status['session']['base']}^{{tree}}"])
+            folded = judge.fold("I2", base, order, needs)
+            work = judge.recorded(f"work/{judge.wid}") or ""
+            differing = set(judge.out(["diff", "--name-only", "--no-renames", folded, work], judge.objects).split())
+            assert differing == {row["path"] for row in status["unassigned"]}, "I2 but for unassigned edits"
+            tips = {one["id"]: one["tip"] for one in live if one["tip"]}
+            judge.landing(status["session"]["base"], [pid for pid in order if pid in tips], tips)
+        shutil.rmtree(judge.scratch)
+        return {
+            "bystanders": {word: value for word, value in (self.left or {}).items() if word != "files"},
+            "owners": {one["name"]: self.edits(one["name"]) for one in status["patches"]} | {"~": self.unassigned()},
+            "series": {one["name"]: [each.oid for each in self.named(one["name"]).series] for one in live},
+            "chain": self.session.chain,
+            "base": self.session.base,
+            "parked": self.session.parked,
+            "patches": {one["name"]: one["status"] for one in live},
+        }
+
+    def bystanders(self) -> Seen:
+        """HEAD, index, status and every file with its identity."""
+        seen = {
+            "head": self.bench.git("rev-parse", "-q", "--verify", "HEAD", check=False).out,
+            "branch": self.bench.git("symbolic-ref", "-q", "HEAD", check=False).out,
+            "index": self.bench.git("ls-files", "-s").out,
+            "status": self.bench.git("--no-optional-locks", "status", "--porcelain=v2", "--branch").out,
+        }
+        return seen | {"files": dict(files(self.root))}
+
+    def judge_bystanders(self) -> None:
+        """HEAD, index, status and files are what the person's last act left."""
+        if self.left is not None:
+            now = self.bystanders()
+            assert now == self.left, {
+                word: (self.left[word], now[word]) for word in now if now[word] != self.left[word]
+            }
+
+
+def files(root: Path) -> list[tuple[str, tuple[int, int, int]]]:
+    """The user's files: inode, size and time of the last write."""
+    found = []
+    for where, below, names in os.walk(root):
+        below[:] = [name for name in below if name not in (".git", ".gitsession")]
+        for name in names:
+            path = Path(where, name)
+            stat = path.lstat()
+            found.append((str(path.relative_to(root)), (stat.st_ino, stat.st_size, stat.st_mtime_ns)))
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (one that only waits to be reaped does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Stage:
+    """The places where stories begin, made once by the commands themselves and copied back for each story."""
+
+    def __init__(self, place: Path) -> None:
+        self.ground, self.kept = place / "ground", place / "kept"
+        self.root = self.ground / "shop"
+
+    def make(self, repo: Path) -> None:
+        """Keep ``desk`` (two patches, nothing changed) and ``it`` (the start of the stories)."""
+        shutil.copytree(repo, self.root, symlinks=True)
+        first = LiveDesk(self.root)
+        first.bench.json("start", "x")
+        first.left = None
+        first.patch("p")
+        first.patch("q")
+        for name in ("desk", "it"):
+            if name == "it":
+                test_adoption.begin(LiveDesk(self.root))  # type: ignore[arg-type]
+            first.bench.stop()
+            shutil.copytree(self.ground, self.kept / name, symlinks=True)
+
+    def begin(self, name: str, dead: bool) -> LiveDesk:
+        """The ground as it was kept."""
+        shutil.rmtree(self.ground)
+        shutil.copytree(self.kept / name, self.ground, symlinks=True)
+        desk = LiveDesk(self.root, dead)
+        desk.bench.git("update-index", "-q", "--refresh", check=False)
+        return desk

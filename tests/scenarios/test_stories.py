@@ -1,0 +1,182 @@
+"""The stories of plain git once more, through the installed command and a real daemon, hooks absent.
+
+Each story of ``tests/actions/test_adoption.py`` is told in two ways: the daemon alive all the time, and killed before
+everything a person does and started by the next question. At its end git judges the invariants; HEAD, index, status and
+files are what git alone left; and both ways have the same commits, owners and series. Every run tells each story in one
+way; `pytest -m soak` tells all.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.actions import test_adoption
+from tests.actions.desk import numbered
+from tests.actions.test_adoption import P1, P2
+from tests.scenarios.live_desk import LiveDesk, Seen, Stage
+
+Story = Callable[..., None]
+
+# Told below in their own words: there the session's worktree itself goes, and a desk in the recorder looks on.
+OWN = {"test_45_worktree_moved", "test_46_worktree_removed_and_added_again", "test_46_first_checkout_gone"}
+GIVEN = {"it", "desk", "tmp_path"}
+EVERY_RUN = {*range(1, 11), 15, *range(19, 25), *range(26, 33), 35, *range(38, 42), 46, 47, 48, 54, 56}
+WAYS = ("alive", "dead")
+
+
+def ways(every_run: str | None) -> list[Any]:
+    """Both ways; the one not named is told in long runs only."""
+    return [pytest.param(way, marks=[] if way == every_run else [pytest.mark.soak]) for way in WAYS]
+
+
+def told() -> list[Any]:
+    """Every numbered story with every set of its parameters, in both ways; one of each in every run."""
+    found = []
+    for name, story in vars(test_adoption).items():
+        number = re.match(r"test_(\d\d)_", name)
+        if number is None or name in OWN:
+            continue
+        every_run = WAYS[len(found) // 2 % 2] if int(number[1]) in EVERY_RUN else None
+        marks = [mark for mark in getattr(story, "pytestmark", []) if mark.name == "parametrize"]
+        words = [mark.args[0] for mark in marks]
+        unknown = inspect.signature(story).parameters.keys() - GIVEN - set(words)
+        assert not unknown, f"{name} needs {unknown}: give it, or tell the story here in its own words"
+        for values in product(*[mark.args[1] for mark in marks]):
+            said = "-".join(["".join(map(str, value)) if isinstance(value, list) else str(value) for value in values])
+            for way in ways(every_run):
+                given = dict(zip(words, values, strict=True))
+                title = "-".join(filter(None, (name[5:], said, way.values[0])))
+                found.append(pytest.param(story, given, way.values[0], id=title, marks=way.marks))
+            every_run = None
+    return found
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stories")
+
+
+STAGES: dict[Path, Stage] = {}
+TOLD: dict[str, Seen] = {}
+
+
+@pytest.fixture
+def stage(place: Path, repo: Path) -> Iterator[Stage]:
+    """The stage, made by the first story; the daemon of a story ends with it."""
+    if place not in STAGES:
+        made = Stage(place)
+        made.make(repo)
+        STAGES[place] = made
+    yield STAGES[place]
+    LiveDesk(STAGES[place].root, dead=True).bench.stop()
+
+
+@pytest.mark.parametrize(("story", "params", "way"), told())
+def test_story(
+    stage: Stage, tmp_path: Path, story: Story, params: dict[str, Any], way: str, request: pytest.FixtureRequest
+) -> None:
+    """The story holds, git judges the invariants, nothing but git moved anything, and both ways end alike."""
+    wanted = inspect.signature(story).parameters
+    desk = stage.begin("it" if "it" in wanted else "desk", dead=way == "dead")
+    given = {"it": desk, "desk": desk, "tmp_path": tmp_path} | params
+    story(**{name: given[name] for name in wanted})
+    ended = desk.judge()
+    name = request.node.callspec.id.removesuffix(way)
+    other = TOLD.setdefault(name, ended)
+    assert ended == other
+
+
+@pytest.fixture(params=ways("dead"))
+def aside(stage: Stage, request: pytest.FixtureRequest) -> LiveDesk:
+    """A second session y in a worktree of its own, from main; p is committed and dirty there."""
+    first = stage.begin("it", dead=False)
+    root = stage.ground / "aside"
+    first.bench.json("start", "y", "--worktree", str(root), "--target", "main")
+    desk = LiveDesk(root, dead=request.param == "dead")
+    desk.patch("p")
+    desk.save("a.txt", numbered(P1))
+    desk.git("commit", "-qam", "p: first")
+    desk.save("a.txt", numbered(P1, P2))
+    desk.ask("status")
+    return desk
+
+
+def test_45_worktree_moved(aside: LiveDesk) -> None:
+    """`worktree move`: the session goes on at the new place, with its id."""
+    wid, goal = aside.session.worktree_id, aside.root.with_name("elsewhere")
+    aside.before_an_act()
+    aside.bench.at(aside.root.with_name("shop")).git("worktree", "move", str(aside.root), str(goal))
+    aside.stand_in(goal)
+    assert (aside.session.worktree, aside.session.worktree_id) == (str(goal), wid)
+    assert aside.edits("p") == [("a.txt", (2, 2)), ("a.txt", (5, 5))]
+    aside.save("README", "there\n")
+    assert aside.edits("p") == [("README", (1, 1)), ("a.txt", (2, 2)), ("a.txt", (5, 5))]
+    aside.judge()
+
+
+@pytest.mark.parametrize("how", [["worktree", "remove", "--force"], ["rm"]])
+def test_46_worktree_removed_and_added_again(aside: LiveDesk, how: list[str]) -> None:
+    """A removed worktree leaves the session open with series and last save; added again, it resumes."""
+    old, gone, shop = aside.named("p").series, aside.root, aside.bench.at(aside.root.with_name("shop"))
+    aside.before_an_act()
+    if how == ["rm"]:
+        shutil.rmtree(gone)
+        shop.git("worktree", "prune")
+    else:
+        shop.git(*how, str(gone))
+    session = shop.json("status", "y")["session"]
+    assert (session["status"], session["state"]) == ("open", "no worktree")
+    assert shop.json("patch", "show", "p", "-s", "y")["series"] == [vars(one) for one in old]
+    aside.stand_in(shop.root)
+    aside.runs = True
+    aside.before_an_act()
+    shop.git("worktree", "add", "-q", str(gone), "session/y")
+    aside.stand_in(gone)
+    assert aside.session.state == "live"
+    assert (aside.named("p").series, aside.edits("p")) == (old, [("a.txt", (2, 2))])
+    aside.save("a.txt", numbered(P1, P2))
+    assert aside.edits("p") == [("a.txt", (2, 2)), ("a.txt", (5, 5))]
+    aside.judge()
+
+
+@pytest.mark.parametrize("way", ways("alive"))
+def test_48_what_clean_took_can_be_restored(stage: Stage, way: str) -> None:
+    """`clean -fdx` takes n.txt and .gitsession/: the one can be restored, the other is made again."""
+    desk = stage.begin("it", dead=way == "dead")
+    desk.git("clean", "-qfdx")
+    assert desk.unassigned() == []
+    desk.judge_bystanders()
+    assert desk.tell("restore", "n.txt")["restored"] == ["n.txt"]
+    assert (desk.root / "n.txt").read_text() == "n\n"
+    desk.look()
+    assert [path for path, _ in desk.unassigned()] == ["n.txt"]
+    desk.judge()
+
+
+@pytest.mark.parametrize("way", ways("dead"))
+@pytest.mark.parametrize("how", ["merge", "squash", "cherry-pick"])
+def test_54_landed_by_hand_in_main(stage: Stage, how: str, way: str) -> None:
+    """In main: `merge session/x`, `merge --squash`: both patches are merged; q's commits picked: q alone."""
+    desk = stage.begin("it", dead=way == "dead")
+    desk.git("commit", "-qam", "both")
+    picked = [one.oid for one in desk.named("q").series]
+    main = stage.ground / "main"
+    desk.git("worktree", "add", "-q", str(main), "main")
+    at = desk.bench.at(main)
+    if how == "cherry-pick":
+        at.git("cherry-pick", *picked)
+    else:
+        at.git("merge", "-q", *(["--no-ff", "-m", "landed"] if how == "merge" else ["--squash"]), "session/x")
+        at.git("commit", "-q", *(["--amend", "--no-edit"] if how == "merge" else ["-m", "landed"]))
+    desk.look()
+    assert desk.named("q").status == "merged"
+    assert desk.named("p").status == ("draft" if how == "cherry-pick" else "merged")
+    desk.judge()
