@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,7 +24,8 @@ from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree
 from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.daemon.dispatch import READS, VERBS
-from gitsessiond.model.errors import BadRequest, Bug, GitSessionError, StateUnreadable
+from gitsessiond.daemon.log import as_unforeseen, log, log_bug
+from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, StateUnreadable
 from gitsessiond.model.names import id_from, quote_path, unquote_path
 from gitsessiond.model.ownership import Tools
 from gitsessiond.model.records import Gap, time_text
@@ -100,9 +100,9 @@ class Desk:
             self.load_sessions()
             finish_interrupted(self.opened)
             self.trouble = None
+        except NewerState:
+            raise
         except StateUnreadable as exc:
-            if newer_format(self.repository.state_dir):
-                raise
             self.trouble = exc
 
     def context(self, store: Store) -> Context:
@@ -166,8 +166,12 @@ class Desk:
         out: list[dict[str, Any]] = []
         for live in self.opened.sessions.values() if self.opened else ():
             if live.worktree is not None:
-                ignored = [quote_path(path) for path in live.worktree.ignored_directories()]
                 at = live.worktree.repository
+                try:
+                    ignored = [quote_path(path) for path in live.worktree.ignored_directories()]
+                except GitSessionError as exc:  # too much is watched then; who asks about the session is told why
+                    log(f"{at.worktree}: {exc.message}")
+                    ignored = []
                 out.append({"worktree": at.worktree, "git_dir": at.git_dir, "ignored": ignored})
         return out
 
@@ -260,9 +264,10 @@ class Desk:
             self.drop()
             reply["error"] = exc.as_dict()
         except Exception as exc:
-            # The one place where what nobody foresaw becomes words: the log has the traceback, the person the path.
+            # Where what nobody foresaw becomes words: the log has the traceback, the person the path.
             self.drop()
-            reply["error"] = self.bug(exc).as_dict()
+            log_bug(f"request {message.get('verb')!r}", exc)
+            reply["error"] = as_unforeseen(exc).as_dict()
         return reply
 
     def drop(self) -> None:
@@ -286,14 +291,6 @@ class Desk:
         """The worktrees of open sessions that can be recorded."""
         return [live.worktree.repository.worktree for live in self.ctx.sessions.values() if live.worktree]
 
-    def bug(self, exc: Exception) -> Bug:
-        """Write the traceback to the log and say where it is."""
-        path = os.path.join(self.ctx.repository.state_dir, "logs", "recorder.log")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "a", encoding="utf-8") as log:
-            log.write(f"{utc_now().isoformat()} {''.join(traceback.format_exception(exc))}\n")
-        return Bug(f"{type(exc).__name__}: {exc} (details in {path})", hint="git session doctor")
-
     def idle(self) -> bool:
         """Work for quiet moments: judge, look back, checkpoint, the sign of life. True when there is more of it."""
         self.sign_of_life()
@@ -311,8 +308,11 @@ class Desk:
         now = time.monotonic()
         if now - self.alive_at > ALIVE_EVERY_S:
             self.alive_at = now
-            with open(self.alive_path, "w", encoding="ascii") as file:
-                file.write(utc_now().isoformat() + "\n")
+            try:
+                with open(self.alive_path, "w", encoding="ascii") as file:
+                    file.write(utc_now().isoformat() + "\n")
+            except OSError as exc:  # the next start cannot tell since when nothing was recorded; no more than that
+                log(f"no sign of life: {exc}")
 
     def close(self) -> None:
         """A last checkpoint and sign of life; worktrees keep what they know for the next start."""
@@ -326,22 +326,14 @@ class Desk:
         self.opened.store.close()
 
 
-def newer_format(state_dir: str) -> bool:
-    """Whether the state was written by a newer program: nothing to repair."""
-    try:
-        with open(os.path.join(state_dir, "format"), encoding="ascii", errors="replace") as file:
-            found = file.read().strip()
-    except OSError:
-        return False
-    return found.isdigit() and int(found) > 1
-
-
 def last_alive(path: str) -> datetime | None:
     """When recording was last known to go on; None: never, or just now."""
     try:
         with open(path, encoding="ascii") as file:
             seen = datetime.fromisoformat(file.read().strip())
     except (OSError, ValueError):
+        return None
+    if seen.tzinfo is None:
         return None
     return seen if (utc_now() - seen).total_seconds() > 2 * ALIVE_EVERY_S else None
 

@@ -43,7 +43,9 @@ def be_front(where: str, ready_fd: int | None, version: str) -> int:
         return error.exit_code
     except Exception as exc:
         log.log_bug("starting", exc)
-        raise  # the starter sees the pipe end, and names the log
+        unforeseen = log.as_unforeseen(exc)
+        tell_ready(ready_fd, {"error": unforeseen.as_dict()})
+        return unforeseen.exit_code
     log.log(f"serving {place.common_dir} at {door.path}")
     tell_ready(ready_fd, {"ready": door.path})
     try:

@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 
-from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.errors import StoreFailed, disk_refused
 from gitsessiond.wire.place import POINTER, Place, identity, write_pointer
 
 LONGEST_PATH = 107  # bytes; unix(7): 108 with the final NUL
@@ -35,7 +35,9 @@ def listen(place: Place) -> tuple[socket.socket, str]:
         write_pointer(place, path)
     except OSError as exc:
         listener.close()
-        raise StoreFailed(f"no socket at {path}: {exc.strerror}", hint="set XDG_RUNTIME_DIR") from exc
+        if exc.filename is not None:  # the pointer file: the socket's own calls name none
+            raise disk_refused("clients cannot be told of the socket", exc) from exc
+        raise StoreFailed(f"no socket at {path}: {exc.strerror}", hint=f"ls -ld {os.path.dirname(path)}") from exc
     return listener, path
 
 

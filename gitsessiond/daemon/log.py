@@ -7,6 +7,8 @@ import sys
 import time
 import traceback
 
+from gitsessiond.model.errors import Bug, GitSessionError, disk_refused
+
 WHO = {"name": "gitsessiond"}  # which of the processes speaks; set once at start
 
 
@@ -24,6 +26,14 @@ def log(words: str) -> None:
 def log_bug(where: str, exc: BaseException) -> None:
     """Write an exception nobody foresaw, with its traceback."""
     log(f"bug in {where}: {''.join(traceback.format_exception(exc))}".rstrip())
+
+
+def as_unforeseen(exc: Exception) -> GitSessionError:
+    """What people are told of an exception nobody foresaw: that the disk refused, else that it is a bug."""
+    if isinstance(exc, OSError):
+        return disk_refused("the disk refused", exc)
+    where = log_path() or "the daemon's log"
+    return Bug(f"{type(exc).__name__}: {exc} (details in {where})", hint="git session daemon logs")
 
 
 def log_path() -> str | None:

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from gitsessiond.daemon.log import log_bug
-from gitsessiond.daemon.recorder import Open, Recorder, answer, as_bug, encoded
+from gitsessiond.daemon.log import as_unforeseen, log_bug
+from gitsessiond.daemon.recorder import Open, Recorder, answer, encoded
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
 from gitsessiond.wire.frames import Decoder
 from gitsessiond.wire.place import Place
@@ -53,7 +53,7 @@ def reply_to(request: Message, place: Place, open_recorder: Open, take_lock: Cal
         return reply_error(number, exc)
     except Exception as exc:
         log_bug("opening", exc)
-        return reply_error(number, as_bug(exc))
+        return reply_error(number, as_unforeseen(exc))
     try:
         look_everywhere(recorder)
         reply = answer(recorder, {**request, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb})

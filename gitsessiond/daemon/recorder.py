@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from gitsessiond.daemon.log import log, log_bug
-from gitsessiond.model.errors import BadRequest, Bug, GitSessionError
+from gitsessiond.daemon.log import as_unforeseen, log, log_bug
+from gitsessiond.model.errors import BadRequest, GitSessionError
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.requests import reply_error
 
@@ -62,7 +62,7 @@ def run_recorder(pipe: socket.socket, open_recorder: Open) -> None:
         return
     except Exception as exc:
         log_bug("opening", exc)
-        tell({"failed": as_bug(exc).as_dict()})
+        tell({"failed": as_unforeseen(exc).as_dict()})
         return
     try:
         serve(pipe, recorder)
@@ -109,8 +109,8 @@ def answer(recorder: Recorder, message: Message) -> Message:
     except Exception as exc:  # one file or request that nobody foresaw must not take the others along
         log_bug("recording" if batch is not None else f"request {message.get('verb')!r}", exc)
         if batch is not None:
-            return {"recorded": {"n": batch.get("n"), "prune": [], "left": 0, "error": as_bug(exc).as_dict()}}
-        return reply_error(message.get("id"), as_bug(exc))
+            return {"recorded": {"n": batch.get("n"), "prune": [], "left": 0, "error": as_unforeseen(exc).as_dict()}}
+        return reply_error(message.get("id"), as_unforeseen(exc))
 
 
 def encoded(found: Message, message: Message) -> bytes:
@@ -119,8 +119,3 @@ def encoded(found: Message, message: Message) -> bytes:
         return encode(found)
     except BadRequest as exc:
         return encode(reply_error(message.get("id"), exc))
-
-
-def as_bug(exc: Exception) -> Bug:
-    """What people are told of an exception nobody foresaw."""
-    return Bug(f"{type(exc).__name__}: {exc} (details in the daemon's log)", hint="git session daemon logs")

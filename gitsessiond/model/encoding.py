@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from gitsessiond.model.errors import BadRequest, StateUnreadable
 from gitsessiond.model.files import File, facts_of, text_on_disk
 from gitsessiond.model.names import quote_path, unquote_path
-from gitsessiond.model.records import Id, Oid, Record
+from gitsessiond.model.records import Id, Oid, Record, refuse_newer
 from gitsessiond.model.registers import Fact
 from gitsessiond.model.values import Entry, ReadBlob
 from gitsessiond.model.weave import EVERY_COMMIT, Run, Weave, live, split_lines
@@ -88,7 +88,8 @@ def decode_file(data: bytes, dead: bytes, read: ReadBlob) -> File:
     """The File that :func:`encode_file` stored.
 
     Raises:
-        StateUnreadable: not such a record, a newer ``format``, or lines that do not add up.
+        StateUnreadable: not such a record, or lines that do not add up.
+        NewerState: a newer ``format``.
     """
     try:
         stored = StoredFile.model_validate_json(data)
@@ -106,6 +107,8 @@ def decode_file(data: bytes, dead: bytes, read: ReadBlob) -> File:
             whole=stored.base.whole if stored.base else False,
         )
     except (ValidationError, ValueError, IndexError, BadRequest) as exc:
+        if isinstance(exc, ValidationError):
+            refuse_newer(exc, "the ownership of a file")
         first = exc.errors()[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
         raise StateUnreadable(f"the ownership of a file cannot be read: {first}", hint="git session doctor") from exc
 

@@ -7,6 +7,7 @@ docs/cli.md; ``code`` is stable and for programs; the message is for people and 
 
 from __future__ import annotations
 
+import errno
 from typing import Any, ClassVar
 
 
@@ -73,6 +74,10 @@ class StateUnreadable(GitSessionError):
     code, exit_code = "unreadable", 14
 
 
+class NewerState(StateUnreadable):
+    """State of a newer format: nothing of it is damaged, and no repair may touch it; exit 14."""
+
+
 class StoreFailed(GitSessionError):
     """Git or the disk refused; the message carries what it said; exit 15."""
 
@@ -92,6 +97,24 @@ KINDS: dict[str, type[GitSessionError]] = {
         Moved, Unreachable, StateUnreadable, StoreFailed, Bug,
     )
 }  # fmt: skip
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+
+
+def disk_refused(what: str, exc: OSError) -> StoreFailed:
+    """The operating system's refusal as ours, with the command that shows or mends the cause."""
+    path = str(exc.filename) if exc.filename is not None else ""
+    at = "'" + path.replace("'", "'\\''") + "'" if path else "."
+    if exc.errno in _NO_ROOM:
+        hint = "df -h ."
+    elif exc.errno in _IN_THE_WAY and path:
+        hint = f"mv {at} {at}.aside"
+    else:
+        hint = f"ls -ld {at}"
+    said = exc.strerror or str(exc)
+    return StoreFailed(f"{what}: {path}: {said}" if path else f"{what}: {said}", hint=hint)
 
 
 def error_from(found: dict[str, Any]) -> GitSessionError:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
-from gitsessiond.model.errors import StateUnreadable
+from gitsessiond.model.errors import NewerState, StateUnreadable
 
 Oid = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Id = Annotated[str, Field(pattern="^[k-z]{12}$")]
@@ -154,15 +154,26 @@ def encode(record: Record) -> bytes:
     return record.model_dump_json(exclude_defaults=False).encode("utf-8") + b"\n"
 
 
+def refuse_newer(exc: ValidationError, where: str) -> None:
+    """Raise NewerState if a ``format`` beyond 1 is among what is wrong with a record."""
+    for wrong in exc.errors():
+        if wrong["loc"] == ("format",) and isinstance(wrong["input"], int) and wrong["input"] > 1:
+            raise NewerState(
+                f"{where} has format {wrong['input']}; this gitsessiond knows 1", hint="install a newer gitsessiond"
+            ) from exc
+
+
 def decode(kind: type[RecordType], data: bytes, where: str) -> RecordType:
     """Read a record strictly.
 
     Raises:
-        StateUnreadable: not JSON, an unknown field or value, or a newer ``format``; ``where`` is named.
+        StateUnreadable: not JSON, or an unknown field or value; ``where`` is named.
+        NewerState: a newer ``format``.
     """
     try:
         return kind.model_validate_json(data)
     except ValidationError as exc:
+        refuse_newer(exc, where)
         first = exc.errors()[0]
         at = ".".join(str(part) for part in first["loc"]) or "the whole record"
         raise StateUnreadable(

@@ -10,10 +10,14 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from gitsessiond.model.errors import GitSessionError, StateUnreadable
+from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable
 from gitsessiond.store.doctor_sessions import check_anchors, check_history, check_own_objects, check_sessions
+from gitsessiond.store.git import run_git
+from gitsessiond.store.intents import damaged_intents
+from gitsessiond.store.layout import set_aside
 from gitsessiond.store.objects import oid_of, read_entry
 from gitsessiond.store.patient import Check, Patient
+from gitsessiond.store.reindexing import replace_damaged
 from gitsessiond.store.store import HasDirs, Store
 
 __all__ = ["Check", "examine"]
@@ -31,11 +35,15 @@ def examine(store: Store, repository: HasDirs, *, fix: bool = False, now: dateti
         ("history", check_history),
         ("own objects", check_own_objects),
         ("locks", _locks),
+        ("landings", _landings),
+        ("worktrees", _worktrees),
     ]
     found = []
     for name, check in checks:
         try:
             found.append(check(patient))
+        except NewerState:
+            raise
         except GitSessionError as exc:
             found.append(Check(name, False, exc.message))
         finally:
@@ -68,9 +76,23 @@ def _packs(patient: Patient) -> Check:
         store.give_up_lost()
         given_up = True
     directory = os.path.join(store.git_dir, "objects", "pack")
-    garbled = [name for name in store.journal.packs() if not _sums_up(os.path.join(directory, name + ".pack"))]
-    wrong += [f"{name} is garbled" for name in garbled]
-    return patient.verdict("packs", wrong, f"{len(store.journal.packs())} packs", fixed=given_up and not garbled)
+    for name in store.journal.packs():
+        words = _fault(os.path.join(directory, name))
+        if words is not None and patient.fix:
+            words += f"; {replace_damaged(store, name)}"
+            given_up = True
+        if words is not None:
+            wrong.append(f"{name} {words}")
+    return patient.verdict("packs", wrong, f"{len(store.journal.packs())} packs", fixed=given_up)
+
+
+def _fault(path: str) -> str | None:
+    """What is wrong with a pack and its index; None: nothing, or it is gone and that is told already."""
+    if not os.path.exists(path + ".pack"):
+        return None
+    if not _sums_up(path + ".pack"):
+        return "is garbled"
+    return None if _sums_up(path + ".idx") else "has a garbled index"
 
 
 def _sums_up(path: str) -> bool:
@@ -117,3 +139,26 @@ def _locks(patient: Patient) -> Check:
                 if patient.fix:
                     os.unlink(path)
     return patient.verdict("locks", [f"{path} was left behind" for path in left], "no lock is left behind")
+
+
+def _landings(patient: Patient) -> Check:
+    """Landings that were begun can be read, so that the next start can finish or drop them."""
+    left = []
+    for path, words in damaged_intents(patient.repository.state_dir):
+        done = f"; it is now {set_aside(path)}" if patient.fix else ""
+        left.append(words + done)
+    return patient.verdict("landings", left, "no landing is left half-done")
+
+
+def _worktrees(patient: Patient) -> Check:
+    """git itself can read HEAD, index and ignore rules of every worktree; what it cannot, it is to mend."""
+    wrong = []
+    common_dir = patient.repository.common_dir
+    listed = os.fsdecode(run_git(["worktree", "list", "--porcelain", "-z"], cwd=common_dir).out)
+    paths = [line.removeprefix("worktree ") for line in listed.split("\0") if line.startswith("worktree ")]
+    for path in paths:
+        if os.path.isdir(path):
+            told = run_git(["--no-optional-locks", "status", "--porcelain", "--ignored=no"], cwd=path, check=False)
+            if told.code != 0:
+                wrong.append(f"git cannot read {path}: {told.words()}")
+    return patient.verdict("worktrees", wrong, f"git reads {len(paths)}", fixed=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from gitsessiond.model.errors import StateUnreadable
+from gitsessiond.model.errors import NewerState, StateUnreadable
 from gitsessiond.model.names import id_from, short_id
 from gitsessiond.store.anchors import ANCHORS, anchors_of, move_projections, patch_refs, put_anchor, read_anchor
 from gitsessiond.store.git import run_git
@@ -25,20 +25,31 @@ def check_sessions(patient: Patient) -> Check:
     """Every session there ever was can be read; one that cannot comes back from what is left of it."""
     store = patient.store
     wrong: list[str] = []
-    hopeless = False
     anchors = anchors_of(patient.repository)
     refs = {name.removeprefix(SESSIONS): oid for name, oid in store.refs(SESSIONS).items()}
     for sid in sorted({*refs, *anchors}):
         words = _unreadable(store, refs.get(sid))
-        if words is None:
+        if words is None or (sid not in refs and _is_foreign(store, sid, anchors[sid])):
             continue
         what = f"session {short_id(sid, anchors)}: {words}"
         if patient.fix:
             told = _bring_back(patient, sid, refs.get(sid), anchors.get(sid))
-            hopeless = hopeless or told is None
-            what += f"; {told or 'nothing is left of it'}"
+            if told is None:
+                told = "nothing is left of it"
+                store.commit([RefMove(session_ref(sid), refs.get(sid), None)])  # in the way of all others
+            what += f"; {told}"
         wrong.append(what)
-    return patient.verdict("sessions", wrong, "1 session" if len(refs) == 1 else f"{len(refs)} sessions", fixed=patient.fix and not hopeless)
+    return patient.verdict("sessions", wrong, "1 session" if len(refs) == 1 else f"{len(refs)} sessions")
+
+
+def _is_foreign(store: Store, sid: str, anchor: str) -> bool:
+    """Whether a ref in the place of our anchors was never one: it is left alone."""
+    try:
+        return read_anchor(store, anchor).session.id != sid
+    except NewerState:
+        raise
+    except StateUnreadable:
+        return True
 
 
 def _unreadable(store: Store, step: str | None) -> str | None:
@@ -47,6 +58,8 @@ def _unreadable(store: Store, step: str | None) -> str | None:
         return "its history is lost"
     try:
         load_state(store, step)
+    except NewerState:
+        raise  # nothing to repair
     except StateUnreadable as exc:
         return exc.message
     return None
@@ -60,7 +73,7 @@ def _bring_back(patient: Patient, sid: str, step: str | None, anchor: str | None
             if _unreadable(store, older) is None:
                 store.commit([RefMove(session_ref(sid), store.ref(session_ref(sid)), older)])
                 return f"back at step {load_state(store, older).number}"
-    if anchor is None:
+    if anchor is None or _is_foreign(store, sid, anchor):
         return None
     state = state_of_anchor(store, read_anchor(store, anchor))
     _record_anew(patient, state, "made again from its anchor")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.errors import NewerState, StateUnreadable, StoreFailed
 from gitsessiond.model.records import Id, Oid, Record, Time, decode, encode
 from gitsessiond.store.layout import write_durably
 
@@ -65,11 +65,33 @@ def read_intents(state_dir: str) -> list[Intent]:
     for name in names:
         path = os.path.join(_home(state_dir), name)
         if not name.endswith(".json"):
-            os.unlink(path)
+            if ".damaged-" not in name:  # what doctor has set aside stays
+                os.unlink(path)
             continue
         with open(path, "rb") as file:
             found.append(decode(Intent, file.read(), path))
     return sorted(found, key=lambda intent: intent.at)
+
+
+def damaged_intents(state_dir: str) -> list[tuple[str, str]]:
+    """The intents that cannot be read, with the reason.
+
+    Raises:
+        NewerState: one is of a newer format.
+    """
+    found = []
+    for name in sorted(os.listdir(_home(state_dir))):
+        path = os.path.join(_home(state_dir), name)
+        if not name.endswith(".json"):
+            continue
+        try:
+            with open(path, "rb") as file:
+                decode(Intent, file.read(), path)
+        except NewerState:
+            raise
+        except StateUnreadable as exc:
+            found.append((path, exc.message))
+    return found
 
 
 def forget_intent(state_dir: str, intent: Intent) -> None:

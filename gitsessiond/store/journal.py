@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from gitsessiond.model.errors import GitSessionError, StateUnreadable, StoreFailed
+from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, StoreFailed, disk_refused
 from gitsessiond.store.layout import sync
 from gitsessiond.store.refs import RefMove
 
@@ -223,7 +223,8 @@ def _opened(path: str, durable: bool) -> sqlite3.Connection:
     """Connect, check the format, create the tables of a new file.
 
     Raises:
-        StateUnreadable: not a journal, damaged, or written by a newer version.
+        StateUnreadable: not a journal, or damaged.
+        NewerState: written by a newer version.
         StoreFailed: the file cannot be opened.
     """
     with _errors("opened"):
@@ -231,7 +232,7 @@ def _opened(path: str, durable: bool) -> sqlite3.Connection:
         try:
             (found,) = db.execute("PRAGMA user_version").fetchone()
             if found > FORMAT:
-                raise StateUnreadable(
+                raise NewerState(
                     f"{path} has format {found}; this gitsessiond knows {FORMAT}",
                     hint="install a newer gitsessiond",
                 )
@@ -262,8 +263,6 @@ def _errors(what: str) -> Iterator[None]:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StateUnreadable(f"the journal is damaged: {exc}", hint="git session doctor") from exc
-        raise StoreFailed(
-            f"the journal cannot be {what}: {exc}", hint="check the disk's free space, then run it again"
-        ) from exc
+        raise StoreFailed(f"the journal cannot be {what}: {exc}", hint="df -h .") from exc
     except OSError as exc:
-        raise StoreFailed(f"the journal cannot be {what}: {exc}", hint="check the disk, then run it again") from exc
+        raise disk_refused(f"the journal cannot be {what}", exc) from exc

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.model.errors import NewerState, StateUnreadable, disk_refused
 from gitsessiond.store.git import run_git
 
 FORMAT = 1
@@ -33,28 +33,46 @@ def disk_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise StoreFailed(f"{what}: {exc}", hint="check the disk's free space and rights, then try again") from exc
+        raise disk_refused(what, exc) from exc
 
 
-def prepare(state_dir: str, common_dir: str) -> None:
+def prepare(state_dir: str, common_dir: str, *, repair: bool = False) -> None:
     """Make the state directory and store.git unless they are there.
 
+    Args:
+        repair: a format file that holds no number is written anew; what is left of a store.git without its
+            objects is set aside.
+
     Raises:
-        StateUnreadable: the state is of a newer format.
+        StateUnreadable: the state is damaged.
+        NewerState: it is of a newer format.
         StoreFailed: git refused.
         OSError: the disk refused.
     """
     for directory in (state_dir, os.path.join(state_dir, "intents")):
         os.makedirs(directory, mode=0o700, exist_ok=True)
-    _check_format(os.path.join(state_dir, "format"))
+    _check_format(os.path.join(state_dir, "format"), repair)
     store = os.path.join(state_dir, "store.git")
+    if os.path.lexists(store) and not os.path.isdir(os.path.join(store, "objects", "pack")):
+        if not repair:
+            raise StateUnreadable(f"{store} is no longer a repository", hint="git session doctor")
+        set_aside(store)
     if not os.path.isdir(store):
         _create(store, os.path.join(common_dir, "objects"))
     _remove_drafts(state_dir, os.path.join(store, "objects", "pack"))
     _remove_locks(store)
 
 
-def _check_format(path: str) -> None:
+def set_aside(path: str) -> str:
+    """Give something damaged another name, so that nothing of it is lost; returns that name."""
+    number = 1
+    while os.path.lexists(f"{path}.damaged-{number}"):
+        number += 1
+    os.rename(path, f"{path}.damaged-{number}")
+    return f"{path}.damaged-{number}"
+
+
+def _check_format(path: str, repair: bool) -> None:
     """Read the format's number, or write it where there is none yet."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
@@ -62,10 +80,12 @@ def _check_format(path: str) -> None:
     except FileNotFoundError:
         write_durably(path, f"{FORMAT}\n".encode())
         return
-    if not found.isdecimal():
+    if not found.isdecimal() and repair:
+        write_durably(path, f"{FORMAT}\n".encode())
+    elif not found.isdecimal():
         raise StateUnreadable(f"{path} holds {found[:20]!r}, not a format number", hint="git session doctor")
-    if int(found) > FORMAT:
-        raise StateUnreadable(
+    elif int(found) > FORMAT:
+        raise NewerState(
             f"the state has format {found}; this gitsessiond knows {FORMAT}",
             hint="install a newer gitsessiond",
         )

@@ -231,6 +231,10 @@ class Store:
         """What of the store is known to be lost, in words; while there is any, sessions are not read."""
         return (*(f"{name} is gone" for name in self._gone_packs), *(f"{ref} is damaged" for ref in self._bad_refs))
 
+    def reopen_packs(self) -> None:
+        """Notice that a pack was set aside or got another index."""
+        self._packs.reopen()
+
     def give_up_lost(self) -> None:
         """Go on without what :attr:`damage` names. For repairs: sessions that needed it stay unreadable."""
         self.journal.replace_packs(self._gone_packs, {})
@@ -281,23 +285,32 @@ class Store:
         self.close()
 
 
+def has_content(path: str) -> bool:
+    """Whether there is such a file, and something in it."""
+    return os.path.exists(path) and os.path.getsize(path) > 0
+
+
 def open_store(repository: HasDirs, *, durable: bool = True, repair: bool = False) -> Store:
     """Open the store of a repository, creating it when there is none.
 
     Args:
         durable: False leaves syncing to the operating system (``gitsession.fsync = never``).
-        repair: a damaged journal is set aside, and what of it can be read is taken over.
+        repair: a damaged journal is set aside, and what of it can be read is taken over; what else is missing is
+            made anew.
 
     Raises:
-        StateUnreadable: the state is damaged or newer than this program.
+        StateUnreadable: the state is damaged.
+        NewerState: it is newer than this program.
         StoreFailed: the disk or git refused.
     """
     state_dir, common_dir = repository.state_dir, repository.common_dir
     with disk_errors(f"{state_dir} cannot be used"):
-        prepare(state_dir, common_dir)
+        prepare(state_dir, common_dir, repair=repair)
         path = os.path.join(state_dir, "journal.db")
         if repair:
             salvage_journal(path)
+        elif not has_content(path) and read_refs(os.path.join(state_dir, "store.git"))[0]:
+            raise StateUnreadable(f"{path} is gone, with what was recorded last", hint="git session doctor --fix")
         journal = Journal(path, durable=durable)
         try:
             return Store(common_dir, state_dir, journal)

@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 
-from gitsessiond.model.errors import StoreFailed, Unreachable, error_from
+from gitsessiond.model.errors import Unreachable, disk_refused, error_from
 from gitsessiond.wire.frames import decode
 from gitsessiond.wire.place import Place
 
@@ -30,7 +30,11 @@ class StartLock:
 
     def __init__(self, place: Place) -> None:
         make_state_dir(place)
-        self._file = os.open(os.path.join(place.state_dir, START_LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+        path = os.path.join(place.state_dir, START_LOCK)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as exc:
+            raise disk_refused("no daemon can be started", exc) from exc
 
     def __enter__(self) -> StartLock:
         fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -50,7 +54,7 @@ def make_state_dir(place: Place) -> None:
         os.makedirs(place.state_dir, mode=0o700, exist_ok=True)
         os.makedirs(os.path.dirname(place.log), mode=0o700, exist_ok=True)
     except OSError as exc:
-        raise StoreFailed(f"{place.state_dir}: {exc.strerror}", hint="check who owns .git") from exc
+        raise disk_refused("nothing can be kept in the git directory", exc) from exc
 
 
 def start_daemon(place: Place, cwd: str) -> None:
@@ -115,9 +119,12 @@ def spawn(place: Place, words: list[str], kept: int, *, session: bool) -> None:
 
 def open_log(place: Place) -> int:
     """The log, to be appended to; a long one is put aside first."""
-    if os.path.exists(place.log) and os.path.getsize(place.log) > KEPT_LOG:
-        os.replace(place.log, place.log + ".1")
-    return os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        if os.path.exists(place.log) and os.path.getsize(place.log) > KEPT_LOG:
+            os.replace(place.log, place.log + ".1")
+        return os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as exc:
+        raise disk_refused("the log cannot be written", exc) from exc
 
 
 def holder_words(place: Place) -> str:

@@ -230,8 +230,8 @@ def test_a_history_without_its_beginning_begins_again(repo: Path) -> None:
         assert is_sound(store)
 
 
-def test_a_garbled_pack_is_found(repo: Path) -> None:
-    """One changed byte in a pack is reported, and not called mended."""
+def test_a_garbled_pack_is_replaced_by_what_is_sound_in_it(repo: Path) -> None:
+    """One changed byte: all other objects are kept, the damaged pack too, and the session goes on."""
     with opened(repo) as store:
         committed(store, repo)
         store.checkpoint()
@@ -242,8 +242,30 @@ def test_a_garbled_pack_is_found(repo: Path) -> None:
     path.chmod(0o644)
     path.write_bytes(data)
     with opened(repo) as store:
-        found = check(store, repo, "packs", fix=True)
+        found = check(store, repo, "packs")
         assert not found.ok and not found.fixed and "garbled" in found.message
+        examine(store, dirs(repo), fix=True, now=NOW)
+        assert list(path.parent.glob("*.pack.damaged-1"))
+        assert load_state(store, read_session_refs(store)[SID])
+        assert all_well(store, repo)
+        assert is_sound(store)
+
+
+def test_a_garbled_index_is_made_again(repo: Path) -> None:
+    """The pack is sound and only its index is cut short: nothing at all is lost."""
+    with opened(repo) as store:
+        state = committed(store, repo)
+        store.checkpoint()
+        (name,) = store.journal.packs()
+    path = repo / ".git/gitsession/store.git/objects/pack" / f"{name}.idx"
+    path.chmod(0o644)
+    os.truncate(path, path.stat().st_size // 2)
+    with opened(repo) as store:
+        assert not check(store, repo, "packs").ok
+        examine(store, dirs(repo), fix=True, now=NOW)
+        assert read_session_refs(store) == {SID: state.step}
+        assert all_well(store, repo)
+        assert is_sound(store)
 
 
 def test_a_damaged_journal_is_salvaged(repo: Path) -> None:
