@@ -85,6 +85,10 @@ class Moving:
                 self.changed.append(self.under_rename(change.path, change.after))
             return
         after = self.without_base(file) if change.after is None else self.over(file, change.path, change.after)
+        if change.before is None and change.path in self.renamed:
+            owner, other = self.renamed[change.path]
+            if other is not file and not after.path and file.path:  # it once had the place of another patch's file
+                after = replace(after, path=(Fact(owner, None), Fact(file.path[-1].owner, change.path)))
         self.changed.append(self.uncircled(file, after))
 
     def uncircled(self, before: File, after: File) -> File:
