@@ -4,8 +4,8 @@ The user's git makes it: hooks, signing and message rules run once, on exactly t
 never touched. A stale index would revert the commit at the user's next one, so the index is held for as long
 as the branch is ahead of it:
 
-1. take ``index.lock``, as git does;
-2. write down the intent (``gitsession-commit`` in the git dir);
+1. write down the intent (``gitsession-commit`` in the git dir): HEAD, and the file that will be the lock;
+2. take ``index.lock``, as git does;
 3. make a second index of HEAD and the changes, and run ``git commit`` on it;
 4. put the commit into the index, ``merge3(HEAD, index, commit)``: what is staged of something else stays so;
 5. give back the lock, then the second index and the intent.
@@ -31,6 +31,7 @@ from gitsessiond.store.index import (
     Staged,
     commit_taken_in,
     copy_index,
+    draft_lock,
     refresh_entries,
     remove_file,
     set_entries,
@@ -40,7 +41,8 @@ from gitsessiond.store.index import (
 from gitsessiond.store.store import Store
 from gitsessiond.store.trees import diff_trees
 
-INTENT, SECOND, NEXT = "gitsession-commit", "gitsession-index", "gitsession-index-next"
+INTENT, DRAFT = "gitsession-commit", "gitsession-lock"
+SECOND, NEXT = "gitsession-index", "gitsession-index-next"
 
 Changed = dict[bytes, tuple[Entry | None, Entry | None]]  # path -> before, after
 
@@ -62,10 +64,7 @@ class Place:
 
     def changed(self, tree: str) -> Changed:
         """The paths at which a tree differs from HEAD's."""
-        return {
-            change.path: (change.before, change.after)
-            for change in diff_trees(self.store, self.head_tree, tree)
-        }
+        return {change.path: (change.before, change.after) for change in diff_trees(self.store, self.head_tree, tree)}
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,12 @@ def commit_changes(place: Place, changed: Changed, words: Words) -> Committed:
         Refused: the index is held or unmerged, or git or a hook said no; branch and index are as before.
         StoreFailed: git or the disk failed; :func:`finish_commit` puts right what was begun.
     """
-    lock = take_lock(place.git_dir)
     try:
-        write_intent(place, lock)
+        hold_index(place)
+    except Refused:
+        remove_file(place.path(INTENT))
+        raise
+    try:
         second = place.path(SECOND)
         copy_index(place.git_dir, second)
         staged = staged_changes(place.worktree, second, place.head)
@@ -165,13 +167,19 @@ def take_in(place: Place, staged: Mapping[bytes, Staged], oid: str) -> dict[byte
     return taken.clashes
 
 
-def write_intent(place: Place, lock: str) -> None:
-    """Note durably what is under way: the commit stood on, and which file is our lock."""
-    note = {"format": 1, "head": place.head, "lock": mark_of(lock)}
+def hold_index(place: Place) -> None:
+    """Note durably what is under way, the commit stood on and which file is our lock; then take the lock.
+
+    Raises:
+        Refused: somebody holds the index; the note stays.
+    """
+    draft = draft_lock(place.git_dir, DRAFT)
+    note = {"format": 1, "head": place.head, "lock": mark_of(draft)}
     with open(place.path(INTENT), "w", encoding="ascii") as file:
         json.dump(note, file)
         file.flush()
         os.fsync(file.fileno())
+    take_lock(place.git_dir, draft)
 
 
 def finish_commit(store: Store, merge3: Merge3, worktree: str, git_dir: str, *, ended: bool = False) -> bool:
@@ -191,11 +199,11 @@ def finish_commit(store: Store, merge3: Merge3, worktree: str, git_dir: str, *, 
     held = mark is not None and mark == intent.get("lock")
     head, old = read_head(git_dir).oid, str(intent.get("head"))
     if head is not None and head != old and read_commit(store, head).parents[:1] == (old,):
+        place = place_at(store, merge3, worktree, git_dir, old)
         try:
             if not held:
-                take_lock(git_dir)
+                hold_index(place)
                 held = True
-            place = place_at(store, merge3, worktree, git_dir, old)
             copy_index(git_dir, place.path(NEXT))
             take_in(place, staged_changes(worktree, place.path(NEXT), old), head)
         except Refused:
@@ -206,7 +214,7 @@ def finish_commit(store: Store, merge3: Merge3, worktree: str, git_dir: str, *, 
 
 def clear(git_dir: str, held: bool) -> None:
     """Remove the files of a commit that is over; the lock if it is ours, and the intent last."""
-    for name in [*(["index.lock"] if held else []), NEXT, SECOND, INTENT]:
+    for name in [*(["index.lock"] if held else []), DRAFT, NEXT, SECOND, INTENT]:
         remove_file(os.path.join(git_dir, name))
 
 

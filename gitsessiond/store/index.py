@@ -31,18 +31,26 @@ class Taken(NamedTuple):
     clashes: dict[bytes, Entry | None]
 
 
-def take_lock(git_dir: str) -> str:
-    """Hold a worktree's index as git does; returns the lock's path, to be removed by the caller.
+def draft_lock(git_dir: str, draft: str) -> str:
+    """Make the file that is to become ``index.lock``, so that it can be told from any other; returns its path."""
+    path = os.path.join(git_dir, draft)
+    remove_file(path)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+    return path
+
+
+def take_lock(git_dir: str, draft: str) -> None:
+    """Hold a worktree's index as git does, with the drafted file.
 
     Raises:
         Refused: somebody holds it.
     """
-    path = os.path.join(git_dir, "index.lock")
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        os.link(draft, os.path.join(git_dir, "index.lock"))
     except FileExistsError as exc:
         raise Refused("git is at work here (index.lock)", hint="wait for it to end, then try again") from exc
-    return path
+    finally:
+        remove_file(draft)
 
 
 def copy_index(git_dir: str, to: str) -> None:

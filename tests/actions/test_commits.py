@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -28,14 +29,20 @@ def it(desk: Desk) -> Desk:
     return desk
 
 
+def unchanged(path: Path) -> tuple[int, int, int]:
+    """What differs after any write to a file."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
+
 def test_only_the_patchs_edits(it: Desk) -> None:
     """The commit is HEAD and p's edits; files stay; q's are uncommitted as before; the step is a commit."""
-    stat = (it.root / "a.txt").stat()
+    stat = unchanged(it.root / "a.txt")
     done = it.commit_patch("p", "Say hello")
     assert done.oid == it.head()
     assert text_at(it, "HEAD", "a.txt") == numbered(P1)
     assert it.status() == [" M a.txt", " M src/b.txt"]
-    assert (it.root / "a.txt").stat() == stat
+    assert unchanged(it.root / "a.txt") == stat
     assert (it.uncommitted("p"), it.uncommitted("q")) == ([], ["a.txt", "src/b.txt"])
     assert [one.oid for one in it.named("p").series] == [done.oid]
     assert (it.events[-1]["type"], it.events[-1]["by"]) == ("commit", "Ann <ann@example.org>")
