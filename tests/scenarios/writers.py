@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.bench import Workbench, wait_for
+from tests.bench import Workbench
 
 Save = Callable[[Path, bytes], None]
 
@@ -279,15 +279,28 @@ class Steps:
     def git(self, *args: str) -> str:
         return self.bench.git("--git-dir", self.store, *args).out
 
-    def content(self, number: int, path: str) -> bytes:
-        """The file's bytes in the work tree of that step."""
-        commit = next(step.commit for step in self.all if step.number == number)
-        done = subprocess.run(
-            ["git", "--git-dir", self.store, "cat-file", "blob", f"{commit}:work/{self.wid}/{path}"],
-            capture_output=True,
-            check=True,
-        )
-        return done.stdout
+    def read(self, path: str, steps: list[Step]) -> list[bytes | None]:
+        """The file's bytes in the work tree of each of these steps; None: it is not there."""
+        asked = "".join(f"{step.commit}:work/{self.wid}/{path}\n" for step in steps)
+        command = ["git", "--git-dir", self.store, "cat-file", "--batch"]
+        out = subprocess.run(command, input=asked.encode(), capture_output=True, check=True).stdout
+        found: list[bytes | None] = []
+        at = 0
+        for _ in steps:
+            end = out.index(b"\n", at)
+            head, at = out[at:end].split(), end + 1
+            if head[-1] == b"missing":
+                found.append(None)
+                continue
+            size = int(head[-1])
+            found.append(out[at : at + size])
+            at += size + 1
+        return found
+
+    def versions(self, path: str) -> list[bytes | None]:
+        """Its contents from the first step to the last, each once where steps in a row have the same."""
+        found = self.read(path, self.all)
+        return [one for before, one in zip([b"", *found], found, strict=False) if one != before]
 
     def names(self) -> set[str]:
         """Every path that was in any step's work tree."""
@@ -300,9 +313,5 @@ class Steps:
     def contents(self, path: str, limit: int = 5000) -> list[bytes]:
         """The contents of a file in the steps that ``history`` says changed it, oldest first."""
         found = self.bench.json("history", path, "--limit", str(limit))["steps"]
-        return [self.content(step["number"], path) for step in reversed(found)]
-
-
-def quiet(bench: Workbench) -> None:
-    """Wait until all that was saved is recorded."""
-    wait_for(lambda: not bench.status()["recording_left"], 60, "for the recorder")
+        by_number = {step.number: step for step in self.all}
+        return [one or b"" for one in self.read(path, [by_number[step["number"]] for step in reversed(found)])]
