@@ -13,12 +13,13 @@ moved that is all it costs. It never writes HEAD, an index, a file or a branch o
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from typing import NamedTuple
 
 from gitsessiond.actions.catching_up import sort_disk
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.actions.grounding import ground_of_head, unchanged
+from gitsessiond.actions.grounding import Ground, ground_of_head, unchanged
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.relearning import Relearned, relearn, tree_held
 from gitsessiond.actions.saves import note_saved
@@ -30,6 +31,8 @@ from gitsessiond.store.committing import finish_commit
 from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch
 from gitsessiond.store.steps import State, load_state
 from gitsessiond.store.worktree import Reading
+
+OUR_MISTAKES = (AssertionError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Look(NamedTuple):
@@ -123,8 +126,32 @@ def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, 
     if ground is None:
         park(ctx, live, f"HEAD has no common base with {state.session.target}")
         return False
-    start = settled_state(ctx, live)
-    moved = not unchanged(commits, state, ground) or not holds(ctx, state, commits.commit(head.oid).tree)
+    try:
+        return catch_up(ctx, live, ground, commits, reading, verb=verb, by=by)
+    except OUR_MISTAKES as exc:
+        # Recording must go on whatever sorting does; the next move of HEAD, or the next start, tries again.
+        ctx.store.drop_pending()
+        ctx.tools.forget()
+        why = f"the commits here could not be sorted ({type(exc).__name__}: {exc})"
+        park(ctx, live, why)
+        ctx.tell({"type": "bug", "session": live.sid, "text": why, "traceback": traceback.format_exc()})
+        return False
+
+
+def catch_up(
+    ctx: Context,
+    live: Live,
+    ground: Ground,
+    commits: CommitGraph,
+    reading: Reading | None,
+    *,
+    verb: str,
+    by: str,
+) -> bool:
+    """Read chain and disk anew, if they are not as they were, as one step; True when ``reading`` is in it."""
+    assert live.worktree is not None
+    state, start = live.state, settled_state(ctx, live)
+    moved = not unchanged(commits, state, ground) or not holds(ctx, state, ground)
     if not moved and state.session.parked is None:
         if start is not None:
             end_provisional(ctx, live, start)
@@ -146,9 +173,12 @@ def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, 
     return reading is not None
 
 
-def holds(ctx: Context, state: State, tree: str) -> bool:
-    """Whether the chain's last commit is this tree: a merge of the target is left out only while it adds nothing."""
-    return tree_held(ctx, state.owners, state.session.base, len(state.session.chain) - 1) == tree
+def holds(ctx: Context, state: State, ground: Ground) -> bool:
+    """Whether the owners hold HEAD's tree: a merge of the target is left out only while it adds nothing."""
+    if not ground.chain:
+        return True
+    bit = len(state.session.chain) - 1
+    return tree_held(ctx, state.owners, state.session.base, bit) == ground.chain[-1].tree
 
 
 # Parked, at work.

@@ -208,6 +208,7 @@ class Desk:
     def check(self) -> None:
         """What must hold at every moment: the record is the disk, series are sound, git finds all objects."""
         state = self.live.state
+        assert not [event for event in self.events if event["type"] == "bug"], self.events[-1]
         recorded = {os.fsdecode(path): entry.oid for path, entry in list_tree(self.store, state.work)}
         listed = git(self.root, "ls-files", "-z", "-co", "--exclude-standard").decode().split("\0")
         there = [path for path in dict.fromkeys(listed) if path and (self.root / path).exists()]

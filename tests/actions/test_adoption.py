@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsessiond.actions import adoption
 from gitsessiond.actions.assigning import assign_edits
 from gitsessiond.actions.context import Asked
 from gitsessiond.actions.whereabouts import seek_worktree
@@ -898,6 +899,26 @@ def test_orphaned_chain_commits_survive(it: Desk) -> None:
     git(it.root, "gc", "-q", "--prune=now")
     assert it.store.own_has(old)
     assert not any(is_unassigned(label) and label != "~none" for _, label in it.unassigned())
+
+
+def test_a_mistake_of_ours_parks(it: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sorting fails, recording goes on, it is said why, and the next start tries again."""
+    before = owners(it)
+
+    def broken(*args: object) -> None:
+        raise AssertionError("marks do not make the blob")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adoption, "relearn", broken)
+        it.git("commit", "-qam", "both")
+        assert "marks do not make the blob" in str(it.session.parked)
+        it.save("README", "while it is broken\n")
+        assert recorded_text(it, "README") == "while it is broken\n"
+    it.restart()
+    it.adopt()
+    assert (it.session.parked, it.chain()) == (None, ["p: first", "q: first", "both"])
+    assert it.edits("p") == before["p"]
+    assert ("README", (1, 1)) in it.edits("q")
 
 
 def test_unrelated_head_parks(it: Desk) -> None:
