@@ -26,10 +26,11 @@ from gitsessiond.model.files import (
     without_bit,
 )
 from gitsessiond.model.owners import How, Owners, Sorted, with_files
+from gitsessiond.model.parts import same_kind
 from gitsessiond.model.place import place_save
 from gitsessiond.model.registers import EVERYONE, Fact, committed, held, top_owner
 from gitsessiond.model.renames import pair_renames
-from gitsessiond.model.sorting import Sorting, same_kind
+from gitsessiond.model.sorting import Sorting
 from gitsessiond.model.values import BASE, Change, Entry
 from gitsessiond.model.weave import Weave, is_patch, live, weave_of
 

@@ -147,5 +147,9 @@ def patched_files(owners: Owners) -> dict[str, File]:
 
 
 def deleted_files(owners: Owners) -> dict[bytes, File]:
-    """The Files that are deleted on disk, by the last path each had."""
-    return {last_path(file): file for file in owners.files.values() if path_of(file) is None}
+    """The Files that are deleted on disk, by the last path each had. Computed once per Owners."""
+    found: dict[bytes, File] | None = owners.memo.get("deleted")
+    if found is None:
+        found = {last_path(file): file for file in owners.files.values() if path_of(file) is None}
+        owners.memo["deleted"] = found
+    return found

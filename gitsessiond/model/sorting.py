@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 from gitsessiond.model.deciding import Verdict
 from gitsessiond.model.facts import Deciding
 from gitsessiond.model.files import (
     File,
     committed_part,
-    facts_of,
     from_base,
     is_plain,
     last_path,
@@ -32,10 +30,11 @@ from gitsessiond.model.owners import (
     states_of,
     with_files,
 )
+from gitsessiond.model.parts import parts_of, same_content, same_kind, without_uncommitted
 from gitsessiond.model.place import Decided, place_save
-from gitsessiond.model.registers import Fact, held, same_layer, without, written
-from gitsessiond.model.values import BASE, Change, Entry, Placed
-from gitsessiond.model.weave import Weave, drop_ghosts, is_patch, live, weave_from, weave_of
+from gitsessiond.model.registers import Fact, held, same_layer, written
+from gitsessiond.model.values import Change, Entry, Placed
+from gitsessiond.model.weave import Weave, drop_ghosts, is_patch, live, weave_of
 
 
 def sort_save(owners: Owners, changes: Sequence[Change], how: How) -> Sorted:
@@ -278,47 +277,3 @@ class Sorting:
         for owner in sorted((then.keys() | now.keys()) - told):
             if then.get(owner) != now.get(owner):
                 self.note(path, kind, Verdict(owner, "returned"))
-
-
-def parts_of(file: File) -> dict[str, list[object]]:
-    """Each owner's part of a file, to be compared with what it was at another time."""
-    parts: dict[str, list[object]] = {}
-    for fact in facts_of(file):
-        parts.setdefault(fact.owner, []).append(fact)
-    for run in file.weave.runs if file.weave else ():
-        if run.gone is None or not same_layer(run.ins, run.gone):
-            for owner, side in ((run.ins, "ins"), (run.gone, "gone")):
-                if owner is not None and owner != BASE:
-                    parts.setdefault(owner, []).extend((side, line) for line in run.lines)
-    return parts
-
-
-def without_uncommitted(file: File, owner: str) -> File:
-    """The file without what an owner did in it since the last commit: it had made anew what another deleted."""
-
-    def mine(fact: Fact[Any]) -> bool:
-        return same_layer(fact.owner, owner) and not fact.ins_in
-
-    runs = [
-        run._replace(gone=None) if run.gone == owner and not run.gone_in else run
-        for run in (file.weave.runs if file.weave else ())
-        if run.ins != owner or run.ins_in
-    ]
-    return replace(
-        file,
-        mode=without(file.mode, file.base_mode, mine),
-        content=without(file.content, file.base_content, mine),
-        weave=weave_from(runs) if file.weave else None,
-    )
-
-
-def same_content(change: Change) -> bool:
-    """Whether a change leaves blob and kind of file as they were."""
-    if change.before is None or change.after is None:
-        return False
-    return change.before.oid == change.after.oid and same_kind(change.before.mode, change.after.mode)
-
-
-def same_kind(one: int | None, other: int) -> bool:
-    """Whether two modes are both of regular files, of symlinks, or of submodules."""
-    return one is not None and one >> 12 == other >> 12

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.ownership import Owners, assign, uncommitted_paths, versions, with_uncommitted
-from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK, Entry, is_unassigned
-from gitsessiond.model.weave import is_patch
+from gitsessiond.model.ownership import assign, uncommitted_paths, versions, with_uncommitted
+from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK, Entry
 from tests.model.many_files import Desk
 
 BASE = {
@@ -75,7 +74,7 @@ class Player:
 
     def two(self, who: int, where: int, what: int, more: int) -> None:
         """A save of two files at once."""
-        paths = {self.path(where), self.path(where + 1)} - {None}
+        paths = dict.fromkeys([self.path(where), self.path(where + 1)])
         found = {path: self.edited(path, what, more) for path in paths if path}
         self.desk.save({path: text for path, text in found.items() if text is not None}, **self.owner(who))
 
@@ -155,11 +154,6 @@ class Player:
             done = assign(desk.owners, to, desk.how(), path=path.encode(), lines=(what, what + more))
         desk.owners = done.owners
         desk.check()
-
-
-def editors(before: Owners, after: Owners, placed: Sequence[str]) -> set[str]:
-    """The patches that a save may have changed."""
-    return {owner for owner in placed if is_patch(owner) or is_unassigned(owner)}
 
 
 def held_versions(desk: Desk) -> dict[str, tuple[frozenset[str], dict[bytes, Entry | None]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gitsessiond.model.encoding import blob_oid
@@ -197,6 +197,3 @@ class Desk:
 def went(done: Sorted) -> list[tuple[str, str]]:
     """Where the edits of a save went: owner and why."""
     return [(placed.owner, placed.why) for placed in done.placed]
-
-
-Check = Callable[[Desk], None]

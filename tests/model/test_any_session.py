@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 
 from gitsessiond.model.encoding import decode_file, encode_file
+from gitsessiond.model.files import marks_of
 from gitsessiond.model.graph import derive, graph_of
 from gitsessiond.model.ownership import Sorted, judge, unassigned_rows, versions
 from gitsessiond.model.values import is_unassigned
 from tests.model.any_session import BASE, Player, Step, held_versions, steps
-from tests.model.many_files import Change, Desk
+from tests.model.many_files import Desk
 from tests.model.test_encoding import same
 
 
@@ -67,18 +70,22 @@ def test_unassigned_is_what_no_patch_has(played: Sequence[Step]) -> None:
         player.play(step)
     desk.owners = judge(desk.owners, desk.tools)
     desk.check()
-    labels = {fact for file in desk.owners.files.values() for fact in encode_labels(file) if is_unassigned(fact)}
-    if not labels:
+    labels = {label for file in desk.owners.files.values() for label in marks_of(file).labels}
+    if not any(is_unassigned(label) for label in labels):
         assert desk.version(desk.patches) == desk.disk
         assert unassigned_rows(desk.owners) == []
 
 
-def encode_labels(file: object) -> set[str]:
-    from gitsessiond.model.encoding import owners_in
-    from gitsessiond.model.files import File
-
-    assert isinstance(file, File)
-    return owners_in(file)
-
-
-__all__ = ["Change"]
+@pytest.mark.soak
+@pytest.mark.parametrize("start", range(0, 10_000, 1000))
+def test_thousands_of_long_sessions(start: int) -> None:
+    """The same over many long sessions, with and without what returns, the judge at the end."""
+    for seed in range(start, start + 1000):
+        rnd = random.Random(seed)
+        desk = Watched(BASE, "pqr")
+        desk.remember = bool(seed % 2)
+        player = Player(desk)
+        for _ in range(25):
+            player.play((rnd.randrange(12), rnd.randrange(12), rnd.randrange(12), rnd.randrange(12), rnd.randrange(12)))
+        desk.owners = judge(desk.owners, desk.tools)
+        desk.check()

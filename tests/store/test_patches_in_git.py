@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
@@ -106,6 +107,16 @@ def test_edits_of_lines_merge_in_every_order(repo: pygit2.Repository, played: Se
 def test_whole_files_merge_in_every_order(repo: pygit2.Repository, played: Sequence[Step]) -> None:
     """New, deleted, renamed, binary and linked files, and modes, the same."""
     landed_in_every_order(repo, played, whole_files=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", range(0, 3000, 300))
+def test_long_sessions_merge_in_every_order(repo: pygit2.Repository, start: int) -> None:
+    """The same over many long sessions."""
+    for seed in range(start, start + 300):
+        rnd = random.Random(seed)
+        played = [tuple(rnd.randrange(12) for _ in range(5)) for _ in range(16)]
+        landed_in_every_order(repo, played, whole_files=bool(seed % 3))  # type: ignore[arg-type]
 
 
 def test_paths_are_bytes(repo: pygit2.Repository, tmp_path: Path) -> None:

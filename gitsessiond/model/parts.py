@@ -1,0 +1,55 @@
+"""What one owner has in a file, and when two states of a file are of one kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gitsessiond.model.files import File, facts_of
+from gitsessiond.model.registers import Fact, same_layer, without
+from gitsessiond.model.values import BASE, Change
+from gitsessiond.model.weave import weave_from
+
+
+def parts_of(file: File) -> dict[str, list[object]]:
+    """Each owner's part of a file, to be compared with what it was at another time."""
+    parts: dict[str, list[object]] = {}
+    for fact in facts_of(file):
+        parts.setdefault(fact.owner, []).append(fact)
+    for run in file.weave.runs if file.weave else ():
+        if run.gone is None or not same_layer(run.ins, run.gone):
+            for owner, side in ((run.ins, "ins"), (run.gone, "gone")):
+                if owner is not None and owner != BASE:
+                    parts.setdefault(owner, []).extend((side, line) for line in run.lines)
+    return parts
+
+
+def without_uncommitted(file: File, owner: str) -> File:
+    """The file without what an owner did in it since the last commit: it had made anew what another deleted."""
+
+    def mine(fact: Fact[Any]) -> bool:
+        return same_layer(fact.owner, owner) and not fact.ins_in
+
+    runs = [
+        run._replace(gone=None) if run.gone == owner and not run.gone_in else run
+        for run in (file.weave.runs if file.weave else ())
+        if run.ins != owner or run.ins_in
+    ]
+    return replace(
+        file,
+        mode=without(file.mode, file.base_mode, mine),
+        content=without(file.content, file.base_content, mine),
+        weave=weave_from(runs) if file.weave else None,
+    )
+
+
+def same_content(change: Change) -> bool:
+    """Whether a change leaves blob and kind of file as they were."""
+    if change.before is None or change.after is None:
+        return False
+    return change.before.oid == change.after.oid and same_kind(change.before.mode, change.after.mode)
+
+
+def same_kind(one: int | None, other: int) -> bool:
+    """Whether two modes are both of regular files, of symlinks, or of submodules."""
+    return one is not None and one >> 12 == other >> 12
