@@ -12,6 +12,7 @@ from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.saves import how_for
+from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import Graph, graph_of
@@ -251,6 +252,8 @@ def depend_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         declared = declared | {edge}
     if declared != frozenset(live.state.owners.declared):
         state = replace(live.state, owners=replace(live.state.owners, declared=declared))
+        if state.session.chain:
+            state = remake_series(ctx, state)
         publish(ctx, live, state, "patch depend", by=by, text=f"{patch.name} on {other.name}")
     return {"patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx)}
 
