@@ -13,7 +13,7 @@ from typing import Any
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.ownership import graph_of, versions
+from gitsessiond.model.ownership import Owners, Tools, changed_files, graph_of, version_of, versions
 from gitsessiond.model.values import Entry, Placed
 from gitsessiond.store.anchors import move_projections, write_anchor
 from gitsessiond.store.chain import tree_of_commit
@@ -63,6 +63,9 @@ def publish(
     return written
 
 
+Overlay = dict[bytes, Entry | None]
+
+
 def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str, dict[bytes, Entry | None]]]:
     """``after`` with each patch's version as a tree, and the overlays these trees were made from.
 
@@ -78,11 +81,21 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
     same_base = after.session.base == live.state.session.base
     trees: dict[str, str] = {}
     shown: dict[str, dict[bytes, Entry | None]] = {}
+    changed = changed_files(live.state.owners, after.owners) if same_base and live.shown else set()
+    before = graph_of(live.state.owners)
     for pid in after.session.patches:
-        overlay = versions(after.owners, graph.closure(pid) | {pid}, ctx.tools)
-        shown[pid] = overlay
+        who = graph.closure(pid) | {pid}
         old = live.shown.get(pid)
-        if same_base and old is not None and pid in after.trees:
+        known = old is not None and same_base and pid in after.trees
+        overlay = None
+        if old is not None and known and before.closure(pid) | {pid} == who:
+            overlay = content_step(old, live.state.owners, after.owners, changed, who, ctx.tools)
+        if overlay is None:
+            overlay = versions(after.owners, who, ctx.tools)
+        shown[pid] = overlay
+        if overlay is old:
+            trees[pid] = after.trees[pid]
+        elif old is not None and known:
             edits = overlay_step(old, overlay)
             back = {path: None for path, entry in edits.items() if entry is BACK_TO_BASE}
             full = {path: entry for path, entry in edits.items() if path not in back}
@@ -91,6 +104,31 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
         else:
             trees[pid] = edit_tree(ctx.store, base_tree, overlay) if overlay else base_tree
     return replace(after, trees=trees), shown
+
+
+def content_step(
+    old: Overlay, before: Owners, after: Owners, changed: set[str], who: frozenset[str], tools: Tools
+) -> Overlay | None:
+    """``old`` brought up to date where only contents changed, as in most saves; None: look at every file."""
+    edits: Overlay = {}
+    gone: list[bytes] = []
+    for fid in changed:
+        file, was = after.files.get(fid), before.files.get(fid)
+        if file is None or file.path or (was is not None and was.path) or file.base_path is None:
+            return None
+        version = version_of(file, who, tools)
+        if version is None or version[0] != file.base_path:
+            return None
+        if version[1] != file.base:
+            edits[version[0]] = version[1]
+        elif version[0] in old:
+            gone.append(version[0])
+    if not gone and all(old.get(path) == entry for path, entry in edits.items()):
+        return old
+    out = {**old, **edits}
+    for path in gone:
+        del out[path]
+    return out
 
 
 def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
@@ -104,9 +142,7 @@ def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
 BACK_TO_BASE = Entry(-1, "")
 
 
-def overlay_step(
-    old: Mapping[bytes, Entry | None], new: Mapping[bytes, Entry | None]
-) -> dict[bytes, Entry | None]:
+def overlay_step(old: Mapping[bytes, Entry | None], new: Mapping[bytes, Entry | None]) -> dict[bytes, Entry | None]:
     """The paths at which two overlays of one base differ; a path the new one leaves alone is BACK_TO_BASE."""
     step: dict[bytes, Entry | None] = {
         path: entry for path, entry in new.items() if path not in old or old[path] != entry
@@ -115,9 +151,7 @@ def overlay_step(
     return step
 
 
-def event_of(
-    state: State, note: StepNote, placed: tuple[Placed, ...], facts: Mapping[str, Any]
-) -> dict[str, Any]:
+def event_of(state: State, note: StepNote, placed: tuple[Placed, ...], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The event that tells of a step."""
     names = {pid: patch.name for pid, patch in state.patches.items()}
     edits = [

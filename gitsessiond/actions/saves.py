@@ -30,8 +30,7 @@ def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "s
     """
     if not reading.changes:
         return False
-    for seen in reading.changes:
-        live.memory.remember(seen.path, seen.before, *remembered(live, seen.path))
+    remember(live, ((seen.path, seen.before) for seen in reading.changes))
     state = with_disk(ctx, live.state, reading.changes)
     if state.session.parked is None:
         changes = changes_of(reading.changes)
@@ -46,20 +45,19 @@ def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "s
 
 def note_saved(ctx: Context, live: Live, changes: Iterable[Seen]) -> None:
     """Keep in memory what recorded paths looked like, and that somebody edits them."""
+    now = ctx.now()
+    remember(live, ((seen.path, seen.after) for seen in changes))
     for seen in changes:
-        live.memory.remember(seen.path, seen.after, *remembered(live, seen.path))
         number = live.editors[seen.path].number if seen.path in live.editors else len(live.editors) + 1
-        live.editors[seen.path] = Editing(number, ctx.now())
+        live.editors[seen.path] = Editing(number, now)
 
 
-def remembered(live: Live, path: bytes) -> tuple[File | None, tuple[str, ...]]:
-    """What stands for a path's content now, as :meth:`Memory.remember` keeps it."""
-    return file_at(live.state, path), live.state.session.chain
-
-
-def file_at(state: State, path: bytes) -> File | None:
-    """The File whose path on disk this is (or was, when it is deleted)."""
-    return paths_on_disk(state.owners).get(path) or deleted_files(state.owners).get(path)
+def remember(live: Live, contents: Iterable[tuple[bytes, Entry | None]]) -> None:
+    """Keep which Files stand for these contents of these paths now; for a deleted path the File it was."""
+    owners, chain = live.state.owners, live.state.session.chain
+    there, gone = paths_on_disk(owners), deleted_files(owners)
+    for path, entry in contents:
+        live.memory.remember(path, entry, there.get(path) or gone.get(path), chain)
 
 
 def with_disk(ctx: Context, state: State, changes: Iterable[Seen]) -> State:

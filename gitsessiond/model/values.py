@@ -40,7 +40,10 @@ class Change(NamedTuple):
 
 
 class Hunk(NamedTuple):
-    """One run of differing lines. Half-open, 0-based: old lines ``[old_from, old_to)`` become new ``[new_from, new_to)``."""
+    """One run of differing lines, half-open and 0-based.
+
+    Old lines ``[old_from, old_to)`` become new lines ``[new_from, new_to)``.
+    """
 
     old_from: int
     old_to: int
