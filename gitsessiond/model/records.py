@@ -49,7 +49,7 @@ class Collaborator(Record):
 
 
 class Claim(Record):
-    """A standing claim about future edits (settled 3): edits of these paths are for one patch."""
+    """A standing claim about future edits: edits of these paths are for one patch."""
 
     paths: tuple[str, ...]  # quoted; a directory claims what is below it; empty: every path (``--strict``)
     patch: Id
@@ -84,8 +84,8 @@ class Session(Record):
     patches: tuple[Id, ...] = ()  # creation order
     patch_in_use: Id | None = None
     claims: tuple[Claim, ...] = ()
-    chain: tuple[Oid, ...] = ()  # commits base..branch, oldest first, whose bits the weaves hold (settled 14)
-    foreign: tuple[Oid, ...] = ()  # commits of the chain that came from another branch (git-coexistence.md 3)
+    chain: tuple[Oid, ...] = ()  # commits base..branch, oldest first, whose bits the weaves hold (docs/ownership.md)
+    foreign: tuple[Oid, ...] = ()  # commits of the chain that came from another branch
     declared: tuple[tuple[Id, Id], ...] = ()  # (p, q): p depends on q by `patch depend`
     directions: tuple[tuple[Id, Id], ...] = ()  # (p, q): the direction a touch or judge edge last had
     judged: tuple[tuple[Id, Id], ...] = ()  # (p, q): edges the judge added (kept so that reading needs no judge)
@@ -116,7 +116,7 @@ class Patch(Record):
     series: tuple[SeriesCommit, ...] = ()  # oldest first; its tip is refs/gitsession/patches/<sid>/<pid>
     merged_at: Time | None = None
     merge_commit: Oid | None = None  # the commit on the target that has it
-    not_separable: str | None = None  # why its part cannot be put alone (git-coexistence.md 3.6), or None
+    not_separable: str | None = None  # why its part cannot be put alone, or None
 
 
 class ConflictSide(Record):
