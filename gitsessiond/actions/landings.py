@@ -23,7 +23,7 @@ from gitsessiond.model.ownership import merged_outside, set_state
 from gitsessiond.model.records import Patch
 from gitsessiond.model.values import Change
 from gitsessiond.store.chain import read_commit
-from gitsessiond.store.git import run_git
+from gitsessiond.store.git import refused_by_surroundings, run_git
 from gitsessiond.store.identity import identity_env
 from gitsessiond.store.intents import Intent, forget_intent, read_intents
 from gitsessiond.store.landing import How, Place, Unfinished, check_place, land
@@ -104,9 +104,9 @@ def make_commit(ctx: Context, live: Live, tree: str, parents: tuple[str, str], m
         timeout=None,  # signing may ask for a passphrase
     )
     if told.code != 0:
-        raise Refused(
-            f"git did not make the merge commit: {told.words()}", hint="git config user.email, commit.gpgSign"
-        )
+        what = "git did not make the merge commit"
+        at_fault = refused_by_surroundings(what, told.words())
+        raise at_fault or Refused(f"{what}: {told.words()}", hint="git config user.email, commit.gpgSign")
     return told.out.decode("ascii").strip()
 
 

@@ -7,7 +7,7 @@ import socket
 import stat
 
 from gitsessiond.model.errors import StoreFailed, disk_refused
-from gitsessiond.wire.place import POINTER, Place, identity, write_pointer
+from gitsessiond.wire.place import POINTER, Place, socket_beginning, write_pointer
 
 LONGEST_PATH = 107  # bytes; unix(7): 108 with the final NUL
 BACKLOG = 128
@@ -19,7 +19,7 @@ def listen(place: Place) -> tuple[socket.socket, str]:
     Raises:
         StoreFailed: no directory for it can be made, or the disk refused.
     """
-    ours = socket_name(place)
+    ours = socket_beginning(place.common_dir)
     name = f"{ours}{os.getpid()}.sock"
     directory = socket_directory(name)
     path = os.path.join(directory, name)
@@ -54,14 +54,6 @@ def forget(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass  # gone already, or its directory is
-
-
-def socket_name(place: Place) -> str:
-    """How names begin that are of this repository and no other one of this machine, short whatever its path is.
-
-    A pid follows, so that a daemon on its way out never removes the socket of the next one.
-    """
-    return identity(place.common_dir).replace(":", "-") + "-"
 
 
 def socket_directory(name: str) -> str:

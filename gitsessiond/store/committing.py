@@ -24,7 +24,7 @@ from typing import NamedTuple
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.values import Entry, Merge3
 from gitsessiond.store.chain import read_commit
-from gitsessiond.store.git import run_git
+from gitsessiond.store.git import refused_by_surroundings, run_git
 from gitsessiond.store.head import read_head
 from gitsessiond.store.identity import identity_env
 from gitsessiond.store.index import (
@@ -123,6 +123,7 @@ def run_commit(place: Place, index: str, words: Words) -> tuple[str, str]:
 
     Raises:
         Refused: git or a hook said no, and HEAD is where it was.
+        StoreFailed: the disk or a lock was in git's way.
     """
     said = run_git(
         ["commit", "-q", "-F", "-", *(["--no-verify"] if words.no_verify else [])],
@@ -136,6 +137,9 @@ def run_commit(place: Place, index: str, words: Words) -> tuple[str, str]:
     head = read_head(place.git_dir)
     if head.oid is None or head.oid == place.head:
         why = output or f"exit {said.code}"
+        at_fault = refused_by_surroundings("git did not commit", said.words())
+        if at_fault is not None:
+            raise at_fault
         raise Refused(f"git did not commit: {why}", hint="correct it, or repeat with --no-verify")
     return head.oid, output
 

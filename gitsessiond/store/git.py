@@ -9,6 +9,7 @@ two files.
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -27,6 +28,10 @@ _IDENTITY = {
     "GIT_COMMITTER_NAME": DAEMON_NAME,
     "GIT_COMMITTER_EMAIL": DAEMON_EMAIL,
 }
+
+
+_DISK = re.compile("No space left on device|Disk quota exceeded|Read-only file system|Input/output error")
+_LOCK = re.compile(r"'([^']+\.lock)': File exists")
 
 
 class GitResult(NamedTuple):
@@ -104,6 +109,16 @@ def run_git(
             f"git {_verb(args)} failed: {result.words() or f'exit {result.code}'}", hint="git session doctor"
         )
     return result
+
+
+def refused_by_surroundings(what: str, words: str) -> StoreFailed | None:
+    """If git failed (in the C locale) for want of room, rights or a free lock, the error that says so."""
+    if _DISK.search(words):
+        return StoreFailed(f"{what}: {words}", hint="df -h .")
+    held = _LOCK.search(words)
+    if held is None:
+        return None
+    return StoreFailed(f"{what}: {words}", hint=f"wait for the other git; if none runs: rm '{held[1]}'")
 
 
 class KeptGit:

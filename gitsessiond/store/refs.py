@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.errors import Moved, StoreFailed
-from gitsessiond.store.git import GitResult, run_git
+from gitsessiond.store.git import GitResult, refused_by_surroundings, run_git
 
 _PATIENCE = 1.0  # seconds; concurrent `git pack-refs` held a lock for at most 23 ms in 3,000 updates
 _HELD = re.compile(rb"Unable to create '.*\.lock'|[Uu]nable to create directory|packed-refs\.lock")
@@ -84,9 +84,7 @@ def _failure(moves: Sequence[RefMove], result: GitResult) -> Moved | StoreFailed
     names = ", ".join(move.name for move in moves)
     if _ELSEWHERE.search(result.err):
         return Moved(f"{names} moved meanwhile: {result.words()}", hint="run the command again")
-    if _HELD.search(result.err):
-        return StoreFailed(
-            f"{names} is locked by another git: {result.words()}",
-            hint="wait for it to end; if none is running, remove the .lock file it names",
-        )
+    at_fault = refused_by_surroundings(f"{names} cannot be moved", result.words())
+    if at_fault is not None:
+        return at_fault
     return StoreFailed(f"git refused to move {names}: {result.words()}", hint="git session doctor")

@@ -107,6 +107,14 @@ def identity(common_dir: str) -> str:
     return f"{found.st_dev}:{found.st_ino}"
 
 
+def socket_beginning(common_dir: str) -> str:
+    """How names begin that are of this repository and no other one of this machine, short whatever its path is.
+
+    A pid follows, so that a daemon on its way out never removes the socket of the next one.
+    """
+    return identity(common_dir).replace(":", "-") + "-"
+
+
 def read_pointer(place: Place) -> str | None:
     """The socket's path, or None where no daemon of this very directory wrote one."""
     try:
@@ -114,7 +122,8 @@ def read_pointer(place: Place) -> str | None:
             path, _, whose = file.read(8192).rstrip("\n").partition("\n")
     except OSError:
         return None
-    return path if path.startswith("/") and whose == identity(place.common_dir) else None
+    ours = os.path.basename(path).startswith(socket_beginning(place.common_dir))
+    return path if path.startswith("/") and ours and whose == identity(place.common_dir) else None
 
 
 def write_pointer(place: Place, path: str) -> None:
