@@ -56,6 +56,25 @@ What follows is the output of `git session COMMAND -h` without the exit codes, w
 
 """
 
+CHANGES = """
+## What changes your files
+
+Only these commands. Recording and every other command write below `.git/gitsession`, refs below `refs/gitsession/`,
+one line in `.git/info/exclude`, and `.gitsession/`, which that line keeps out of git.
+
+| command | branches, HEAD and index | files |
+|---|---|---|
+| `start` in this checkout | makes the branch `session/NAME` and puts HEAD on it | none |
+| `start` in a worktree | makes the branch | those of the new worktree |
+| `commit`; `patch ready`, `merge` and `close` too, for what is uncommitted | the session's branch; in the index, the \
+paths committed | none |
+| `merge`; `close` too, for each ready patch | the target branch; where it is checked out, its index | where it is \
+checked out: the paths the merge changes, never one with other changes of yours |
+| `restore`, `patch abandon --discard` | none | what they name; it is recorded first |
+| `close --remove` | none | removes the session's worktree, if nothing in it would be lost |
+| `uninstall --hard` | removes the sessions' branches | none of yours |
+"""
+
 STATUS = """
 ## JSON of status
 
@@ -117,6 +136,7 @@ def cli_page() -> str:
     out = [INTRO]
     out.append("## Exit codes\n\n| code | meaning |\n|---|---|\n")
     out += [f"| {code} | {EXIT_WORDS[code]} |\n" for code in EXIT_CODES]
+    out.append(CHANGES)
     out.append("\n## Environment\n\n| variable | meaning |\n|---|---|\n")
     out += [f"| `{name}` | {words} |\n" for name, words in ENVIRONMENT]
     out.append(STATUS)
