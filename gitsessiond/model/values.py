@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One path that differs between two trees; ``renamed_from`` is set when it is certain that it is a rename (docs/ownership.md).
+    """One path that differs between two trees; ``renamed_from`` is set where a rename is certain.
 
     A rename is one Change: ``path`` is the new path, ``before`` the entry at ``renamed_from``.
     """
