@@ -118,7 +118,8 @@ def _empty_objects(patient: Patient) -> Check:
     empty = []
     for fan in os.scandir(objects):
         if len(fan.name) == 2 and fan.is_dir():
-            empty += [fan.name + one.name for one in os.scandir(fan.path) if one.stat().st_size == 0]
+            # git's own drafts (tmp_obj_...) have other names; its gc removes them
+            empty += [fan.name + o.name for o in os.scandir(fan.path) if len(o.name) == 38 and o.stat().st_size == 0]
     if patient.fix:
         for oid in empty:
             patient.store.in_repository(oid)  # removes an empty file
