@@ -1,7 +1,8 @@
 """The desk of the stories over the installed command and a real daemon; it reads what `--json` and plain git say.
 
 It has the words of ``tests/actions/desk.py``, so the same stories run on both. With ``dead`` the daemon is killed
-before anything a person does and started again by the next question; else it runs all the time.
+before anything a person does and started again by the next question; else it runs all the time. The first question
+after an act is a command, as are all commands that change something; further questions go over the socket.
 """
 
 from __future__ import annotations
@@ -10,33 +11,45 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from gitsessiond.model.errors import Unreachable
+from gitsessiond.wire.client import Client
 from tests.actions import test_adoption
 from tests.bench import Workbench, topological, wait_for
+from tests.bystanders import files_of
 from tests.judge import Judge
 
 Seen = dict[str, Any]
+Replies = dict[tuple[str, ...], Any]
+VERBS: dict[tuple[str, ...], Callable[[tuple[str, ...]], tuple[str, dict[str, Any]]]] = {
+    ("status",): lambda args: ("session.status", {}),
+    ("patch", "show"): lambda args: ("patch.show", {"patch": args[2]}),
+    ("history", "-n"): lambda args: ("history", {"path": None, "limit": int(args[2])}),
+}
 
 
 class LiveDesk:
     """A session x in the checkout ``root``; patches by name."""
 
-    def __init__(self, root: Path, dead: bool = False) -> None:
+    def __init__(self, root: Path, dead: bool = False, known: Replies | None = None) -> None:
         self.dead = dead
         self.stand_in(root)
         self.runs = False  # the daemon, as far as this desk started it
-        self.replies: dict[tuple[str, ...], Any] = {}
-        self.left: Seen | None = None  # what the person's last act left
+        self.replies: Replies = {}
+        self.asked = False  # since the last act
         if self.state_dir.exists() and not dead:
             self.ask("status")
-        self.left = self.bystanders()
+        self.replies |= known or {}
+        self.left: Seen | None = self.bystanders()  # what the person's last act left
 
     def stand_in(self, root: Path) -> None:
         """Work in this directory from now on."""
         self.root, self.bench = root, Workbench(root)
+        self.bench.quiet = False  # this desk watches the bystanders itself, from one act to the next
 
     @property
     def state_dir(self) -> Path:
@@ -48,21 +61,31 @@ class LiveDesk:
     def ask(self, *args: str) -> Any:
         """A question to `git session`; asked once until somebody acts."""
         if args not in self.replies:
-            self.runs = True
-            self.replies[args] = self.bench.json(*args)
+            self.replies[args] = self.call(*VERBS[args[:-1] or args](args)) if self.asked else self.bench.json(*args)
+            self.asked = self.runs = True
         return self.replies[args]
+
+    def call(self, verb: str, args: dict[str, Any]) -> Any:
+        return Client(str(self.root), autostart=False).call(verb, args)
 
     def tell(self, *args: str) -> Any:
         """A command that changes records, and no more than that."""
-        self.replies.clear()
-        self.runs = True
+        self.replies, self.asked, self.runs = {}, True, True
         return self.bench.json(*args)
+
+    def checkpoint(self) -> str:
+        """All that is recorded, where plain git reads it."""
+        if not self.runs:
+            self.bench.checkpoint()
+            self.asked = self.runs = True
+        self.call("daemon.checkpoint", {})
+        return str(self.state_dir / "store.git")
 
     def die(self) -> None:
         """kill -9 of both processes."""
         if not self.runs:
             return
-        status = self.bench.daemon()
+        status = self.call("daemon.status", {})
         pids = [int(status[who]) for who in ("pid", "recorder_pid")]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
@@ -71,14 +94,18 @@ class LiveDesk:
 
     def restart(self) -> None:
         self.die()
-        self.replies.clear()
+        self.act()
+
+    def act(self) -> None:
+        """Something happens: what was said before no longer counts."""
+        self.replies, self.asked = {}, False
 
     def before_an_act(self) -> None:
         """Nothing of the user's has moved since the last act; in the dead way nobody runs now."""
         self.judge_bystanders()
         if self.dead:
             self.die()
-        self.replies.clear()
+        self.act()
         self.left = None
 
     # What a person does.
@@ -107,7 +134,7 @@ class LiveDesk:
 
     def look(self, *_paths: str) -> None:
         """The person did something behind this desk's back."""
-        self.replies.clear()
+        self.act()
         self.left = self.bystanders()
 
     adopt = look
@@ -152,16 +179,14 @@ class LiveDesk:
     def stored(self, *args: str) -> str:
         """git in the store, about the last step."""
         sid = self.ask("status")["session"]["id"]
-        self.bench.checkpoint()
-        store = str(self.state_dir / "store.git")
-        return self.bench.git("--git-dir", store, *args, f"refs/sessions/{sid}").out.strip()
+        return self.bench.git("--git-dir", self.checkpoint(), *args, f"refs/sessions/{sid}").out.strip()
 
     def recorded(self, path: str) -> str | None:
         """A file of the last step."""
         session = self.ask("status")["session"]
         step = self.stored("rev-parse")
-        store, inside = str(self.state_dir / "store.git"), f"work/{session['worktree_id']}/{path}"
-        done = self.bench.git("--git-dir", store, "show", f"{step}:{inside}", check=False)
+        inside = f"work/{session['worktree_id']}/{path}"
+        done = self.bench.git("--git-dir", self.checkpoint(), "show", f"{step}:{inside}", check=False)
         return done.out if done.code == 0 else None
 
     def named(self, name: str) -> Any:
@@ -187,13 +212,12 @@ class LiveDesk:
     def uncommitted(self, name: str) -> list[str]:
         """Where the patch's recorded version differs from its ref."""
         patch = self.named(name)
-        tree = self.patch_tree(patch)
+        self.checkpoint()
+        judge = self.judge_of()
         tip = self.patch_ref(patch) or self.session.base
-        return self.judge_of().out(["diff", "--name-only", "--no-renames", tip, tree], self.objects()).split()
-
-    def patch_tree(self, patch: Any) -> str:
-        self.bench.checkpoint()
-        return self.judge_of().patch_tree(patch.id)
+        differing = judge.out(["diff", "--name-only", "--no-renames", tip, judge.patch_tree(patch.id)], judge.objects)
+        shutil.rmtree(judge.scratch)
+        return differing.split()
 
     def patch_ref(self, patch: Any) -> str | None:
         ref = f"refs/gitsession/patches/{patch.session_id}/{patch.id}"
@@ -234,46 +258,47 @@ class LiveDesk:
         session = self.ask("status")["session"]
         return Judge(self.root, session["id"], session["worktree_id"])
 
-    def objects(self) -> dict[str, str]:
-        return self.judge_of().objects
-
     def judge(self) -> Seen:
         """What ends each story: git judges the invariants, nothing of the user's moved; gives what is true now."""
         self.check()
-        judge = self.bench.judge()
+        self.checkpoint()
+        self.judge_invariants()
         self.judge_bystanders()
-        status = self.ask("status")
-        live = [one for one in status["patches"] if one["status"] != "abandoned"]
-        needs = {one["id"]: {other["id"] for other in one["depends_on"]} for one in live}
-        order = topological([one["id"] for one in live], needs)
-        if status["session"]["state"] == "live":
-            base = judge.out(["rev-parse", f"{status['session']['base']}^{{tree}}"])
-            folded = judge.fold("I2", base, order, needs)
-            work = judge.recorded(f"work/{judge.wid}") or ""
-            differing = set(judge.out(["diff", "--name-only", "--no-renames", folded, work], judge.objects).split())
-            assert differing == {row["path"] for row in status["unassigned"]}, "I2 but for unassigned edits"
-            tips = {one["id"]: one["tip"] for one in live if one["tip"]}
-            judge.landing(status["session"]["base"], [pid for pid in order if pid in tips], tips)
-        shutil.rmtree(judge.scratch)
+        patches = self.ask("status")["patches"]
         return {
             "bystanders": {word: value for word, value in (self.left or {}).items() if word != "files"},
-            "owners": {one["name"]: self.edits(one["name"]) for one in status["patches"]} | {"~": self.unassigned()},
-            "series": {one["name"]: [each.oid for each in self.named(one["name"]).series] for one in live},
+            "owners": {one["name"]: self.edits(one["name"]) for one in patches} | {"~": self.unassigned()},
+            "series": {one["name"]: [each.oid for each in self.named(one["name"]).series] for one in patches},
             "chain": self.session.chain,
             "base": self.session.base,
             "parked": self.session.parked,
-            "patches": {one["name"]: one["status"] for one in live},
+            "patches": {one["name"]: one["status"] for one in patches},
         }
 
+    def judge_invariants(self) -> None:
+        """I1, I2, I3 and I6 as git sees them; all that is not of a patch is an unassigned edit."""
+        judge, status = self.judge_of(), self.ask("status")
+        judge.i1()
+        live = [one for one in status["patches"] if one["status"] != "abandoned"]
+        needs = {one["id"]: {other["id"] for other in one["depends_on"]} for one in live}
+        judge.i6(needs)
+        if status["session"]["state"] == "live":
+            base, order = status["session"]["base"], topological([one["id"] for one in live], needs)
+            tree = judge.out(["rev-parse", f"{base}^{{tree}}"])
+            folded = judge.i2(tree, order, needs, bool(status["unassigned"]))
+            work = judge.recorded(f"work/{judge.wid}") or ""
+            differing = set(judge.out(["diff", "--name-only", "--no-renames", folded, work], judge.objects).split())
+            assert differing == {row["path"] for row in status["unassigned"]}, "I2 but for unassigned edits"
+            judge.i3(tree, order, needs, seed=1)
+            tips = {one["id"]: one["tip"] for one in live if one["tip"]}
+            judge.landing(base, [pid for pid in order if pid in tips], tips)
+        judge.fsck()
+        shutil.rmtree(judge.scratch)
+
     def bystanders(self) -> Seen:
-        """HEAD, index, status and every file with its identity."""
-        seen = {
-            "head": self.bench.git("rev-parse", "-q", "--verify", "HEAD", check=False).out,
-            "branch": self.bench.git("symbolic-ref", "-q", "HEAD", check=False).out,
-            "index": self.bench.git("ls-files", "-s").out,
-            "status": self.bench.git("--no-optional-locks", "status", "--porcelain=v2", "--branch").out,
-        }
-        return seen | {"files": dict(files(self.root))}
+        """HEAD and its branch, status, index, and every file with its identity."""
+        status = self.bench.git("--no-optional-locks", "status", "--porcelain=v2", "--branch").out
+        return {"status": status, "index": self.bench.git("ls-files", "-s").out, "files": files_of(self.root)}
 
     def judge_bystanders(self) -> None:
         """HEAD, index, status and files are what the person's last act left."""
@@ -282,18 +307,6 @@ class LiveDesk:
             assert now == self.left, {
                 word: (self.left[word], now[word]) for word in now if now[word] != self.left[word]
             }
-
-
-def files(root: Path) -> list[tuple[str, tuple[int, int, int]]]:
-    """The user's files: inode, size and time of the last write."""
-    found = []
-    for where, below, names in os.walk(root):
-        below[:] = [name for name in below if name not in (".git", ".gitsession")]
-        for name in names:
-            path = Path(where, name)
-            stat = path.lstat()
-            found.append((str(path.relative_to(root)), (stat.st_ino, stat.st_size, stat.st_mtime_ns)))
-    return found
 
 
 def alive(pid: int) -> bool:
@@ -310,25 +323,39 @@ class Stage:
     def __init__(self, place: Path) -> None:
         self.ground, self.kept = place / "ground", place / "kept"
         self.root = self.ground / "shop"
+        self.known: dict[str, Replies] = {}
 
     def make(self, repo: Path) -> None:
         """Keep ``desk`` (two patches, nothing changed) and ``it`` (the start of the stories)."""
         shutil.copytree(repo, self.root, symlinks=True)
         first = LiveDesk(self.root)
-        first.bench.json("start", "x")
-        first.left = None
+        first.tell("start", "x")
+        first.look()
         first.patch("p")
         first.patch("q")
-        for name in ("desk", "it"):
-            if name == "it":
-                test_adoption.begin(LiveDesk(self.root))  # type: ignore[arg-type]
-            first.bench.stop()
-            shutil.copytree(self.ground, self.kept / name, symlinks=True)
+        self.keep("desk", first)
+        second = LiveDesk(self.root)
+        test_adoption.begin(second)  # type: ignore[arg-type]
+        self.keep("it", second)
+
+    def keep(self, name: str, desk: LiveDesk) -> None:
+        """Put the ground away as it is now, with what the desk would say."""
+        self.known[name] = {
+            args: desk.ask(*args) for args in (("status",), ("patch", "show", "p"), ("patch", "show", "q"))
+        }
+        desk.bench.stop()
+        shutil.copytree(self.ground, self.kept / name, symlinks=True)
 
     def begin(self, name: str, dead: bool) -> LiveDesk:
         """The ground as it was kept."""
         shutil.rmtree(self.ground)
         shutil.copytree(self.kept / name, self.ground, symlinks=True)
-        desk = LiveDesk(self.root, dead)
-        desk.bench.git("update-index", "-q", "--refresh", check=False)
-        return desk
+        Workbench(self.root).git("update-index", "-q", "--refresh", check=False)
+        return LiveDesk(self.root, dead, self.known[name])
+
+    def end(self) -> None:
+        """No daemon stays."""
+        try:
+            Client(str(self.root), autostart=False).call("daemon.stop", {})
+        except Unreachable:
+            pass  # the story killed it

@@ -76,7 +76,7 @@ def stage(place: Path, repo: Path) -> Iterator[Stage]:
         made.make(repo)
         STAGES[place] = made
     yield STAGES[place]
-    LiveDesk(STAGES[place].root, dead=True).bench.stop()
+    STAGES[place].end()
 
 
 @pytest.mark.parametrize(("story", "params", "way"), told())
