@@ -86,7 +86,7 @@ class Judge:
         if real.exists():
             shutil.copy2(real, index)  # with its time: git tells a racy entry by it
         tracked = set(self.out(["ls-files"]).splitlines())
-        done = self.run(["add", "-A", "--", ".", ":(exclude).gitsession"], env)
+        done = self.run(["add", "-A"], env)
         if done.returncode:
             raise Broken(f"judge cannot add: {os.fsdecode(done.stderr)}")
         staged = self.out(["ls-files"], env).splitlines()
@@ -201,7 +201,9 @@ EDITORS_OWN = re.compile(
 
 
 def never(path: str) -> bool:
-    """The patterns that are recorded nowhere while untracked."""
+    """The patterns that are recorded nowhere while untracked, and the control files."""
+    if path.startswith(".gitsession/"):
+        return True
     name = path.rpartition("/")[2]
     if EDITORS_OWN.fullmatch(name):
         return True
