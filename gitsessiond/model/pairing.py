@@ -20,9 +20,7 @@ from gitsessiond.model.commits import CommitFacts
 PatchIds = Callable[[Sequence[str]], Mapping[str, str]]  # commits -> their patch ids; asked only in doubt
 
 
-def pair_rewritten(
-    old: Sequence[CommitFacts], new: Sequence[CommitFacts], patch_ids: PatchIds
-) -> dict[str, str]:
+def pair_rewritten(old: Sequence[CommitFacts], new: Sequence[CommitFacts], patch_ids: PatchIds) -> dict[str, str]:
     """new commit -> the old one it was. Both in chain order; no commit is in both."""
     if not old or not new:
         return {}
@@ -76,9 +74,7 @@ def _groups(
     return [group for group in groups.values() if group[1]]
 
 
-def _pair_sole(
-    pairs: dict[str, str], groups: Sequence[tuple[list[CommitFacts], list[CommitFacts]]]
-) -> None:
+def _pair_sole(pairs: dict[str, str], groups: Sequence[tuple[list[CommitFacts], list[CommitFacts]]]) -> None:
     """Pair the groups of one with one."""
     for olds, news in groups:
         if len(olds) == 1 and len(news) == 1:

@@ -29,9 +29,7 @@ AT_WORK = (
 )
 
 
-_MADE = re.compile(
-    rb"(commit|cherry-pick|revert|am)\b|(rebase|pull).*\((pick|reword|edit|squash|fixup|continue)\)"
-)
+_MADE = re.compile(rb"(commit|cherry-pick|revert|am)\b|(rebase|pull).*\((pick|reword|edit|squash|fixup|continue)\)")
 
 
 class Head(NamedTuple):

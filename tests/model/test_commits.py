@@ -49,7 +49,5 @@ def test_values_and_body() -> None:
 
 def test_replacing() -> None:
     """Our trailers replace earlier ones of the same keys and leave the others."""
-    message = with_trailers(
-        b"s\n\nPatch-Id: old\nSigned-off-by: A\n", [("Session-Id", "s"), ("Patch-Id", "new")]
-    )
+    message = with_trailers(b"s\n\nPatch-Id: old\nSigned-off-by: A\n", [("Session-Id", "s"), ("Patch-Id", "new")])
     assert message == b"s\n\nSigned-off-by: A\nSession-Id: s\nPatch-Id: new\n"

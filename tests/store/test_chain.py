@@ -52,10 +52,7 @@ def test_commits_read_and_written_back(repo: Path) -> None:
         raw = git(repo, "cat-file", "commit", name)
         oid = commit_id(repo, name)
         facts = parse_commit(oid, raw)
-        assert (
-            git(repo, "hash-object", "-t", "commit", "--stdin", stdin=commit_data(facts)).decode().strip()
-            == oid
-        )
+        assert git(repo, "hash-object", "-t", "commit", "--stdin", stdin=commit_data(facts)).decode().strip() == oid
         assert facts == graph_of(repo).commit(oid)
     assert subject_line(b"\n  \n one \ntwo\n") == "one"
 
