@@ -134,7 +134,8 @@ def action(repo: Path, told: int) -> None:
         os.write(told, b"two\n")
 
 
-def test_death_within_an_action_leaves_what_doctor_can_mend(repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.soak)])
+def test_death_within_an_action_leaves_what_doctor_can_mend(repo: Path, tmp_path: Path, stride: int) -> None:
     """kill -9 before each single write of an action: what was told of is recorded; after `doctor --fix` refs and
     commits in the repository are what the last step says, and git finds nothing wrong.
     """
@@ -157,5 +158,5 @@ def test_death_within_an_action_leaves_what_doctor_can_mend(repo: Path, tmp_path
             assert oid_at(copy, f"{PATCHES}{SID}/{PID}") == state.session.chain[0]
             git(copy, "fsck", "--strict", "--no-dangling")
         shutil.rmtree(copy)
-        before += 1
+        before += stride
     assert before > 30, before

@@ -266,8 +266,9 @@ def life(repo: Path, told: int) -> None:
         finish(store)
 
 
+@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.soak)])
 def test_death_between_any_two_writes_loses_nothing_told(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int
 ) -> None:
     """kill -9 before each single write of creating, recording, checkpoints and merging packs: the store opens, every
     step that was told of is there, and after a checkpoint plain git finds it sound.
@@ -291,5 +292,5 @@ def test_death_between_any_two_writes_loses_nothing_told(
             store.checkpoint()
             assert is_sound(store), before
         shutil.rmtree(copy)
-        before += 1
+        before += stride
     assert before > 80
