@@ -27,9 +27,9 @@ from gitsessiond.model.ownership import (
     remap_commits,
     versions,
 )
+from gitsessiond.model.parts import parts_of
 from gitsessiond.model.records import Patch
 from gitsessiond.model.registers import EVERYONE
-from gitsessiond.model.series import parts_of
 from gitsessiond.model.values import UNASSIGNED, Entry, Placed, is_unassigned
 from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
 from gitsessiond.store.steps import State

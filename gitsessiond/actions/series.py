@@ -8,15 +8,8 @@ from gitsessiond.actions.context import Context
 from gitsessiond.model.commits import CommitFacts, commit_data
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import versions
-from gitsessiond.model.series import (
-    Ground,
-    Line,
-    TreeAt,
-    committed_needs,
-    held_back,
-    parts_of,
-    plan_series,
-)
+from gitsessiond.model.parts import committed_needs, held_back, parts_of
+from gitsessiond.model.series import Ground, Line, TreeAt, plan_series
 from gitsessiond.store.chain import read_commit, tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import edit_tree

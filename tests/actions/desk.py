@@ -30,9 +30,9 @@ from gitsessiond.model.ownership import (
     uncommitted_paths,
     versions,
 )
+from gitsessiond.model.parts import committed_needs
 from gitsessiond.model.records import Patch
 from gitsessiond.model.registers import EVERYONE
-from gitsessiond.model.series import committed_needs
 from gitsessiond.model.values import Entry
 from gitsessiond.store.chain import read_commit, tree_of_commit
 from gitsessiond.store.config import Config

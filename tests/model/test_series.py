@@ -20,8 +20,9 @@ from gitsessiond.model.ownership import (
     sort_save,
     versions,
 )
+from gitsessiond.model.parts import held_back, parts_of, rows_brought
 from gitsessiond.model.records import SeriesCommit
-from gitsessiond.model.series import Ground, Line, TreeAt, held_back, parts_of, plan_series, rows_brought
+from gitsessiond.model.series import Ground, Line, TreeAt, plan_series
 from gitsessiond.model.values import REGULAR, Change, Entry
 from gitsessiond.store.text import diff_lines, merge_text
 
