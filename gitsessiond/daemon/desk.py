@@ -196,6 +196,11 @@ class Desk:
             self.tell({"event": {"type": "not_recorded", "session": live.sid, "message": exc.message}})
         return {"recorded": done}
 
+    def read_busy(self, live: Live) -> None:
+        """Look again at files that somebody had open for writing; one who never closes them rings no bell."""
+        if live.worktree is not None and live.worktree.busy:
+            self.batch({"worktree": live.worktree.repository.worktree})
+
     def live_of(self, worktree: str) -> Live | None:
         """The open session of that worktree."""
         for live in self.opened.sessions.values() if self.opened else ():
@@ -281,6 +286,7 @@ class Desk:
         for live in list(self.ctx.sessions.values()):
             if live.worktree is None:
                 self.attach(live)
+            self.read_busy(live)
             if live.worktree is not None:
                 adopt(self.ctx, live)
             notice_landed(self.ctx, live)
@@ -292,7 +298,7 @@ class Desk:
         return [live.worktree.repository.worktree for live in self.ctx.sessions.values() if live.worktree]
 
     def idle(self) -> bool:
-        """Work for quiet moments: judge, look back, checkpoint, the sign of life. True when there is more of it."""
+        """Work for quiet moments: judge, look again, checkpoint, the sign of life. True when there is more of it."""
         self.sign_of_life()
         if self.opened is None or self.trouble is not None:
             return False
@@ -300,6 +306,7 @@ class Desk:
             if live.judge_due:
                 judge_session(self.opened, live)
                 return True
+            self.read_busy(live)
             live.memory.look_back()
         return self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import Workbench
+from gitsessiond.store.files import IDLE_NS
+from tests.bench import Workbench, wait_for
 from tests.scenarios.writers import EDITORS, SEQUENCES, Save, Steps, editor, in_place, lines, save_by, save_each
 
 
@@ -182,6 +183,29 @@ def test_a_stopped_daemon_holds_no_writer_up(bench: Workbench) -> None:
     assert steps.contents("src/second.txt")[-1] == contents[-1]
     assert bench.daemon()["scans"] == 1
     bench.judge(full=False)
+
+
+def test_a_save_beside_a_program_that_never_closes(bench: Workbench) -> None:
+    """What is saved while another program has the file open for writing is seen by the next command, once it rests."""
+    (file,) = begin(bench, "log.txt")
+    contents = lines(2)
+    with file.open("ab"):
+        in_place(file, contents[1])
+        in_place(file, contents[2])
+        bench.status()
+        time.sleep(IDLE_NS / 1e9)
+        assert Steps(bench).contents("log.txt")[-1] == contents[2]
+        bench.judge(full=False)
+
+
+@pytest.mark.soak
+def test_a_save_beside_an_open_file_needs_no_command(bench: Workbench) -> None:
+    """The same without anybody asking."""
+    (file,) = begin(bench, "log.txt")
+    with file.open("ab"):
+        before = bench.daemon()["saves"]
+        in_place(file, lines(1)[1])
+        wait_for(lambda: bench.daemon()["saves"] > before, 30)
 
 
 def moved_over(path: Path, content: bytes) -> None:
