@@ -16,6 +16,7 @@ from gitsessiond.actions.grounding import Ground, is_target_merge
 from gitsessiond.actions.rewritten import compare_chains
 from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, still_open
 from gitsessiond.model.commits import PATCH_TRAILER, CommitFacts, trailer_values
+from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.names import name_key, quote_path
 from gitsessiond.model.ownership import (
     How,
@@ -27,7 +28,6 @@ from gitsessiond.model.ownership import (
     remap_commits,
     versions,
 )
-from gitsessiond.model.parts import parts_of
 from gitsessiond.model.records import Patch
 from gitsessiond.model.registers import EVERYONE
 from gitsessiond.model.values import UNASSIGNED, Entry, Placed, is_unassigned

@@ -7,8 +7,8 @@ from dataclasses import replace
 from gitsessiond.actions.context import Context
 from gitsessiond.model.commits import CommitFacts, commit_data
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.holdings import committed_needs, held_back, parts_of
 from gitsessiond.model.ownership import versions
-from gitsessiond.model.parts import committed_needs, held_back, parts_of
 from gitsessiond.model.series import Ground, Line, TreeAt, plan_series
 from gitsessiond.store.chain import read_commit, tree_of_commit
 from gitsessiond.store.steps import State

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from gitsessiond.actions.context import Live
 from gitsessiond.actions.relearning import Relearned
+from gitsessiond.model.holdings import rows_brought
 from gitsessiond.model.ownership import edits_of
-from gitsessiond.model.parts import rows_brought
 from gitsessiond.model.values import is_unassigned
 from gitsessiond.store.head import last_words
 from gitsessiond.store.steps import State

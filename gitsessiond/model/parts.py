@@ -1,134 +1,55 @@
-"""What owners hold in the commits of the chain, read off the bits of marks and facts.
-
-Bit i of a mark is set when commit i of the chain holds it (:class:`gitsessiond.model.weave.Run`).
-"""
+"""What one owner has in a file, and when two states of a file are of one kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-from gitsessiond.model.files import File, facts_of, is_plain
-from gitsessiond.model.graph import Laying, derive, graph_of
-from gitsessiond.model.owners import Owners
-from gitsessiond.model.registers import Fact, Value
-from gitsessiond.model.values import BASE
-from gitsessiond.model.weave import Run, weave_from
+from gitsessiond.model.files import File, facts_of
+from gitsessiond.model.registers import Fact, same_layer, without
+from gitsessiond.model.values import BASE, Change
+from gitsessiond.model.weave import weave_from
 
 
-def parts_of(owners: Owners, length: int) -> dict[str, int]:
-    """owner -> mask of the ``length`` chain commits in which what it holds differs from the one before."""
-    parts: dict[str, int] = {}
-    every = (1 << length) - 1
-
-    def note(owner: str, mask: int) -> None:
-        differs = (mask ^ (mask << 1)) & every
-        if differs and owner != BASE:
-            parts[owner] = parts.get(owner, 0) | differs
-
-    for file in owners.files.values():
-        for run in file.weave.runs if file.weave is not None else ():
-            note(run.ins, run.ins_in)
-            if run.gone is not None:
-                note(run.gone, run.gone_in)
-        for fact in facts_of(file):
-            note(fact.owner, fact.ins_in)
+def parts_of(file: File) -> dict[str, list[object]]:
+    """Each owner's part of a file, to be compared with what it was at another time."""
+    parts: dict[str, list[object]] = {}
+    for fact in facts_of(file):
+        parts.setdefault(fact.owner, []).append(fact)
+    for run in file.weave.runs if file.weave else ():
+        if run.gone is None or not same_layer(run.ins, run.gone):
+            for owner, side in ((run.ins, "ins"), (run.gone, "gone")):
+                if owner is not None and owner != BASE:
+                    parts.setdefault(owner, []).extend((side, line) for line in run.lines)
     return parts
 
 
-def committed_needs(owners: Owners) -> dict[str, frozenset[str]]:
-    """patch -> what it depends on by its committed edits, by declaration and by the judge.
+def without_uncommitted(file: File, owner: str) -> File:
+    """The file without what an owner did in it since the last commit: it had made anew what another deleted."""
 
-    An edge that only uncommitted edits make stays out: a save never changes a series, and where such an edit
-    is undone again no commit of the other patch is left beneath.
-    """
-    known = graph_of(owners)
-    held = (only_committed(file) for file in owners.files.values())
-    committed = derive(replace(owners, files={file.id: file for file in held if not is_plain(file)}))
-    laying = Laying()
-    for (p, q), edge in committed.edges.items():
-        if known.needs(p, q) or known.needs(q, p):  # that graph has the last word on the direction
-            laying.add(*((p, q) if known.needs(p, q) else (q, p)), edge)
-    return {pid: laying.closure(pid) for pid in known.patches}
+    def mine(fact: Fact[Any]) -> bool:
+        return same_layer(fact.owner, owner) and not fact.ins_in
 
-
-def only_committed(file: File) -> File:
-    """The file with those marks and facts only that some commit of the chain holds."""
-
-    def held(facts: tuple[Fact[Value], ...]) -> tuple[Fact[Value], ...]:
-        return tuple(fact for fact in facts if fact.ins_in)
-
-    runs = (
-        run if run.gone_in else run._replace(gone=None)
-        for run in (file.weave.runs if file.weave is not None else ())
-        if run.ins_in
-    )
+    runs = [
+        run._replace(gone=None) if run.gone == owner and not run.gone_in else run
+        for run in (file.weave.runs if file.weave else ())
+        if run.ins != owner or run.ins_in
+    ]
     return replace(
         file,
-        weave=weave_from(runs) if file.weave is not None else None,
-        path=held(file.path),
-        mode=held(file.mode),
-        content=held(file.content),
+        mode=without(file.mode, file.base_mode, mine),
+        content=without(file.content, file.base_content, mine),
+        weave=weave_from(runs) if file.weave else None,
     )
 
 
-def rows_brought(owners: Owners, bit: int) -> dict[str, int]:
-    """owner -> how many rows of marks a chain commit brought; a file without any counts once by its facts."""
-
-    def new(mask: int) -> bool:
-        return bool(mask >> bit & 1) and not (bit and mask >> (bit - 1) & 1)
-
-    counts: dict[str, int] = {}
-    for file in owners.files.values():
-        found: list[str] = []
-        going: set[str] = set()  # whose row goes on from the lines above
-        for run in file.weave.runs if file.weave is not None else ():
-            here = {run.ins} if run.ins != BASE and new(run.ins_in) else set()
-            here |= {run.gone} if run.gone is not None and new(run.gone_in) else set()
-            found += here - going
-            if here or run.ins_in >> bit & 1:
-                going = here
-        facts = {fact.owner for fact in facts_of(file) if new(fact.ins_in)}
-        for owner in found or facts:
-            counts[owner] = counts.get(owner, 0) + 1
-    return counts
+def same_content(change: Change) -> bool:
+    """Whether a change leaves blob and kind of file as they were."""
+    if change.before is None or change.after is None:
+        return False
+    return change.before.oid == change.after.oid and same_kind(change.before.mode, change.after.mode)
 
 
-def held_back(owners: Owners, pid: str, bit: int) -> Owners:
-    """Owners in which what ``pid`` holds in chain commit ``bit`` is what it held in the one before."""
-
-    def back(mask: int) -> int:
-        before = bool(bit) and mask >> (bit - 1) & 1
-        return mask | (1 << bit) if before else mask & ~(1 << bit)
-
-    def run_back(run: Run) -> Run:
-        ins_in = back(run.ins_in) if run.ins == pid else run.ins_in
-        gone_in = back(run.gone_in) if run.gone == pid else run.gone_in
-        return run._replace(ins_in=ins_in, gone_in=gone_in & ins_in)
-
-    def facts_back(facts: tuple[Fact[Value], ...]) -> tuple[Fact[Value], ...]:
-        return tuple(f._replace(ins_in=back(f.ins_in)) if f.owner == pid else f for f in facts)
-
-    def file_back(file: File) -> File:
-        weave = file.weave
-        if weave is not None:
-            weave = weave_from(run_back(run) for run in weave.runs)
-        return replace(
-            file,
-            weave=weave,
-            path=facts_back(file.path),
-            mode=facts_back(file.mode),
-            content=facts_back(file.content),
-        )
-
-    return replace(owners, files={fid: file_back(file) for fid, file in owners.files.items()})
-
-
-def bits_of(mask: int) -> Iterator[int]:
-    """The numbers of the bits that are set, lowest first."""
-    bit = 0
-    while mask:
-        if mask & 1:
-            yield bit
-        mask >>= 1
-        bit += 1
+def same_kind(one: int | None, other: int) -> bool:
+    """Whether two modes are both of regular files, of symlinks, or of submodules."""
+    return one is not None and one >> 12 == other >> 12

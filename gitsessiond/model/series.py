@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, CommitFacts, with_trailers
-from gitsessiond.model.parts import bits_of
+from gitsessiond.model.holdings import bits_of
 from gitsessiond.model.records import SeriesCommit
 
 CONTEXT_AUTHOR = b"gitsession <gitsession@localhost>"

@@ -21,6 +21,7 @@ from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree, start_session
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.holdings import committed_needs
 from gitsessiond.model.names import id_from
 from gitsessiond.model.ownership import (
     Tools,
@@ -30,7 +31,6 @@ from gitsessiond.model.ownership import (
     uncommitted_paths,
     versions,
 )
-from gitsessiond.model.parts import committed_needs
 from gitsessiond.model.records import Patch
 from gitsessiond.model.registers import EVERYONE
 from gitsessiond.model.values import Entry

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gitsessiond.model.commits import CommitFacts, trailer_values
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.holdings import held_back, parts_of, rows_brought
 from gitsessiond.model.ownership import (
     How,
     Owners,
@@ -20,7 +21,6 @@ from gitsessiond.model.ownership import (
     sort_save,
     versions,
 )
-from gitsessiond.model.parts import held_back, parts_of, rows_brought
 from gitsessiond.model.records import SeriesCommit
 from gitsessiond.model.series import Ground, Line, TreeAt, plan_series
 from gitsessiond.model.values import REGULAR, Change, Entry
