@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from gitsessiond.daemon.log import as_unforeseen, log_bug
 from gitsessiond.daemon.recorder import Open, Recorder, answer, encoded
@@ -17,7 +17,18 @@ from gitsessiond.wire.requests import OWN, reply_error, reply_ok
 Message = dict[str, Any]
 
 
-def serve_once(pipe: socket.socket, place: Place, open_recorder: Open, take_lock: Callable[[], object]) -> None:
+class Lock(Protocol):
+    """The authority lock, held until it is given back."""
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+
+TakeLock = Callable[[], Lock]
+
+
+def serve_once(pipe: socket.socket, place: Place, open_recorder: Open, take_lock: TakeLock) -> None:
     """Read one request from the pipe and answer it; holds the authority lock meanwhile.
 
     What it changes is told to nobody: without a daemon nobody follows events.
@@ -39,7 +50,7 @@ def read_request(pipe: socket.socket) -> Message | BadRequest | None:
     return None
 
 
-def reply_to(request: Message, place: Place, open_recorder: Open, take_lock: Callable[[], object]) -> Message:
+def reply_to(request: Message, place: Place, open_recorder: Open, take_lock: TakeLock) -> Message:
     """The reply to a request, whatever happens."""
     number, verb = request.get("id"), request.get("verb")
     if verb == "events":
@@ -47,13 +58,22 @@ def reply_to(request: Message, place: Place, open_recorder: Open, take_lock: Cal
     if verb in OWN:
         return reply_error(number, Unreachable("no daemon runs", hint="git session daemon start"))
     try:
-        take_lock()
-        recorder = open_recorder(lambda message: None)
+        lock = take_lock()
+        try:
+            return record_and_answer(request, place, open_recorder)
+        finally:
+            lock.release()
     except GitSessionError as exc:
         return reply_error(number, exc)
     except Exception as exc:
-        log_bug("opening", exc)
+        log_bug(f"request {verb!r}", exc)
         return reply_error(number, as_unforeseen(exc))
+
+
+def record_and_answer(request: Message, place: Place, open_recorder: Open) -> Message:
+    """Open the recorder, have it look at everything and answer, close it."""
+    verb = request.get("verb")
+    recorder = open_recorder(lambda message: None)
     try:
         look_everywhere(recorder)
         reply = answer(recorder, {**request, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb})

@@ -132,7 +132,11 @@ def write_pointer(place: Place, path: str) -> None:
     draft = f"{target}.{os.getpid()}"
     with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(f"{path}\n{identity(place.common_dir)}\n")
-    os.replace(draft, target)
+    try:
+        os.replace(draft, target)
+    except OSError as exc:
+        os.unlink(draft)
+        raise OSError(exc.errno, exc.strerror, target) from exc  # what is in the way, not what was to go there
 
 
 class Peer(NamedTuple):
