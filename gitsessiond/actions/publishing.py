@@ -21,6 +21,8 @@ from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
 from gitsessiond.store.trees import edit_tree, entry_at
 
+NOT_ASKED_FOR = ("save", "adopt", "judge")  # steps that no person asked for
+
 
 def publish(
     ctx: Context,
@@ -44,7 +46,11 @@ def publish(
     before = live.state if live.state.step is not None else None
     action = verb != "save"
     note = StepNote(verb=verb, at=ctx.now(), by=by, op_id=ctx.new_id() if action else None, text=text)
+    provisional = live.settled is not None
+    asked_for = action and verb not in NOT_ASKED_FOR
     try:
+        if provisional and asked_for:
+            after = replace(after, settled=None)
         after, shown = with_trees(ctx, live, after)
         written = write_step(ctx.store, before, after, note)
         assert written.step is not None
@@ -57,10 +63,12 @@ def publish(
         ctx.tools.forget()
         raise
     live.state, live.shown, live.judge_due = written, shown, True
+    if provisional and asked_for:  # what a person said stands, whatever git's work under way comes to
+        live.settled, live.state = written, replace(written, settled=written.step)
     if action:
         move_projections(ctx.store, ctx.repository, before, written)
     ctx.tell(event_of(written, note, placed, facts or {}))
-    return written
+    return live.state
 
 
 Overlay = dict[bytes, Entry | None]
