@@ -31,8 +31,8 @@ class Settings(Protocol):
     def get(self, key: str, default: str | None = None) -> str | None: ...  # noqa: D102
 
 
-class AskGit(Exception):  # noqa: N818 - no error: the walk's way out of its recursion
-    """Only git can tell."""
+class AskGit(Exception):
+    """Only git can tell: no error, but the way out of the recursion."""
 
 
 def walk_merge(store: Trees, base: str | None, ours: str, theirs: str) -> TreeMerge | None:
