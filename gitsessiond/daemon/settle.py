@@ -138,8 +138,9 @@ class Settling:
             self._wait(path, Waiting(since.due if since else now + WAIT, gone=True))
 
     def _wait(self, path: bytes, waiting: Waiting) -> None:
-        """Let a name wait."""
+        """Let a name wait; that it came and went before is no reason to tell of it sooner."""
         self._waiting[path] = waiting
+        self._passing.pop(path, None)
         self._ring_alarm(waiting.due)
 
     def _ring_alarm(self, at: float) -> None:

@@ -134,6 +134,19 @@ def test_copied_backup_waits_longer() -> None:
     assert names(one, 4.0 + WAIT) == {b"g~"}, "a backup of nothing is a name like any other"
 
 
+def test_backup_of_the_next_save_is_not_told_either() -> None:
+    """f~ came and went with one save, and is there again when the next one closes f: that batch must not name it."""
+    one = settling(b"f")
+    for now in (1.0, 2.0, 3.0):
+        saw(one, "created", b"f~", now)
+        saw(one, "closed", b"f~", now)
+        saw(one, "closed", b"f", now + 0.1)
+        assert names(one, now + 0.1) == {b"f"}
+        saw(one, "gone", b"f~", now + 0.11)
+    saw(one, "closed", b"f", 4.0)
+    assert names(one, 4.0) == {b"f", b"f~"}
+
+
 def test_kept_backup_is_told_in_the_end() -> None:
     """A backup that stays is a file like any other; so is one whose original is never closed."""
     one = settling(b"f", b"h")

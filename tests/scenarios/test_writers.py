@@ -41,7 +41,12 @@ def check_names(bench: Workbench, paths: set[str]) -> None:
     assert bench.daemon()["overflows"] == 0
 
 
-@pytest.mark.parametrize("name", EDITORS)
+ALSO = {"vim-in-place", "nano"}  # near others that are shown
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.soak) if name in ALSO else name for name in EDITORS]
+)
 def test_saves_of_an_editor(bench: Workbench, name: str) -> None:
     """A real editor at a terminal: n saves 200 ms apart are n steps; its swap and lock files are in none."""
     one, path = editor(name), f"{name}.txt"
@@ -57,9 +62,9 @@ def test_saves_by_recorded_sequences(bench: Workbench) -> None:
     """All sequences at the same time, each on a file of its own."""
     paths = {f"src/{name}.txt": save for name, save in SEQUENCES.items()}
     files = begin(bench, *paths)
-    save_each(dict(zip(files, paths.values(), strict=True)), 5, apart=0.4)
+    save_each(dict(zip(files, paths.values(), strict=True)), 4, apart=0.2)
     for path in paths:
-        check(bench, path, 5)
+        check(bench, path, 4)
     check_names(bench, set(paths))
     bench.judge(full=False)
 
