@@ -20,6 +20,7 @@ from gitsessiond.model.names import is_id_prefix, name_key, unquote_path
 from gitsessiond.model.ownership import Tools
 from gitsessiond.model.records import Patch
 from gitsessiond.model.values import Entry
+from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.steps import State, load_state
@@ -229,10 +230,16 @@ class Context:
             return live
         found = self.live_at(os.path.realpath(asked.who.cwd))
         if found is None:
-            raise NotFound(
-                "this directory carries no session", hint="git session start NAME, or -s NAME for another one"
-            )
+            raise self.no_session_here()
         return found
+
+    def no_session_here(self) -> NotFound:
+        """The error for a directory without a session; sessions the repository knows and the store lost are told."""
+        known = {name.rpartition("/")[2] for name in self.store.refs("refs/sessions/")}
+        words, lost = "this directory carries no session", anchors_of(self.repository).keys() - known
+        if lost:
+            return NotFound(f"{words}; the record of {len(lost)} is lost", hint="git session doctor")
+        return NotFound(words, hint="git session start NAME, or -s NAME for another one")
 
 
 def other_repository_between(directory: str, between: str) -> bool:

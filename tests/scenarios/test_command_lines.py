@@ -181,9 +181,8 @@ class World:
         """Work can go on: a session is open here."""
         if self.bench.git("symbolic-ref", "-q", "HEAD", check=False).code:
             self.bench.git("switch", "-q", "main")
-        found = run_command(["status", "--json"])
-        if found == 10:
-            run_command(["start", f"day-{random.random()}"])
+        if run_command(["status", "--json"]) == 10:
+            self.bench.run("start", f"day-{random.random()}", "--here")
         run_command(["patch", "new", f"patch-{random.random()}"])
 
     def theirs(self) -> dict[str, object]:
