@@ -17,7 +17,7 @@ from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.committing import Place, Words, commit_changes, place_at
 from gitsessiond.store.head import read_head
 from gitsessiond.store.identity import identity_of
-from gitsessiond.store.trees import edit_tree, entry_at
+from gitsessiond.store.trees import edit_tree, file_at
 
 
 class CommitDone(NamedTuple):
@@ -109,7 +109,7 @@ def changes_of_patch(ctx: Context, live: Live, pid: str) -> dict[bytes, Entry | 
     everyone = frozenset([UNASSIGNED, *(pid for pid, _ in owners.patches)])
     there = versions(owners, everyone, ctx.tools, tip) if tip is not None else {}
     base_tree = tree_of_commit(ctx.store, live.state.session.base)
-    back = {path: entry_at(ctx.store, base_tree, path) for path in there if path not in wanted}
+    back = {path: file_at(ctx.store, base_tree, path) for path in there if path not in wanted}
     return back | {path: entry for path, entry in wanted.items() if path not in there or there[path] != entry}
 
 

@@ -19,7 +19,7 @@ from gitsessiond.store.anchors import move_projections, write_anchor
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
-from gitsessiond.store.trees import edit_tree, entry_at
+from gitsessiond.store.trees import edit_tree, file_at
 
 NOT_ASKED_FOR = ("save", "adopt", "judge")  # steps that no person asked for
 
@@ -107,7 +107,7 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
             edits = overlay_step(old, overlay)
             back = {path: None for path, entry in edits.items() if entry is BACK_TO_BASE}
             full = {path: entry for path, entry in edits.items() if path not in back}
-            full.update({path: entry_at(ctx.store, base_tree, path) for path in back})
+            full.update({path: file_at(ctx.store, base_tree, path) for path in back})
             trees[pid] = edit_tree(ctx.store, after.trees[pid], full) if full else after.trees[pid]
         else:
             trees[pid] = edit_tree(ctx.store, base_tree, overlay) if overlay else base_tree

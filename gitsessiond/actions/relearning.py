@@ -33,7 +33,7 @@ from gitsessiond.model.registers import EVERYONE
 from gitsessiond.model.values import UNASSIGNED, Entry, Placed, is_unassigned
 from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
 from gitsessiond.store.steps import State
-from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
+from gitsessiond.store.trees import diff_trees, edit_tree, file_at
 
 
 @dataclass
@@ -146,7 +146,7 @@ class Relearning:
     def sides(self, facts: CommitFacts) -> tuple[Callable[[bytes], Entry | None], Callable[[bytes], Entry | None]]:
         """What the commit has at a path, and what the base has."""
         store, base = self.ctx.store, tree_of_commit(self.ctx.store, self.base)
-        return lambda path: entry_at(store, facts.tree, path), lambda path: entry_at(store, base, path)
+        return lambda path: file_at(store, facts.tree, path), lambda path: file_at(store, base, path)
 
     def how(self, facts: CommitFacts, claim: str | None = None) -> How:
         """The rules for the edits of a commit that nobody has seen before."""

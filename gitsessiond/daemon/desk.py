@@ -184,8 +184,11 @@ class Desk:
         try:
             reading = self.read(live, message)
             self.note_gap(live, reading)
+            known = self.recorded_worktrees()
             if adopt(self.ctx, live, reading):
                 self.count_save()
+                if self.recorded_worktrees() != known:  # lost: once it is back, all of it is looked at
+                    self.tell({"watch": self.watches()})
             else:
                 self.record(live, reading)
             done["prune"] = [quote_path(path) for path in reading.prune]

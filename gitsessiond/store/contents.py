@@ -39,6 +39,7 @@ class Outcome(NamedTuple):
     sig: bytes = b""  # what it was left out with
     again: bool = False
     guard: str | None = None  # large or binary
+    linked: bool = False  # the file has other names too (hard links)
 
 
 class _Read(NamedTuple):
@@ -120,7 +121,8 @@ class Contents:
             oid = self._keep(clean, read.have)
             other = self._keep(raw.data, read.have) if clean != raw.data else None
             known = Known(Entry(self._mode(read, modes), oid), other, raw.sig)
-            outcomes.append(Outcome(read.path, known, racy, guard=guard_of(raw.data)))
+            linked = read.content.stat.st_nlink > 1
+            outcomes.append(Outcome(read.path, known, racy, guard=guard_of(raw.data), linked=linked))
         return outcomes
 
     def _unclean(self, read: _Read, raw: Raw, in_index: Entry | None) -> Known:

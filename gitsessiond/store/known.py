@@ -13,7 +13,7 @@ from collections.abc import Iterator, KeysView, Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.values import Entry
-from gitsessiond.store.files import SIGNATURE_SIZE
+from gitsessiond.store.files import SIGNATURE_SIZE, inode_of
 
 RULE_FILES = (b".gitignore", b".gitattributes")
 MAGIC = b"GSSTAT1\n"
@@ -91,6 +91,12 @@ class KnownPaths(Mapping[bytes, Known]):
         self.packed[path] = sig + self.packed[path][SIGNATURE_SIZE:]
         if racy:
             self.racy.add(path)
+
+    def twins(self, sig: bytes) -> list[bytes]:
+        """Paths that had the inode of ``sig`` when they were compared last, and looked otherwise."""
+        width, inode = len(sig), inode_of(sig)
+        others = ((path, packed[:width]) for path, packed in self.packed.items() if packed[:width] != sig)
+        return [path for path, other in others if inode_of(other) == inode]
 
     def below(self, directory: bytes) -> list[bytes]:
         """Every known path under a directory."""

@@ -24,7 +24,7 @@ from gitsessiond.store.packs import index_oids
 from gitsessiond.store.states import State, patch_state
 from gitsessiond.store.store import Store
 from gitsessiond.store.text import diff_lines, merge_text
-from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
+from gitsessiond.store.trees import diff_trees, edit_tree, entry_at, file_at
 
 _UNKNOWN = "~unknown"
 _Edits = dict[bytes, Entry | None]
@@ -116,8 +116,8 @@ def _learn(store: Store, found: Anchored, owners: Owners, tools: Tools, before: 
         owners,
         bit,
         paths,
-        lambda path: entry_at(store, after, path),
-        lambda path: entry_at(store, base_tree, path),
+        lambda path: file_at(store, after, path),
+        lambda path: file_at(store, base_tree, path),
         how,
     ).owners
 
@@ -160,9 +160,9 @@ def _part(store: Store, now: str, after: str, part: tuple[str, str], shared: Map
     edits: _Edits = {}
     for path, is_shared in shared.items():
         if not is_shared:
-            edits[path] = entry_at(store, after, path)
+            edits[path] = file_at(store, after, path)
             continue
-        old, new, ours = entry_at(store, part[0], path), entry_at(store, part[1], path), entry_at(store, now, path)
+        old, new, ours = file_at(store, part[0], path), file_at(store, part[1], path), file_at(store, now, path)
         if not (_is_file(old) and _is_file(new) and _is_file(ours)):
             continue  # a whole-file fact of several patches: not told apart
         assert old is not None and new is not None and ours is not None

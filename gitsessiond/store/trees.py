@@ -119,6 +119,12 @@ def entry_at(store: Trees, tree: str | None, path: bytes) -> Entry | None:
     return None if found is None else _entry(found)
 
 
+def file_at(store: Trees, tree: str | None, path: bytes) -> Entry | None:
+    """The entry at ``path`` below ``tree``; None where a directory is: that is no file of this name."""
+    entry = entry_at(store, tree, path)
+    return None if entry is None or entry.mode == TREE else entry
+
+
 def list_tree(store: Trees, tree: str | None, below: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
     """All paths under ``tree`` that are no directories, with their entries, in git's order."""
     for name, found in _names_of(store, tree).items():

@@ -261,7 +261,11 @@ class WorkTree:
             elif self._skip(outcome):
                 skipped[outcome.path] = outcome.skipped
             if outcome.skipped is None or outcome.known is not None:
-                changes += self._changed(outcome.path, outcome.known, outcome.racy)
+                changed = self._changed(outcome.path, outcome.known, outcome.racy)
+                changes += changed
+                if changed and outcome.linked and outcome.known is not None and outcome.known.sig:
+                    # written by another name of the same file, for which no event came
+                    self._again.update(self._known.twins(outcome.known.sig))
             guard = "many" if todo.many else outcome.guard
             if todo.new and guard and outcome.known is not None:
                 guarded[outcome.path] = guard

@@ -15,6 +15,8 @@ from gitsessiond.faces.cli.words import clean, listed, name_in, names_in, place,
 
 MOST_UNASSIGNED = 10  # rows shown; the rest are counted, `git session unassigned` lists them
 MOST_MERGED = 5
+MOST_EDITORS = 12  # those saved last
+MOST_COLLISIONS = 12
 
 Json = Mapping[str, Any]
 
@@ -131,12 +133,14 @@ def warning_words(status: Json) -> list[str]:
 def editor_words(status: Json) -> list[str]:
     """``Editor 1: shop/user.py (validation-enhancements patch)``; a file can have several patches."""
     out = []
-    for editor in status["editors"]:
+    latest = sorted(status["editors"], key=lambda editor: str(editor["last_saved_at"]))[-MOST_EDITORS:]
+    for editor in sorted(latest, key=lambda editor: int(editor["number"])):
         names = patches_of(editor)
         words = f"{listed(names)} {'patch' if len(names) == 1 else 'patches'}" if names else "unassigned"
         unsaved = ", not saved" if editor.get("modified") else ""
         out.append(f"Editor {editor['number']}: {clean(str(editor['target']))} ({words}{unsaved})")
-    return out
+    left = len(status["editors"]) - len(latest)
+    return [*out, f"and {left} more: git session history"] if left else out
 
 
 def patches_of(editor: Json) -> list[str]:
@@ -194,7 +198,7 @@ def state_words(patch: Json, status: Json) -> list[str]:
 def new_patch_rows(status: Json, look: Look) -> list[str]:
     """``🆕 Create new patch for Editor 3...`` for each editor whose work has no patch, else for the edits."""
     loose = [editor for editor in status["editors"] if not patches_of(editor)]
-    if loose:
+    if 0 < len(loose) <= MOST_EDITORS:
         return [f"{sign('new', look)}Create new patch for Editor {editor['number']}..." for editor in loose]
     count = len(status["unassigned"])
     if count:
@@ -230,12 +234,13 @@ LEVELS = {"path": "also changed in", "overlap": "same lines changed in", "confli
 def collision_words(status: Json) -> list[str]:
     """``shop/user.py, also changed in fix-login (patch login-form)``."""
     out = []
-    for one in status["collisions"]:
+    for one in status["collisions"][:MOST_COLLISIONS]:
         what = f"{one['path']} {one['symbol']}" if one.get("symbol") else str(one["path"])
         patch = name_in(one.get("with_patch"))
         level = LEVELS.get(str(one.get("level")), LEVELS["path"])
         out.append(f"{what}, {level} {name_in(one['with_session'])}" + (f" (patch {patch})" if patch else ""))
-    return out
+    left = len(status["collisions"]) - MOST_COLLISIONS
+    return [*out, f"and {left} more"] if left > 0 else out
 
 
 def action_words(steps: Sequence[Step], look: Look) -> list[str]:

@@ -1,0 +1,52 @@
+"""What was broken once: stories that no other test tells."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from tests.bench import Workbench
+
+
+def test_a_directory_takes_the_place_of_a_file_and_back(bench: Workbench) -> None:
+    """A file that becomes a directory of the same name is committed and merged; so is the way back."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    (bench.root / "a.txt").unlink()
+    bench.write("a.txt/inner.txt", "inner\n")
+    bench.judge(full=False)
+    bench.run("merge", "p", "--ready")
+    assert bench.git("ls-tree", "-r", "--name-only", "main").out.split() == ["README", "a.txt/inner.txt", "src/b.txt"]
+    bench.run("patch", "new", "q")
+    shutil.rmtree(bench.root / "a.txt")
+    bench.write("a.txt", "back\n")
+    bench.judge(full=False)
+    bench.run("merge", "q", "--ready")
+    assert bench.git("show", "main:a.txt").out == "back\n"
+    assert bench.git("status", "--short").out == ""
+
+
+def test_a_file_written_by_its_other_name(bench: Workbench) -> None:
+    """A hard link has no event of its own; the save is recorded under both names."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    os.link(bench.root / "a.txt", bench.root / "other.txt")
+    bench.judge()
+    with open(bench.root / "other.txt", "a") as file:
+        file.write("more\n")
+    bench.judge()
+
+
+def test_a_worktree_without_its_git_file_for_a_while(bench: Workbench) -> None:
+    """What is saved while the worktree's .git file is gone is recorded once it is back."""
+    linked = Workbench(bench.root.parent / "linked")
+    bench.run("start", "day", "--worktree", str(linked.root))
+    linked.run("patch", "new", "p")
+    kept = (linked.root / ".git").read_text()
+    (linked.root / ".git").unlink()
+    linked.edit("a.txt", "line 3\n", "line three\n")
+    linked.run("status", code=10)
+    bench.run("status", "-s", "day")
+    linked.edit("a.txt", "line 5\n", "line five\n")
+    (linked.root / ".git").write_text(kept)
+    linked.judge()
