@@ -26,7 +26,7 @@ from gitsessiond.actions.saves import note_saved
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.telling import what_moved_head, what_was_adopted
 from gitsessiond.actions.whereabouts import is_there, seek_worktree
-from gitsessiond.store.chain import CommitGraph
+from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.committing import finish_commit
 from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch
 from gitsessiond.store.steps import State, load_state
@@ -161,7 +161,8 @@ def catch_up(
     before = state
     state = unparked(state)
     found = relearn(ctx, live, state, ground, commits) if moved else Relearned(state)
-    state, placed, readings = sort_disk(ctx, live, found.state, reading)
+    head = ground.chain[-1].tree if ground.chain else tree_of_commit(ctx.store, ground.base)
+    state, placed, readings = sort_disk(ctx, live, found.state, reading, head)
     if moved:
         state = remake_series(ctx, state)
     told = what_was_adopted(before, state, found, what_moved_head(live))

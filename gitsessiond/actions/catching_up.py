@@ -11,23 +11,25 @@ from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import Change, Entry, Placed
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State
-from gitsessiond.store.trees import diff_trees, edit_tree
+from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
 from gitsessiond.store.worktree import Reading, Seen
 
 
 def sort_disk(
-    ctx: Context, live: Live, state: State, reading: Reading | None
+    ctx: Context, live: Live, state: State, reading: Reading | None, head: str
 ) -> tuple[State, tuple[Placed, ...], list[Reading]]:
     """Sort where the disk differs from what the owners make of it, each such path read once more.
 
-    Paths that git wrote may not have been reported yet; where owners and record agree nothing is read.
+    ``head`` is HEAD's tree. Paths that git wrote with its move may not have been reported yet; where record, owners
+    and HEAD agree nothing is read.
     """
     assert live.worktree is not None
     readings = [reading] if reading is not None else []
     if reading is not None:
         state = with_disk(ctx, state, reading.changes)
     known = {seen.path for seen in reading.changes} if reading is not None else set()
-    stale = [change.path for change in unsorted(ctx, state) if change.path not in known]
+    doubtful = [change.path for change in unsorted(ctx, state)] + git_may_have_written(ctx, live.state, head)
+    stale = [path for path in dict.fromkeys(doubtful) if path not in known]
     while stale:
         fresh = live.worktree.read_paths(stale)
         readings.append(fresh)
@@ -37,6 +39,14 @@ def sort_disk(
     guarded = {path: why for one in readings for path, why in one.guarded.items()}
     state, placed = sorted_changes(ctx, live, state, changes, guarded)
     return state, placed, readings
+
+
+def git_may_have_written(ctx: Context, before: State, head: str) -> list[bytes]:
+    """The paths at which the record is not HEAD's tree, but for those that neither HEAD of now nor of before has."""
+    tip = before.session.chain[-1] if before.session.chain else before.session.base
+    tree = tree_of_commit(ctx.store, tip)
+    differing = diff_trees(ctx.store, before.work, head)
+    return [one.path for one in differing if one.after is not None or entry_at(ctx.store, tree, one.path) is not None]
 
 
 def unsorted(ctx: Context, state: State) -> list[Change]:

@@ -497,6 +497,18 @@ def test_30_reset_hard(it: Desk) -> None:
     it.check()
 
 
+def test_30_reset_hard_half_reported(it: Desk) -> None:
+    """What git wrote is one step with the move of HEAD, also while the watch has reported only a part of it."""
+    it.git("reset", "-q", "--hard", "HEAD~1", look=False)
+    it.look("a.txt")
+    assert (it.edits("p"), it.edits("q")) == ([("a.txt", (2, 2))], [])
+    assert "q lost 2 edits by reset" in it.last_text()
+    number = steps(it)
+    it.look("src/b.txt")
+    assert steps(it) == number
+    it.check()
+
+
 def test_30_and_back_again(it: Desk) -> None:
     """Work that a reset took and a second reset brings back has its owners again."""
     it.git("commit", "-qam", "both")
