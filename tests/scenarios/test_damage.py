@@ -416,7 +416,7 @@ def put_back(name: str) -> Callable[[Damaged], None]:
 
     def mend(day: Damaged) -> None:
         path, kept = day.root / ".git" / name, day.root.parent / "kept" / ".git" / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             path.rmdir()
         if kept.exists():
             shutil.copyfile(kept, path)
@@ -489,7 +489,7 @@ CASES = [
     Case(exclude_gone),
     Case(exclude_directory, 0, 1, 1, put_back("info/exclude")),
     Case(state_a_file, 15, 15, 15, after_hint, again=True),
-    Case(control_files_a_file),
+    Case(control_files_a_file, mend=put_back("../.gitsession")),
     Case(head_garbage, 10, 10, 10, put_back("HEAD")),
     Case(index_garbage, 0, 1, 1, put_back("index")),
     Case(config_garbage, 15, 15, 15, put_back("config")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -122,11 +123,56 @@ def test_10_not_found(bench: Workbench, tmp_path: Path) -> None:
     plain(Result(subprocess.run(["git-session", "status"], cwd=outside.root, capture_output=True)))
 
 
-def test_12_moved_is_in_the_landing_tests() -> None:
-    """Exit 12 needs a target that moves three times between plan and landing: tests/store/test_landing.py."""
-    from gitsessiond.model.errors import Moved
+def test_11_another_process_holds_the_repository(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Somebody keeps the authority lock for ever: who waited long enough is told its pid; nothing is changed."""
+    bench.run("start", "day")
+    bench.stop()
+    before = refs(bench)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import signal\n"
+        "wait = signal.setitimer\n"
+        "signal.setitimer = lambda which, seconds, *rest: wait(which, min(seconds, 0.2), *rest)\n"
+    )
+    state = bench.root / ".git" / "gitsession"
+    with open(state / "lock", "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write("4242\n")
+        lock.flush()
+        for mode in ({}, {"GITSESSION_DAEMON": "never"}):
+            done = bench.run("patch", "new", "p", code=11, env={"PYTHONPATH": str(tmp_path), **mode})
+            plain(done)
+            assert "4242" in done.err, done
+    assert refs(bench) == before
+    bench.run("patch", "new", "p")
 
-    assert Moved.exit_code == 12
+
+def test_12_the_target_moves_at_every_try(bench: Workbench, tmp_path: Path) -> None:
+    """Somebody commits to the target each time the merge commit is being signed: given up after three tries."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    bench.edit("a.txt", "line 2\n", "line two\n")
+    bench.run("patch", "ready", "p")
+    signer = tmp_path / "sign"
+    signer.write_text(
+        "#!/bin/sh\n"
+        "cat >/dev/null\n"
+        "git update-ref refs/heads/main $(git commit-tree -p main -m others 'main^{tree}')\n"
+        "printf '\\n[GNUPG:] SIG_CREATED x\\n' >&2\n"
+        "printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nx\\n-----END PGP SIGNATURE-----\\n'\n"
+    )
+    signer.chmod(0o755)
+    bench.git("config", "gpg.program", str(signer))
+    bench.git("config", "commit.gpgSign", "true")
+    head = bench.git("rev-parse", "HEAD").out
+    bench.quiet = False  # the signer moves the target
+    plain(bench.run("merge", "p", code=12))
+    assert bench.git("log", "--format=%s", "main").out.split() == ["others", "others", "others", "first"]
+    assert bench.git("rev-parse", "HEAD").out == head and bench.patch("p")["status"] == "ready"
+    bench.git("config", "commit.gpgSign", "false")
+    bench.run("merge", "p")
 
 
 def test_13_unreachable(bench: Workbench) -> None:
