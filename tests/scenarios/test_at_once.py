@@ -52,14 +52,14 @@ def test_ten_patches_at_once(bench: Workbench, alive: bool) -> None:
     bench.judge(full=False)
 
 
-def test_ten_patches_at_once_without_a_daemon(bench: Workbench) -> None:
+def test_four_patches_at_once_without_a_daemon(bench: Workbench) -> None:
     """The same where every command is a process of its own: they wait for each other."""
     bench.run("start", "day")
     bench.stop()
-    lines = [["patch", "new", f"patch-{number}"] for number in range(6)]
+    lines = [["patch", "new", f"patch-{number}"] for number in range(4)]
     done = at_once(bench, *lines, env={"GITSESSION_DAEMON": "never"})
-    assert [one.code for one in done] == [0] * 6, done
-    assert names(bench) == [f"patch-{number}" for number in range(6)]
+    assert [one.code for one in done] == [0] * 4, done
+    assert names(bench) == [f"patch-{number}" for number in range(4)]
 
 
 def test_one_name_ten_times(bench: Workbench) -> None:
