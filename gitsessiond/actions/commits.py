@@ -73,13 +73,23 @@ def place_of(ctx: Context, live: Live) -> Place:
     head = read_head(at.git_dir, at.common_dir)
     if session.parked or head.stands_on != session.branch or head.oid is None:
         why = session.parked or f"HEAD is on {head.stands_on or 'no branch'}"
-        raise Refused(f"the session is parked: {why}", hint=f"git switch {session.branch}")
+        raise Refused(f"the session is parked: {why}", hint=way_back(live))
     if head.at_work:
         found = ", ".join(sorted(head.at_work))
         raise Refused(f"git is at work here ({found})", hint="finish or abort it, then try again")
     if head.oid != seen_head(live):
         raise Moved("HEAD moved meanwhile", hint="run the command again")
     return place_at(ctx.store, ctx.tools.merge3, at.worktree, at.git_dir, head.oid)
+
+
+def way_back(live: Live) -> str:
+    """The command that ends a session's being parked: to its branch, or the branch put back where it was."""
+    session = live.state.session
+    at = live.worktree.repository if live.worktree else None
+    head = read_head(at.git_dir, at.common_dir) if at else None
+    if head is not None and head.oid is None and head.stands_on == session.branch:
+        return f"git update-ref refs/heads/{session.branch} {session.chain[-1] if session.chain else session.base}"
+    return f"git switch {session.branch}"
 
 
 def refuse_dependencies(live: Live, patch: Patch) -> None:

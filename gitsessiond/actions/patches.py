@@ -8,7 +8,7 @@ from typing import Any
 
 from gitsessiond.actions import views
 from gitsessiond.actions.clashing import without_open
-from gitsessiond.actions.commits import commit_patch
+from gitsessiond.actions.commits import commit_patch, way_back
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.saves import how_for
@@ -96,7 +96,7 @@ def refuse_parked(live: Live) -> None:
     if live.state.session.parked:
         raise Refused(
             f"the session is parked: {live.state.session.parked}",
-            hint=f"git switch {live.state.session.branch}",
+            hint=way_back(live),
         )
 
 

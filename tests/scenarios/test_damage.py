@@ -411,6 +411,13 @@ def after_hint(day: Damaged) -> None:
     subprocess.run(["sh", "-c", done.err.splitlines()[-1].removeprefix("hint: ")], cwd=day.root, check=True)
 
 
+def after_hint_of_commit(day: Damaged) -> None:
+    """The session is parked, and ``commit`` says how to end that."""
+    done = day.any("commit", "-m", "x", "--patch", "q")
+    plain(done)
+    subprocess.run(["sh", "-c", done.err.splitlines()[-1].removeprefix("hint: ")], cwd=day.root, check=True)
+
+
 def put_back(name: str) -> Callable[[Damaged], None]:
     """Put a file of the git directory back as it was."""
 
@@ -490,6 +497,8 @@ CASES = [
     Case(exclude_directory, 0, 1, 1, put_back("info/exclude")),
     Case(state_a_file, 15, 15, 15, after_hint, again=True),
     Case(control_files_a_file, mend=put_back("../.gitsession")),
+    Case(branch_gone, mend=after_hint_of_commit),
+    Case(branch_garbage, mend=put_back("refs/heads/session/day")),
     Case(head_garbage, 10, 10, 10, put_back("HEAD")),
     Case(index_garbage, 0, 1, 1, put_back("index")),
     Case(config_garbage, 15, 15, 15, put_back("config")),
