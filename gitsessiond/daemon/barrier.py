@@ -42,10 +42,13 @@ class Barrier:
         self._waiting.append(pending)
 
     def begin(self, now: float, *, needed: bool) -> list[Pending]:
-        """Make a cookie for each request without one; returns those that may go on at once."""
+        """Make a cookie for each request without one; returns those that may go on at once.
+
+        A request's patience begins here: that a recorder had to be started first is no reason to be told less.
+        """
         waiting, self._waiting = self._waiting, []
         passed = []
-        for pending in waiting:
+        for pending in [one._replace(since=now) for one in waiting]:
             if not (needed and self._watch.can_cookie and self._make(pending, now)):
                 passed.append(pending)
         return passed

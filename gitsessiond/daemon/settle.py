@@ -3,7 +3,8 @@
 1. A known name that was closed after writing, or moved into place: at once.
 2. A name nobody knew, a name that went, one whose mode changed, a directory that went: :data:`WAIT` later.
 3. A backup in the making (``f`` renamed to ``f~``, then ``f`` written anew): ``f~`` waits until ``f`` was closed.
-   One made as a copy waits :data:`COPY_WAIT`: of a file that is written in place only the end is told.
+   One made as a copy waits :data:`COPY_WAIT`: of a file that is written in place only the end is told. A command
+   that asks in between does not see half of it either: ``f`` is neither deleted nor renamed.
 4. What came and went meanwhile never was: it rides along with the next batch, and causes none.
 
 Names taken together are one batch, and one step of the history.
@@ -99,7 +100,7 @@ class Settling:
         if backup is not None and backup in self._waiting:
             self._wait(backup, self._waiting[backup]._replace(due=now + WAIT, behind=None))
         since = self._waiting.pop(path, None)
-        if path in self._known:
+        if path in self._known and not (source is not None and path == source + b"~"):
             self._ready[path] = None
             self._ring_alarm(now)
             return
@@ -164,10 +165,23 @@ class Settling:
         return self._settled(quiet, now, git=git)
 
     def flush(self, now: float) -> Settled | None:
-        """All names, quiet or not: a command is about to ask."""
-        if not (self._ready or self._waiting or self._passing or self._ring_due is not None):
+        """All names, quiet or not, but those of a save that is not over: a command is about to ask."""
+        held = self._in_the_making(now)
+        told = [path for path in self._waiting if path not in held]
+        if not (self._ready or told or self._passing or self._ring_due is not None):
             return None
-        return self._settled(list(self._waiting), now, git=self._ring_due is not None)
+        return self._settled(told, now, git=self._ring_due is not None)
+
+    def _in_the_making(self, now: float) -> set[bytes]:
+        """Names ``f`` that were moved to a backup just now and are about to be written anew, and the backups."""
+        held: set[bytes] = set()
+        for path, backup in self._backups.items():
+            if backup != path + b"~" or backup not in self._waiting:
+                continue
+            one, since = self._waiting.get(path), self._writing.get(path)
+            if (since is not None and since + LONGEST_HOLD > now) or (one is not None and one.gone and one.due > now):
+                held |= {path, backup}
+        return held
 
     def _due(self, waiting: Waiting, now: float) -> float:
         """When a name goes, as things are: a backup's waits for the file it is of."""

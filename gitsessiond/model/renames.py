@@ -1,8 +1,8 @@
 """Which vanished and appeared paths of one save or commit are one file under a new name.
 
-The rule (docs/ownership.md, "Renames"): the same inode (saves only), else the same content where exactly one
-vanished and one appeared path have it. Similarity is never used. Chains and swaps go by inode, otherwise
-delete and add.
+The rule (docs/ownership.md, "Renames"): the same inode (saves only; but ``f~`` beside a new ``f`` is a backup), else
+the same content where exactly one vanished and one appeared path have it. Similarity is never used. Chains and swaps
+go by inode, otherwise delete and add.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def by_inode(vanished: Side, appeared: Side) -> dict[bytes, bytes]:
             continue
         if same_kind(vanished[old[inode][0]][0], appeared[paths[0]][0]):
             pairs[paths[0]] = old[inode][0]
+    for path in [path for path, was in pairs.items() if path == was + b"~" and was in appeared]:
+        del pairs[path]  # a backup that an editor kept; the file itself is the new one of its name
     while True:
         onto = [path for path in pairs if path in vanished and path not in pairs.values()]
         if not onto:

@@ -68,3 +68,12 @@ def test_a_new_file_in_a_moved_ones_place_is_new() -> None:
         Change(b"a", None, TWO),
         Change(b"b", ONE, ONE, b"a"),
     ]
+
+
+def test_a_backup_that_an_editor_kept_is_a_copy() -> None:
+    """a was moved to a~ and saved anew (vim's `set backup`): a is modified; without the new a it was renamed."""
+    assert pair_renames({b"a": (ONE, 1)}, {b"a": (TWO, 2), b"a~": (ONE, 1)}) == [
+        Change(b"a", ONE, TWO),
+        Change(b"a~", None, ONE),
+    ]
+    assert pair_renames({b"a": (ONE, 1)}, {b"a~": (ONE, 1)}) == [Change(b"a~", ONE, ONE, b"a")]

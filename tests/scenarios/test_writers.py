@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from gitsessiond.store.files import IDLE_NS
+from gitsessiond.wire.client import Client
 from tests.bench import Workbench, wait_for
 from tests.scenarios.writers import EDITORS, SEQUENCES, Save, Steps, editor, in_place, lines, save_by, save_each
 
@@ -218,3 +220,67 @@ def moved_over(path: Path, content: bytes) -> None:
     temporary = path.with_name("beside.tmp")
     temporary.write_bytes(content)
     temporary.replace(path)
+
+
+# -- questions in the middle of a save -------------------------------------------------------------------------
+
+
+def two_patches(bench: Workbench) -> tuple[Path, str]:
+    """A file with an edit of patch one, patch two in use; its content."""
+    base = "".join(f"line {number}\n" for number in range(30))
+    bench.write("f.txt", base)
+    bench.git("add", "-A")
+    bench.git("commit", "-qm", "f")
+    bench.run("start", "day", "--here")
+    bench.run("patch", "new", "one")
+    bench.edit("f.txt", "line 3\n", "one\n")
+    bench.run("patch", "new", "two")
+    return bench.root / "f.txt", bench.read("f.txt")
+
+
+def check_two(bench: Workbench, also: str = "") -> None:
+    """Patch two changed one line of the file, and did nothing else to it."""
+    diff = bench.run("patch", "diff", "two").out.partition("diff --git a/f.txt~")[0]
+    assert [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")] == [
+        "-line 20",
+        "+two",
+    ]
+    ops = bench.json("patch", "ops", "two")["ops"]
+    assert [(op["kind"], op["path"]) for op in ops] == [("modify", "f.txt"), *([("add", also)] if also else [])]
+    bench.judge()
+
+
+def test_questions_in_the_middle_of_saves(bench: Workbench) -> None:
+    """vim saves while somebody asks all the time: f, which is at f~ for a moment, is neither deleted nor renamed."""
+    file, content = two_patches(bench)
+    over = threading.Event()
+
+    def ask() -> None:
+        client = Client(str(bench.root), autostart=False)
+        while not over.is_set():
+            client.call("session.status", {})
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        for number in range(40):
+            backup = file.with_name("f.txt~")
+            file.rename(backup)
+            time.sleep(number % 4 / 1000)
+            in_place(file, content.replace("line 20\n", "two\n" if number % 2 else "three\n").encode())
+            time.sleep(number % 3 / 1000)
+            backup.unlink()
+            time.sleep(0.03)
+    finally:
+        over.set()
+        asker.join()
+    check_two(bench)
+
+
+def test_a_kept_backup_found_by_a_scan(bench: Workbench) -> None:
+    """`set backup`, saved while no daemon runs: f is modified, f~ is new, though it is the old f to the file system."""
+    file, content = two_patches(bench)
+    bench.stop()
+    file.rename(file.with_name("f.txt~"))
+    file.write_text(content.replace("line 20\n", "two\n"))
+    check_two(bench, also="f.txt~")
