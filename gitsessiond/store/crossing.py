@@ -19,6 +19,7 @@ from gitsessiond.store.layout import sync
 from gitsessiond.store.objects import Object, loose_bytes
 from gitsessiond.store.theirs import loose_path
 
+_PRUNED_TIMES = 3
 _AT_ONCE = 200  # objects written together: as many open files
 
 
@@ -95,7 +96,7 @@ def deposit(store: Objects, oids: Iterable[str]) -> None:
     items = list(lacking.items())
     try:
         for at in range(0, len(items), _AT_ONCE):
-            _write_loose(store.common_dir, items[at : at + _AT_ONCE])
+            _write_patiently(store.common_dir, items[at : at + _AT_ONCE])
     except OSError as exc:
         raise StoreFailed(
             f"objects cannot be written into the repository: {exc}", hint="check the disk, then run it again"
@@ -153,6 +154,17 @@ def _freshen(common_dir: str, oid: str) -> None:
         os.utime(loose_path(common_dir, oid))
     except OSError:
         pass  # packed, or another user's file: git prunes neither before two weeks
+
+
+def _write_patiently(common_dir: str, objects: Sequence[tuple[str, Object]]) -> None:
+    """Write loose objects; again when a ``git gc`` meanwhile takes away a directory still empty, or a draft."""
+    for _ in range(_PRUNED_TIMES):
+        try:
+            _write_loose(common_dir, objects)
+        except FileNotFoundError:
+            continue
+        return
+    _write_loose(common_dir, objects)
 
 
 def _write_loose(common_dir: str, objects: Sequence[tuple[str, Object]]) -> None:

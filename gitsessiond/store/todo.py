@@ -107,8 +107,10 @@ class Waiting:
         return not told
 
     def keep(self, path: bytes) -> None:
-        """A path is recorded after all."""
-        self._skips.pop(path, None)
+        """A path is recorded after all; so no directory above it is left out any more."""
+        while path:
+            self._skips.pop(path, None)
+            path = path.rpartition(b"/")[0]
 
     def skipped(self) -> dict[bytes, str]:
         """Paths that are left out, and why."""

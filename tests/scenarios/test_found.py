@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 
 from tests.bench import Workbench
 
@@ -50,3 +51,41 @@ def test_a_worktree_without_its_git_file_for_a_while(bench: Workbench) -> None:
     linked.edit("a.txt", "line 5\n", "line five\n")
     (linked.root / ".git").write_text(kept)
     linked.judge()
+
+
+def test_a_nested_repository_that_is_none_any_more(bench: Workbench) -> None:
+    """Once its .git is gone, what is in the directory is recorded, and nothing says that it is not."""
+    bench.run("start", "day")
+    bench.git("init", "-q", "inner")
+    bench.write("inner/f", "x\n")
+    assert any("inner" in one for one in bench.status()["warnings"])
+    shutil.rmtree(bench.root / "inner" / ".git")
+    bench.write("inner/f", "y\n")
+    status = bench.status()
+    assert [row["path"] for row in status["unassigned"]] == ["inner/f"]
+    assert status["warnings"] == []
+    bench.judge()
+
+
+def test_commits_while_git_gc_runs(bench: Workbench) -> None:
+    """Commits go on while ``git gc`` takes empty object directories away, again and again."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    bench.quiet = False  # gc packs the refs: that is git's own doing
+    stop = threading.Event()
+
+    def collect() -> None:
+        while not stop.is_set():
+            bench.git("gc", "-q", check=False)
+
+    collecting = threading.Thread(target=collect)
+    collecting.start()
+    try:
+        for number in range(1, 6):
+            bench.edit("a.txt", f"line {number}\n", f"done with {number}\n")
+            bench.run("commit", "-m", f"line {number}")
+    finally:
+        stop.set()
+        collecting.join()
+    bench.run("merge", "p", "--ready")
+    bench.judge(full=False)

@@ -27,6 +27,20 @@ class Answer(NamedTuple):
     new: str | None = None
 
 
+class NumberOrName(click.IntRange):
+    """The number of a choice, or what stands beside it."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(1, len(names) + 1)
+        self.names = names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """A name that is a number is the number of a choice."""
+        if isinstance(value, str) and value.strip() in self.names and not value.strip().isdigit():
+            return self.names.index(value.strip()) + 1
+        return int(super().convert(value, param, ctx))
+
+
 def choose_for(pending: Sequence[Json], what: str | None) -> list[Answer]:
     """Ask once for all edits that have the same choices; returns the assignments to make.
 
@@ -58,7 +72,7 @@ def grouped(pending: Sequence[Json]) -> list[list[Json]]:
 
 
 def ask(rows: Sequence[Json], made: Sequence[str]) -> tuple[str | None, str | None]:
-    """Show edits and choices, read a number, and for the last one a name; returns (patch, new name)."""
+    """Show edits and choices, read a number or name, and for the last one a new name; returns (patch, new name)."""
     for row in rows[:MOST_SHOWN]:
         note(place(row, row["reason"]))
         if row.get("text"):
@@ -71,7 +85,8 @@ def ask(rows: Sequence[Json], made: Sequence[str]) -> tuple[str | None, str | No
         note(f"  {number}  {name}")
     note(f"  {len(choices) + 1}  {NEW}")
     words = "this edit" if len(rows) == 1 else f"these {len(rows)} edits"
-    number = click.prompt(f"Patch for {words}", type=click.IntRange(1, len(choices) + 1), err=True)
+    numbers = NumberOrName([name for _, name in choices])
+    number = click.prompt(f"Patch for {words}", type=numbers, err=True)
     if number <= len(choices):
         return choices[number - 1][0], None
     return None, str(click.prompt("Name of the new patch", err=True)).strip()
