@@ -53,8 +53,8 @@ def write_anchor(store: Store, repository: HasDirs, before: State | None, after:
 def move_projections(store: Store, repository: HasDirs, before: State | None, after: State) -> None:
     """Bring the refs of the repository to what the step, now recorded, says.
 
-    Patch refs follow their series; an anchor that still protected older commits is trimmed; and commits
-    that a ``gc --prune=now`` took before the anchor named them are put back.
+    Patch refs follow their series; an anchor that still protected older commits is trimmed; and what a
+    ``gc --prune=now`` took before a ref named it is put back, the anchor itself too.
 
     Raises:
         StoreFailed: git refused; doing it again is all that is needed.
@@ -63,11 +63,10 @@ def move_projections(store: Store, repository: HasDirs, before: State | None, af
     old = patch_refs(before) if before else {}
     moves: dict[str, str | None] = {name: oid for name, oid in wanted.items() if old.get(name) != oid}
     moves |= dict.fromkeys(old.keys() - wanted.keys())
+    anchor = put_anchor(store, after)
     if before is None or set(named_commits(before)) - set(named_commits(after)):
-        anchor = put_anchor(store, after)
-        store.to_repository([anchor])
         moves[ANCHORS + after.session.id] = anchor
-    store.to_repository(named_commits(after))
+    store.to_repository([anchor, *named_commits(after)])
     _point(repository, moves, f"session {after.session.name}")
 
 

@@ -750,6 +750,7 @@ def test_46_first_checkout_gone(it: Desk) -> None:
 def test_47_gc_keeps_every_twin(it: Desk) -> None:
     """Projections deleted, reflogs expired, `gc --prune=now`: every twin is alive."""
     it.git("commit", "-qam", "both")
+    assert it.subjects("q") == ["q: first", "both"]  # adopted: a pruning gc beside a writer is nobody's promise
     for line in git(it.root, "for-each-ref", "--format=%(refname)", "refs/gitsession/patches").decode().split():
         git(it.root, "update-ref", "-d", line)
     git(it.root, "reflog", "expire", "--expire=now", "--all")

@@ -109,6 +109,19 @@ def test_commits_pruned_too_early_are_put_back(repo: Path) -> None:
         git(repo, "fsck", "--strict")
 
 
+def test_an_anchor_pruned_before_its_ref_moved_is_put_back(repo: Path) -> None:
+    """A gc that looked before the anchor's ref moved takes the anchor itself: after the action it is there again."""
+    with opened(repo) as store:
+        state = record(store, None, first_state(repo))
+        after = with_commit(repo, state, "one")
+        write_anchor(store, dirs(repo), state, after)
+        anchor = anchors_of(dirs(repo))[SID]
+        (repo / ".git/objects" / anchor[:2] / anchor[2:]).unlink()
+        move_projections(store, dirs(repo), state, record(store, state, after, note("action")))
+        assert anchors_of(dirs(repo))[SID] == anchor
+        git(repo, "fsck", "--strict", "--no-dangling")
+
+
 def test_an_anchor_is_a_function_of_its_state(repo: Path) -> None:
     """The same state gives the same anchor, so an action that changes nothing adds no object."""
     with opened(repo) as store:
