@@ -136,21 +136,22 @@ SEQUENCES: dict[str, Save] = {
 
 
 class Editor(NamedTuple):
-    """How one editor is started and told things. ``line``: keys that append ``{}`` as a line and save."""
+    """How one editor is started and told things. ``line``: keys that append ``{}`` as a line."""
 
     command: list[str]
     package: str  # Debian's
     line: str
+    save: str
     leave: str
 
 
 # 'backupskip' has /tmp, where tests are: without this vim would save as it does nowhere else.
 EDITORS = {
-    "vim": Editor(["vim", "--cmd", "set backupskip="], "vim", "Go{}\x1b:w\r", "\x1b:q!\r"),
-    "vim-in-place": Editor(["vim", "--cmd", "set backupcopy=yes"], "vim", "Go{}\x1b:w\r", "\x1b:q!\r"),
-    "nano": Editor(["nano"], "nano", "\x1b/{}\x13", "\x18"),
-    "nano-with-lock": Editor(["nano", "--locking"], "nano", "\x1b/{}\x13", "\x18"),
-    "emacs": Editor(["emacs", "-nw", "-Q"], "emacs-nox", "\x1b>{}\r\x18\x13", "\x18\x03"),
+    "vim": Editor(["vim", "--cmd", "set backupskip="], "vim", "Go{}\x1b", ":w\r", "\x1b:q!\r"),
+    "vim-in-place": Editor(["vim", "--cmd", "set backupcopy=yes"], "vim", "Go{}\x1b", ":w\r", "\x1b:q!\r"),
+    "nano": Editor(["nano"], "nano", "\x1b/{}", "\x13", "\x18"),
+    "nano-with-lock": Editor(["nano", "--locking"], "nano", "\x1b/{}", "\x13", "\x18"),
+    "emacs": Editor(["emacs", "-nw", "-Q"], "emacs-nox", "\x1b>{}\r", "\x18\x13", "\x18\x03"),
 }
 
 
@@ -234,6 +235,8 @@ def save_by(one: Editor, path: Path, count: int, apart: float = 0.2) -> int:
         terminal.read(0.5)
         for number, content in enumerate(contents[1:], 4):
             terminal.type(one.line.format(f"line {number}"))
+            terminal.read(0.08)  # modified for a while, as every buffer is: lock files are there
+            terminal.type(one.save)
             terminal.wait(partial(holds, path, content), f"save {number}")
             terminal.read(apart)
             inodes.add(path.stat().st_ino)
