@@ -153,7 +153,7 @@ def editors_of(live: Live, state: State) -> list[dict[str, Any]]:
 
 
 def collisions_of(ctx: Context, state: State) -> list[dict[str, Any]]:
-    """Paths that another open session changed as well."""
+    """Paths that another open session changed as well; what was merged before this one began is in its base."""
     ours = changed_paths(state.owners)
     out = []
     for other in ctx.sessions.values():
@@ -161,7 +161,11 @@ def collisions_of(ctx: Context, state: State) -> list[dict[str, Any]]:
             continue
         theirs = changed_paths(other.state.owners)
         for path in sorted(ours.keys() & theirs.keys()):
-            patch = next((pid for pid in other.state.session.patches if pid in theirs[path]), None)
+            patches = [other.state.patches[pid] for pid in other.state.session.patches if pid in theirs[path]]
+            new = [one for one in patches if one.merged_at is None or one.merged_at > state.session.created_at]
+            if not new and theirs[path] <= {one.id for one in patches}:
+                continue
+            patch = new[-1].id if new else None
             out.append(
                 {
                     "path": quote_path(path),

@@ -89,3 +89,18 @@ def test_commits_while_git_gc_runs(bench: Workbench) -> None:
         collecting.join()
     bench.run("merge", "p", "--ready")
     bench.judge(full=False)
+
+
+def test_what_this_session_began_with_is_no_collision(bench: Workbench) -> None:
+    """A path is also changed elsewhere by what was merged after this session began, not by what it began with."""
+    bench.run("start", "first")
+    bench.run("patch", "new", "old")
+    bench.edit("a.txt", "line 2\n", "line two\n")
+    bench.run("merge", "old", "--ready")
+    second = Workbench(bench.root.parent / "second")
+    bench.run("start", "second", "--worktree", str(second.root))
+    second.edit("a.txt", "line 9\n", "line nine\n")
+    assert second.status()["collisions"] == []
+    bench.run("patch", "new", "new")
+    bench.edit("a.txt", "line 5\n", "line five\n")
+    assert [one["with_patch"]["name"] for one in second.status()["collisions"]] == ["new"]

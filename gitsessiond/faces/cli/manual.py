@@ -71,7 +71,7 @@ paths committed | none |
 | `merge`; `close` too, for each ready patch | the target branch; where it is checked out, its index | where it is \
 checked out: the paths the merge changes, never one with other changes of yours |
 | `restore`, `patch abandon --discard` | none | what they name; it is recorded first |
-| `close --remove` | none | removes the session's worktree, if nothing in it would be lost |
+| `close --remove` | removes the branch, if all is merged | removes the worktree, if nothing in it would be lost |
 | `uninstall --hard` | removes the sessions' branches | none of yours |
 """
 
