@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def replay(source: Path, top: Path, count: int) -> None:
         store = root / ".git" / "gitsession" / "store.git"
         work = f"refs/sessions/{session['id']}:work/{session['worktree_id']}"
         skipped = 0
-        for before, commit in zip(commits, commits[1:], strict=False):
+        for before, commit in pairwise(commits):
             write_between(root, before, commit)
             bench.checkpoint()
             recorded = out(root, "--git-dir", str(store), "rev-parse", work).strip()
