@@ -20,6 +20,7 @@ from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.starting import reopen_worktree, start_session
+from gitsessiond.actions.upkeep import doctor
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.holdings import committed_needs
 from gitsessiond.model.names import id_from
@@ -160,6 +161,10 @@ class Desk:
             self.ctx, self.live, self.named(name).id, self.who, ready=True, dry_run=False, no_verify=False
         )
         assert done["merged"], done
+
+    def mend(self) -> None:
+        """`doctor --fix`."""
+        doctor(self.ctx, Asked("doctor", {"fix": True}, self.who))
 
     # What is true.
 

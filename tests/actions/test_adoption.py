@@ -748,7 +748,7 @@ def test_46_first_checkout_gone(it: Desk) -> None:
 
 
 def test_47_gc_keeps_every_twin(it: Desk) -> None:
-    """Projections deleted, reflogs expired, `gc --prune=now`: every twin is alive."""
+    """Projections deleted, reflogs expired, `gc --prune=now`: every twin is alive; `doctor --fix` makes the refs anew."""
     it.git("commit", "-qam", "both")
     assert it.subjects("q") == ["q: first", "both"]  # adopted: a pruning gc beside a writer is nobody's promise
     for line in git(it.root, "for-each-ref", "--format=%(refname)", "refs/gitsession/patches").decode().split():
@@ -757,6 +757,7 @@ def test_47_gc_keeps_every_twin(it: Desk) -> None:
     git(it.root, "gc", "-q", "--prune=now")
     for one in (*series(it)["p"], *series(it)["q"]):
         assert git(it.root, "cat-file", "-t", one) == b"commit\n"
+    it.mend()
     it.check()
 
 

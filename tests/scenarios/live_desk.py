@@ -152,6 +152,10 @@ class LiveDesk:
         assert self.tell("merge", name, "--ready")["merged"]
         self.left = self.bystanders()
 
+    def mend(self) -> None:
+        """`doctor --fix`."""
+        self.tell("doctor", "--fix")
+
     # What is true.
 
     @property
