@@ -149,7 +149,10 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
     shared = [file for file in files if len(marks_of(file).patches) > 1]
     for file in shared:
         for edge in hard_edges_of(file):
-            laying.add(edge.p, edge.q, Edge("hard", last_path(file), edge.line))
+            if not laying.needs(
+                edge.q, edge.p
+            ):  # edits are refused circles; should one be there, the first edge stands
+                laying.add(edge.p, edge.q, Edge("hard", last_path(file), edge.line))
     for edge in path_edges(files):
         if not laying.needs(edge.q, edge.p):
             laying.add(edge.p, edge.q, Edge("hard", edge.path))
@@ -266,6 +269,9 @@ def circle_in(owners: Owners) -> Pair | None:
     """Two patches that need each other through edges that cannot be left out; None: there are none."""
     graph = graph_of(owners)
     laying = strong_edges(graph)
+    for file in patched_files(owners).values():
+        for found in hard_edges_of(file):
+            laying.add(found.p, found.q, Edge("hard"))
     for edge in path_edges(patched_files(owners).values()):
         laying.add(edge.p, edge.q, Edge("hard", edge.path))
     for p, q in combinations(graph.patches, 2):
