@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-MAY_WRITE_FILES = {("restore",), ("close", "--remove"), ("uninstall", "--hard")}
+MAY_WRITE_FILES = {("restore",), ("abandon", "--discard"), ("close", "--remove"), ("uninstall", "--hard")}
 MAY_MOVE_GIT = {("start",), ("commit",), ("patch", "ready"), ("merge",), ("close",), ("uninstall", "--hard")}
 
 Facts = dict[str, object]

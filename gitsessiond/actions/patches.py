@@ -10,6 +10,7 @@ from gitsessiond.actions import views
 from gitsessiond.actions.clashing import without_open
 from gitsessiond.actions.commits import commit_patch, way_back
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.discarding import take_out
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.saves import how_for
 from gitsessiond.actions.series import remake_series
@@ -308,18 +309,22 @@ def rename_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 
 def abandon_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``patch abandon P``: its edits stay in the files and count as nobody's; the session goes on."""
+    """``patch abandon P [--discard]``: its edits count as nobody's, or leave the files; the session goes on."""
     live = ctx.live(asked)
     by = identity_of(asked.who.env, asked.who.cwd)
     patch = live.patch(asked.text("patch"))
     if patch.status == "merged":
         refuse_ended(patch)
+    taken = [views.placed_view(live.state, edit) for edit in edits_of(live.state.owners, patch.id)]
+    if asked.flag("discard"):
+        refuse_parked(live)
+        take_out(ctx, live, patch, by)
     if patch.status != "abandoned":
+        patch = live.state.patches[patch.id]
         state = abandoned(live.state, patch)
         live.memory.forget()
         publish(ctx, live, state, "patch abandon", by=by, text=patch.name)
-    edits = [views.placed_view(live.state, edit) for edit in edits_of(live.state.owners, patch.id)]
-    return {"patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx), "edits": edits}
+    return {"patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx), "edits": taken}
 
 
 def abandoned(state: State, patch: Patch) -> State:

@@ -104,3 +104,28 @@ def test_what_this_session_began_with_is_no_collision(bench: Workbench) -> None:
     bench.run("patch", "new", "new")
     bench.edit("a.txt", "line 5\n", "line five\n")
     assert [one["with_patch"]["name"] for one in second.status()["collisions"]] == ["new"]
+
+
+def test_a_discarded_patch_leaves_the_files(bench: Workbench) -> None:
+    """abandon --discard takes the patch's edits out of the files, no others; refused while others build on them."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    bench.edit("a.txt", "line 3\n", "line three\n")
+    bench.run("patch", "new", "q")
+    bench.edit("a.txt", "line 9\n", "line nine\n")
+    bench.write("new dir/x.txt", "x\n")
+    bench.run("patch", "abandon", "q", "--discard")
+    assert "line three\n" in bench.read("a.txt")
+    assert "line 9\n" in bench.read("a.txt")
+    assert not (bench.root / "new dir" / "x.txt").exists()
+    bench.judge()
+    bench.run("restore", "a.txt")
+    assert "line nine\n" in bench.read("a.txt")
+    bench.judge(full=False)
+    bench.run("patch", "new", "r")
+    bench.run("patch", "use", "r", "--strict")
+    bench.edit("a.txt", "line three\n", "line 33\n")
+    before = bench.read("a.txt")
+    refused = bench.run("patch", "abandon", "p", "--discard", code=4)
+    assert "hint: git session patch abandon" in refused.err
+    assert (bench.read("a.txt"), bench.patch("p")["status"]) == (before, "draft")
