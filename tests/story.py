@@ -43,9 +43,7 @@ class DeskBench:
     def saved(self, *paths: str, git: bool = False) -> None:
         """Tell the desk that these paths were written."""
         names = [quote_path(os.fsencode(path)) for path in paths]
-        done = self.desk.batch(
-            {"n": 1, "worktree": str(self.root), "paths": names, "scan": False, "git": git}
-        )
+        done = self.desk.batch({"n": 1, "worktree": str(self.root), "paths": names, "scan": False, "git": git})
         assert "error" not in done["recorded"], done
 
     def save(self, path: str, content: bytes) -> None:
@@ -97,8 +95,7 @@ class Story:
         self.log: list[str] = []
         for n in range(files):
             lines = [
-                f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}\n"
-                for _ in range(self.rng.randrange(5, 40))
+                f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}\n" for _ in range(self.rng.randrange(5, 40))
             ]
             (bench.root / f"f{n}.txt").write_text("".join(lines))
         bench.git("add", "-A")
@@ -116,9 +113,7 @@ class Story:
     def text(self) -> bytes:
         self.made += 1
         word = (
-            f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}"
-            if self.rng.random() < 0.4
-            else f"new {self.made}"
+            f"{self.rng.choice('abcdefgh')} {self.rng.randrange(9)}" if self.rng.random() < 0.4 else f"new {self.made}"
         )
         return word.encode() + b"\n"
 

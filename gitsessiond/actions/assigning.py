@@ -83,9 +83,7 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
         for one in done.refused
     ]
     return {
-        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx)
-        if patch and done.moved
-        else None,
+        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx) if patch and done.moved else None,
         "moved": [views.placed_view(live.state, edit) for edit in done.moved],
         "refused": refused,
         "choices": choices_of(live),

@@ -92,14 +92,10 @@ class Live:
 
     state: State
     worktree: WorkTree | None = None  # None: the worktree is gone
-    settled: State | None = (
-        None  # where sorting that git's work may yet undo began; None: nothing provisional
-    )
+    settled: State | None = None  # where sorting that git's work may yet undo began; None: nothing provisional
     head_seen: Any = None  # what adoption read last (store/head.py); compared, never interpreted
     memory: Memory = field(default_factory=Memory)
-    shown: dict[str, dict[bytes, Entry | None]] = field(
-        default_factory=dict
-    )  # patch id -> its version's overlay
+    shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)
     judge_due: bool = False
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means
@@ -124,16 +120,12 @@ class Live:
         for pid in self.state.session.patches:
             if name_key(patches[pid].name) == name_key(wanted) or pid == wanted:
                 return patches[pid]
-        found = [
-            pid for pid in patches if is_id_prefix(wanted) and len(wanted) >= 2 and pid.startswith(wanted)
-        ]
+        found = [pid for pid in patches if is_id_prefix(wanted) and len(wanted) >= 2 and pid.startswith(wanted)]
         if len(found) == 1:
             return patches[found[0]]
         name = self.state.session.name
         if found:
-            raise NotFound(
-                f"{len(found)} patches of {name} begin with {wanted!r}", hint="git session patch list"
-            )
+            raise NotFound(f"{len(found)} patches of {name} begin with {wanted!r}", hint="git session patch list")
         raise NotFound(f"session {name} has no patch {wanted!r}", hint="git session patch list")
 
     def open_patches(self) -> list[Patch]:
@@ -191,9 +183,7 @@ class Context:
         still_open = [state for state in named if state.session.status == "open"]
         if still_open or named:
             return (still_open or named)[-1]
-        found = [
-            s for s in states if is_id_prefix(wanted) and len(wanted) >= 2 and s.session.id.startswith(wanted)
-        ]
+        found = [s for s in states if is_id_prefix(wanted) and len(wanted) >= 2 and s.session.id.startswith(wanted)]
         if len(found) == 1:
             return found[0]
         words = f"{len(found)} sessions begin with {wanted!r}" if found else f"no session {wanted!r}"

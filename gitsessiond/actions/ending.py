@@ -173,9 +173,7 @@ def refuse_unrecorded(live: Live) -> None:
     Ignored files count: nobody recorded them. The checkout a session was started in is never removed.
     """
     if live.state.session.here:
-        raise Refused(
-            "this session lives in its first checkout, which is not ours to remove", hint="git session close"
-        )
+        raise Refused("this session lives in its first checkout, which is not ours to remove", hint="git session close")
     if live.worktree is None:
         return
     kept = run_git(

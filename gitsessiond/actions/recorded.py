@@ -52,9 +52,7 @@ def step_view(step: StepInfo) -> dict[str, Any]:
         "at": time_text(step.at),
         "by": step.by,
         "text": step.text,
-        "paths": [
-            {"path": quote_path(change.path), "change": change_word(change)} for change in step.changes
-        ],
+        "paths": [{"path": quote_path(change.path), "change": change_word(change)} for change in step.changes],
     }
 
 
@@ -88,9 +86,7 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     raws = {change.path: entry_at(ctx.store, raw, change.path) for change in changes}
     now = {change.path: change.before for change in changes}
     if wanted:
-        write_files(
-            live.worktree, wanted, now, {p: entry.oid for p, entry in raws.items() if entry}, ctx.store
-        )
+        write_files(live.worktree, wanted, now, {p: entry.oid for p, entry in raws.items() if entry}, ctx.store)
         reading = live.worktree.read_paths(sorted(wanted))
         record_reading(ctx, live, reading, verb="restore", by=by)
         live.worktree.accept(reading)
@@ -152,14 +148,10 @@ def moment_of(when: str, now: datetime) -> datetime:
     clock = CLOCK.match(when.strip())
     if clock:
         local = now.astimezone()
-        moment = local.replace(
-            hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 59), microsecond=999999
-        )
+        moment = local.replace(hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 59), microsecond=999999)
         return (moment if moment <= local else moment - timedelta(days=1)).astimezone(UTC)
     try:
         moment = datetime.fromisoformat(when.strip().replace("Z", "+00:00"))
     except ValueError as exc:
-        raise BadRequest(
-            f"{when!r} is no step, id or time", hint="--at 12, --at 14:05, --at '10 minutes ago'"
-        ) from exc
+        raise BadRequest(f"{when!r} is no step, id or time", hint="--at 12, --at 14:05, --at '10 minutes ago'") from exc
     return (moment if moment.tzinfo else moment.astimezone()).astimezone(UTC)

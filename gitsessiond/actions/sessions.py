@@ -36,9 +36,7 @@ def list_sessions(ctx: Context, asked: Asked) -> dict[str, Any]:
         if state.session.status != "open" and not asked.flag("all"):
             continue
         row = session_reply(ctx, state)
-        row["open_patches"] = len(
-            [p for p in state.patches.values() if p.status not in ("merged", "abandoned")]
-        )
+        row["open_patches"] = len([p for p in state.patches.values() if p.status not in ("merged", "abandoned")])
         row["unassigned"] = len(unassigned_rows(state.owners))
         rows.append(row)
     return {"sessions": rows}
@@ -54,9 +52,7 @@ def check_free_name(ctx: Context, name: str, but: str | None = None) -> str:
     check_name(name, "session name")
     for live in ctx.sessions.values():
         if live.sid != but and name_key(live.state.session.name) == name_key(name):
-            raise Refused(
-                f"a session named {live.state.session.name} already exists", hint="git session list"
-            )
+            raise Refused(f"a session named {live.state.session.name} already exists", hint="git session list")
     return name
 
 
@@ -87,9 +83,7 @@ def switch_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     return {"session": session_reply(ctx, state), "worktree": state.session.worktree}
 
 
-def patch_reply(
-    state: State, patch: Patch, graph: Graph | None = None, ctx: Context | None = None
-) -> dict[str, Any]:
+def patch_reply(state: State, patch: Patch, graph: Graph | None = None, ctx: Context | None = None) -> dict[str, Any]:
     """A patch with its ops counted and its blockers named."""
     graph = graph or graph_of(state.owners)
     ops = len(ops_of(state.owners, patch.id, ctx.tools)) if ctx else 0
@@ -189,10 +183,7 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
     if live.lost:
         out.append(live.lost)
     if live.worktree is not None:
-        out += [
-            f"not recorded: {quote_path(path)}: {why}"
-            for path, why in sorted(live.worktree.skipped.items())[:20]
-        ]
+        out += [f"not recorded: {quote_path(path)}: {why}" for path, why in sorted(live.worktree.skipped.items())[:20]]
     return out
 
 
@@ -214,9 +205,7 @@ def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
         hints.append("git session assign --all" if live else alone)
     drafts = [p for p in live if p["status"] == "draft" and p["ops"]]
     blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
-    hints += [
-        f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]
-    ]
+    hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
     if not patches and not reply["unassigned"]:
         hints.append("git session patch new NAME")
     if patches and not live:

@@ -117,9 +117,7 @@ def ground_of(ctx: Context, asked: Asked, where: Repository) -> Ground:
     head = one_line(where, "rev-parse", "--verify", "HEAD^{commit}")
     found = run_git(["symbolic-ref", "-q", "HEAD"], cwd=where.worktree, check=False)
     ref = os.fsdecode(found.out).strip()
-    head_branch = (
-        ref.removeprefix("refs/heads/") if found.code == 0 and ref.startswith("refs/heads/") else None
-    )
+    head_branch = ref.removeprefix("refs/heads/") if found.code == 0 and ref.startswith("refs/heads/") else None
     carrier = next((s.session for s in ctx.all_states() if s.session.branch == head_branch), None)
     target = asked.text("target") or (carrier.target if carrier else head_branch)
     if not target:
@@ -298,12 +296,8 @@ def undo_place(ctx: Context, place: Place, branch: str, base: str) -> None:
     """Take back branch and worktree of a start that failed; only what it made itself."""
     try:
         if place.new:
-            run_git(
-                ["worktree", "remove", "--force", place.path], git_dir=ctx.repository.common_dir, check=False
-            )
-        run_git(
-            ["update-ref", "-d", f"refs/heads/{branch}", base], git_dir=ctx.repository.common_dir, check=False
-        )
+            run_git(["worktree", "remove", "--force", place.path], git_dir=ctx.repository.common_dir, check=False)
+        run_git(["update-ref", "-d", f"refs/heads/{branch}", base], git_dir=ctx.repository.common_dir, check=False)
     except GitSessionError:
         pass  # the first error is the one to tell; a left-over branch at base harms nobody
 

@@ -49,9 +49,7 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 def own_branches(ctx: Context, sessions: list[Session]) -> list[str]:
     """The branches of sessions that still exist."""
-    listed = run_git(
-        ["for-each-ref", "--format=%(refname)", "refs/heads"], git_dir=ctx.repository.common_dir
-    ).out
+    listed = run_git(["for-each-ref", "--format=%(refname)", "refs/heads"], git_dir=ctx.repository.common_dir).out
     there = {line.removeprefix("refs/heads/") for line in os.fsdecode(listed).splitlines()}
     return sorted({session.branch for session in sessions} & there)
 
@@ -68,9 +66,7 @@ def refuse_checked_out(ctx: Context, branches: list[str]) -> None:
     for worktree in worktrees(ctx.repository):
         branch = (worktree.branch or "").removeprefix("refs/heads/")
         if branch in branches:
-            raise Refused(
-                f"{branch} is checked out in {worktree.path}", hint=f"git -C {worktree.path} switch main"
-            )
+            raise Refused(f"{branch} is checked out in {worktree.path}", hint=f"git -C {worktree.path} switch main")
 
 
 def refuse_unmerged(ctx: Context, sessions: list[Session], branches: list[str]) -> None:

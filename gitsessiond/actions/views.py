@@ -119,9 +119,7 @@ def blockers_of(state: State, patch: Patch, graph: Graph) -> list[dict[str, Any]
         word = "1 conflict is" if len(still) == 1 else f"{len(still)} conflicts are"
         out.append({"code": "conflicts", "message": f"{word} open", "hint": "git session conflicts"})
     if patch.not_separable:
-        out.append(
-            {"code": "not_separable", "message": patch.not_separable, "hint": "git session patch show"}
-        )
+        out.append({"code": "not_separable", "message": patch.not_separable, "hint": "git session patch show"})
     return out
 
 

@@ -96,9 +96,7 @@ class Trees:
             except OSError:
                 continue  # gone again, or not readable: whoever can read it is not us
 
-    def _list(
-        self, area: Area, directory: bytes, waiting: list[bytes], found: Callable[[bytes], None] | None
-    ) -> None:
+    def _list(self, area: Area, directory: bytes, waiting: list[bytes], found: Callable[[bytes], None] | None) -> None:
         """Sort one directory's names into files and directories to watch."""
         prefix = directory + b"/" if directory else b""
         files: list[bytes] = []

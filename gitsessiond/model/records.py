@@ -176,6 +176,4 @@ def decode(kind: type[RecordType], data: bytes, where: str) -> RecordType:
         refuse_newer(exc, where)
         first = exc.errors()[0]
         at = ".".join(str(part) for part in first["loc"]) or "the whole record"
-        raise StateUnreadable(
-            f"{where} cannot be read: {at}: {first['msg']}", hint="git session doctor"
-        ) from exc
+        raise StateUnreadable(f"{where} cannot be read: {at}: {first['msg']}", hint="git session doctor") from exc

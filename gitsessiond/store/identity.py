@@ -37,8 +37,6 @@ def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:
     try:
         told = run_git(["var", f"GIT_{who}_IDENT"], cwd=cwd, env=identity_env(env)).out
     except GitSessionError as exc:
-        raise Refused(
-            "git does not know who you are", hint="git config --global user.email you@example.org"
-        ) from exc
+        raise Refused("git does not know who you are", hint="git config --global user.email you@example.org") from exc
     ident = os.fsdecode(told).strip()
     return ident[: ident.rfind(">") + 1]

@@ -21,9 +21,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FIGURES)} (default: all)")
     parser.add_argument("--files", default="1000,10000", help="sizes, comma-separated (default 1000,10000)")
     parser.add_argument("--large", action="store_true", help="also 50,000 files")
-    parser.add_argument(
-        "--saves", type=int, default=20000, help="saves behind the user's git (default 20000)"
-    )
+    parser.add_argument("--saves", type=int, default=20000, help="saves behind the user's git (default 20000)")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in FIGURES]
     if unknown:

@@ -126,9 +126,7 @@ def lost_states(ground: Ground) -> int:
     names = [
         str(path.relative_to(ground.root))
         for path in ground.root.rglob("*")
-        if path.is_file()
-        and ".git" not in path.parts[len(ground.root.parts) :][:1]
-        and ".gitsession" not in path.parts
+        if path.is_file() and ".git" not in path.parts[len(ground.root.parts) :][:1] and ".gitsession" not in path.parts
     ]
     import subprocess
 
@@ -213,9 +211,7 @@ def merge(ground: Ground) -> list[Row]:
                     "probe",
                 ).strip()
                 yard.append(
-                    timed(
-                        lambda done=done, probe=probe: ground.git("merge", "-q", "--ff-only", done, cwd=probe)
-                    )
+                    timed(lambda done=done, probe=probe: ground.git("merge", "-q", "--ff-only", done, cwd=probe))
                 )
             else:
                 yard.append(timed(lambda tip=tip: ground.git("merge-tree", "--write-tree", "main", tip)))
@@ -243,9 +239,7 @@ def rest(ground: Ground, seconds: float = 5.0) -> list[Row]:
     time.sleep(seconds)
     used = (sum(cpu(pid) for pid in pids) - before) / os.sysconf("SC_CLK_TCK") / seconds * 100
     memory = sum(rss(pid) for pid in pids)
-    return [
-        Row("daemon at rest", size(ground), f"{memory:.0f} MB, {used:.1f} % CPU", "-", "<= 90 MB, 0 % CPU")
-    ]
+    return [Row("daemon at rest", size(ground), f"{memory:.0f} MB, {used:.1f} % CPU", "-", "<= 90 MB, 0 % CPU")]
 
 
 def cpu(pid: int) -> int:
@@ -309,12 +303,8 @@ def users_git(ground: Ground, saves: int = 20000) -> list[Row]:
                 "equal within noise",
             )
         )
-    ours, yard = (
-        len(ground.git("rev-parse", "--short", "HEAD", cwd=root).strip()) for root in (ground.root, alone)
-    )
-    rows.append(
-        Row(f"short id with {saves:,} saves", size(ground), f"{ours} letters", f"without {yard}", "equal")
-    )
+    ours, yard = (len(ground.git("rev-parse", "--short", "HEAD", cwd=root).strip()) for root in (ground.root, alone))
+    rows.append(Row(f"short id with {saves:,} saves", size(ground), f"{ours} letters", f"without {yard}", "equal"))
     return rows
 
 
