@@ -215,6 +215,8 @@ def merge(ground: Ground) -> list[Row]:
                 )
             else:
                 yard.append(timed(lambda tip=tip: ground.git("merge-tree", "--write-tree", "main", tip)))
+            client.call("session.status", {})
+            time.sleep(0.3)  # what the commit before stirred up (a rewritten index) is not the merge's
             ours.append(timed(lambda name=name: client.call("merge", {"patch": name})))
         rows.append(
             Row(
