@@ -25,7 +25,7 @@ def session(**changes: Any) -> dict[str, Any]:
         "base": BASE,
         "target": "main",
         "branch": "session/user-improvements",
-        "worktree": "/work/shop",
+        "worktree": "/home/shop",
         "state": "live",
         "parked": None,
         "created_at": AT,

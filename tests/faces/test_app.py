@@ -44,7 +44,7 @@ ANSWERS: dict[str, Any] = {
     "session.list": {"sessions": [replies.session() | {"open_patches": 1, "unassigned": 0}]},
     "session.status": replies.status(),
     "session.rename": {"session": replies.session()},
-    "session.switch": {"session": replies.session(), "worktree": "/work/shop"},
+    "session.switch": {"session": replies.session(), "worktree": "/home/shop"},
     "session.close": ENDED,
     "session.abandon": ENDED,
     "session.reopen": {"session": replies.session()},
@@ -72,7 +72,7 @@ ANSWERS: dict[str, Any] = {
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
-    "uninstall": {"removed": ["/work/shop/.gitsession"], "hard": False, "state_dir": None},
+    "uninstall": {"removed": ["/home/shop/.gitsession"], "hard": False, "state_dir": None},
     "daemon.status": DAEMON,
     "daemon.stop": {},
     "daemon.checkpoint": {"sessions": [replies.SID]},
@@ -438,7 +438,7 @@ def test_hooks_speak_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 def test_switch_prints_the_directory_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """cd "$(git session switch x)" works."""
     assert main(["switch", "x"], client().dial) == 0
-    assert capsys.readouterr().out == "/work/shop\n"
+    assert capsys.readouterr().out == "/home/shop\n"
 
 
 def test_refused_assignments_exit_4() -> None:

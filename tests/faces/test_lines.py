@@ -22,25 +22,25 @@ def started(**changes: Any) -> dict[str, Any]:
 
 def test_a_start_here_says_so() -> None:
     """A session in this checkout is told in one sentence with its branch."""
-    assert lines.start_lines(started(), "/work/shop") == [
+    assert lines.start_lines(started(), "/home/shop") == [
         "Session user-improvements on main at 3f2c1ab, here (branch session/user-improvements). Edit with any editor."
     ]
-    assert lines.start_hints(started(), "/work/shop") == []
+    assert lines.start_hints(started(), "/home/shop") == []
 
 
 def test_a_start_elsewhere_says_where_and_why() -> None:
     """A session in a new worktree is told with the way there, the reason, and what was not carried along."""
-    session = replies.session(name="fix-login", worktree="/work/shop.sessions/fix-login", base="9d01e77" + "0" * 33)
+    session = replies.session(name="fix-login", worktree="/home/shop.sessions/fix-login", base="9d01e77" + "0" * 33)
     reply = started(
         session=session,
         new_worktree=True,
         why="this checkout carries user-improvements",
         offered=["node_modules"],
     )
-    assert lines.start_lines(reply, "/work/shop") == [
+    assert lines.start_lines(reply, "/home/shop") == [
         "Session fix-login on main at 9d01e77, in ../shop.sessions/fix-login (this checkout carries user-improvements)"
     ]
-    assert lines.start_hints(reply, "/work/shop") == [
+    assert lines.start_hints(reply, "/home/shop") == [
         "node_modules not copied; copy or link what the new worktree needs",
         "cd ../shop.sessions/fix-login",
     ]
@@ -48,8 +48,8 @@ def test_a_start_elsewhere_says_where_and_why() -> None:
 
 def test_a_worktree_with_odd_bytes_is_typed_as_it_is() -> None:
     """A quoted path of a reply becomes the path a shell takes."""
-    session = replies.session(worktree='"/work/a\\tb"')
-    assert lines.start_hints(started(session=session, new_worktree=True), "/work") == ["cd 'a\tb'"]
+    session = replies.session(worktree='"/home/a\\tb"')
+    assert lines.start_hints(started(session=session, new_worktree=True), "/home") == ["cd 'a\tb'"]
 
 
 def test_close_lists_merged_failed_and_abandoned() -> None:

@@ -166,7 +166,7 @@ def test_colour_paints_and_plain_does_not() -> None:
         ),
         (
             {"session": replies.session(state="no worktree")},
-            "git worktree add /work/shop session/user-improvements",
+            "git worktree add /home/shop session/user-improvements",
         ),
         ({"session": replies.session(status="closed"), "hints": []}, f"git session reopen -s {replies.SID}"),
         ({"patches": [replies.validation(name="a b")], "hints": []}, "git session merge 'a b'"),
@@ -210,10 +210,10 @@ def test_list_marks_the_session_of_this_directory() -> None:
     there = replies.session(
         id="llllkkkkkkkk",
         name="fix-login",
-        worktree="/work/shop.sessions/fix-login",
+        worktree="/home/shop.sessions/fix-login",
         base="9d01e77" + "0" * 33,
     ) | {"open_patches": 1, "unassigned": 0}
-    assert list_lines({"sessions": [here, there]}, Look(), "/work/shop/src") == [
+    assert list_lines({"sessions": [here, there]}, Look(), "/home/shop/src") == [
         "* kkkk  user-improvements  open  main at 3f2c1ab  2 open patches, 1 unassigned  ..",
         "  llll  fix-login          open  main at 3f2c1ab  1 open patch  ../../shop.sessions/fix-login".replace(
             "3f2c1ab", "9d01e77"
