@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.actions.saves import sorted_changes, with_disk
+from gitsessiond.actions.saves import paired, sorted_changes, with_disk
 from gitsessiond.model.ownership import live_overlay
-from gitsessiond.model.renames import pair_renames
-from gitsessiond.model.values import Change, Entry, Placed
+from gitsessiond.model.values import Change, Placed
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
-from gitsessiond.store.worktree import Reading, Seen
+from gitsessiond.store.worktree import Reading
 
 
 def sort_disk(
@@ -55,20 +52,3 @@ def unsorted(ctx: Context, state: State) -> list[Change]:
     overlay = live_overlay(state.owners, ctx.tools)
     expected = edit_tree(ctx.store, base, overlay) if overlay else base
     return diff_trees(ctx.store, expected, state.work)
-
-
-def paired(changes: Iterable[Change], seen: Iterable[Seen]) -> list[Change]:
-    """Vanished and appeared paths as renames where inode or content tells."""
-    inodes = {one.path: (one.inode_before, one.inode_after) for one in seen}
-    vanished: dict[bytes, tuple[Entry, int | None]] = {}
-    appeared: dict[bytes, tuple[Entry, int | None]] = {}
-    out: list[Change] = []
-    for change in changes:
-        before, after = inodes.get(change.path, (None, None))
-        if change.after is None and change.before is not None:
-            vanished[change.path] = (change.before, before)
-        elif change.before is None and change.after is not None:
-            appeared[change.path] = (change.after, after)
-        else:
-            out.append(change)
-    return sorted([*out, *pair_renames(vanished, appeared)], key=lambda change: change.path)

@@ -5,7 +5,7 @@ Recording never waits for sorting: what cannot be sorted (parked, ownership unkn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Editing, Live
@@ -76,22 +76,26 @@ def with_disk(ctx: Context, state: State, changes: Iterable[Seen]) -> State:
     return state
 
 
-def changes_of(seen: Iterable[Seen]) -> list[Change]:
+def changes_of(seen: Collection[Seen]) -> list[Change]:
     """The readings as changes of content, vanished and appeared paths paired to renames where that is certain."""
+    return paired((Change(one.path, one.before, one.after) for one in seen if one.before != one.after), seen)
+
+
+def paired(changes: Iterable[Change], seen: Iterable[Seen]) -> list[Change]:
+    """Vanished and appeared paths as renames where inode or content tells."""
+    inodes = {one.path: (one.inode_before, one.inode_after) for one in seen}
     vanished: dict[bytes, tuple[Entry, int | None]] = {}
     appeared: dict[bytes, tuple[Entry, int | None]] = {}
     out: list[Change] = []
-    for one in seen:
-        if one.before == one.after:
-            continue
-        if one.after is None and one.before is not None:
-            vanished[one.path] = (one.before, one.inode_before)
-        elif one.before is None and one.after is not None:
-            appeared[one.path] = (one.after, one.inode_after)
+    for change in changes:
+        before, after = inodes.get(change.path, (None, None))
+        if change.after is None and change.before is not None:
+            vanished[change.path] = (change.before, before)
+        elif change.before is None and change.after is not None:
+            appeared[change.path] = (change.after, after)
         else:
-            out.append(Change(one.path, one.before, one.after))
-    out += pair_renames(vanished, appeared)
-    return sorted(out, key=lambda change: change.path)
+            out.append(change)
+    return sorted([*out, *pair_renames(vanished, appeared)], key=lambda change: change.path)
 
 
 def sorted_changes(
