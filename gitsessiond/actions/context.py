@@ -20,6 +20,7 @@ from gitsessiond.model.names import is_id_prefix, name_key, unquote_path
 from gitsessiond.model.ownership import Tools
 from gitsessiond.model.records import Patch
 from gitsessiond.model.values import Entry
+from gitsessiond.model.versions import OpCount
 from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
@@ -96,7 +97,8 @@ class Live:
     head_seen: Any = None  # what adoption read last (store/head.py); compared, never interpreted
     memory: Memory = field(default_factory=Memory)
     shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
-    editors: dict[bytes, Editing] = field(default_factory=dict)
+    editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
+    counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
     judge_due: bool = False
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means
     lost: str | None = None  # why the worktree cannot be recorded

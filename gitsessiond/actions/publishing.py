@@ -13,8 +13,9 @@ from typing import Any
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.ownership import Owners, Tools, changed_files, graph_of, version_of, versions
+from gitsessiond.model.ownership import graph_of, versions
 from gitsessiond.model.values import Entry, Placed
+from gitsessiond.model.versions import BACK_TO_BASE, after_step, overlay_step, version_step
 from gitsessiond.store.anchors import move_projections, write_anchor
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State, StepNote, write_step
@@ -71,9 +72,6 @@ def publish(
     return live.state
 
 
-Overlay = dict[bytes, Entry | None]
-
-
 def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str, dict[bytes, Entry | None]]]:
     """``after`` with each patch's version as a tree, and the overlays these trees were made from.
 
@@ -89,54 +87,26 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
     same_base = after.session.base == live.state.session.base
     trees: dict[str, str] = {}
     shown: dict[str, dict[bytes, Entry | None]] = {}
-    changed = changed_files(live.state.owners, after.owners) if same_base and live.shown else set()
     before = graph_of(live.state.owners)
     for pid in after.session.patches:
         who = graph.closure(pid) | {pid}
         old = live.shown.get(pid)
-        known = old is not None and same_base and pid in after.trees
-        overlay = None
-        if old is not None and known and before.closure(pid) | {pid} == who:
-            overlay = content_step(old, live.state.owners, after.owners, changed, who, ctx.tools)
-        if overlay is None:
-            overlay = versions(after.owners, who, ctx.tools)
-        shown[pid] = overlay
-        if overlay is old:
-            trees[pid] = after.trees[pid]
-        elif old is not None and known:
-            edits = overlay_step(old, overlay)
-            back = {path: None for path, entry in edits.items() if entry is BACK_TO_BASE}
-            full = {path: entry for path, entry in edits.items() if path not in back}
-            full.update({path: file_at(ctx.store, base_tree, path) for path in back})
-            trees[pid] = edit_tree(ctx.store, after.trees[pid], full) if full else after.trees[pid]
-        else:
-            trees[pid] = edit_tree(ctx.store, base_tree, overlay) if overlay else base_tree
+        if old is None or not same_base or pid not in after.trees:
+            shown[pid] = versions(after.owners, who, ctx.tools)
+            trees[pid] = edit_tree(ctx.store, base_tree, shown[pid]) if shown[pid] else base_tree
+            continue
+        step = None
+        if before.closure(pid) | {pid} == who:
+            step = version_step(old, live.state.owners, after.owners, who, ctx.tools)
+        if step is None:
+            step = overlay_step(old, versions(after.owners, who, ctx.tools))
+        shown[pid] = after_step(old, step)
+        full = {
+            path: file_at(ctx.store, base_tree, path) if entry is BACK_TO_BASE else entry
+            for path, entry in step.items()
+        }
+        trees[pid] = edit_tree(ctx.store, after.trees[pid], full) if full else after.trees[pid]
     return replace(after, trees=trees), shown
-
-
-def content_step(
-    old: Overlay, before: Owners, after: Owners, changed: set[str], who: frozenset[str], tools: Tools
-) -> Overlay | None:
-    """``old`` brought up to date where only contents changed, as in most saves; None: look at every file."""
-    edits: Overlay = {}
-    gone: list[bytes] = []
-    for fid in changed:
-        file, was = after.files.get(fid), before.files.get(fid)
-        if file is None or file.path or (was is not None and was.path) or file.base_path is None:
-            return None
-        version = version_of(file, who, tools)
-        if version is None or version[0] != file.base_path:
-            return None
-        if version[1] != file.base:
-            edits[version[0]] = version[1]
-        elif version[0] in old:
-            gone.append(version[0])
-    if not gone and all(old.get(path) == entry for path, entry in edits.items()):
-        return old
-    out = {**old, **edits}
-    for path in gone:
-        del out[path]
-    return out
 
 
 def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
@@ -145,18 +115,6 @@ def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
     base_tree = tree_of_commit(ctx.store, state.session.base)
     under = edit_tree(ctx.store, base_tree, versions(state.owners, closure, ctx.tools))
     return under, edit_tree(ctx.store, base_tree, versions(state.owners, closure | {pid}, ctx.tools))
-
-
-BACK_TO_BASE = Entry(-1, "")
-
-
-def overlay_step(old: Mapping[bytes, Entry | None], new: Mapping[bytes, Entry | None]) -> dict[bytes, Entry | None]:
-    """The paths at which two overlays of one base differ; a path the new one leaves alone is BACK_TO_BASE."""
-    step: dict[bytes, Entry | None] = {
-        path: entry for path, entry in new.items() if path not in old or old[path] != entry
-    }
-    step.update({path: BACK_TO_BASE for path in old if path not in new})
-    return step
 
 
 def event_of(state: State, note: StepNote, placed: tuple[Placed, ...], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def note_saved(ctx: Context, live: Live, changes: Iterable[Seen]) -> None:
     now = ctx.now()
     remember(live, ((seen.path, seen.after) for seen in changes))
     for seen in changes:
-        number = live.editors[seen.path].number if seen.path in live.editors else len(live.editors) + 1
-        live.editors[seen.path] = Editing(number, now)
+        known = live.editors.pop(seen.path, None)
+        live.editors[seen.path] = Editing(known.number if known else len(live.editors) + 1, now)
 
 
 def remember(live: Live, contents: Iterable[tuple[bytes, Entry | None]]) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.errors import BadRequest, Refused
+from gitsessiond.model.files import marks_of
 from gitsessiond.model.graph import Graph, graph_of
 from gitsessiond.model.names import check_name, name_key, quote_path, unquote_path
-from gitsessiond.model.ownership import changed_paths, ops_of, unassigned_rows
+from gitsessiond.model.ownership import changed_paths, count_ops, loose_paths, unassigned_rows
 from gitsessiond.model.records import Patch, time_text
 from gitsessiond.store.chain import commits_behind
 from gitsessiond.store.identity import identity_of
@@ -86,13 +88,25 @@ def switch_session(ctx: Context, asked: Asked) -> dict[str, Any]:
 def patch_reply(state: State, patch: Patch, graph: Graph | None = None, ctx: Context | None = None) -> dict[str, Any]:
     """A patch with its ops counted and its blockers named."""
     graph = graph or graph_of(state.owners)
-    ops = len(ops_of(state.owners, patch.id, ctx.tools)) if ctx else 0
+    ops = count_ops_of(ctx, state, patch.id) if ctx else 0
     blocked = [] if patch.status in ("merged", "abandoned") else views.blockers_of(state, patch, graph)
     return views.patch_view(state, patch, graph, ops, blocked)
 
 
+def count_ops_of(ctx: Context, state: State, pid: str) -> int:
+    """How many ops a patch has; counted on from the last time in a session that is open."""
+    live = ctx.sessions.get(state.session.id)
+    if live is None:
+        return count_ops(state.owners, pid, ctx.tools).ops
+    live.counted[pid] = count_ops(state.owners, pid, ctx.tools, live.counted.get(pid))
+    return live.counted[pid].ops
+
+
 def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``status``: everything a panel shows, of an open session or an ended one."""
+    """``status``: everything a panel shows, of an open session or an ended one.
+
+    With ``most`` the long lists have about so many rows each, and ``left`` counts the rest of them.
+    """
     if asked.who.session or asked.args.get("session"):
         wanted = asked.text("session") or str(asked.who.session)
         state = ctx.find_state(wanted)
@@ -100,64 +114,93 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
     else:
         live = ctx.live(asked)
         state = live.state
+    most = asked.args.get("most")
+    most = most if isinstance(most, int) and most >= 0 else None
     graph = graph_of(state.owners)
     patches = [patch_reply(state, state.patches[pid], graph, ctx) for pid in state.session.patches]
-    unassigned = [views.row_view(state, row) for row in unassigned_rows(state.owners)]
+    rows = unassigned_rows(state.owners)
+    editing = editing_now(live, state, most) if live else Some([])
+    colliding = collisions_of(ctx, state, most) if live else Some([])
     conflicts = [views.conflict_view(state, c) for c in state.conflicts.values() if c.status == "open"]
     reply: dict[str, Any] = {
         "session": session_reply(ctx, state),
         "patches": patches,
-        "unassigned": unassigned,
-        "editors": editors_of(live, state) if live else [],
+        "unassigned": [views.row_view(state, row) for row in rows[:most]],
+        "editors": [editor_view(live, state, path) for path in editing.rows] if live else [],
         "conflicts": conflicts,
-        "collisions": collisions_of(ctx, state) if live else [],
+        "collisions": colliding.rows,
         "gaps": [{"since": time_text(g.since), "until": time_text(g.until)} for g in state.session.gaps],
         "warnings": warnings_of(ctx, live, state),
         "ready": [p["name"] for p in patches if p["ready_to_merge"]],
         "recording_left": ctx.queued + (live.worktree.left if live and live.worktree else 0),
     }
+    if most is not None:
+        left = {"editors": editing.left, "unassigned": len(rows[most:]), "collisions": colliding.left}
+        reply["left"] = left | {"loose": editing.loose, "codes": sorted({views.code_of(row) for row in rows[most:]})}
     reply["hints"] = next_commands(state, reply)
     return reply
 
 
-def editors_of(live: Live, state: State) -> list[dict[str, Any]]:
-    """Files being worked on: one editor each, numbered for the session's life, with the patch its edits go to."""
-    out = []
-    owners_by_path = changed_paths(state.owners)
-    for path, editor in sorted(live.editors.items(), key=lambda item: item[1].number):
-        if path not in owners_by_path:
-            continue
-        of_patches = [pid for pid in state.session.patches if pid in owners_by_path[path]]
-        unassigned = any(owner.startswith("~") for owner in owners_by_path[path])
-        sole = of_patches[0] if len(of_patches) == 1 and not unassigned else None
-        out.append(
-            {
-                "number": editor.number,
-                "program": None,
-                "target": quote_path(path),
-                "path": quote_path(path),
-                "patch": {"id": sole, "name": views.name_of(state, sole)} if sole else None,
-                "patches": [{"id": pid, "name": views.name_of(state, pid)} for pid in of_patches],
-                "modified": False,
-                "last_saved_at": time_text(editor.saved_at),
-                "client": None,
-            }
-        )
-    return out
+class Some(NamedTuple):
+    """The rows of a list that are told, how many are not, and how many of these are editors without a patch."""
+
+    rows: list[Any]
+    left: int = 0
+    loose: int = 0
 
 
-def collisions_of(ctx: Context, state: State) -> list[dict[str, Any]]:
+def editing_now(live: Live, state: State, most: int | None) -> Some:
+    """The paths that are being worked on, by number; of many those saved last, and some without a patch."""
+    changed, alone = changed_paths(state.owners), loose_paths(state.owners)
+    numbers = live.editors
+    if most is None:
+        return Some(sorted((path for path in numbers if path in changed), key=lambda path: numbers[path].number))
+    latest = islice((path for path in reversed(numbers) if path in changed), most)
+    loose = islice((path for path in reversed(numbers) if path in alone), most + 1) if alone else ()
+    told = {*latest, *loose}
+    return Some(
+        sorted(told, key=lambda path: numbers[path].number),
+        len(numbers.keys() & changed.keys()) - len(told),
+        len(numbers.keys() & alone.keys()) - len(told & alone.keys()),
+    )
+
+
+def editor_view(live: Live, state: State, path: bytes) -> dict[str, Any]:
+    """A file being worked on: numbered for the session's life, with the patch its edits go to."""
+    editor, owners = live.editors[path], marks_of(changed_paths(state.owners)[path]).labels
+    of_patches = [pid for pid in state.session.patches if pid in owners]
+    unassigned = any(owner.startswith("~") for owner in owners)
+    sole = of_patches[0] if len(of_patches) == 1 and not unassigned else None
+    return {
+        "number": editor.number,
+        "program": None,
+        "target": quote_path(path),
+        "path": quote_path(path),
+        "patch": {"id": sole, "name": views.name_of(state, sole)} if sole else None,
+        "patches": [{"id": pid, "name": views.name_of(state, pid)} for pid in of_patches],
+        "modified": False,
+        "last_saved_at": time_text(editor.saved_at),
+        "client": None,
+    }
+
+
+def collisions_of(ctx: Context, state: State, most: int | None) -> Some:
     """Paths that another open session changed as well; what was merged before this one began is in its base."""
     ours = changed_paths(state.owners)
-    out = []
+    out: list[dict[str, Any]] = []
+    left = 0
     for other in ctx.sessions.values():
         if other.sid == state.session.id:
             continue
         theirs = changed_paths(other.state.owners)
         for path in sorted(ours.keys() & theirs.keys()):
-            patches = [other.state.patches[pid] for pid in other.state.session.patches if pid in theirs[path]]
+            owners = marks_of(theirs[path]).labels
+            patches = [other.state.patches[pid] for pid in other.state.session.patches if pid in owners]
             new = [one for one in patches if one.merged_at is None or one.merged_at > state.session.created_at]
-            if not new and theirs[path] <= {one.id for one in patches}:
+            if not new and owners <= {one.id for one in patches}:
+                continue
+            if most is not None and len(out) >= most:
+                left += 1
                 continue
             patch = new[-1].id if new else None
             out.append(
@@ -169,7 +212,7 @@ def collisions_of(ctx: Context, state: State) -> list[dict[str, Any]]:
                     "level": "path",
                 }
             )
-    return out
+    return Some(out, left)
 
 
 def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
@@ -200,7 +243,8 @@ def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
     hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
     live = [p for p in patches if p["status"] not in ("merged", "abandoned")]
     if reply["unassigned"]:
-        first = not patches and all(row["code"] == "none" for row in reply["unassigned"])
+        codes = {row["code"] for row in reply["unassigned"]} | set(reply.get("left", {}).get("codes", ()))
+        first = not patches and codes == {"none"}
         alone = "git session patch new NAME" if first else "git session patch new NAME --take"
         hints.append("git session assign --all" if live else alone)
     drafts = [p for p in live if p["status"] == "draft" and p["ops"]]

@@ -172,9 +172,14 @@ def row_view(state: State, row: Row) -> dict[str, Any]:
         "kind": row.kind,
         "lines": list(row.lines) if row.lines else None,
         "reason": reason_of(state, row.label),
-        "code": row.label[1:].split(" ")[0],
+        "code": code_of(row),
         "choices": [{"id": pid, "name": name_of(state, pid)} for pid in row.choices],
     }
+
+
+def code_of(row: Row) -> str:
+    """The reason's one word for machines."""
+    return row.label[1:].split(" ")[0]
 
 
 def op_view(op: Op) -> dict[str, Any]:

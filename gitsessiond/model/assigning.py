@@ -11,9 +11,10 @@ from typing import Any
 
 from gitsessiond.model.facts import Deciding
 from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of
+from gitsessiond.model.fileset import leaving
 from gitsessiond.model.graph import Edge, Laying, circle_in, graph_of, remembered, strong_edges
-from gitsessiond.model.hard import hard_edges_of, paths_taken
-from gitsessiond.model.owners import Assigned, How, Owners, Refusal, states_of, with_files
+from gitsessiond.model.hard import hard_edges_of
+from gitsessiond.model.owners import Assigned, How, Owners, Refusal, shared_files, states_of, with_files
 from gitsessiond.model.reassign import Reassigned, reassign
 from gitsessiond.model.registers import Fact, relabelled
 from gitsessiond.model.values import Placed, is_unassigned
@@ -107,12 +108,11 @@ def merged_outside(owners: Owners, pid: str, tip_bit: int | None) -> Owners:
         return one.owner == pid and outside(one.ins_in)
 
     changed = []
-    for file in owners.files.values():
-        if pid in marks_of(file).patches:
-            after = with_facts(file, fact, label)
-            weave = relabel(file.weave, mark, label) if file.weave else None
-            if after is not file or weave != file.weave:
-                changed.append(replace(after, weave=weave))
+    for file in owners.files.of(pid).values():
+        after = with_facts(file, fact, label)
+        weave = relabel(file.weave, mark, label) if file.weave else None
+        if after is not file or weave != file.weave:
+            changed.append(replace(after, weave=weave))
     return remembered(with_files(owners, changed)) if changed else owners
 
 
@@ -120,9 +120,19 @@ class Assigning:
     """One command while it is carried out."""
 
     def __init__(self, owners: Owners, how: How) -> None:
-        self.owners, self.how, self.states = owners, how, states_of(owners)
+        self.before, self.how, self.states = owners, how, states_of(owners)
+        self.changed: dict[str, File] = {}
+        self.gone: set[str] = set()
         self.moved: list[Placed] = []
         self.refused: list[Refusal] = []
+
+    @property
+    def owners(self) -> Owners:
+        """The ownership as it is by now."""
+        if self.changed or self.gone:
+            self.before = with_files(self.before, self.changed.values(), self.gone)
+            self.changed, self.gone = {}, set()
+        return self.before
 
     def done(self) -> Assigned:
         """What moved and what did not."""
@@ -154,16 +164,18 @@ class Assigning:
         if why is not None:
             self.refused.append(Refusal(path, wanted.lines, why))
             return
-        gone = is_plain(after)  # made and deleted by one patch now: nobody's version has it
-        self.owners = with_files(self.owners, [] if gone else [after], [after.id] if gone else [])
+        if is_plain(after):  # made and deleted by one patch now: nobody's version has it
+            self.gone.add(after.id)
+        else:
+            self.changed[after.id] = after
         self.moved += moved
         self.refused += refused
 
     def laying_without(self, file: File) -> Laying:
         """What patches need, but for one file's hard edges: these are looked at once it has changed."""
-        laying = Laying(((p, q), Edge("declared")) for p, q in self.owners.declared)
+        laying = Laying(((p, q), Edge("declared")) for p, q in self.before.declared)
         if len(marks_of(file).patches) > 1:
-            for other in self.owners.files.values():
+            for other in shared_files(self.owners).values():  # within one patch's files there are no edges
                 if other is not file:
                     for edge in hard_edges_of(other):
                         laying.add(edge.p, edge.q, Edge("hard"))
@@ -189,9 +201,11 @@ class Assigning:
 
     def in_the_way(self, after: File) -> str | None:
         """Why a path cannot be taken by one owner where another made room; None: it can."""
-        before = set(paths_taken(self.owners.files.values()))
+        if not any(leaving(file) for file in (after, *self.changed.values())) and not self.before.files.by(leaving):
+            return None
+        before = set(self.owners.files.moves.taken)
         laying = strong_edges(graph_of(self.owners))
-        for edge in paths_taken({**self.owners.files, after.id: after}.values()):
+        for edge in self.owners.files.changed([after]).moves.taken:
             if edge in before or not is_patch(edge.p) or self.states.get(edge.p) == "abandoned":
                 continue
             if is_unassigned(edge.q) or self.states.get(edge.q) == "abandoned":

@@ -41,9 +41,7 @@ def discard_patch(owners: Owners, pid: str, how: How) -> Discarded:
     ]
     deciding = Deciding(how, states, Laying())
     changed: list[File] = []
-    for file in sorted(owners.files.values(), key=last_path):
-        if pid not in marks_of(file).patches:
-            continue
+    for file in sorted(owners.files.of(pid).values(), key=last_path):
         after = without_patch(file, pid, deciding, graph.closure)
         if isinstance(after, Refusal):
             refused.append(after)

@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 from gitsessiond.model.edges import touching
 from gitsessiond.model.files import File, last_path, marks_of
 from gitsessiond.model.hard import hard_edges_of, path_edges
-from gitsessiond.model.owners import Owners, Pair, patched_files, states_of
+from gitsessiond.model.owners import Owners, Pair, shared_files, states_of
 from gitsessiond.model.weave import Weave, as_of, is_patch, owners_of
 
 EdgeKind = Literal["declared", "hard", "committed", "touch", "judge"]
@@ -135,9 +135,7 @@ def remembered(owners: Owners, editors: frozenset[str] = frozenset()) -> Owners:
     graph = derive(owners, editors)
     if not graph.chosen <= owners.directions:
         turned = {(q, p) for p, q in graph.chosen}
-        known = owners.memo
         owners = replace(owners, directions=(owners.directions - turned) | graph.chosen)
-        owners.memo.update(known)
     owners.memo["graph"] = graph
     return owners
 
@@ -145,15 +143,14 @@ def remembered(owners: Owners, editors: frozenset[str] = frozenset()) -> Owners:
 def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
     """The graph, computed."""
     laying = Laying(((p, q), Edge("declared")) for p, q in sorted(owners.declared))
-    files = sorted(patched_files(owners).values(), key=lambda file: file.id)
-    shared = [file for file in files if len(marks_of(file).patches) > 1]
+    shared = sorted(shared_files(owners).values(), key=lambda file: file.id)
     for file in shared:
         for edge in hard_edges_of(file):
             if not laying.needs(
                 edge.q, edge.p
             ):  # edits are refused circles; should one be there, the first edge stands
                 laying.add(edge.p, edge.q, Edge("hard", last_path(file), edge.line))
-    for edge in path_edges(files):
+    for edge in path_edges(owners.files.moves.taken):
         if not laying.needs(edge.q, edge.p):
             laying.add(edge.p, edge.q, Edge("hard", edge.path))
     for file in shared:
@@ -269,10 +266,10 @@ def circle_in(owners: Owners) -> Pair | None:
     """Two patches that need each other through edges that cannot be left out; None: there are none."""
     graph = graph_of(owners)
     laying = strong_edges(graph)
-    for file in patched_files(owners).values():
+    for file in shared_files(owners).values():
         for found in hard_edges_of(file):
             laying.add(found.p, found.q, Edge("hard"))
-    for edge in path_edges(patched_files(owners).values()):
+    for edge in path_edges(owners.files.moves.taken):
         laying.add(edge.p, edge.q, Edge("hard", edge.path))
     for p, q in combinations(graph.patches, 2):
         if laying.needs(p, q) and laying.needs(q, p):

@@ -117,7 +117,8 @@ def last_held(stack: tuple[Fact[Value], ...], bit: int | None) -> Fact[Value] | 
 class Left:
     """The paths that files were taken away from, and who took them."""
 
-    def __init__(self, files: Iterable[File]) -> None:
+    def __init__(self, files: Iterable[File] = (), besides: Left | None = None) -> None:
+        self.besides = besides  # what holds too, and is another's
         self.at: dict[bytes, list[tuple[str, str]]] = defaultdict(list)  # path -> (file id, owner)
         self.under: dict[bytes, list[tuple[str, str]]] = defaultdict(list)  # directory -> of files in it
         for file in files:
@@ -135,26 +136,26 @@ class Left:
 
     def leavers(self, path: bytes, fid: str) -> list[str]:
         """Who made room for file ``fid`` at a path. ``a`` and ``a/b`` cannot both be: each is in the way."""
-        ways = [*self.at.get(path, ()), *self.under.get(path, ())]
-        for directory in directories(path):
-            ways += self.at.get(directory, ())
+        ways = self.ways(path)
         return list(dict.fromkeys(owner for other, owner in ways if other != fid))
 
+    def ways(self, path: bytes) -> list[tuple[str, str]]:
+        """The files that made room there, and by whom."""
+        ways = self.besides.ways(path) if self.besides is not None else []
+        ways += [*self.at.get(path, ()), *self.under.get(path, ())]
+        for directory in directories(path):
+            ways += self.at.get(directory, ())
+        return ways
 
-def path_edges(files: Iterable[File]) -> Iterator[HardEdge]:
+
+def path_edges(taken: Iterable[HardEdge]) -> Iterator[HardEdge]:
     """A patch that takes a path another file left needs the patch that took that file away."""
-    for edge in paths_taken(files):
-        if is_patch(edge.p) and is_patch(edge.q):
-            yield edge
+    return (edge for edge in taken if is_patch(edge.p) and is_patch(edge.q))
 
 
-def paths_taken(files: Iterable[File]) -> Iterator[HardEdge]:
+def paths_taken(files: Iterable[File], left: Left) -> Iterator[HardEdge]:
     """Each path that was taken after another file left it: who took it, who made room; unassigned ones too."""
-    with_facts = [file for file in files if file.path]
-    left = Left(with_facts)
-    if not left.at:
-        return
-    for file in with_facts:
+    for file in files:
         for fact in file.path:
             if fact.value is not None:
                 for leaver in left.leavers(fact.value, file.id):

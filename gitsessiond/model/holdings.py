@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gitsessiond.model.files import File, facts_of, is_plain
+from gitsessiond.model.fileset import Files
 from gitsessiond.model.graph import Laying, derive, graph_of
 from gitsessiond.model.owners import Owners
 from gitsessiond.model.registers import Fact, Value
@@ -44,7 +45,7 @@ def committed_needs(owners: Owners) -> dict[str, frozenset[str]]:
     """
     known = graph_of(owners)
     held = (only_committed(file) for file in owners.files.values())
-    committed = derive(replace(owners, files={file.id: file for file in held if not is_plain(file)}))
+    committed = derive(replace(owners, files=Files((file.id, file) for file in held if not is_plain(file))))
     laying = Laying()
     for (p, q), edge in committed.edges.items():
         if known.needs(p, q) or known.needs(q, p):  # that graph has the last word on the direction
@@ -121,7 +122,7 @@ def held_back(owners: Owners, pid: str, bit: int) -> Owners:
             content=facts_back(file.content),
         )
 
-    return replace(owners, files={fid: file_back(file) for fid, file in owners.files.items()})
+    return replace(owners, files=Files((fid, file_back(file)) for fid, file in owners.files.items()))
 
 
 def bits_of(mask: int) -> Iterator[int]:

@@ -13,9 +13,10 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from gitsessiond.model.files import File, Tools, Version, marks_of, version_of
+from gitsessiond.model.fileset import moved
 from gitsessiond.model.graph import Graph, graph_of, remembered
 from gitsessiond.model.histogram import histogram_merge
-from gitsessiond.model.owners import Owners, Pair
+from gitsessiond.model.owners import Owners, Pair, shared_files
 from gitsessiond.model.values import EMPTY_BLOB
 
 
@@ -33,17 +34,18 @@ def judge(owners: Owners, tools: Tools) -> Owners:
 
 def both_committed(owners: Owners, pair: Pair) -> bool:
     """Whether commits of the chain changed a file in which both patches have edits."""
-    return any(marks_of(file).commits and marks_of(file).patches.issuperset(pair) for file in owners.files.values())
+    shared = shared_files(owners).values()
+    return any(marks_of(file).commits and marks_of(file).patches.issuperset(pair) for file in shared)
 
 
 def first_difference(owners: Owners, graph: Graph, tools: Tools) -> Pair | None:
     """Two patches, neither needing the other, that git would merge to something else; None: no such pair."""
-    shared = [file for file in owners.files.values() if len(marks_of(file).patches) > 1 or file.path]
+    shared = shared_files(owners).keys() | owners.files.by(moved).keys()
     for upper in graph.order():
-        mine = [file for file in shared if upper in marks_of(file).patches]
         under = graph.closure(upper)
         others = [p for p in graph.order() if p != upper and p not in under and not graph.needs(p, upper)]
-        if not mine or not others:
+        mine = [owners.files[fid] for fid in sorted(shared & owners.files.of(upper).keys())] if others else []
+        if not mine:
             continue
         for lower in others:
             if not fits(owners, mine, upper, under, under | graph.closure(lower) | {lower}, tools):

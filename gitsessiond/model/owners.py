@@ -5,11 +5,13 @@ Values only; what is done to them is in the modules :mod:`gitsessiond.model.owne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from gitsessiond.model.files import File, Tools, last_path, marks_of, path_of
+from gitsessiond.model import fileset
+from gitsessiond.model.files import File, Tools
+from gitsessiond.model.fileset import Files
 from gitsessiond.model.values import Entry, Placed
 
 PatchState = Literal["open", "merged", "abandoned"]
@@ -20,7 +22,7 @@ Pair = tuple[str, str]  # (p, q): p depends on q
 class Owners:
     """Who owns which edit of a session. Compared by identity: no change, no new object."""
 
-    files: Mapping[str, File] = field(default_factory=dict)  # by file id; order means nothing
+    files: Files = field(default_factory=Files)  # by file id; order means nothing
     patches: tuple[tuple[str, PatchState], ...] = ()  # in creation order
     declared: frozenset[Pair] = frozenset()  # by `patch depend`
     directions: frozenset[Pair] = frozenset()  # the direction a touch or judge edge last had
@@ -92,64 +94,39 @@ def states_of(owners: Owners) -> dict[str, PatchState]:
 
 def with_files(owners: Owners, changed: Iterable[File], gone: Iterable[str] = ()) -> Owners:
     """The ownership with these Files put in and those ids taken out, which wins."""
-    files = dict(owners.files)
-    paths, patched = dict(paths_on_disk(owners)), dict(patched_files(owners))
-    dropped = set(gone)
-    new = {file.id: file for file in changed if file.id not in dropped}
-    for fid in dropped | new.keys():
-        before = files.get(fid)
-        path = path_of(before) if before is not None else None
-        if path is not None and paths.get(path) is before:
-            del paths[path]
-        patched.pop(fid, None)
-        if fid in dropped:
-            files.pop(fid, None)
-    for fid, file in new.items():
-        files[fid] = file
-        path = path_of(file)
-        if path is not None:
-            paths[path] = file
-        if marks_of(file).patches:
-            patched[fid] = file
-    after = replace(owners, files=files)
-    after.memo.update(paths=paths, patched=patched)  # carried on: a session may have tens of thousands of files
-    return after
+    return replace(owners, files=owners.files.changed(changed, gone))
 
 
 def changed_files(before: Owners, after: Owners) -> set[str]:
     """The ids of Files that are not the same objects in both."""
-    return {
-        fid for fid in before.files.keys() | after.files.keys() if before.files.get(fid) is not after.files.get(fid)
-    }
+    return after.files.changed_since(before.files)
 
 
-def changed_paths(owners: Owners) -> dict[bytes, frozenset[str]]:
-    """Each path the session changed, as it is called on disk or last was, with the owners of its edits."""
-    return {last_path(file): marks_of(file).labels for file in owners.files.values() if marks_of(file).labels}
+def changed_paths(owners: Owners) -> dict[bytes, File]:
+    """The Files the session changed, by the path each has on disk or had last."""
+    return owners.files.by(fileset.changed_path)
+
+
+def loose_paths(owners: Owners) -> dict[bytes, File]:
+    """Those of them in which no patch has a part."""
+    return owners.files.by(fileset.loose_path)
 
 
 def paths_on_disk(owners: Owners) -> dict[bytes, File]:
-    """The Files by the path each has on disk; deleted ones are not in it. Computed once per Owners."""
-    found: dict[bytes, File] | None = owners.memo.get("paths")
-    if found is None:
-        pairs = ((path_of(file), file) for file in owners.files.values())
-        found = owners.memo["paths"] = {path: file for path, file in pairs if path is not None}
-    return found
+    """The Files by the path each has on disk; deleted ones are not in it."""
+    return owners.files.by(fileset.on_disk)
 
 
-def patched_files(owners: Owners) -> dict[str, File]:
-    """The Files in which a patch has a part, by id. Computed once per Owners."""
-    found: dict[str, File] | None = owners.memo.get("patched")
-    if found is None:
-        found = {fid: file for fid, file in owners.files.items() if marks_of(file).patches}
-        owners.memo["patched"] = found
-    return found
+def files_of(owners: Owners, labels: Iterable[str]) -> dict[str, File]:
+    """The Files in which any of these owners has a part, by id."""
+    return {fid: file for label in labels for fid, file in owners.files.of(label).items()}
+
+
+def shared_files(owners: Owners) -> dict[str, File]:
+    """The Files in which several patches have a part, by id."""
+    return owners.files.by(fileset.shared)
 
 
 def deleted_files(owners: Owners) -> dict[bytes, File]:
-    """The Files that are deleted on disk, by the last path each had. Computed once per Owners."""
-    found: dict[bytes, File] | None = owners.memo.get("deleted")
-    if found is None:
-        found = {last_path(file): file for file in owners.files.values() if path_of(file) is None}
-        owners.memo["deleted"] = found
-    return found
+    """The Files that are deleted on disk, by the last path each had."""
+    return owners.files.by(fileset.deleted)

@@ -22,12 +22,14 @@ from gitsessiond.model.owners import (
     changed_files,
     changed_paths,
     empty_owners,
+    loose_paths,
     set_state,
 )
 from gitsessiond.model.rows import Row, unassigned_rows
 from gitsessiond.model.sorting import sort_save
 from gitsessiond.model.versions import (
     Op,
+    count_ops,
     edits_of,
     live_overlay,
     ops_of,
@@ -54,6 +56,7 @@ __all__ = [
     "assign",
     "changed_files",
     "changed_paths",
+    "count_ops",
     "discard_patch",
     "edits_of",
     "empty_owners",
@@ -61,6 +64,7 @@ __all__ = [
     "judge",
     "learn_commit",
     "live_overlay",
+    "loose_paths",
     "merged_outside",
     "move_base",
     "ops_of",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from gitsessiond.model.files import File, last_path, marks_of, text_on_disk
-from gitsessiond.model.owners import Owners, states_of
+from gitsessiond.model.owners import Owners, files_of, states_of
 from gitsessiond.model.values import BASE, is_unassigned
 from gitsessiond.model.versions import facts_by
 from gitsessiond.model.weave import edits
@@ -28,19 +28,29 @@ class Row(NamedTuple):
 
 
 def unassigned_rows(owners: Owners) -> list[Row]:
-    """All of them, in path order; an abandoned patch's edits are among them."""
+    """All of them, in path order; an abandoned patch's edits are among them. Computed once per Owners."""
+    found: list[Row] | None = owners.memo.get("rows")
+    if found is None:
+        found = owners.memo["rows"] = find_rows(owners)
+    return found
+
+
+def find_rows(owners: Owners) -> list[Row]:
+    """:func:`unassigned_rows`; those of a file are computed once per File."""
     states = states_of(owners)
     choices = tuple(pid for pid, state in states.items() if state == "open")
-    abandoned = {pid for pid, state in states.items() if state == "abandoned"}
+    nobodys = {label for label in owners.files.labelled if is_unassigned(label) or states.get(label) == "abandoned"}
     out: list[Row] = []
-    for file in sorted(owners.files.values(), key=last_path):
-        labels = {owner for owner in marks_of(file).labels if is_unassigned(owner) or owner in abandoned}
-        if labels:
-            out += rows_of(file, labels, choices)
+    for file in sorted(files_of(owners, nobodys).values(), key=last_path):
+        labels = marks_of(file).labels & nobodys
+        key = ("rows", labels, choices)
+        if key not in file.memo:
+            file.memo[key] = tuple(rows_of(file, labels, choices))
+        out += file.memo[key]
     return out
 
 
-def rows_of(file: File, labels: set[str], choices: tuple[str, ...]) -> Iterator[Row]:
+def rows_of(file: File, labels: Set[str], choices: tuple[str, ...]) -> Iterator[Row]:
     """The rows of one file. A new or deleted file is one row, with all that is in it."""
     path = last_path(file)
     whole = False

@@ -67,7 +67,7 @@ class Sorting:
     @cached_property
     def left(self) -> Left:
         """The paths that files left, before this save or in it."""
-        return Left({**self.owners.files, **self.changed}.values())
+        return Left(besides=self.owners.files.moves.left)
 
     def done(self) -> Sorted:
         """The ownership afterwards; Files that say nothing are dropped."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.files import File, Tools, Version, labels_in, last_path, live_version, marks_of, version_of
+from gitsessiond.model.fileset import Files
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.owners import Owners, patched_files
+from gitsessiond.model.owners import Owners, changed_files, files_of
 from gitsessiond.model.registers import Fact, Value
 from gitsessiond.model.values import BASE, SYMLINK, UNASSIGNED, Entry, Placed
 from gitsessiond.model.weave import Run, edits, join_lines
@@ -44,9 +45,64 @@ def overlay_of(files: Iterable[tuple[File, Version]]) -> Overlay:
 
 def versions(owners: Owners, who: Container[str], tools: Tools, bit: int | None = None) -> Overlay:
     """The version of a set of owners closed under dependencies, now or as chain commit ``bit`` holds it."""
-    patches_only = isinstance(who, frozenset | set) and UNASSIGNED not in who
-    files = (patched_files(owners) if patches_only else owners.files).values()
-    return overlay_of((file, version_of(file, who, tools, bit)) for file in files if labels_in(file, who))
+    files = files_of(owners, who) if isinstance(who, frozenset | set) and UNASSIGNED not in who else owners.files
+    return overlay_of((file, version_of(file, who, tools, bit)) for file in files.values() if labels_in(file, who))
+
+
+BACK_TO_BASE = Entry(-1, "")  # in steps between overlays: the later one leaves the path alone
+
+
+def overlay_step(old: Mapping[bytes, Entry | None], new: Mapping[bytes, Entry | None]) -> Overlay:
+    """The paths at which two overlays of one base differ; a path the new one leaves alone is BACK_TO_BASE."""
+    step: Overlay = {path: entry for path, entry in new.items() if path not in old or old[path] != entry}
+    step.update({path: BACK_TO_BASE for path in old if path not in new})
+    return step
+
+
+def after_step(old: Overlay, step: Overlay) -> Overlay:
+    """An overlay after a step from it; the same object where there is none."""
+    if not step:
+        return old
+    out = {**old, **step}
+    for path, entry in step.items():
+        if entry is BACK_TO_BASE:
+            del out[path]
+    return out
+
+
+def version_step(old: Overlay, before: Owners, after: Owners, who: frozenset[str], tools: Tools) -> Overlay | None:
+    """The :func:`overlay_step` from ``old``, the version before, to that of after, from the changed Files alone.
+
+    None: they do not tell, because several files have to do with one path.
+    """
+    taken: Overlay = {}
+    put: Overlay = {}
+    for fid in changed_files(before, after):
+        files = before.files.get(fid), after.files.get(fid)
+        base = next((file.base_path, file.base) for file in files if file is not None)
+        was, now = (version_of(file, who, tools) if file is not None else in_base(base) for file in files)
+        if was == now:
+            continue
+        if was is not None:
+            path = was[0]
+            if old.get(path, BACK_TO_BASE) != (BACK_TO_BASE if was == base else was[1]):
+                return None
+            if (now is None or now[0] != path) and path != base[0] and path in after.files.moves.left.at:
+                return None
+            taken[path] = None if path == base[0] else BACK_TO_BASE
+        if now is not None:
+            if now[0] in put:
+                return None
+            put[now[0]] = BACK_TO_BASE if now == base else now[1]
+    if any(path not in taken and old.get(path) is not None for path in put):
+        return None
+    return taken | put
+
+
+def in_base(base: tuple[bytes | None, Entry | None]) -> Version:
+    """The version of a file that nobody has a part in."""
+    path, entry = base
+    return None if path is None or entry is None else (path, entry)
 
 
 def live_overlay(owners: Owners, tools: Tools) -> Overlay:
@@ -93,7 +149,7 @@ def tip_text(file: File, pid: str | None, tip: int | None) -> bytes:
 
 def uncommitted_paths(owners: Owners, pid: str, tip: int | None) -> list[bytes]:
     """The files in which a patch has edits that the chain's last commit lacks, by their path on disk."""
-    mine = [file for file in owners.files.values() if pid in marks_of(file).patches]
+    mine = owners.files.of(pid).values()
     return sorted(last_path(file) for file in mine if is_ahead(file, pid, tip))
 
 
@@ -113,11 +169,34 @@ def ops_of(owners: Owners, pid: str, tools: Tools) -> list[Op]:
     """What a patch does to what it stands on, in path order."""
     under = graph_of(owners).closure(pid)
     out: list[Op] = []
-    for file in owners.files.values():
-        if pid in marks_of(file).patches:
-            op = op_between(version_of(file, under, tools), version_of(file, under | {pid}, tools))
-            out += [op] if op is not None else []
+    for file in owners.files.of(pid).values():
+        op = op_between(version_of(file, under, tools), version_of(file, under | {pid}, tools))
+        out += [op] if op is not None else []
     return sorted(out, key=lambda op: op.path)
+
+
+class OpCount(NamedTuple):
+    """How many ops a patch has, with what it takes to count on after a save."""
+
+    ops: int
+    files: Files
+    under: frozenset[str]
+
+
+def count_ops(owners: Owners, pid: str, tools: Tools, before: OpCount | None = None) -> OpCount:
+    """How many :func:`ops_of` there are; from an earlier count only changed files are looked at."""
+    under = graph_of(owners).closure(pid)
+
+    def is_op(file: File | None) -> bool:
+        if file is None or pid not in marks_of(file).patches:
+            return False
+        return version_of(file, under, tools) != version_of(file, under | {pid}, tools)
+
+    if before is None or before.under != under:
+        return OpCount(sum(map(is_op, owners.files.of(pid).values())), owners.files, under)
+    changed = owners.files.changed_since(before.files)
+    step = sum(is_op(owners.files.get(fid)) - is_op(before.files.get(fid)) for fid in changed)
+    return OpCount(before.ops + step, owners.files, under)
 
 
 def op_between(before: Version, after: Version) -> Op | None:
@@ -142,13 +221,12 @@ def op_between(before: Version, after: Version) -> Op | None:
 def edits_of(owners: Owners, pid: str) -> list[Placed]:
     """A patch's edits in path order, whole-file facts first; lines are those of the file on disk."""
     out: list[Placed] = []
-    for file in sorted(owners.files.values(), key=last_path):
-        if pid in marks_of(file).patches:
-            facts = facts_by(file, {pid})
-            out += facts
-            made = any(placed.kind == "add" for placed in facts)
-            found = edits(file.weave, None) if file.weave and not made else []
-            out += [Placed(last_path(file), "line", e.lines, pid, "lines") for e in found if e.owner == pid]
+    for file in sorted(owners.files.of(pid).values(), key=last_path):
+        facts = facts_by(file, {pid})
+        out += facts
+        made = any(placed.kind == "add" for placed in facts)
+        found = edits(file.weave, None) if file.weave and not made else []
+        out += [Placed(last_path(file), "line", e.lines, pid, "lines") for e in found if e.owner == pid]
     return out
 
 

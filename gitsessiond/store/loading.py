@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from gitsessiond.model.encoding import decode_file
 from gitsessiond.model.errors import StateUnreadable
 from gitsessiond.model.files import File
+from gitsessiond.model.fileset import Files
 from gitsessiond.model.owners import Owners
 from gitsessiond.model.records import Conflict, Patch, Session, decode
 from gitsessiond.model.values import EMPTY_TREE
@@ -96,11 +97,8 @@ def _load_conflicts(store: Store, root: str) -> tuple[dict[str, Conflict], dict[
 
 
 def _load_owners(store: Store, root: str, session: Session, patches: Mapping[str, Patch]) -> Owners:
-    files = {}
-    for fid in _children(store, root, "own"):
-        files[fid] = _file(store, root, fid)
     return Owners(
-        files=files,
+        files=Files((fid, _file(store, root, fid)) for fid in _children(store, root, "own")),
         patches=tuple((pid, patch_state(patches[pid].status)) for pid in session.patches),
         declared=frozenset(session.declared),
         directions=frozenset(session.directions),

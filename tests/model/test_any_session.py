@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 
+from gitsessiond.model import fileset
 from gitsessiond.model.encoding import decode_file, encode_file
 from gitsessiond.model.files import marks_of
+from gitsessiond.model.fileset import Files
 from gitsessiond.model.graph import derive, graph_of
-from gitsessiond.model.ownership import Sorted, judge, unassigned_rows, versions
+from gitsessiond.model.owners import changed_files
+from gitsessiond.model.ownership import Sorted, judge, ops_of, unassigned_rows, versions
 from gitsessiond.model.values import is_unassigned
+from gitsessiond.model.versions import OpCount, Overlay, after_step, count_ops, version_step
 from tests.model.any_session import BASE, Player, Step, held_versions, steps
 from tests.model.many_files import Desk
 from tests.model.test_encoding import same
@@ -49,7 +54,7 @@ def test_the_record_is_the_whole_truth(played: Sequence[Step]) -> None:
     player = Player(desk)
     for step in played:
         player.play(step)
-    again = {}
+    again = Files()
     for fid, file in desk.owners.files.items():
         again[fid] = decode_file(*encode_file(file), desk.blobs.__getitem__)
         assert same(again[fid], file)
@@ -58,6 +63,36 @@ def test_the_record_is_the_whole_truth(played: Sequence[Step]) -> None:
     )
     assert dict(derive(owners).edges) == dict(graph_of(desk.owners).edges)
     assert unassigned_rows(owners) == unassigned_rows(desk.owners)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps)
+def test_what_is_carried_on_is_what_is_computed_anew(played: Sequence[Step]) -> None:
+    """Lookups, paths taken and versions that follow each change equal those of Files that never changed."""
+    desk = Desk(BASE, "pqr")
+    player = Player(desk)
+    keys = [fileset.on_disk, fileset.deleted, fileset.shared, fileset.moved, fileset.leaving, fileset.loose_path]
+    before, shown, counts = desk.owners, dict[str, Overlay](), dict[str, OpCount]()
+    for step in played:
+        if step[0] % 2:
+            for key in keys:
+                assert desk.owners.files.by(key) == Files(desk.owners.files).by(key), key
+            assert desk.owners.files.labelled == Files(desk.owners.files).labelled
+        player.play(step)
+        files = desk.owners.files
+        anew = replace(desk.owners, files=Files(files))
+        assert set(files.moves.taken) == set(anew.files.moves.taken)
+        assert changed_files(before, desk.owners) == {
+            fid for fid in files.keys() | before.files.keys() if files.get(fid) is not before.files.get(fid)
+        }
+        for patch, (who, version) in held_versions(desk).items():
+            known = version_step(shown[patch], before, desk.owners, who, desk.tools) if patch in shown else None
+            was = graph_of(before).closure(patch) | {patch}
+            assert known is None or was != who or after_step(shown[patch], known) == version, patch
+            shown[patch] = version
+            counts[patch] = count_ops(desk.owners, patch, desk.tools, counts.get(patch))
+            assert counts[patch].ops == len(ops_of(desk.owners, patch, desk.tools)), patch
+        before = desk.owners
 
 
 @settings(max_examples=60, deadline=None)

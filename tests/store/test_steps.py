@@ -12,6 +12,7 @@ import pytest
 from gitsessiond.model.encoding import StoredFile
 from gitsessiond.model.errors import NotFound, StateUnreadable
 from gitsessiond.model.files import File
+from gitsessiond.model.fileset import Files
 from gitsessiond.model.owners import Owners
 from gitsessiond.model.reasons import OF_PATCHES, PLAIN
 from gitsessiond.model.records import Conflict, Patch, SeriesCommit, Session
@@ -87,7 +88,7 @@ def test_a_state_comes_back_as_it_was_written(repo: Path) -> None:
             patches={PID: patch().model_copy(update={"status": "ready"})},
             conflicts={record_of.id: record_of},
             sides={record_of.id: {"base": base.oid, "ours": live}},
-            owners=Owners(files={file.id: file}, patches=((PID, "open"),), declared=frozenset({(PID, PID)})),
+            owners=Owners(files=Files({file.id: file}), patches=((PID, "open"),), declared=frozenset({(PID, PID)})),
             work=edit_tree(store, state.work, {b"a.txt": Entry(0o100755, live)}),
             raw=edit_tree(store, None, {b"a.txt": Entry(REGULAR, raw)}),
             trees={PID: edit_tree(store, state.work, {b"a.txt": Entry(0o100755, live)})},

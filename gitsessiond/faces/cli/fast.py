@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from gitsessiond.faces.cli.connect import Dial, open_client
 from gitsessiond.faces.cli.ending import run_guarded
 from gitsessiond.faces.cli.glance import list_lines
-from gitsessiond.faces.cli.panel import panel_lines
+from gitsessiond.faces.cli.panel import MOST, panel_lines
 from gitsessiond.faces.cli.terminal import look_of, put, put_json
 from gitsessiond.model.errors import GitSessionError, NotFound
 
@@ -80,7 +80,7 @@ def answer(asked: Glance, dial: Dial) -> int:
     if asked.what == "list":
         return show_list(asked, dial)
     try:
-        status = dial(asked.session, True).call("session.status", {})
+        status = dial(asked.session, True).call("session.status", {} if asked.json else {"most": MOST})
     except NotFound as nothing_here:
         named = asked.session or os.environ.get("GITSESSION")
         if asked.what == "status" or named:

@@ -68,13 +68,15 @@ def usual(status: Json) -> Iterator[Step]:
     for patch in patches:
         if patch["ready_to_merge"]:
             yield Step(command("merge", patch["name"]), "merge this ready patch alone")
+    left = status.get("left", {})
+    count = plural(len(unassigned) + left.get("unassigned", 0), "unassigned edit")
     still_open = [patch for patch in patches if patch["status"] not in ("merged", "abandoned")]
     if unassigned and not still_open:
-        first = not patches and all(row["code"] == "none" for row in unassigned)
-        what = f"a patch for {plural(len(unassigned), 'unassigned edit')}"
+        first = not patches and {"none"}.issuperset([*(row["code"] for row in unassigned), *left.get("codes", ())])
+        what = f"a patch for {count}"
         yield Step("git session patch new NAME" if first else "git session patch new NAME --take", what)
     elif unassigned:
-        yield Step("git session assign --all", f"choose a patch for {plural(len(unassigned), 'unassigned edit')}")
+        yield Step("git session assign --all", f"choose a patch for {count}")
     for patch in drafts_to_finish(status):
         yield Step(command("merge", patch["name"], "--ready"), "declare this patch ready and merge it")
     if not still_open and not unassigned and patches:

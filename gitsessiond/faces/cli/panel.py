@@ -17,6 +17,7 @@ MOST_UNASSIGNED = 10  # rows shown; the rest are counted, `git session unassigne
 MOST_MERGED = 5
 MOST_EDITORS = 12  # those saved last
 MOST_COLLISIONS = 12
+MOST = 12  # rows of each list to ask for: the largest of them
 
 Json = Mapping[str, Any]
 
@@ -139,8 +140,13 @@ def editor_words(status: Json) -> list[str]:
         words = f"{listed(names)} {'patch' if len(names) == 1 else 'patches'}" if names else "unassigned"
         unsaved = ", not saved" if editor.get("modified") else ""
         out.append(f"Editor {editor['number']}: {clean(str(editor['target']))} ({words}{unsaved})")
-    left = len(status["editors"]) - len(latest)
+    left = len(status["editors"]) - len(latest) + left_of(status, "editors")
     return [*out, f"and {left} more: git session history"] if left else out
+
+
+def left_of(status: Json, name: str) -> int:
+    """How many rows of a list are not in the reply."""
+    return int(status.get("left", {}).get(name, 0))
 
 
 def patches_of(editor: Json) -> list[str]:
@@ -198,9 +204,9 @@ def state_words(patch: Json, status: Json) -> list[str]:
 def new_patch_rows(status: Json, look: Look) -> list[str]:
     """``🆕 Create new patch for Editor 3...`` for each editor whose work has no patch, else for the edits."""
     loose = [editor for editor in status["editors"] if not patches_of(editor)]
-    if 0 < len(loose) <= MOST_EDITORS:
+    if 0 < len(loose) + left_of(status, "loose") <= MOST_EDITORS:
         return [f"{sign('new', look)}Create new patch for Editor {editor['number']}..." for editor in loose]
-    count = len(status["unassigned"])
+    count = len(status["unassigned"]) + left_of(status, "unassigned")
     if count:
         return [f"{sign('new', look)}Create new patch for {plural(count, 'unassigned edit')}..."]
     if not any(patch["status"] not in ("merged", "abandoned") for patch in status["patches"]):
@@ -212,7 +218,7 @@ def unassigned_words(status: Json) -> list[str]:
     """``shop/user.py:10-12 (lines of p and q)``; the first few of many."""
     rows = status["unassigned"]
     out = [place(row, row["reason"]) for row in rows[:MOST_UNASSIGNED]]
-    left = len(rows) - MOST_UNASSIGNED
+    left = len(rows) - MOST_UNASSIGNED + left_of(status, "unassigned")
     return [*out, f"and {left} more: git session unassigned"] if left > 0 else out
 
 
@@ -239,7 +245,7 @@ def collision_words(status: Json) -> list[str]:
         patch = name_in(one.get("with_patch"))
         level = LEVELS.get(str(one.get("level")), LEVELS["path"])
         out.append(f"{what}, {level} {name_in(one['with_session'])}" + (f" (patch {patch})" if patch else ""))
-    left = len(status["collisions"]) - MOST_COLLISIONS
+    left = len(status["collisions"]) - MOST_COLLISIONS + left_of(status, "collisions")
     return [*out, f"and {left} more"] if left > 0 else out
 
 

@@ -152,7 +152,7 @@ def abandon(face: Face, *, yes: bool) -> int:
     All its unmerged patches become abandoned. Files, branch and history stay; `reopen` brings them back.
     """
     if not yes:
-        name = face.call("session.status")["session"]["name"]
+        name = face.call("session.status", most=0)["session"]["name"]
         face.ask(f"Abandon session {clean(name)} and all its unmerged patches?")
     reply = face.call("session.abandon")
     back = [] if reply["already"] else [f"git session reopen -s {reply['session']['id']} brings it back"]

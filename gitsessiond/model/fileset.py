@@ -1,0 +1,193 @@
+"""The Files of a session by id, and what is looked up in them: a change costs what it changes, not what there is.
+
+Indexes are made when first asked for, and carried on to every later :class:`Files`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+
+from gitsessiond.model.files import File, last_path, marks_of, path_of
+from gitsessiond.model.hard import HardEdge, Left, paths_taken
+
+Key = TypeVar("Key", bound=Hashable)
+
+STEPS_KNOWN = 64  # how far back it is known which Files were changed
+
+
+class Moves:
+    """What the paths of the Files say about each other; shared by all :class:`Files` in which these are the same."""
+
+    def __init__(self, files: Iterable[File], left: Iterable[File]) -> None:
+        self.files = files
+        self.left = Left(sorted(left, key=lambda file: file.id))  # who left which path; never to be added to
+
+    @cached_property
+    def taken(self) -> tuple[HardEdge, ...]:
+        """Each path that was taken after another file left it."""
+        files = sorted(self.files, key=lambda file: file.id) if self.left.at else ()
+        return tuple(paths_taken(files, self.left))
+
+
+Step = tuple[Sequence[File], Sequence[File]]  # Files that were replaced, and those that came instead
+
+
+class Index(NamedTuple):
+    """What Files are looked up in, as it once was, and the changes since."""
+
+    made: dict[Any, Any]
+    steps: tuple[Step, ...] = ()
+
+
+class Files(dict[str, File]):
+    """Never changed once it is made; :meth:`changed` makes the next one."""
+
+    __slots__ = ("__weakref__", "_indexes", "_moves", "_since")
+
+    def __init__(self, files: Iterable[tuple[str, File]] | dict[str, File] = ()) -> None:
+        super().__init__(files)
+        self._indexes: dict[Callable[[File], Any] | None, Index] = {}  # by key; None: by owner
+        self._moves: Moves | None = None
+        self._since: tuple[tuple[weakref.ref[Files], frozenset[str]], ...] = ()
+
+    def changed(self, new: Iterable[File], gone: Iterable[str] = ()) -> Files:
+        """These Files with some put in and those ids taken out, which wins."""
+        dropped = set(gone)
+        put = {file.id: file for file in new if file.id not in dropped}
+        ids = frozenset(put.keys() | (dropped & self.keys()))
+        after = Files(self)
+        for fid in dropped:
+            after.pop(fid, None)
+        after.update(put)
+        step: Step = [self[fid] for fid in ids if fid in self], list(put.values())
+        for key, (made, steps) in self._indexes.items():
+            if len(steps) < STEPS_KNOWN:
+                after._indexes[key] = Index(made, (*steps, step))
+        if all(same_places(self.get(fid), put.get(fid)) for fid in ids):
+            after._moves = self._moves
+        after._since = ((weakref.ref(self), ids), *self._since[: STEPS_KNOWN - 1])
+        return after
+
+    def by(self, key: Callable[[File], Key | None]) -> dict[Key, File]:
+        """The Files by what ``key`` says of each; those of which it says None are not in it. Not to be changed."""
+        found = self._indexes.get(key, Index({}, (((), list(self.values())),)))
+        if found.steps:
+            found = self._indexes[key] = Index(carried_on(found, key))
+        return found.made
+
+    @property
+    def labelled(self) -> dict[str, dict[str, File]]:
+        """The Files by owner (unassigned labels too), then by id. Not to be changed."""
+        found = self._indexes.get(None, Index({}, (((), list(self.values())),)))
+        if found.steps:
+            found = self._indexes[None] = Index(relabelled(found))
+        return found.made
+
+    def of(self, label: str) -> dict[str, File]:
+        """The Files in which an owner has a part, by id. Not to be changed."""
+        return self.labelled.get(label, {})
+
+    @property
+    def moves(self) -> Moves:
+        """Who left and who took which paths."""
+        if self._moves is None:
+            self._moves = Moves(self.by(moved).values(), self.by(leaving).values())
+        return self._moves
+
+    def changed_since(self, before: Files) -> set[str]:
+        """The ids of Files that are not the same objects in both."""
+        if before is self:
+            return set()
+        ids: set[str] = set()
+        for ref, changed in self._since:
+            ids |= changed
+            if ref() is before:
+                break
+        else:
+            ids = self.keys() | before.keys()
+        return {fid for fid in ids if before.get(fid) is not self.get(fid)}
+
+
+def carried_on(index: Index, key: Callable[[File], Any]) -> dict[Any, File]:
+    """An index brought up to date."""
+    after = dict(index.made)
+    for before, put in index.steps:
+        for file in before:
+            at = key(file)
+            if at is not None and after.get(at) is file:
+                del after[at]
+        for file in put:
+            at = key(file)
+            if at is not None:
+                after[at] = file
+    return after
+
+
+def relabelled(index: Index) -> dict[str, dict[str, File]]:
+    """The Files by owner, brought up to date."""
+    fresh: dict[str, dict[str, File]] = {}
+
+    def of(label: str) -> dict[str, File]:
+        if label not in fresh:
+            fresh[label] = dict(index.made.get(label, ()))
+        return fresh[label]
+
+    for before, put in index.steps:
+        for file in before:
+            for label in marks_of(file).labels:
+                del of(label)[file.id]
+        for file in put:
+            for label in marks_of(file).labels:
+                of(label)[file.id] = file
+    return {label: files for label, files in {**index.made, **fresh}.items() if files}
+
+
+def same_places(one: File | None, other: File | None) -> bool:
+    """Whether two Files say the same about paths: nothing, or the same facts on the same base."""
+    facts, others = (file.path if file is not None else () for file in (one, other))
+    if not facts and not others:
+        return True
+    return one is not None and other is not None and facts == others and one.base_path == other.base_path
+
+
+# What Files are looked up by.
+
+
+def on_disk(file: File) -> bytes | None:
+    """Its path on disk."""
+    return path_of(file)
+
+
+def deleted(file: File) -> bytes | None:
+    """The last path of one that is deleted on disk."""
+    return last_path(file) if path_of(file) is None else None
+
+
+def shared(file: File) -> str | None:
+    """The id of one in which several patches have a part."""
+    return file.id if len(marks_of(file).patches) > 1 else None
+
+
+def moved(file: File) -> str | None:
+    """The id of one that is not, or was not always, where the base has it."""
+    return file.id if file.path else None
+
+
+def leaving(file: File) -> str | None:
+    """The id of one that was somewhere else before, or is deleted."""
+    places = (file.base_path, *(fact.value for fact in file.path))
+    return file.id if any(old is not None and old != new for old, new in pairwise(places)) else None
+
+
+def changed_path(file: File) -> bytes | None:
+    """The path, on disk or the last one, of one that the session changed."""
+    return last_path(file) if marks_of(file).labels else None
+
+
+def loose_path(file: File) -> bytes | None:
+    """The path of one that was changed, but by no patch."""
+    return None if marks_of(file).patches else changed_path(file)
