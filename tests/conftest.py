@@ -7,6 +7,7 @@ Tests that need the package's processes use the fixtures of ``tests/bench.py``; 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,18 +22,23 @@ settings.register_profile(
 )
 settings.load_profile("shared")
 
+# A run in the background (``pytest &`` in a script) is started deaf to Ctrl-C, and all it starts would be so too.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What a person tells the tests themselves, by the environment of pytest.
+FOR_TESTS = ("GITSESSIOND_REPOSITORIES", "GITSESSIOND_SOAK_STEPS", "GITSESSIOND_SEED", "GITSESSION_TEST_SEED")
 FIXED_TIME = "2026-01-02T03:04:05Z"
 
 
 def sealed_environment(home: Path) -> dict[str, str]:
     """The whole environment of a test's processes: nothing of the machine's git config or session leaks in."""
-    keep = {
-        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "HYPOTHESIS_PROFILE") if name in os.environ
-    }
+    keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "HYPOTHESIS_PROFILE") if name in os.environ}
     scripts = str(Path(sys.executable).parent)
     return keep | {
         "PATH": scripts + os.pathsep + keep.get("PATH", os.defpath),
         "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_RUNTIME_DIR": str(home / "run"),
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -57,13 +63,15 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     """Seal the environment of the test itself too; yields its HOME."""
     home = tmp_path_factory.mktemp("home")
     (home / "run").mkdir(mode=0o700)
+    (home / "tmp").mkdir()
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Ann\n\temail = ann@example.org\n"
         "[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[commit]\n\tgpgSign = false\n"
         '[protocol "file"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n'
     )
     for name in list(os.environ):
-        if name.startswith(("GIT_", "GITSESSION", "CI")) or name in ("EMAIL", "XDG_STATE_HOME"):
+        leaks = name.startswith(("GIT_", "GITSESSION", "CI")) and name not in FOR_TESTS
+        if leaks or name in ("EMAIL", "XDG_STATE_HOME"):
             monkeypatch.delenv(name, raising=False)
     for name, value in sealed_environment(home).items():
         monkeypatch.setenv(name, value)
@@ -93,14 +101,11 @@ def repo(tmp_path: Path) -> Path:
     return root
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many commands the bystanders' watch looked at (I5)."""
-    from tests.bystanders import watched
-
-    if watched["commands"]:
-        terminalreporter.write_line(
-            f"bystanders: {watched['commands']} commands watched, none touched what is not its own"
-        )
-
-
 from tests.bench import bench  # noqa: E402, F401  (a fixture for every floor)
+from tests.tiers import (  # noqa: E402, F401  (the hooks of every run)
+    pytest_collection_modifyitems,
+    pytest_runtest_logreport,
+    pytest_runtest_makereport,
+    pytest_runtest_protocol,
+    pytest_terminal_summary,
+)

@@ -799,6 +799,7 @@ def test_54_landed_before_it_was_seen(it: Desk) -> None:
     it.check()
 
 
+@pytest.mark.alone
 def test_nothing_moved_costs_little(it: Desk) -> None:
     """When nothing moved, adoption is a few small reads and no step."""
     it.adopt()

@@ -174,6 +174,7 @@ def a_day(root: Path, seed: int, steps: int) -> None:
     except BaseException:
         print(seed, len(day.log), day.log)
         raise
+    print(f"seed {seed}: {len(day.log)} acts of plain git")
     day.it.store.close()
 
 

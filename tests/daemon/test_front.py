@@ -101,6 +101,7 @@ def test_command_sees_every_save_before_it(daemon: Daemon) -> None:
     assert daemon.status()["scans"] == 1
 
 
+@pytest.mark.alone
 def test_save_without_any_command(daemon: Daemon) -> None:
     """A save of a known file is with the recorder within milliseconds; saves 200 ms apart are batches apart."""
     daemon.start(daemon.repo)
@@ -115,6 +116,7 @@ def test_save_without_any_command(daemon: Daemon) -> None:
     assert sorted(took)[5] < 0.1, took
 
 
+@pytest.mark.alone
 def test_barrier_costs_little(daemon: Daemon) -> None:
     """When nothing has changed, no file is looked at and the barrier adds a few milliseconds at most."""
     daemon.start(daemon.repo)

@@ -148,6 +148,7 @@ def test_directory_renamed(watched: Watched) -> None:
     assert watched.paths("closed", "created", "gone") == {b"lib/b.txt"}
 
 
+@pytest.mark.alone
 def test_directory_moved_out(watched: Watched, tmp_path: Path) -> None:
     """What is moved out of the tree is told as a whole, at once, and is not watched any more."""
     watched.add()
@@ -163,6 +164,7 @@ def test_directory_moved_out(watched: Watched, tmp_path: Path) -> None:
     assert "created" in kinds(watched.barrier(), b"src/b.txt")
 
 
+@pytest.mark.alone
 def test_file_moved_out_delays_nothing(watched: Watched, tmp_path: Path) -> None:
     """A file that leaves the tree is told at once (watchdog's own emitter waits half a second)."""
     watched.add()

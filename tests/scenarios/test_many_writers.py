@@ -87,12 +87,14 @@ def many(bench: Workbench, seconds: int) -> None:
         desk.judge(full=False)
 
 
+@pytest.mark.alone
 def test_ten_writers_in_two_sessions(bench: Workbench) -> None:
     """Five seconds."""
     many(bench, 5)
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 def test_ten_writers_for_a_minute(bench: Workbench) -> None:
     """A minute."""

@@ -145,6 +145,7 @@ def test_half_written_ref_is_no_commit(repo: Path) -> None:
     assert head_of(repo) == Head(None, "main")
 
 
+@pytest.mark.alone
 def test_cost(repo: Path) -> None:
     """Reading HEAD costs a fraction of a millisecond."""
     git_dir = str(repo / ".git")

@@ -117,6 +117,7 @@ def test_long_sessions_merge_in_every_order(repo: pygit2.Repository, start: int)
         rnd = random.Random(seed)
         played = [tuple(rnd.randrange(12) for _ in range(5)) for _ in range(16)]
         landed_in_every_order(repo, played, whole_files=bool(seed % 3))  # type: ignore[arg-type]
+    print(f"seeds {start} to {start + 299}: 300 sessions")
 
 
 def test_paths_are_bytes(repo: pygit2.Repository, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_a_write_through_another_hard_link_is_found(repo: Path, tmp_path: Path) 
     recorded.close()
 
 
+@pytest.mark.alone
 def test_a_scan_is_about_as_quick_as_listing(wide: Path) -> None:
     """Warm, with nothing changed: not more than five times scandir and lstat alone (about 1.4 at rest)."""
     recorded = Recorded(wide)

@@ -167,6 +167,7 @@ def test_a_directory_that_cannot_be_written_is_said(repo: Path) -> None:
         opened(repo)
 
 
+@pytest.mark.alone
 def test_a_save_is_fast(repo: Path) -> None:
     """Twelve objects and a commit with its sync: p50 within 2 ms times a generous factor for a busy
     machine.

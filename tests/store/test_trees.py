@@ -126,6 +126,7 @@ def test_damaged_trees_are_named(store: Store, repo: Path) -> None:
             read_tree(store, oid)
 
 
+@pytest.mark.alone
 def test_one_edit_in_a_large_tree_is_fast(store: Store, repo: Path) -> None:
     """One path at depth 3 among 30,000 files costs well under a millisecond, in a directory of 1,000 too."""
     files = {b"d%d/e%d/f%d" % (n % 30, n // 30 % 10, n): Entry(REGULAR, BLOBS[n % 3]) for n in range(30_000)}
