@@ -8,7 +8,8 @@ The edges, in the order in which they are laid:
 4. *touch*: no line that both keep stands between their edits;
 5. *judge*: git's merge of the two differs from what the weave says (:mod:`gitsessiond.model.judging`).
 
-Only edges of 1 and 2 could close a circle, and an edit that would is refused. The others are laid only
+Only edges of 1 and 2 could close a circle, and an edit that would is refused. Should a record hold one all the
+same, the need found last is left out, so that work goes on, and doctor tells it. The others are laid only
 between patches that do not need each other yet: in the direction the pair had before, else the higher on the
 lower (merged, open, abandoned), else the one that just edited on the other, else the younger on the older.
 """
@@ -46,6 +47,7 @@ class Graph:
     patches: tuple[str, ...]  # in creation order
     closures: Mapping[str, frozenset[str]] = field(repr=False)
     chosen: frozenset[Pair] = frozenset()  # directions chosen for edges of kinds 3 to 5
+    left_out: frozenset[Pair] = frozenset()  # hard needs that would close a circle; no command lets one be (doctor)
 
     def closure(self, patch: str) -> frozenset[str]:
         """Everything a patch depends on, directly or not; without itself."""
@@ -144,11 +146,12 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
     """The graph, computed."""
     laying = Laying(((p, q), Edge("declared")) for p, q in sorted(owners.declared))
     shared = sorted(shared_files(owners).values(), key=lambda file: file.id)
+    left_out = set[Pair]()
     for file in shared:
         for edge in hard_edges_of(file):
-            if not laying.needs(
-                edge.q, edge.p
-            ):  # edits are refused circles; should one be there, the first edge stands
+            if laying.needs(edge.q, edge.p):
+                left_out.add((edge.p, edge.q))
+            else:
                 laying.add(edge.p, edge.q, Edge("hard", last_path(file), edge.line))
     for edge in path_edges(owners.files.moves.taken):
         if not laying.needs(edge.q, edge.p):
@@ -164,7 +167,8 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
             lay_touches(shared, "committed", laying, side)
             lay_touches(shared, "touch", laying, side)
     order = tuple(pid for pid, _ in owners.patches)
-    return Graph(laying.edges, order, {pid: laying.closure(pid) for pid in order}, frozenset(side.chosen))
+    closures = {pid: laying.closure(pid) for pid in order}
+    return Graph(laying.edges, order, closures, frozenset(side.chosen), frozenset(left_out))
 
 
 def lay_return(file: File, laying: Laying) -> None:

@@ -49,8 +49,8 @@ def find_edges(file: File) -> Iterator[HardEdge]:
 
 
 def over(stack: tuple[Fact[Any], ...]) -> Iterator[HardEdge]:
-    """A write over another owner's value."""
-    for below, fact in pairwise(stack):
+    """A write over another owner's value; what is nobody's between the two parts no patches."""
+    for below, fact in pairwise(fact for fact in stack if is_patch(fact.owner)):
         yield HardEdge(fact.owner, below.owner)
 
 
@@ -76,6 +76,8 @@ def taking_the_whole(file: File, marks: Marks) -> Iterator[HardEdge]:
     """A deletion needs every edit in the file; so does content that replaces the lines as a whole.
 
     That holds for what is so now and for what a commit of the chain holds, which stays while the commit does.
+    What is nobody's counts for nothing here, as in the versions of patches: a file that is back without a patch's
+    doing is still deleted for all patches, and once it is gone again nothing new may follow from that.
     """
     for bit in (None, *whole_bits(file)):
         path = last_held(file.path, bit)
@@ -107,9 +109,9 @@ def whole_bits(file: File) -> list[int]:
 
 
 def last_held(stack: tuple[Fact[Value], ...], bit: int | None) -> Fact[Value] | None:
-    """The write that counts now, or at a commit."""
+    """The write of a patch that counts among patches, now or at a commit."""
     for fact in reversed(stack):
-        if bit is None or fact.ins_in >> bit & 1:
+        if is_patch(fact.owner) and (bit is None or fact.ins_in >> bit & 1):
             return fact
     return None
 

@@ -31,9 +31,9 @@ def without_uncommitted(file: File, owner: str) -> File:
         return same_layer(fact.owner, owner) and not fact.ins_in
 
     runs = [
-        run._replace(gone=None) if run.gone == owner and not run.gone_in else run
+        run._replace(gone=None) if run.gone is not None and same_layer(run.gone, owner) and not run.gone_in else run
         for run in (file.weave.runs if file.weave else ())
-        if run.ins != owner or run.ins_in
+        if not same_layer(run.ins, owner) or run.ins_in
     ]
     return replace(
         file,

@@ -20,7 +20,7 @@ from gitsessiond.model.files import (
     text_on_disk,
 )
 from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
-from gitsessiond.model.hard import Left, hard_edges_of
+from gitsessiond.model.hard import HardEdge, Left, hard_edges_of
 from gitsessiond.model.owners import (
     How,
     Owners,
@@ -102,22 +102,19 @@ class Sorting:
         return file if same_content(change) else self.with_content(file, change.after)
 
     def uncircled(self, file: File, make: Callable[[], File]) -> File:
-        """The File that ``make`` makes of one; where that closes a circle after all, all of it is nobody's."""
+        """The File that ``make`` makes of one; where that closes a circle after all, all of it is nobody's.
+
+        What is nobody's adds no edge between patches (:mod:`gitsessiond.model.hard`), so then none is closed.
+        """
         reported = len(self.placed)
         after = make()
         old = {(edge.p, edge.q) for edge in hard_edges_of(file)}
-        new = [(edge.p, edge.q) for edge in hard_edges_of(after) if (edge.p, edge.q) not in old]
-        if not new:
-            return after
-        laying = Laying(self.deciding.laying.edges.items())
-        for p, q in new:
-            if laying.needs(q, p):
-                del self.placed[reported:]
-                self.deciding.nobodys = f"~cycle {q} {p}"
-                after = make()
-                self.deciding.nobodys = None
-                return after
-            laying.add(p, q, Edge("hard"))
+        closing = self.circling(edge for edge in hard_edges_of(after) if (edge.p, edge.q) not in old)
+        if closing is not None:
+            del self.placed[reported:]
+            self.deciding.nobodys = f"~cycle {closing.q} {closing.p}"
+            after = make()
+            self.deciding.nobodys = None
         return after
 
     def file_for(self, change: Change) -> File | None:
@@ -262,8 +259,16 @@ class Sorting:
         new = marks_of(found).patches - (marks_of(file).patches if file else frozenset())
         if any(self.deciding.states.get(patch) != "open" for patch in new):
             return False
-        needs = self.deciding.laying.needs
-        return not any(needs(edge.q, edge.p) for edge in hard_edges_of(found))
+        return not self.circling(hard_edges_of(found))
+
+    def circling(self, edges: Iterable[HardEdge]) -> HardEdge | None:
+        """The first of these edges that closes a circle, with what is laid and those before it; None: none does."""
+        laying = Laying(self.deciding.laying.edges.items())
+        for edge in edges:
+            if laying.needs(edge.q, edge.p):
+                return edge
+            laying.add(edge.p, edge.q, Edge("hard"))
+        return None
 
     def note_returned(self, found: File, file: File | None, path: bytes) -> None:
         """Report the edits that come or go when an earlier File stands again."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from gitsessiond.model.errors import NewerState, StateUnreadable
 from gitsessiond.model.names import id_from, short_id
+from gitsessiond.model.ownership import graph_of
 from gitsessiond.store.anchors import ANCHORS, anchors_of, move_projections, patch_refs, put_anchor, read_anchor
 from gitsessiond.store.git import run_git
 from gitsessiond.store.notes import read_note
@@ -29,6 +30,8 @@ def check_sessions(patient: Patient) -> Check:
     refs = {name.removeprefix(SESSIONS): oid for name, oid in store.refs(SESSIONS).items()}
     for sid in sorted({*refs, *anchors}):
         words = _unreadable(store, refs.get(sid))
+        if words is None:
+            wrong += [f"session {short_id(sid, anchors)}: {words}" for words in _circles(store, refs[sid])]
         if words is None or (sid not in refs and _is_foreign(store, sid, anchors[sid])):
             continue
         what = f"session {short_id(sid, anchors)}: {words}"
@@ -63,6 +66,16 @@ def _unreadable(store: Store, step: str | None) -> str | None:
     except StateUnreadable as exc:
         return exc.message
     return None
+
+
+def _circles(store: Store, step: str) -> list[str]:
+    """Which patches need each other, as none should; which need is left out is known, what to do about it is not."""
+    state = load_state(store, step)
+    names = {pid: patch.name for pid, patch in state.patches.items()}
+    return [
+        f"{names.get(p, p)} and {names.get(q, q)} need each other's edits; assign those of one to the other"
+        for p, q in sorted(graph_of(state.owners).left_out)
+    ]
 
 
 def _bring_back(patient: Patient, sid: str, step: str | None, anchor: str | None) -> str | None:
