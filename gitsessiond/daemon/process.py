@@ -21,12 +21,12 @@ def clean_environment() -> dict[str, str]:
 def leave_surroundings(kept: Sequence[int]) -> None:
     """Drop what a daemon must not hold on to: the starter's directory, variables and descriptors.
 
-    Standard input, output and error stay, and the descriptors of ``kept``.
+    Standard input, output and error stay, and the descriptors of ``kept``. So does the umask: what git and hooks write
+    for the user is to have the rights that it has without us; what is ours lies in directories closed to others.
     """
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         del os.environ[name]
     os.chdir("/")
-    os.umask(0o077)
     try:
         numbers = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:

@@ -16,7 +16,7 @@ def ensure_exclude(common_dir: str) -> None:
             text = file.read()
     except FileNotFoundError:
         text = b""
-    if LINE in text:
+    if LINE in text.splitlines(keepends=True):
         return
     if text and not text.endswith(b"\n"):
         text += b"\n"
@@ -39,9 +39,12 @@ def forget_exclude(common_dir: str) -> bool:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Write a whole file beside the old one, then put it in its place."""
+    """Write a whole file beside the old one, then put it in its place; what a link leads to stays behind the link."""
+    path = os.path.realpath(path)
     temporary = f"{path}.gitsessiond-{os.getpid()}"
     with open(temporary, "wb") as file:
+        if os.path.exists(path):
+            os.fchmod(file.fileno(), os.stat(path).st_mode & 0o7777)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
