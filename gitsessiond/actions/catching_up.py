@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.saves import paired, sorted_changes, with_disk
 from gitsessiond.model.ownership import live_overlay
-from gitsessiond.model.values import Change, Placed
+from gitsessiond.model.values import Placed
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
@@ -25,14 +25,17 @@ def sort_disk(
     if reading is not None:
         state = with_disk(ctx, state, reading.changes)
     known = {seen.path for seen in reading.changes} if reading is not None else set()
-    doubtful = [change.path for change in unsorted(ctx, state)] + git_may_have_written(ctx, live.state, head)
+    expected = expected_work(ctx, state)
+    doubtful = [change.path for change in diff_trees(ctx.store, expected, state.work)] + git_may_have_written(
+        ctx, live.state, head
+    )
     stale = [path for path in dict.fromkeys(doubtful) if path not in known]
     while stale:
         fresh = live.worktree.read_paths(stale)
         readings.append(fresh)
         state = with_disk(ctx, state, fresh.changes)
         stale = [one.path for one in fresh.changes[:1]] if fresh.left else []  # asks for what still waits
-    changes = paired(unsorted(ctx, state), [seen for one in readings for seen in one.changes])
+    changes = paired(diff_trees(ctx.store, expected, state.work), [seen for one in readings for seen in one.changes])
     guarded = {path: why for one in readings for path, why in one.guarded.items()}
     state, placed = sorted_changes(ctx, live, state, changes, guarded)
     return state, placed, readings
@@ -46,9 +49,8 @@ def git_may_have_written(ctx: Context, before: State, head: str) -> list[bytes]:
     return [one.path for one in differing if one.after is not None or entry_at(ctx.store, tree, one.path) is not None]
 
 
-def unsorted(ctx: Context, state: State) -> list[Change]:
-    """Where the recorded worktree differs from what the owners make of it."""
+def expected_work(ctx: Context, state: State) -> str:
+    """The tree that the owners make of the worktree."""
     base = tree_of_commit(ctx.store, state.session.base)
     overlay = live_overlay(state.owners, ctx.tools)
-    expected = edit_tree(ctx.store, base, overlay) if overlay else base
-    return diff_trees(ctx.store, expected, state.work)
+    return edit_tree(ctx.store, base, overlay) if overlay else base

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gitsessiond.model import fileset
 from gitsessiond.model.facts import Deciding
 from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of
 from gitsessiond.model.fileset import leaving
@@ -63,8 +64,11 @@ def assign(
     chosen = unassigned if labels is None else frozenset(labels).__contains__
     assigning = Assigning(owners, how)
     abandoned = {pid for pid, state in owners.patches if state == "abandoned"}
-    for file in sorted(owners.files.values(), key=last_path):
+    files = owners.files if bit is None else owners.files.by(fileset.committed)
+    for file in sorted(files.values(), key=last_path):
         if path is not None and not within(last_path(file), path):
+            continue
+        if bit is not None and not marks_of(file).commits >> bit & 1:
             continue
         among = chosen
         if path is not None and lines is None and chosen is None:

@@ -13,7 +13,7 @@ from gitsessiond.model.files import File, Tools, Version, copy_bit, live_version
 from gitsessiond.model.owners import Owners
 from gitsessiond.model.registers import EVERYONE, Fact
 from gitsessiond.model.values import Entry
-from gitsessiond.model.versions import Overlay, overlay_of, tip_version
+from gitsessiond.model.versions import Overlay, committed_version, overlay_of, tip_version
 from gitsessiond.model.weave import Run, is_ghost, weave_from
 
 EntryAt = Callable[[bytes], Entry | None]
@@ -27,13 +27,10 @@ def expected_commit(
     ``paths``: where the commit differs from its parent, all of them.
     """
     files = list(owners.files.values())
-    parent = [parent_version(file, bit, tools) for file in files]
-    before = overlay_of(zip(files, parent, strict=True))
-    for pid, found in candidates(owners, files, parent, bit, tools):
-        after = overlay_of(zip(files, found, strict=True))
-        met = before.keys() | after.keys()
-        differs = {path for path in met if at(before, path, base_at) != at(after, path, base_at)}
-        if differs != paths or any(at(after, path, base_at) != entry_at(path) for path in paths):
+    tip = bit - 1 if bit else None
+    parent = [committed_version(file, tip, tools) for file in files]
+    for pid, found in candidates(owners, files, parent, tip, tools):
+        if not gives(files, parent, found, paths, entry_at, base_at):
             continue
         known = [copy_bit(file, bit - 1, bit) if bit else without_bit(file, bit) for file in files]
         held = [holding(file, pid, bit) for file in known]
@@ -42,25 +39,35 @@ def expected_commit(
     return None
 
 
-def parent_version(file: File, bit: int, tools: Tools) -> Version:
-    """The file in a commit's parent."""
-    if bit:
-        return version_of(file, EVERYONE, tools, bit - 1)
-    return (file.base_path, file.base) if file.base_path is not None and file.base else None
+def gives(
+    files: list[File],
+    parent: list[Version],
+    found: list[Version],
+    paths: frozenset[bytes],
+    entry_at: EntryAt,
+    base_at: EntryAt,
+) -> bool:
+    """Whether the commit is its parent with the Files in the versions ``found``."""
+    changed = [(file, was, now) for file, was, now in zip(files, parent, found, strict=True) if was != now]
+    if all(was is not None and now is not None and was[0] == now[0] == file.base_path for file, was, now in changed):
+        after = {now[0]: now[1] for _, _, now in changed if now is not None}
+        return after.keys() == paths and all(entry == entry_at(path) for path, entry in after.items())
+    old, new = (overlay_of(zip(files, versions, strict=True)) for versions in (parent, found))
+    differs = {path for path in old.keys() | new.keys() if at(old, path, base_at) != at(new, path, base_at)}
+    return differs == paths and all(at(new, path, base_at) == entry_at(path) for path in paths)
 
 
 def candidates(
-    owners: Owners, files: list[File], parent: list[Version], bit: int, tools: Tools
+    owners: Owners, files: list[File], parent: list[Version], tip: int | None, tools: Tools
 ) -> Iterator[tuple[str | None, list[Version]]]:
     """What might be committed at once: everything (None), a patch's part, nothing (""); the versions then."""
     yield None, [live_version(file, tools) for file in files]
-    tip = bit - 1 if bit else None
     for pid, _ in owners.patches:
-        if any(pid in marks_of(file).patches for file in files):
+        if mine := owners.files.of(pid):
             yield (
                 pid,
                 [
-                    tip_version(file, pid, tip, tools) if pid in marks_of(file).patches else was
+                    tip_version(file, pid, tip, tools) if file.id in mine else was
                     for file, was in zip(files, parent, strict=True)
                 ],
             )
@@ -74,6 +81,8 @@ def at(overlay: Overlay, path: bytes, base_at: EntryAt) -> Entry | None:
 
 def holding(file: File, pid: str | None, bit: int) -> File:
     """The file with all marks of one owner (None: of everyone) held by a commit, besides those it holds."""
+    if pid is not None and pid not in marks_of(file).labels:
+        return file
     one = 1 << bit
 
     def mine(owner: str | None) -> bool:

@@ -178,6 +178,10 @@ def last_path(file: File) -> bytes:
 
 def version_of(file: File, owners: Container[str], tools: Tools, bit: int | None = None) -> Version:
     """What base and these owners make of the file, now or as chain commit ``bit`` holds it."""
+    if bit is not None:
+        bit = last_change(file, bit)
+        if bit is None:
+            return in_base(file)
     labels = labels_in(file, owners)
     known: dict[tuple[frozenset[str], int | None], Version] = file.memo.setdefault(tools.memory.versions, {})
     key = (labels, bit)
@@ -186,9 +190,22 @@ def version_of(file: File, owners: Container[str], tools: Tools, bit: int | None
     return known[key]
 
 
+def last_change(file: File, bit: int) -> int | None:
+    """The last chain commit up to ``bit`` that changed the file; None: there the file is as in the base."""
+    commits = marks_of(file).commits & ((1 << bit + 1) - 1)
+    return commits.bit_length() - 1 if commits else None
+
+
+def in_base(file: File) -> Version:
+    """The file as the base has it."""
+    return None if file.base_path is None or file.base is None else (file.base_path, file.base)
+
+
 def labels_in(file: File, owners: Container[str]) -> frozenset[str]:
     """The labels of a file that are of a set of owners."""
     labels = marks_of(file).labels
+    if owners is EVERYONE:
+        return labels
     if isinstance(owners, frozenset | set) and UNASSIGNED not in owners:
         return labels & owners
     return frozenset(label for label in labels if counts(label, owners))
@@ -230,6 +247,8 @@ def from_base(fid: str, path: bytes, entry: Entry, weave: Weave | None) -> File:
 
 def with_bits(file: File, mapping: Mapping[int, int]) -> File:
     """The file with the chain's positions renumbered; what no commit holds any more may vanish."""
+    if not marks_of(file).commits:
+        return file
     masks = [mask for mask in masks_of(file) if mask > 0]
     if all(moved(mask, mapping) == mask for mask in masks):
         return file
@@ -244,7 +263,7 @@ def with_bits(file: File, mapping: Mapping[int, int]) -> File:
 
 def without_bit(file: File, bit: int) -> File:
     """The file with one chain commit holding nothing of it; the same object where that is so already."""
-    if not any(mask > 0 and mask >> bit & 1 for mask in masks_of(file)):
+    if not marks_of(file).commits or not any(mask > 0 and mask >> bit & 1 for mask in masks_of(file)):
         return file
     return map_bits(file, lambda mask: mask & ~(1 << bit))
 
@@ -267,7 +286,7 @@ def map_bits(file: File, change: Callable[[int], int]) -> File:
 
 def copy_bit(file: File, old: int, new: int) -> File:
     """The file with chain commit ``new`` holding exactly what ``old`` holds (the commit did not touch it)."""
-    if not any(mask > 0 and mask >> old & 1 for mask in masks_of(file)):
+    if not marks_of(file).commits or not any(mask > 0 and mask >> old & 1 for mask in masks_of(file)):
         return without_bit(file, new)
     return map_bits(file, lambda mask: mask & ~(1 << new) | (mask >> old & 1) << new)
 

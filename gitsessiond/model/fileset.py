@@ -183,6 +183,11 @@ def leaving(file: File) -> str | None:
     return file.id if any(old is not None and old != new for old, new in pairwise(places)) else None
 
 
+def committed(file: File) -> str | None:
+    """The id of one that some commit of the chain changed."""
+    return file.id if marks_of(file).commits else None
+
+
 def changed_path(file: File) -> bytes | None:
     """The path, on disk or the last one, of one that the session changed."""
     return last_path(file) if marks_of(file).labels else None

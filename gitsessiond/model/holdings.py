@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gitsessiond.model.files import File, facts_of, is_plain
-from gitsessiond.model.fileset import Files
+from gitsessiond.model.fileset import Files, committed
 from gitsessiond.model.graph import Laying, derive, graph_of
-from gitsessiond.model.owners import Owners
+from gitsessiond.model.owners import Owners, with_files
 from gitsessiond.model.registers import Fact, Value
 from gitsessiond.model.values import BASE
 from gitsessiond.model.weave import Run, weave_from
@@ -27,7 +27,7 @@ def parts_of(owners: Owners, length: int) -> dict[str, int]:
         if differs and owner != BASE:
             parts[owner] = parts.get(owner, 0) | differs
 
-    for file in owners.files.values():
+    for file in owners.files.by(committed).values():
         for run in file.weave.runs if file.weave is not None else ():
             note(run.ins, run.ins_in)
             if run.gone is not None:
@@ -44,10 +44,10 @@ def committed_needs(owners: Owners) -> dict[str, frozenset[str]]:
     is undone again no commit of the other patch is left beneath.
     """
     known = graph_of(owners)
-    held = (only_committed(file) for file in owners.files.values())
-    committed = derive(replace(owners, files=Files((file.id, file) for file in held if not is_plain(file))))
+    held = (only_committed(file) for file in owners.files.by(committed).values())
+    found = derive(replace(owners, files=Files((file.id, file) for file in held if not is_plain(file))))
     laying = Laying()
-    for (p, q), edge in committed.edges.items():
+    for (p, q), edge in found.edges.items():
         if known.needs(p, q) or known.needs(q, p):  # that graph has the last word on the direction
             laying.add(*((p, q) if known.needs(p, q) else (q, p)), edge)
     return {pid: laying.closure(pid) for pid in known.patches}
@@ -80,7 +80,7 @@ def rows_brought(owners: Owners, bit: int) -> dict[str, int]:
         return bool(mask >> bit & 1) and not (bit and mask >> (bit - 1) & 1)
 
     counts: dict[str, int] = {}
-    for file in owners.files.values():
+    for file in owners.files.by(committed).values():
         found: list[str] = []
         going: set[str] = set()  # whose row goes on from the lines above
         for run in file.weave.runs if file.weave is not None else ():
@@ -122,7 +122,7 @@ def held_back(owners: Owners, pid: str, bit: int) -> Owners:
             content=facts_back(file.content),
         )
 
-    return replace(owners, files=Files((fid, file_back(file)) for fid, file in owners.files.items()))
+    return with_files(owners, [file_back(file) for file in owners.files.by(committed).values()])
 
 
 def bits_of(mask: int) -> Iterator[int]:

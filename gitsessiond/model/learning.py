@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from gitsessiond.model import fileset
 from gitsessiond.model.align import place_commit
 from gitsessiond.model.deciding import Verdict
 from gitsessiond.model.expected import expected_commit
@@ -52,7 +53,7 @@ def learn_commit(
 
 def remap_commits(owners: Owners, mapping: Mapping[int, int]) -> Owners:
     """The chain's positions renumbered, old to new; commits that are not in ``mapping`` left the chain."""
-    moved = {fid: with_bits(file, mapping) for fid, file in owners.files.items()}
+    moved = {fid: with_bits(file, mapping) for fid, file in owners.files.by(fileset.committed).items()}
     changed = [file for fid, file in moved.items() if file is not owners.files[fid]]
     if not changed:
         return owners
@@ -84,7 +85,8 @@ class Learning(Sorting):
         expected = expected_commit(self.owners, self.bit, self.paths, self.entry_at, self.base_at, self.tools)
         if expected is not None:
             for file in expected:
-                self.put(file)
+                if file is not self.owners.files[file.id]:
+                    self.put(file)
             return
         at = self.places()
         taken = set(at.values())

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
-from gitsessiond.model.files import File, Tools, Version, labels_in, last_path, live_version, marks_of, version_of
-from gitsessiond.model.fileset import Files
+from gitsessiond.model.files import (
+    File,
+    Tools,
+    Version,
+    in_base,
+    labels_in,
+    last_path,
+    live_version,
+    marks_of,
+    version_of,
+)
+from gitsessiond.model.fileset import Files, committed
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.owners import Owners, changed_files, files_of
-from gitsessiond.model.registers import Fact, Value
+from gitsessiond.model.registers import EVERYONE, Fact, Value
 from gitsessiond.model.values import BASE, SYMLINK, UNASSIGNED, Entry, Placed
 from gitsessiond.model.weave import Run, edits, join_lines
 
@@ -45,7 +55,10 @@ def overlay_of(files: Iterable[tuple[File, Version]]) -> Overlay:
 
 def versions(owners: Owners, who: Container[str], tools: Tools, bit: int | None = None) -> Overlay:
     """The version of a set of owners closed under dependencies, now or as chain commit ``bit`` holds it."""
-    files = files_of(owners, who) if isinstance(who, frozenset | set) and UNASSIGNED not in who else owners.files
+    if isinstance(who, frozenset | set) and UNASSIGNED not in who:
+        files = files_of(owners, who)
+    else:
+        files = owners.files if bit is None else owners.files.by(committed)
     return overlay_of((file, version_of(file, who, tools, bit)) for file in files.values() if labels_in(file, who))
 
 
@@ -79,17 +92,18 @@ def version_step(old: Overlay, before: Owners, after: Owners, who: frozenset[str
     put: Overlay = {}
     for fid in changed_files(before, after):
         files = before.files.get(fid), after.files.get(fid)
-        base = next((file.base_path, file.base) for file in files if file is not None)
-        was, now = (version_of(file, who, tools) if file is not None else in_base(base) for file in files)
+        one = next(file for file in files if file is not None)
+        base = in_base(one)
+        was, now = (version_of(file, who, tools) if file is not None else base for file in files)
         if was == now:
             continue
         if was is not None:
             path = was[0]
             if old.get(path, BACK_TO_BASE) != (BACK_TO_BASE if was == base else was[1]):
                 return None
-            if (now is None or now[0] != path) and path != base[0] and path in after.files.moves.left.at:
+            if (now is None or now[0] != path) and path != one.base_path and path in after.files.moves.left.at:
                 return None
-            taken[path] = None if path == base[0] else BACK_TO_BASE
+            taken[path] = None if path == one.base_path else BACK_TO_BASE
         if now is not None:
             if now[0] in put:
                 return None
@@ -99,12 +113,6 @@ def version_step(old: Overlay, before: Owners, after: Owners, who: frozenset[str
     return taken | put
 
 
-def in_base(base: tuple[bytes | None, Entry | None]) -> Version:
-    """The version of a file that nobody has a part in."""
-    path, entry = base
-    return None if path is None or entry is None else (path, entry)
-
-
 def live_overlay(owners: Owners, tools: Tools) -> Overlay:
     """What the disk shows."""
     return overlay_of((file, live_version(file, tools)) for file in owners.files.values())
@@ -112,7 +120,17 @@ def live_overlay(owners: Owners, tools: Tools) -> Overlay:
 
 def with_uncommitted(owners: Owners, pid: str, tip: int | None, tools: Tools) -> Overlay:
     """The chain's last commit (None: the base) with the edits of one patch that it does not hold."""
-    return overlay_of((file, tip_version(file, pid, tip, tools)) for file in owners.files.values())
+    mine = owners.files.of(pid)
+    files = mine if tip is None else {**owners.files.by(committed), **mine}
+    return overlay_of(
+        (file, tip_version(file, pid, tip, tools) if fid in mine else committed_version(file, tip, tools))
+        for fid, file in files.items()
+    )
+
+
+def committed_version(file: File, tip: int | None, tools: Tools) -> Version:
+    """The file in a chain commit (None: in the base)."""
+    return in_base(file) if tip is None else version_of(file, EVERYONE, tools, tip)
 
 
 def tip_version(file: File, pid: str, tip: int | None, tools: Tools) -> Version:
