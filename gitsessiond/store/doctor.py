@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable
+from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, disk_refused
 from gitsessiond.store.doctor_sessions import check_anchors, check_history, check_own_objects, check_sessions
 from gitsessiond.store.git import run_git
 from gitsessiond.store.intents import damaged_intents
@@ -46,6 +46,8 @@ def examine(store: Store, repository: HasDirs, *, fix: bool = False, now: dateti
             raise
         except GitSessionError as exc:
             found.append(Check(name, False, exc.message))
+        except OSError as exc:  # the user's git goes on meanwhile: a file may go while it is looked at
+            found.append(Check(name, False, disk_refused("it could not be looked at", exc).message))
         finally:
             store.drop_pending()
     return found
@@ -71,19 +73,19 @@ def _journal(patient: Patient) -> Check:
 def _packs(patient: Patient) -> Check:
     """All packs are there and undamaged; what is lost is given up when asked to."""
     store = patient.store
-    wrong, given_up = list(store.damage), False
-    if store.damage and patient.fix:
-        store.give_up_lost()
-        given_up = True
+    wrong, mended = list(store.damage), False
     directory = os.path.join(store.git_dir, "objects", "pack")
     for name in store.journal.packs():
         words = _fault(os.path.join(directory, name))
         if words is not None and patient.fix:
             words += f"; {replace_damaged(store, name)}"
-            given_up = True
+            mended = True
         if words is not None:
             wrong.append(f"{name} {words}")
-    return patient.verdict("packs", wrong, f"{len(store.journal.packs())} packs", fixed=given_up)
+    if store.damage and patient.fix:
+        store.give_up_lost()
+        mended = True
+    return patient.verdict("packs", wrong, f"{len(store.journal.packs())} packs", fixed=mended)
 
 
 def _fault(path: str) -> str | None:

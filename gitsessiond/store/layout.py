@@ -125,10 +125,8 @@ def _remove_drafts(state_dir: str, packs: str) -> None:
     for name in os.listdir(state_dir):
         if name.startswith("store.git.new-"):
             shutil.rmtree(os.path.join(state_dir, name), ignore_errors=True)
-    names = set(os.listdir(packs))
-    for name in names:
-        alone = name.endswith(".pack") and name.removesuffix(".pack") + ".idx" not in names
-        if name.startswith(("tmp_", ".tmp-")) or alone:
+    for name in os.listdir(packs):  # a pack without its index is no draft: it may be one whose index was lost
+        if name.startswith(("tmp_", ".tmp-")):
             os.unlink(os.path.join(packs, name))
 
 

@@ -17,7 +17,7 @@ from gitsessiond.model.values import REGULAR, Entry
 from gitsessiond.store.anchors import ANCHORS, PATCHES, move_projections, write_anchor
 from gitsessiond.store.doctor import Check, examine
 from gitsessiond.store.rebuild import tools_of
-from gitsessiond.store.steps import State, history, load_state, read_session_refs, session_ref, write_step
+from gitsessiond.store.steps import State, history, load_state, damaged_refs, read_session_refs, session_ref, write_step
 from gitsessiond.store.store import RefMove, Store, open_store
 from gitsessiond.store.theirs import loose_path
 from gitsessiond.store.trees import edit_tree, entry_at
@@ -177,8 +177,7 @@ def test_a_damaged_ref_finds_its_step_again(repo: Path) -> None:
         store.checkpoint()
     (repo / ".git/gitsession/store.git/refs/sessions" / SID).write_bytes(b"")
     with opened(repo) as store:
-        with pytest.raises(StateUnreadable, match="is damaged"):
-            read_session_refs(store)
+        assert read_session_refs(store) == {} and "is damaged" in damaged_refs(store)[SID]
         assert check(store, repo, "sessions", fix=True).fixed
         assert read_session_refs(store) == {SID: state.step}
         assert all_well(store, repo)
@@ -263,6 +262,25 @@ def test_a_garbled_index_is_made_again(repo: Path) -> None:
     with opened(repo) as store:
         assert not check(store, repo, "packs").ok
         examine(store, dirs(repo), fix=True, now=NOW)
+        assert read_session_refs(store) == {SID: state.step}
+        assert all_well(store, repo)
+        assert is_sound(store)
+
+
+def test_a_lost_index_is_made_again(repo: Path) -> None:
+    """Of a pack only the index is gone: the pack is kept, whatever opens the store, and nothing at all is lost."""
+    with opened(repo) as store:
+        state = committed(store, repo)
+        store.checkpoint()
+        (name,) = store.journal.packs()
+    (repo / ".git/gitsession/store.git/objects/pack" / f"{name}.idx").unlink()
+    with opened(repo) as store, pytest.raises(StateUnreadable, match="is gone"):
+        read_session_refs(store)
+    with open_store(dirs(repo), repair=True) as store:
+        found = check(store, repo, "packs", fix=True)
+        assert found.fixed and "made again" in found.message
+    with opened(repo) as store:
+        assert list(store.journal.packs()) == [name]
         assert read_session_refs(store) == {SID: state.step}
         assert all_well(store, repo)
         assert is_sound(store)
