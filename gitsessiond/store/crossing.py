@@ -241,7 +241,8 @@ def copy_in(store: Objects, commits: Iterable[str], stop: Iterable[str]) -> None
 def _copy_commit(store: Objects, oid: str) -> None:
     data = store.read(oid).data
     tree, parents = commit_links(data)
-    _copy_tree(store, tree, commit_links(store.read(parents[0]).data)[0] if parents else None)
+    beside = parents[0] if parents and (store.own_has(parents[0]) or store.in_repository(parents[0])) else None
+    _copy_tree(store, tree, commit_links(store.read(beside).data)[0] if beside is not None else None)
     store.put("commit", data)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from gitsessiond.store.packs import index_oids, merge_packs, pack_records
 from gitsessiond.store.steps import State, history, load_state, read_session_refs, session_ref
 from gitsessiond.store.store import Store
 from tests.store.dying import lived
-from tests.store.kit import SID, first_state, is_sound, opened, record, saved, store_git
+from tests.store.kit import SID, first_state, is_sound, oid_at, opened, record, saved, store_git
 
 WAIT = 30.0  # seconds a packing child may take on a busy machine
 
@@ -219,6 +220,23 @@ def test_a_shallow_clone_can_be_recorded(repo: Path, tmp_path: Path) -> None:
         store.checkpoint()
         assert is_sound(store)
         assert not os.path.exists(os.path.join(store.git_dir, "shallow"))
+
+
+def test_where_a_shallow_history_ends_is_copied_without_what_is_beyond(repo: Path, tmp_path: Path) -> None:
+    """The base moves to a new shallow end, from which the old one cannot be reached: the old one is copied."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "second"], cwd=repo, check=True)
+    subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{repo}", str(clone)], check=True)
+    with opened(clone) as store:
+        state = record(store, None, first_state(clone))
+        for number in range(2):
+            subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", str(number)], cwd=repo, check=True)
+        subprocess.run(["git", "fetch", "-q", "--depth=1", "origin", "main"], cwd=clone, check=True)
+        subprocess.run(["git", "reset", "-q", "--hard", "FETCH_HEAD"], cwd=clone, check=True)
+        session = state.session.model_copy(update={"base": oid_at(clone, "HEAD")})
+        record(store, state, replace(state, session=session, work=oid_at(clone, "HEAD^{tree}")))
+        store.checkpoint()
+        assert store.own_has(state.session.base)
 
 
 # -- death between any two writes -------------------------------------------------------------------------------
