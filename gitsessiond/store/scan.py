@@ -109,6 +109,9 @@ class Scan:
         have = known.get(path)
         try:
             found = os.lstat(os.path.join(self._root, path))
+        except PermissionError as exc:
+            self._closed(path.rpartition(b"/")[0], exc)
+            return
         except OSError:
             self._note_vanished([path] if have is not None else known.below(path))
             return
@@ -177,8 +180,7 @@ class Scan:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as exc:
-            self.look.closed.append(directory)
-            self.look.skipped[directory] = f"unreadable directory: {exc.strerror}"
+            self._closed(directory, exc)
             return
         with listing:
             for item in listing:
@@ -187,6 +189,9 @@ class Scan:
                 if have is not None:
                     try:
                         found = item.stat(follow_symlinks=False)
+                    except PermissionError as exc:  # its names can be read, what they stand for cannot
+                        self._closed(directory, exc)
+                        return
                     except OSError:
                         continue  # gone since it was listed
                     if have.startswith(signature(found)):
@@ -207,6 +212,11 @@ class Scan:
                     following.append(path)
                 else:
                     unknown.append(path)
+
+    def _closed(self, directory: bytes, exc: OSError) -> None:
+        """A directory that cannot be looked into: nothing in it is said to be gone."""
+        self.look.closed.append(directory)
+        self.look.skipped[directory] = f"unreadable directory: {exc.strerror}"
 
     def _known_directory(self, path: bytes, following: list[bytes], unknown: list[bytes]) -> None:
         """A known path is a directory now: a submodule, or a file that became one."""

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -312,6 +313,53 @@ def test_an_unreadable_directory_is_no_deletion(
     assert reading.changes == ()
     assert reading.skipped == ((b"src", "unreadable directory: Permission denied"),)
     assert recorded.tree.scan().skipped == ()
+
+
+@pytest.mark.parametrize("hints", [(), (b"src/b.txt",), (b"src",)])
+def test_a_directory_without_the_right_to_enter_is_no_deletion(
+    recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch, hints: tuple[bytes, ...]
+) -> None:
+    """`chmod -R 644`: names can still be listed, but nothing of them be known; with hints or without."""
+    real_scandir, real_lstat = os.scandir, os.lstat
+
+    class Shut:
+        """A name in a directory that may not be entered."""
+
+        def __init__(self, entry: os.DirEntry[bytes]) -> None:
+            self.name, self.is_dir = entry.name, entry.is_dir
+
+        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+            raise PermissionError(13, "Permission denied", self.name)
+
+    class Shuts:
+        """The names of such a directory."""
+
+        def __init__(self, listing: Any) -> None:
+            self.listing = listing
+
+        def __iter__(self) -> Iterator[Shut]:
+            return map(Shut, self.listing)
+
+        def __enter__(self) -> Shuts:
+            return self
+
+        def __exit__(self, *exc: object) -> None:
+            self.listing.close()
+
+    def listed(path: bytes) -> object:
+        found = real_scandir(path)
+        return Shuts(found) if path.endswith(b"/src") else found
+
+    def looked_at(path: bytes) -> os.stat_result:
+        if os.fsencode(path).endswith(b"/src/b.txt"):
+            raise PermissionError(13, "Permission denied", path)
+        return real_lstat(path)
+
+    monkeypatch.setattr(os, "scandir", listed)
+    monkeypatch.setattr(os, "lstat", looked_at)
+    reading = recorded.tree.read_paths(hints) if hints else recorded.tree.scan()
+    assert reading.changes == ()
+    assert reading.skipped == ((b"src", "unreadable directory: Permission denied"),)
 
 
 def test_a_worktree_that_is_gone_is_no_deletion(recorded: Recorded, repo: Path) -> None:
