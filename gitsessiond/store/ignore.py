@@ -16,6 +16,7 @@ from gitsessiond.store.repository import Repository
 
 IGNORE_FILE = b".gitignore"
 REMEMBERED = 200_000  # answers; then they are asked anew
+HARMLESS = b"./.gitignore\0"  # a path that git judges in every worktree
 FIELDS = 4  # source, line number, pattern, path; the first three are empty where no pattern matches
 
 
@@ -78,11 +79,15 @@ class Ignore:
         ``./`` keeps a name that begins with ``:`` from being read as pathspec magic. A path that git will not
         judge at all ends the child (its parent became a symbolic link just now): it is found by halving, and
         counts as not ignored, since it is no path of the worktree any more.
+
+        Raises:
+            StoreFailed: git judges nothing; what it would ignore is not known.
         """
         question = b"".join(b"./" + path + b"\0" for path in paths)
         try:
             fields = self._child.ask(question, FIELDS * len(paths))
         except StoreFailed:
+            self._child.ask(HARMLESS, FIELDS)  # unless it is git itself that does not answer
             if len(paths) == 1:
                 self._answers[paths[0]] = False
                 return

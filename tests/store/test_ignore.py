@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsessiond.model.errors import StoreFailed
 from gitsessiond.store.config import Config
 from gitsessiond.store.ignore import Ignore
 from gitsessiond.store.repository import open_repository
@@ -106,3 +107,13 @@ def test_a_path_behind_a_link_does_not_stop_the_others(repo: Path, ignore: Ignor
     (repo / "real").mkdir()
     (repo / "link").symlink_to("real")
     assert ignore.ignored([b"a.log", b"link/x.log", b"b.log", b"c"]) == [True, False, True, False]
+
+
+def test_a_git_that_cannot_answer_is_no_answer(repo: Path, ignore: Ignore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where git itself fails nothing counts as not ignored: an ignored secret would be recorded."""
+    (repo / ".gitignore").write_text("*.log\n")
+    with monkeypatch.context() as without_git:
+        without_git.setenv("PATH", str(repo))
+        with pytest.raises(StoreFailed):
+            ignore.ignored([b"secret.log", b"b.log"])
+    assert ignore.ignored([b"secret.log", b"b.log", b"c"]) == [True, True, False]
