@@ -20,8 +20,8 @@ from typing import NamedTuple
 from gitsessiond.model.errors import Moved, Refused, StoreFailed
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.values import EXECUTABLE, GITLINK, SYMLINK, Entry
-from gitsessiond.store.files import give_back, take_lease
 from gitsessiond.store.known import Known
+from gitsessiond.store.leases import give_back, take_lease
 from gitsessiond.store.objects import oid_of
 from gitsessiond.store.scan import CONTROL
 from gitsessiond.store.trees import Trees
@@ -167,14 +167,29 @@ def _put(root: bytes, scratch: int, draft: Draft) -> None:
             _keep_rights(place, name, scratch, aside)
         if not _rename(place, name, scratch, aside, how):
             raise _moved(draft.path)
-        if not _is_recorded(scratch, aside, draft.expected):
-            _rename(scratch, aside, place, name, how)
+        recorded = False
+        try:
+            recorded = _is_recorded(scratch, aside, draft.expected)
+        finally:
+            if not recorded:
+                _put_back(scratch, aside, place, name, how)
+        if not recorded:
             raise _moved(draft.path)
         os.unlink(aside, dir_fd=scratch)
     finally:
         os.close(place)
     if draft.ready is None:
         _remove_empty_parents(root, draft.path)
+
+
+def _put_back(scratch: int, aside: bytes, place: int, name: bytes, how: int) -> None:
+    """Put what somebody else saved back in its place; beside it where that was taken, or removed, just now."""
+    if _rename(scratch, aside, place, name, how):
+        return
+    beside, number = name + b".saved", 1
+    while not _rename(scratch, aside, place, beside, _NOREPLACE):
+        number += 1
+        beside = b"%s.saved-%d" % (name, number)
 
 
 def _open_parent(root: bytes, path: bytes) -> int:

@@ -123,6 +123,33 @@ def test_a_save_at_the_last_moment_is_put_back(recorded: Recorded, repo: Path, m
     assert (repo / "a.txt").read_bytes() == b"saved just now\n"
 
 
+@pytest.mark.parametrize("restored", [b"restored\n", None])
+def test_a_save_that_cannot_be_put_back_is_kept_beside(
+    recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch, restored: bytes | None
+) -> None:
+    """Its name is taken or removed again before it is back: the bytes stay, under a name of their own."""
+    real = writing._rename
+    calls: list[int] = []
+
+    def late(*where: Any) -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            (repo / "a.txt").write_bytes(b"saved just now\n")
+        if len(calls) == 2 and restored is None:
+            (repo / "a.txt").write_bytes(b"and once more\n")
+        elif len(calls) == 2:
+            (repo / "a.txt").unlink()
+        return real(*where)
+
+    (repo / "a.txt.saved").write_bytes(b"somebody's own\n")
+    monkeypatch.setattr(writing, "_rename", late)
+    with pytest.raises(Moved):
+        restore(recorded, {b"a.txt": text(recorded, restored) if restored is not None else None})
+    assert (repo / "a.txt.saved").read_bytes() == b"somebody's own\n"
+    assert (repo / "a.txt.saved-2").read_bytes() == b"saved just now\n"
+    assert restored is not None or (repo / "a.txt").read_bytes() == b"and once more\n"
+
+
 def test_a_file_under_its_writer_is_left(recorded: Recorded, repo: Path) -> None:
     """A file that somebody has open for writing is not taken away from under them."""
     with (repo / "a.txt").open("r+b") as writer:
