@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import Any
 
 from gitsessiond.actions.memory import Memory
-from gitsessiond.model.errors import BadRequest, NotFound, Refused
+from gitsessiond.actions.unreadable import HINT, Unreadable, asked_for, short_words, unreadable_session
+from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, NotFound, Refused, StateUnreadable
 from gitsessiond.model.names import is_id_prefix, name_key, unquote_path
 from gitsessiond.model.ownership import Tools
 from gitsessiond.model.records import Patch
@@ -102,6 +103,7 @@ class Live:
     judge_due: bool = False
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means
     lost: str | None = None  # why the worktree cannot be recorded
+    trouble: str | None = None  # why it could not be brought up to date before the last command
 
     @property
     def sid(self) -> str:
@@ -148,6 +150,7 @@ class Context:
     tools: Tools
     tell: Callable[[dict[str, Any]], None]  # an event, for whoever follows
     sessions: dict[str, Live] = field(default_factory=dict)  # open ones by id
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)  # ended ones too, by id
     queued: int = 0  # paths that front still holds while a reading command goes first
 
     def state_of(self, sid: str) -> State:
@@ -162,23 +165,40 @@ class Context:
         return self.store_state(sid)
 
     def store_state(self, sid: str) -> State:
-        """The last recorded state, read from the store."""
+        """The last recorded state, read from the store.
+
+        Raises:
+            NotFound: no such session.
+            StateUnreadable: it is damaged.
+        """
         tip = self.store.ref(f"refs/sessions/{sid}")
         if tip is None:
             raise NotFound(f"no session {sid}", hint="git session list --all")
         return load_state(self.store, tip)
 
     def all_states(self) -> list[State]:
-        """Every session's last state, oldest first."""
-        refs = self.store.refs("refs/sessions/")
-        states = [self.state_of(name.rpartition("/")[2]) for name in refs]
+        """The last state of every session that can be read, oldest first; :attr:`unreadable` has the others."""
+        states = []
+        for sid in [name.rpartition("/")[2] for name in self.store.refs("refs/sessions/")]:
+            try:
+                states.append(self.state_of(sid))
+            except NewerState:
+                raise
+            except StateUnreadable as exc:
+                self.note_unreadable(sid, exc)
         return sorted(states, key=lambda state: (state.session.created_at, state.session.id))
+
+    def note_unreadable(self, sid: str, why: GitSessionError) -> None:
+        """Remember that a session cannot be read: it is told, and the others go on."""
+        if sid not in self.unreadable:
+            self.unreadable[sid] = unreadable_session(self.store, self.repository, sid, why.message)
 
     def find_state(self, wanted: str) -> State:
         """The session of that name (open ones first), id or unique id prefix.
 
         Raises:
             NotFound: none, or several.
+            StateUnreadable: its record is damaged.
         """
         states = self.all_states()
         named = [state for state in states if name_key(state.session.name) == name_key(wanted)]
@@ -188,6 +208,9 @@ class Context:
         found = [s for s in states if is_id_prefix(wanted) and len(wanted) >= 2 and s.session.id.startswith(wanted)]
         if len(found) == 1:
             return found[0]
+        damaged = asked_for(self.unreadable.values(), wanted, "")
+        if damaged is not None and not found:
+            raise damaged.error()
         words = f"{len(found)} sessions begin with {wanted!r}" if found else f"no session {wanted!r}"
         raise NotFound(words, hint="git session list --all")
 
@@ -210,6 +233,7 @@ class Context:
         Raises:
             NotFound: there is none.
             Refused: it is closed.
+            StateUnreadable: its record is damaged.
         """
         if asked.who.session:
             state = self.find_state(asked.who.session)
@@ -220,15 +244,22 @@ class Context:
                     hint=f"git session reopen -s {state.session.id[:6]}",
                 )
             return live
-        found = self.live_at(os.path.realpath(asked.who.cwd))
+        directory = os.path.realpath(asked.who.cwd)
+        found = self.live_at(directory)
         if found is None:
-            raise self.no_session_here()
+            raise self.no_session_here(directory)
         return found
 
-    def no_session_here(self) -> NotFound:
-        """The error for a directory without a session; sessions the repository knows and the store lost are told."""
-        known = {name.rpartition("/")[2] for name in self.store.refs("refs/sessions/")}
-        words, lost = "this directory carries no session", anchors_of(self.repository).keys() - known
+    def no_session_here(self, directory: str) -> GitSessionError:
+        """The error for a directory without a session; sessions that are damaged or lost are told."""
+        damaged = asked_for(self.unreadable.values(), None, directory)
+        if damaged is not None:
+            return damaged.error()
+        words = "this directory carries no session"
+        if any(one.anchored is None for one in self.unreadable.values()):  # it may be this one's
+            return StateUnreadable(f"{words} that can be read; {short_words(self.unreadable)}", hint=HINT)
+        known = {name.rpartition("/")[2] for name in self.store.refs("refs/sessions/")} | self.unreadable.keys()
+        lost = anchors_of(self.repository).keys() - known
         if lost:
             return NotFound(f"{words}; the record of {len(lost)} is lost", hint="git session doctor")
         return NotFound(words, hint="git session start NAME, or -s NAME for another one")

@@ -85,10 +85,12 @@ def our_refs(ctx: Context, session: Session, commits: CommitGraph) -> Callable[[
 
 def session_branches(ctx: Context) -> set[str]:
     """The branches of all sessions, ended ones too."""
-    found = set()
+    found = {one.anchored.branch for one in ctx.unreadable.values() if one.anchored is not None}
     for sid, step in read_session_refs(ctx.store).items():
         if sid in ctx.sessions:
             found.add(ctx.sessions[sid].state.session.branch)
+            continue
+        if sid in ctx.unreadable:
             continue
         entry = entry_at(ctx.store, tree_of_commit(ctx.store, step), b"session.json")
         if entry is not None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from gitsessiond.actions import views
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.unreadable import HINT
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.files import marks_of
 from gitsessiond.model.graph import Graph, graph_of
@@ -41,7 +42,7 @@ def list_sessions(ctx: Context, asked: Asked) -> dict[str, Any]:
         row["open_patches"] = len([p for p in state.patches.values() if p.status not in ("merged", "abandoned")])
         row["unassigned"] = len(unassigned_rows(state.owners))
         rows.append(row)
-    return {"sessions": rows}
+    return {"sessions": rows, "unreadable": [one.view() for one in ctx.unreadable.values()]}
 
 
 def check_free_name(ctx: Context, name: str, but: str | None = None) -> str:
@@ -52,6 +53,9 @@ def check_free_name(ctx: Context, name: str, but: str | None = None) -> str:
         Refused: it is taken.
     """
     check_name(name, "session name")
+    for damaged in ctx.unreadable.values():
+        if damaged.may_be_open and damaged.anchored and name_key(damaged.anchored.name) == name_key(name):
+            raise damaged.error()
     for live in ctx.sessions.values():
         if live.sid != but and name_key(live.state.session.name) == name_key(name):
             raise Refused(f"a session named {live.state.session.name} already exists", hint="git session list")
@@ -217,7 +221,12 @@ def collisions_of(ctx: Context, state: State, most: int | None) -> Some:
 
 def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
     """What a person should know that is no patch and no conflict."""
-    out: list[str] = []
+    out = [f"{one.words}: {HINT}" for one in ctx.unreadable.values()]
+    out += [
+        f"session {other.state.session.name} cannot be brought up to date: {other.trouble}: {HINT}"
+        for other in ctx.sessions.values()
+        if other.trouble is not None and other.sid != state.session.id
+    ]
     if live is None:
         return out
     session = state.session

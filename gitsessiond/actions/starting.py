@@ -152,6 +152,15 @@ def one_line(where: Repository, *args: str) -> str:
     return os.fsdecode(run_git(args, cwd=where.worktree).out).strip()
 
 
+def refuse_unreadable(ctx: Context, directory: str) -> None:
+    """Raise StateUnreadable where a session that cannot be read carries this checkout, or may carry it."""
+    if ctx.live_at(directory) is not None:
+        return
+    for damaged in ctx.unreadable.values():
+        if damaged.carries(directory) or damaged.anchored is None:
+            raise damaged.error()
+
+
 def place_for(ctx: Context, asked: Asked, where: Repository, ground: Ground, name: str) -> Place:
     """This checkout when it carries no session and stands on the base, else a linked worktree beside it.
 
@@ -160,6 +169,7 @@ def place_for(ctx: Context, asked: Asked, where: Repository, ground: Ground, nam
     """
     wish = asked.args.get("worktree")
     here = asked.args.get("here")
+    refuse_unreadable(ctx, os.path.realpath(where.worktree))
     carrier = ctx.live_at(os.path.realpath(where.worktree))
     no_here = why_not_here(where, ground, carrier)
     if here:

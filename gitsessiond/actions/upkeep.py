@@ -36,6 +36,7 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     sessions = [state.session for state in ctx.all_states()]
     hard = asked.flag("hard")
     if hard:
+        refuse_unreadable(ctx)
         branches = own_branches(ctx, sessions)
         refuse_checked_out(ctx, branches)
         refuse_open(sessions)
@@ -45,6 +46,13 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     if hard:
         removed += remove_traces(ctx, branches)
     return {"removed": removed, "hard": hard, "state_dir": ctx.repository.state_dir if hard else None}
+
+
+def refuse_unreadable(ctx: Context) -> None:
+    """Raise StateUnreadable while a session's record is damaged: what it holds, nobody knows."""
+    damaged = next(iter(ctx.unreadable.values()), None)
+    if damaged is not None:
+        raise damaged.error()
 
 
 def own_branches(ctx: Context, sessions: list[Session]) -> list[str]:

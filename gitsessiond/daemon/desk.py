@@ -31,7 +31,7 @@ from gitsessiond.model.ownership import Tools
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository, open_repository
-from gitsessiond.store.steps import load_state, read_session_refs
+from gitsessiond.store.steps import damaged_refs, load_state, read_session_refs
 from gitsessiond.store.store import Store, open_store
 from gitsessiond.store.text import diff_lines, merge_text
 from gitsessiond.store.worktree import Reading
@@ -130,8 +130,19 @@ class Desk:
             if live.worktree is not None:
                 live.worktree.close()
         self.ctx.sessions.clear()
-        for tip in read_session_refs(self.ctx.store).values():
-            state = load_state(self.ctx.store, tip)
+        self.ctx.unreadable.clear()
+        tips = read_session_refs(self.ctx.store)
+        for sid, words in damaged_refs(self.ctx.store).items():
+            self.ctx.note_unreadable(sid, StateUnreadable(words))
+        for sid, tip in tips.items():
+            try:
+                state = load_state(self.ctx.store, tip)
+            except NewerState:
+                raise
+            except StateUnreadable as exc:  # it stands in nobody's way but its own
+                log(f"session {sid}: {exc.message}")
+                self.ctx.note_unreadable(sid, exc)
+                continue
             if state.session.status != "open":
                 continue
             live = taken_up(self.ctx, state)
@@ -285,16 +296,43 @@ class Desk:
             self.opened.tools.forget()
 
     def before_action(self, asked: Asked) -> None:
-        """What git did since comes first, in every session; judged edges are known before they are told."""
+        """What git did since comes first, in every session; judged edges are known before they are told.
+
+        Raises:
+            GitSessionError: the session asked about failed. Another's failure is said, and is in nobody's way.
+        """
+        failed: dict[str, GitSessionError] = {}
         for live in list(self.ctx.sessions.values()):
-            if live.worktree is None:
-                self.attach(live)
-            self.read_busy(live)
-            if live.worktree is not None:
-                adopt(self.ctx, live)
-            notice_landed(self.ctx, live)
-            if live.judge_due:
-                judge_session(self.ctx, live)
+            try:
+                self.look_at(live)
+            except GitSessionError as exc:
+                self.drop()
+                failed[live.sid] = exc
+            live.trouble = failed[live.sid].message if live.sid in failed else None
+        if failed:
+            asked_for = self.sid_asked(asked)
+            for sid, why in failed.items():
+                if sid == asked_for:
+                    raise why
+                log(f"session {sid}: {why.message}")
+
+    def look_at(self, live: Live) -> None:
+        """Bring one session to what its worktree, its branch and its target are now."""
+        if live.worktree is None:
+            self.attach(live)
+        self.read_busy(live)
+        if live.worktree is not None:
+            adopt(self.ctx, live)
+        notice_landed(self.ctx, live)
+        if live.judge_due:
+            judge_session(self.ctx, live)
+
+    def sid_asked(self, asked: Asked) -> str | None:
+        """The open session that a request is about; None: none."""
+        try:
+            return self.ctx.live(asked).sid
+        except GitSessionError:
+            return None
 
     def recorded_worktrees(self) -> list[str]:
         """The worktrees of open sessions that can be recorded."""

@@ -18,14 +18,20 @@ from gitsessiond.store.trees import entry_at, read_tree
 
 
 def read_session_refs(store: Store) -> dict[str, str]:
-    """The last step of every session, by session id.
+    """The last step of every session whose ref can be read, by session id; :func:`damaged_refs` names the others.
 
     Raises:
         StateUnreadable: the store lost packs; what is left of it is not taken for everything.
     """
-    if store.damage:
-        raise StateUnreadable(f"the recorded history is damaged: {'; '.join(store.damage)}", hint="git session doctor")
+    if store.gone:
+        raise StateUnreadable(f"the recorded history is damaged: {'; '.join(store.gone)}", hint="git session doctor")
     return {name.removeprefix(SESSIONS): oid for name, oid in store.refs(SESSIONS).items()}
+
+
+def damaged_refs(store: Store) -> dict[str, str]:
+    """The sessions whose ref is damaged, by session id, each with what is wrong."""
+    lost = (name for name in store.bad_refs if name.startswith(SESSIONS) and store.ref(name) is None)
+    return {name.removeprefix(SESSIONS): f"{name} is damaged" for name in lost}
 
 
 def load_state(store: Store, step: str) -> State:

@@ -13,17 +13,18 @@ from gitsessiond.model.owners import Owners, changed_files
 from gitsessiond.model.records import Record, Session, encode
 from gitsessiond.model.values import EMPTY_TREE, REGULAR, Entry
 from gitsessiond.store.history import history, state_trees
-from gitsessiond.store.loading import load_state, read_session_refs
+from gitsessiond.store.loading import damaged_refs, load_state, read_session_refs
 from gitsessiond.store.notes import SAVE, StepInfo, StepNote, read_note, step_commit
 from gitsessiond.store.states import SIDES, State, named_commits, session_ref
 from gitsessiond.store.store import Store
-from gitsessiond.store.trees import TREE, edit_tree
+from gitsessiond.store.trees import TREE, edit_tree, write_tree
 
 __all__ = [  # what the floors above need of steps, wherever it is
     "SAVE",
     "State",
     "StepInfo",
     "StepNote",
+    "damaged_refs",
     "history",
     "load_state",
     "read_session_refs",
@@ -156,8 +157,7 @@ def _owner_edits(store: Store, before: State | None, after: State) -> _Edits:
             edits[f"own/{fid}".encode()] = None
             continue
         record, dead = encode_file(file)
-        edits[f"own/{fid}/weave.json".encode()] = _blob(store, record)
-        edits[f"own/{fid}/dead".encode()] = _blob(store, dead)
+        edits[f"own/{fid}".encode()] = Entry(TREE, write_tree(store, {b"dead": dead, b"weave.json": record}))
     return edits
 
 

@@ -27,6 +27,7 @@ from gitsessiond.store.trees import TreeCache
 __all__ = ["RefMove", "Store", "open_store"]
 
 _SPILL = 32 * 1024 * 1024  # pending bytes after which objects go to the journal before their step does
+_FRESH = 16 * 1024  # bytes; larger ones are not kept as they were put
 
 
 class HasDirs(Protocol):
@@ -54,6 +55,7 @@ class Store:
         self._pack_directory = os.path.join(self.git_dir, "objects", "pack")
         self._packer = Packer()
         self._pending: dict[str, bytes] = {}
+        self._fresh: dict[str, bytes] = {}  # small pending blobs as they were put: most are read again at once
         self._pending_bytes = 0
         self._packs = OwnPacks(self.git_dir)
         self._theirs = TheirObjects(common_dir)
@@ -68,6 +70,9 @@ class Store:
         Raises:
             StateUnreadable: it is nowhere, or damaged.
         """
+        fresh = self._fresh.get(oid)
+        if fresh is not None:
+            return Object("blob", fresh)
         entry = self._pending.get(oid) or self.journal.entry(oid)
         if entry is not None:
             return read_entry(entry, oid)
@@ -94,6 +99,8 @@ class Store:
             entry = pack_entry(kind, data)
             self._pending[oid] = entry
             self._pending_bytes += len(entry)
+            if kind == "blob" and len(data) <= _FRESH:
+                self._fresh[oid] = data
             if self._pending_bytes > _SPILL:
                 self._flush(())
         return oid
@@ -108,7 +115,7 @@ class Store:
 
     def drop_pending(self) -> None:
         """Forget objects put since the last commit."""
-        self._pending, self._pending_bytes = {}, 0
+        self._pending, self._pending_bytes, self._fresh = {}, 0, {}
 
     # -- refs and records -------------------------------------------------------------------------------
 
@@ -228,8 +235,18 @@ class Store:
 
     @property
     def damage(self) -> tuple[str, ...]:
-        """What of the store is known to be lost, in words; while there is any, sessions are not read."""
-        return (*(f"{name} is gone" for name in self._gone_packs), *(f"{ref} is damaged" for ref in self._bad_refs))
+        """What of the store is known to be lost, in words."""
+        return (*self.gone, *(f"{ref} is damaged" for ref in self._bad_refs))
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """The packs that are lost, in words; while there is any, no session is read."""
+        return tuple(f"{name} is gone" for name in self._gone_packs)
+
+    @property
+    def bad_refs(self) -> tuple[str, ...]:
+        """The refs that cannot be read."""
+        return tuple(self._bad_refs)
 
     def reopen_packs(self) -> None:
         """Notice that a pack was set aside or got another index."""

@@ -243,10 +243,20 @@ class Status(Reply):
     recording_left: int
 
 
+class UnreadableSession(Closed):
+    """A session whose record is damaged."""
+
+    id: str
+    name: str | None
+    message: str
+    hint: str
+
+
 class Sessions(Reply):
     """``list``."""
 
     sessions: list[ListedSession]
+    unreadable: list[UnreadableSession]
 
 
 class Start(Reply):

@@ -229,10 +229,10 @@ def object_empty(day: Damaged) -> None:
         os.truncate(path, 0)
 
 
-def put_record(day: Damaged, change: Callable[[bytes], bytes]) -> None:
+def put_record(day: Damaged, change: Callable[[bytes], bytes], sid: str | None = None) -> None:
     """Another last step, whose session.json is changed."""
     with open_store(open_repository(str(day.root))) as store:
-        name = f"refs/sessions/{day.sid()}"
+        name = f"refs/sessions/{sid or day.sid()}"
         tip = store.ref(name)
         assert tip is not None
         data = store.read(tip).data
@@ -461,10 +461,10 @@ CASES = [
     Case(pack_cut, 14, 1),
     Case(pack_garbled, 14, 1),
     Case(index_cut, 14, 1, quick=True),
-    Case(ref_garbage, 14, 1),
-    Case(ref_bytes, 14, 1),
+    Case(ref_garbage, 0, 1),
+    Case(ref_bytes, 0, 1),
     Case(ref_nowhere, 14, 1),
-    Case(ref_foreign_in_store, 14, 1),
+    Case(ref_foreign_in_store, 0, 1),
     Case(ref_foreign),
     Case(object_empty, 0, 1, quick=True),
     Case(step_garbage, 14, 1),
@@ -544,6 +544,62 @@ def damaged(day: Damaged, case: Case) -> None:
         examined(day, 0, "doctor", "--fix")
     assert day.theirs() == theirs
     works(day)
+
+
+@pytest.mark.parametrize("way", ["record", "ref", "ended"])
+def test_a_damaged_session_blocks_only_itself(day: Damaged, way: str) -> None:
+    """The other sessions go on, and say which one cannot be read; doctor brings it back."""
+    day.run("start", "other", "--worktree")
+    status = day.json("status", "-s", "other")["session"]
+    other = day.at(status["worktree"])
+    if way == "ended":
+        day.run("abandon", "--yes", "-s", "other")
+    day.checkpoint()
+    day.stop()
+    if way == "ref":
+        (day.store / "refs" / "sessions" / status["id"]).write_text("not an id\n")
+    else:
+        put_record(day, lambda record: record[: len(record) // 2], status["id"])
+
+    for done in (day.any("status"), day.any("list")):
+        assert done.code == 0 and "session other cannot be read: " in done.out, done
+        assert "git session doctor" in done.out
+    assert [one["name"] for one in day.json("list")["unreadable"]] == ["other"]
+    day.run("patch", "new", "z")
+    day.edit("README", "shop\n", "a shop\n")
+    day.run("commit", "-m", "shop")
+    day.run("merge", "p", "--ready")
+    plain(day.run("status", "-s", "other", code=14))
+    plain(day.run("uninstall", "--hard", "--yes", code=14))
+    if way != "ended":
+        plain(other.run("status", code=14))
+        plain(other.run("patch", "new", "stray", code=14))
+        plain(other.run("start", "again", code=14))
+        plain(day.run("start", "other", code=14))
+
+    examined(day, 0, "doctor", "--fix")
+    assert day.json("status", "-s", "other")["session"]["worktree"] == status["worktree"]
+    assert "cannot be read" not in day.run("status").out
+    assert day.any("doctor").code == 0
+
+
+def test_a_session_that_fails_at_a_look_blocks_only_itself(day: Damaged) -> None:
+    """What its commits hold is gone from the repository: the others say so and go on."""
+    day.run("start", "other", "--worktree")
+    other = day.at(day.json("status", "-s", "other")["session"]["worktree"])
+    other.run("patch", "new", "o")
+    day.stop()
+    other.write("n.txt", "one\n")
+    other.git("add", "n.txt")
+    other.git("commit", "-q", "-m", "n")
+    blob = other.git("rev-parse", "HEAD^{tree}").out.strip()
+    path = day.root / ".git" / "objects" / blob[:2] / blob[2:]
+    path.unlink()
+
+    assert day.any("status").code == 0
+    assert "session other cannot be brought up to date" in day.any("status").out
+    day.run("patch", "new", "z")
+    assert day.any("status", "-s", "other").code in (14, 15)
 
 
 def examined(day: Damaged, code: int, *words: str) -> Result:

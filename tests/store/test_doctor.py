@@ -17,7 +17,7 @@ from gitsessiond.model.values import REGULAR, Entry
 from gitsessiond.store.anchors import ANCHORS, PATCHES, move_projections, write_anchor
 from gitsessiond.store.doctor import Check, examine
 from gitsessiond.store.rebuild import tools_of
-from gitsessiond.store.steps import State, history, load_state, damaged_refs, read_session_refs, session_ref, write_step
+from gitsessiond.store.steps import State, damaged_refs, history, load_state, read_session_refs, session_ref, write_step
 from gitsessiond.store.store import RefMove, Store, open_store
 from gitsessiond.store.theirs import loose_path
 from gitsessiond.store.trees import edit_tree, entry_at

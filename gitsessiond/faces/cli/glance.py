@@ -20,9 +20,10 @@ def list_lines(reply: Json, look: Look, cwd: str, everything: bool = False) -> l
     ``everything``: ended sessions were asked for too.
     """
     sessions = reply["sessions"]
+    damaged = unreadable_lines(reply, look)
     if not sessions:
         none = "No session yet." if everything else "No open session."
-        return [none, next_line("git session start NAME", look)]
+        return [*(damaged or [none]), next_line("git session doctor" if damaged else "git session start NAME", look)]
     ids = [session["id"] for session in sessions]
     rows = [list_row(session, ids, cwd) for session in sessions]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -39,7 +40,16 @@ def list_lines(reply: Json, look: Look, cwd: str, everything: bool = False) -> l
         step = f"git session status -s {short_of(still_open[0]['id'], ids)}"
     else:
         step = "git session start NAME"
-    return [*out, "", next_line(step, look)]
+    return [*out, *damaged, "", next_line(step, look)]
+
+
+def unreadable_lines(reply: Json, look: Look) -> list[str]:
+    """One line for each session whose record is damaged, with the command that looks into it."""
+    out = []
+    for one in reply.get("unreadable", ()):
+        what = clean(f"session {one['name'] or one['id']} cannot be read: {one['message']}")
+        out.append(look.paint("! ", "red") + f"{what}: {one['hint']}")
+    return out
 
 
 def list_row(session: Json, ids: list[str], cwd: str) -> tuple[str, str, str, str, str]:
