@@ -11,6 +11,7 @@ from gitsessiond.daemon.desk import open_desk
 from gitsessiond.daemon.once import serve_once
 from gitsessiond.daemon.process import leave_surroundings
 from gitsessiond.daemon.recorder import run_recorder
+from gitsessiond.store.leases import start_keeper
 from gitsessiond.store.statelock import take_lock
 from gitsessiond.wire.place import find_place
 from gitsessiond.wire.starting import make_state_dir
@@ -25,6 +26,7 @@ def be_recorder(where: str, fd: int, lock_fd: int | None) -> int:
     for number in (fd, lock_fd):
         if number is not None:
             os.set_inheritable(number, False)  # git's children must hold neither
+    start_keeper()
     with socket.socket(fileno=fd) as pipe:
         run_recorder(pipe, lambda tell: open_desk(where, tell))
     return 0
@@ -34,6 +36,7 @@ def be_once(where: str, fd: int) -> int:
     """Answer the one request that comes on ``fd``."""
     log.WHO["name"] = "once"
     leave_surroundings([fd])
+    start_keeper()
     place = find_place(where)
     make_state_dir(place)
     with socket.socket(fileno=fd) as pipe:

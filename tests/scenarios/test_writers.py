@@ -192,6 +192,56 @@ def test_a_stopped_daemon_holds_no_writer_up(bench: Workbench) -> None:
     bench.judge(full=False)
 
 
+# In the daemon's processes: the one that has just been granted a lease stops itself, while a marker is there.
+STOPPED_INSIDE = """
+import fcntl, os, signal
+real = fcntl.fcntl
+def stopping(descriptor, command, argument=0):
+    done = real(descriptor, command, argument)
+    if (command, argument) == (fcntl.F_SETLEASE, fcntl.F_RDLCK) and os.path.exists({marker!r}):
+        os.unlink({marker!r})
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return done
+fcntl.fcntl = stopping
+"""
+
+
+def test_a_daemon_stopped_inside_a_lease_holds_no_writer_up(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGSTOP of both processes while the recorder holds a lease on the very file: saves return within 100 ms."""
+    marker = tmp_path / "stop"
+    (tmp_path / "sitecustomize.py").write_text(STOPPED_INSIDE.format(marker=str(marker)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (file,) = begin(bench, "src/first.txt")
+    contents = lines(10)
+    status = bench.daemon()
+    pids = [int(status["recorder_pid"]), int(status["pid"])]
+    took = []
+    for number, content in enumerate(contents[1:-1], 1):
+        marker.touch()
+        in_place(file, content)
+        wait_for(lambda: not marker.exists() and stands_still(pids[0]))
+        os.kill(pids[1], signal.SIGSTOP)
+        try:
+            took.append(timed(in_place, file, contents[number + 1]))
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        bench.status()
+    print("milliseconds beside a daemon stopped inside a lease:", [round(one, 2) for one in took])
+    assert max(took) < 100
+    steps = Steps(bench).contents("src/first.txt")
+    assert steps[-1] == contents[-1] and set(steps) <= set(contents)
+    assert bench.daemon()["recorder_pid"] == pids[0]
+    bench.judge(full=False)
+
+
+def stands_still(pid: int) -> bool:
+    """Whether a process is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def test_a_save_beside_a_program_that_never_closes(bench: Workbench) -> None:
     """What is saved while another program has the file open for writing is seen by the next command, once it rests."""
     (file,) = begin(bench, "log.txt")

@@ -16,6 +16,7 @@ import pytest
 
 from gitsessiond.store import files
 from gitsessiond.store.files import Content, Unread, is_racy, read_file, signature
+from gitsessiond.store.leases import give_back
 
 LIMIT = 50 << 20
 
@@ -147,36 +148,20 @@ def test_a_lease_is_given_back_after_the_read(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     content(path)
     os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-    assert not files._held
 
 
-def test_a_broken_lease_does_not_end_the_process(tmp_path: Path) -> None:
-    """A writer that opens while the lease is held is told by a signal that is ignored unless handled."""
+def test_content_is_whole_only_if_the_lease_lasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keeper ended the lease of a reader that stood still: what was read may be half of a save."""
     path = tmp_path / "f"
     path.write_bytes(b"x")
-    descriptor = os.open(path, os.O_RDONLY)
-    assert files.take_lease(descriptor) == "held"
-    with pytest.raises(BlockingIOError):
-        os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # breaks the lease
-    files.give_back(descriptor)
-    os.close(descriptor)
+    real: Callable[[int, int], bytes] = files._all_bytes
 
+    def stopped(descriptor: int, size: int) -> bytes:
+        give_back(descriptor)
+        return real(descriptor, size)
 
-def test_the_handler_gives_a_lease_back_when_a_writer_waits(tmp_path: Path) -> None:
-    """With the handler installed the waiting writer goes on while we are elsewhere."""
-    path = tmp_path / "f"
-    path.write_bytes(b"x")
-    former = signal.getsignal(files.BREAK_SIGNAL)
-    files.give_leases_back_when_asked()
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        assert files.take_lease(descriptor) == "held"
-        started = time.monotonic()
-        subprocess.run(["sh", "-c", 'echo new > "$0"', str(path)], check=True, timeout=10)
-        assert time.monotonic() - started < 5
-    finally:
-        signal.signal(files.BREAK_SIGNAL, former)
-        os.close(descriptor)
+    monkeypatch.setattr(files, "_all_bytes", stopped)
+    assert read_file(os.fsencode(path), LIMIT) == Unread("busy", "a writer came while it was read")
 
 
 def test_a_changing_file_without_lease_is_never_half_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
