@@ -39,14 +39,22 @@ def files_of(root: Path) -> Facts:
     return found
 
 
-def git_of(root: Path) -> Facts:
-    """HEAD, index, configuration and branches."""
+def directories_of(root: Path) -> tuple[Path, Path] | None:
+    """The worktree's own git directory and the common one; none outside of git."""
     done = subprocess.run(
         ["git", "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"], cwd=root, capture_output=True
     )
     if done.returncode:
-        return {}
+        return None
     own, common = (Path(os.fsdecode(line)) for line in done.stdout.splitlines())
+    return own, common
+
+
+def git_of(root: Path, directories: tuple[Path, Path] | None) -> Facts:
+    """HEAD, index, configuration and branches."""
+    if directories is None:
+        return {}
+    own, common = directories
     found: Facts = {}
     for path in (own / "HEAD", own / "index", own / "logs" / "HEAD", common / "config", common / "packed-refs"):
         if path.exists():
@@ -65,17 +73,15 @@ class Watch:
     def __init__(self, root: Path, argv: Sequence[str]) -> None:
         self.root, self.argv = root, argv
         self.files = None if may(argv, MAY_WRITE_FILES) else files_of(root)
-        self.git = None if may(argv, MAY_MOVE_GIT) else git_of(root)
+        self.directories = None if may(argv, MAY_MOVE_GIT) else directories_of(root)
+        self.git = None if may(argv, MAY_MOVE_GIT) else git_of(root, self.directories)
 
     def check(self) -> None:
         """Fail when something changed that this command has no business with."""
         watched["commands"] += 1
-        for name, before, now in (
-            ("files", self.files, files_of if self.files is not None else None),
-            ("git", self.git, git_of if self.git is not None else None),
-        ):
-            if before is None or now is None:
+        for name, before in (("files", self.files), ("git", self.git)):
+            if before is None:
                 continue
-            after = now(self.root)
+            after = files_of(self.root) if name == "files" else git_of(self.root, self.directories)
             changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
             assert not changed, f"git session {' '.join(self.argv)} changed {name} that are not its own: {changed[:5]}"
