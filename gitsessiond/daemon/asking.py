@@ -141,12 +141,15 @@ class Asking:
 
     def fail(self, error: GitSessionError, ask: Ask | None) -> None:
         """Nobody will answer this request (None: any that waits)."""
+        forgotten: list[Pending] = []
         if ask is None:
             self._outbox.clear()
-            self._barrier.clear()
+            forgotten = [*self._barrier.clear(), *self._behind]
             self._behind.clear()
             self._worktrees.mark_stale()  # the batches among them are forgotten too
         for number in [ask.number] if ask is not None else list(self._asked):
             link, theirs = self._asked.pop(number, (None, None))
             if link is not None:
                 self._clients.send(link, reply_error(theirs, error))
+        if any(pending.message["verb"] == STOP for pending in forgotten):
+            self._on_stop()  # what it waited for will not come

@@ -97,12 +97,14 @@ class Barrier:
         """When :meth:`late` has something to do."""
         return min((cookie.due for cookie in self._cookies.values()), default=None)
 
-    def clear(self) -> None:
-        """Forget all requests."""
+    def clear(self) -> list[Pending]:
+        """Forget all requests; returns them."""
+        found = [*self._waiting, *(cookie.pending for cookie in self._cookies.values())]
         self._waiting.clear()
         for name in list(self._cookies):
             self._eat(name)
         self._cookies.clear()
+        return found
 
     @property
     def idle(self) -> bool:

@@ -36,6 +36,8 @@ class Clients:
 
     def _accept(self, mask: int = 0) -> bool:
         """Take a connection, unless it is another user's; False when there was none."""
+        if self._listener.fileno() < 0:  # closed by what the same round of the loop did before
+            return False
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:

@@ -8,49 +8,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from gitsessiond.actions import upkeep
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
-from gitsessiond.actions.context import Asked, Context, Live, Who
+from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
-from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
-from gitsessiond.actions.starting import reopen_worktree
-from gitsessiond.actions.whereabouts import seek_worktree
-from gitsessiond.daemon.dispatch import READS, VERBS
+from gitsessiond.daemon.alive import SignOfLife
+from gitsessiond.daemon.dispatch import VERBS, decoded
 from gitsessiond.daemon.log import as_unforeseen, log, log_bug
+from gitsessiond.daemon.opening import Tell, attach, load_sessions, open_context, watches_of
 from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, StateUnreadable
-from gitsessiond.model.names import id_from, quote_path, unquote_path
-from gitsessiond.model.ownership import Tools
+from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository, open_repository
-from gitsessiond.store.steps import damaged_refs, load_state, read_session_refs
-from gitsessiond.store.store import Store, open_store
-from gitsessiond.store.text import diff_lines, merge_text
 from gitsessiond.store.worktree import Reading
+from gitsessiond.wire.requests import READS
 
 CHECKPOINT_IDLE_S = 60.0
-ALIVE_EVERY_S = 20.0
 CONTROL = b".gitsession/"
-
-Tell = Callable[[dict[str, Any]], None]
-
-
-def utc_now() -> datetime:
-    """The clock actions are given."""
-    return datetime.now(UTC)
-
-
-def fresh_id() -> str:
-    """A new id from the system's randomness."""
-    return id_from(os.urandom(6))
 
 
 def open_desk(cwd: str, tell: Tell) -> Desk:
@@ -74,9 +55,7 @@ class Desk:
         self.trouble: StateUnreadable | None = None
         self.opened: Context | None = None
         self.last_write = time.monotonic()
-        self.alive_path = os.path.join(repository.state_dir, "alive")
-        self.alive_at = 0.0
-        self.gap_since = last_alive(self.alive_path)
+        self.alive = SignOfLife(repository.state_dir)
         self.scanned: set[str] = set()
         self.begin()
 
@@ -95,59 +74,14 @@ class Desk:
         """Open the store and bring its sessions into memory; damage is noted, and told to whoever asks."""
         try:
             if self.opened is None:
-                durable = self.config.get("gitsession.fsync") != "never"
-                self.opened = self.context(open_store(self.repository, durable=durable, repair=repair))
-            self.load_sessions()
+                self.opened = open_context(self.repository, self.config, self.tell, repair=repair)
+            load_sessions(self.opened)
             finish_interrupted(self.opened)
             self.trouble = None
         except NewerState:
             raise
         except StateUnreadable as exc:
             self.trouble = exc
-
-    def context(self, store: Store) -> Context:
-        """The surroundings of all actions."""
-        tools = Tools(
-            diff=diff_lines,
-            merge3=merge_text,
-            read=store.blob,
-            write=lambda content: store.put("blob", content),
-            new_id=fresh_id,
-        )
-        return Context(
-            repository=self.repository,
-            store=store,
-            config=self.config,
-            now=utc_now,
-            new_id=fresh_id,
-            tools=tools,
-            tell=lambda event: self.tell({"event": event}),
-        )
-
-    def load_sessions(self) -> None:
-        """Bring every open session into memory; one whose worktree is gone stays open, unrecorded."""
-        for live in self.ctx.sessions.values():
-            if live.worktree is not None:
-                live.worktree.close()
-        self.ctx.sessions.clear()
-        self.ctx.unreadable.clear()
-        tips = read_session_refs(self.ctx.store)
-        for sid, words in damaged_refs(self.ctx.store).items():
-            self.ctx.note_unreadable(sid, StateUnreadable(words))
-        for sid, tip in tips.items():
-            try:
-                state = load_state(self.ctx.store, tip)
-            except NewerState:
-                raise
-            except StateUnreadable as exc:  # it stands in nobody's way but its own
-                log(f"session {sid}: {exc.message}")
-                self.ctx.note_unreadable(sid, exc)
-                continue
-            if state.session.status != "open":
-                continue
-            live = taken_up(self.ctx, state)
-            self.ctx.sessions[live.sid] = live
-            self.attach(live)
 
     def examine(self, asked: Asked) -> dict[str, Any]:
         """``doctor``: look, repair if asked to, and go on with what is there then."""
@@ -163,28 +97,9 @@ class Desk:
             self.tell({"watch": self.watches()})
         return reply
 
-    def attach(self, live: Live) -> None:
-        """Give a session its worktree back, or the words why it has none."""
-        try:
-            if not seek_worktree(self.ctx, live):
-                live.worktree = reopen_worktree(self.ctx, live.state)
-            live.lost = None
-        except GitSessionError as exc:
-            live.worktree, live.lost = None, exc.message + (f"; {exc.hint}" if exc.hint else "")
-
     def watches(self) -> list[dict[str, Any]]:
         """The worktrees to be watched, each with the directories that need no watch."""
-        out: list[dict[str, Any]] = []
-        for live in self.opened.sessions.values() if self.opened else ():
-            if live.worktree is not None:
-                at = live.worktree.repository
-                try:
-                    ignored = [quote_path(path) for path in live.worktree.ignored_directories()]
-                except GitSessionError as exc:  # too much is watched then; who asks about the session is told why
-                    log(f"{at.worktree}: {exc.message}")
-                    ignored = []
-                out.append({"worktree": at.worktree, "git_dir": at.git_dir, "ignored": ignored})
-        return out
+        return watches_of(self.opened.sessions.values() if self.opened else ())
 
     def batch(self, message: dict[str, Any]) -> dict[str, Any]:
         """Record what a batch of paths points at: ``{"recorded": {"n", "prune", "left"}}``."""
@@ -238,8 +153,8 @@ class Desk:
         if live.sid in self.scanned:
             return
         self.scanned.add(live.sid)
-        if reading.changes and self.gap_since is not None:
-            gap = Gap(since=max(self.gap_since, live.state.session.created_at), until=self.ctx.now())
+        if reading.changes and self.alive.gap_since is not None:
+            gap = Gap(since=max(self.alive.gap_since, live.state.session.created_at), until=self.ctx.now())
             session = live.state.session.model_copy(update={"gaps": (*live.state.session.gaps, gap)[-5:]})
             live.state = replace(live.state, session=session)
             since, until = time_text(gap.since), time_text(gap.until)
@@ -319,7 +234,7 @@ class Desk:
     def look_at(self, live: Live) -> None:
         """Bring one session to what its worktree, its branch and its target are now."""
         if live.worktree is None:
-            self.attach(live)
+            attach(self.ctx, live)
         self.read_busy(live)
         if live.worktree is not None:
             adopt(self.ctx, live)
@@ -340,7 +255,7 @@ class Desk:
 
     def idle(self) -> bool:
         """Work for quiet moments: judge, look again, checkpoint, the sign of life. True when there is more of it."""
-        self.sign_of_life()
+        self.alive.give()
         if self.opened is None or self.trouble is not None:
             return False
         for live in self.opened.sessions.values():
@@ -351,62 +266,12 @@ class Desk:
             live.memory.look_back()
         return self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S)
 
-    def sign_of_life(self) -> None:
-        """Note that recording goes on, so that the next start can tell a gap."""
-        now = time.monotonic()
-        if now - self.alive_at > ALIVE_EVERY_S:
-            self.alive_at = now
-            try:
-                with open(self.alive_path, "w", encoding="ascii") as file:
-                    file.write(utc_now().isoformat() + "\n")
-            except OSError as exc:  # the next start cannot tell since when nothing was recorded; no more than that
-                log(f"no sign of life: {exc}")
-
     def close(self) -> None:
-        """A last checkpoint and sign of life; worktrees keep what they know for the next start."""
-        self.alive_at = -ALIVE_EVERY_S * 2
-        self.sign_of_life()
+        """A last sign of life; worktrees keep what they know for the next start."""
+        self.alive.give(now_at_once=True)
         if self.opened is None:
             return
         for live in self.opened.sessions.values():
             if live.worktree is not None:
                 live.worktree.close()
         self.opened.store.close()
-
-
-def last_alive(path: str) -> datetime | None:
-    """When recording was last known to go on; None: never, or just now."""
-    try:
-        with open(path, encoding="ascii") as file:
-            seen = datetime.fromisoformat(file.read().strip())
-    except (OSError, ValueError):
-        return None
-    if seen.tzinfo is None:
-        return None
-    return seen if (utc_now() - seen).total_seconds() > 2 * ALIVE_EVERY_S else None
-
-
-def decoded(message: dict[str, Any]) -> Asked:
-    """A request as actions take it.
-
-    Raises:
-        BadRequest: fields are missing or of the wrong kind.
-    """
-    args, who = message.get("args", {}), message.get("who", {})
-    if not isinstance(args, dict) or not isinstance(who, dict) or not isinstance(message.get("verb"), str):
-        raise BadRequest("not a request: verb, args and who are needed", hint="see docs/protocol.md")
-    cwd, session, env = who.get("cwd"), who.get("session"), who.get("env", {})
-    if not isinstance(cwd, str) or not isinstance(env, dict) or not (session is None or isinstance(session, str)):
-        raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
-    tty, pid = who.get("tty"), who.get("pid")
-    return Asked(
-        verb=message["verb"],
-        args=args,
-        who=Who(
-            cwd=cwd,
-            session=session or None,
-            tty=tty if isinstance(tty, str) else None,
-            pid=pid if isinstance(pid, int) else None,
-            env={str(name): str(value) for name, value in env.items()},
-        ),
-    )

@@ -1,4 +1,4 @@
-"""Which action answers which verb; nothing else."""
+"""Requests as actions take them, and which action answers which verb; nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from gitsessiond.actions import (
     starting,
     upkeep,
 )
-from gitsessiond.actions.context import Asked, Context
+from gitsessiond.actions.context import Asked, Context, Who
+from gitsessiond.model.errors import BadRequest
 
 Action = Callable[[Context, Asked], dict[str, Any]]
 
@@ -54,9 +55,28 @@ VERBS: dict[str, Action] = {
     "checkpoint": upkeep.checkpoint,
 }
 
-READS = frozenset(
-    {
-        "session.list", "session.status", "session.switch", "patch.list", "patch.show", "patch.validate",
-        "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history",
-    }
-)  # fmt: skip
+
+def decoded(message: dict[str, Any]) -> Asked:
+    """A request as actions take it.
+
+    Raises:
+        BadRequest: fields are missing or of the wrong kind.
+    """
+    args, who = message.get("args", {}), message.get("who", {})
+    if not isinstance(args, dict) or not isinstance(who, dict) or not isinstance(message.get("verb"), str):
+        raise BadRequest("not a request: verb, args and who are needed", hint="see docs/protocol.md")
+    cwd, session, env = who.get("cwd"), who.get("session"), who.get("env", {})
+    if not isinstance(cwd, str) or not isinstance(env, dict) or not (session is None or isinstance(session, str)):
+        raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
+    tty, pid = who.get("tty"), who.get("pid")
+    return Asked(
+        verb=message["verb"],
+        args=args,
+        who=Who(
+            cwd=cwd,
+            session=session or None,
+            tty=tty if isinstance(tty, str) else None,
+            pid=pid if isinstance(pid, int) else None,
+            env={str(name): str(value) for name, value in env.items()},
+        ),
+    )

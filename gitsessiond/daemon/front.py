@@ -24,7 +24,8 @@ from gitsessiond.daemon.listening import close_socket
 from gitsessiond.daemon.log import log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
-from gitsessiond.daemon.process import descends_from, resident_mb
+from gitsessiond.daemon.own import Own, Parts
+from gitsessiond.daemon.process import boot_time, clear_away, descends_from
 from gitsessiond.daemon.recording import Command, Recording
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.daemon.settle import Known
@@ -32,7 +33,7 @@ from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
 from gitsessiond.wire.place import Place, identity
-from gitsessiond.wire.requests import OWN, VERSION, reply_error, reply_ok
+from gitsessiond.wire.requests import OWN, VERSION, reply_error
 
 COOKIES = "cookies"
 SEQUENCE = "seq"
@@ -53,7 +54,7 @@ class Front:
     """The front process of one repository's daemon."""
 
     def __init__(self, place: Place, door: Socket, recorder: Command, settings: Settings, version: str) -> None:
-        self._place, self._door, self._settings, self._version = place, door, settings, version
+        self._place, self._door, self._settings = place, door, settings
         self._identity = identity(place.common_dir)
         cookies = os.path.join(place.state_dir, COOKIES)
         clear_away(cookies)
@@ -68,9 +69,12 @@ class Front:
         barrier = Barrier(cookies, self._watch)
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop)
         self._events = Events(os.path.join(place.state_dir, SEQUENCE), self._clients.send)
-        self._started = self._active = time.monotonic()
-        self._asleep = boot_time() - self._started
-        self._overflows = 0
+        parts = Parts(
+            self._clients, self._events, self._recording, self._watch, self._worktrees, version, door.path, place.log
+        )
+        self._own = Own(parts, self._stop_asked)
+        self._active = time.monotonic()
+        self._asleep = boot_time() - self._active
         self._stopping = self._remove_state = False
         self._last_words: list[tuple[Link, Message]] = []
 
@@ -126,8 +130,8 @@ class Front:
                 case "cookie":
                     self._asking.seen(notice.path, now)
                 case "overflow":
-                    self._overflows += 1
-                    self._events.publish({"type": "overflow", "session": None, "count": self._overflows})
+                    self._own.overflows += 1
+                    self._events.publish({"type": "overflow", "session": None, "count": self._own.overflows})
                     self._worktrees.overflowed()
                 case "stop":
                     self._prepare_stop()
@@ -161,7 +165,7 @@ class Front:
             if not isinstance(verb, str) or not isinstance(args, dict):
                 raise BadRequest("not a request: verb and args are needed", hint="see docs/protocol.md")
             if verb in OWN:
-                self._own(link, number, verb, args)
+                self._own.answer(link, number, verb, args)
             else:
                 self._ask(link, number, verb, frame)
         except GitSessionError as exc:
@@ -245,58 +249,12 @@ class Front:
         """The recorder died and has been begun again."""
         self._events.publish({"type": "recorder_restarted", "session": None})
 
-    # -- front's own verbs ----------------------------------------------------------------------------------
-
-    def _own(self, link: Link, number: Any, verb: str, args: Message) -> None:
-        """Answer without the recorder."""
-        if verb == "ping":
-            self._clients.send(link, reply_ok(number, {"pid": os.getpid()}))
-        elif verb == "daemon.status":
-            self._clients.send(link, reply_ok(number, self._status()))
-        elif verb == "events":
-            self._stream(link, number, args)
-        else:
-            self._last_words.append((link, reply_ok(number, {"stopped": True})))
-            self._prepare_stop()
-
-    def _stream(self, link: Link, number: Any, args: Message) -> None:
-        """Send events; with ``follow`` the connection is theirs from now on.
-
-        Raises:
-            BadRequest: ``since`` is no number.
-        """
-        since, follow = args.get("since"), bool(args.get("follow"))
-        if not (since is None or (isinstance(since, int) and since >= 0)):
-            raise BadRequest(f"since = {since!r} is no number of an event", hint="git session events --since 0")
-        found = [] if since is None and follow else self._events.since(since)
-        self._clients.send(link, reply_ok(number, {"seq": self._events.last, "events": found}))
-        if follow:
-            self._events.follow(link)
-
-    def _status(self) -> Message:
-        """Figures of both processes."""
-        recorder = self._recording.pid
-        resident = [resident_mb(pid) for pid in (os.getpid(), recorder) if pid is not None]
-        return {
-            "pid": os.getpid(),
-            "recorder_pid": recorder,
-            "version": self._version,
-            "uptime_s": round(time.monotonic() - self._started, 1),
-            "sessions": len(self._worktrees),
-            "watches": self._watch.count(),
-            "watcher": self._watch.describe(),
-            "saves": self._events.saves,
-            "batches": self._recording.batches,
-            "scans": self._worktrees.scans,
-            "overflows": self._overflows,
-            "left": self._recording.outbox.names_before(None),
-            "rss_mb": round(sum(size or 0.0 for size in resident), 1),
-            "front_rss_mb": resident[0],
-            "socket": self._door.path,
-            "log": self._place.log,
-        }
-
     # -- the end --------------------------------------------------------------------------------------------
+
+    def _stop_asked(self, link: Link, reply: Message) -> None:
+        """A client asked for the end; it is told when that has come."""
+        self._last_words.append((link, reply))
+        self._prepare_stop()
 
     def _prepare_stop(self) -> None:
         """Stop when all that is on disk now has been handed on."""
@@ -335,16 +293,3 @@ class Front:
             self._clients.send(link, reply)
         self._clients.close()
         log("stopped")
-
-
-def boot_time() -> float:
-    """Seconds since the machine started, those it slept included; elsewhere without them."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def clear_away(path: str) -> None:
-    """Remove a directory of ours, or whatever stands in its place."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
-    elif os.path.lexists(path):
-        os.unlink(path)

@@ -1,11 +1,13 @@
-"""Processes of ours: the recorder as front's child, a clean environment, who descends from whom."""
+"""Processes of ours and what is around them: the recorder as a child, a clean environment, who descends from whom."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 from gitsessiond.daemon.link import Link
@@ -107,3 +109,16 @@ def resident_mb(pid: int) -> float | None:
     except (OSError, ValueError, IndexError):
         return None
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+def boot_time() -> float:
+    """Seconds since the machine started, those it slept included; elsewhere without them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def clear_away(path: str) -> None:
+    """Remove a directory of ours, or whatever stands in its place."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.unlink(path)

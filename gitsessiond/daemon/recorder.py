@@ -52,7 +52,12 @@ def run_recorder(pipe: socket.socket, open_recorder: Open) -> None:
     """Open the recorder and serve it until the pipe ends; if it cannot be opened, say why."""
 
     def tell(message: Message) -> None:
-        pipe.sendall(encode(message))
+        try:
+            frame = encode(message)
+        except BadRequest as exc:  # it tells of what is done, so it must not undo it
+            log(f"not told: {exc.message}")
+            return
+        pipe.sendall(frame)
 
     try:
         recorder = open_recorder(tell)

@@ -182,7 +182,7 @@ class Recording:
         self._front.unanswerable(Unreachable(words, hint="run the command again"), item)
 
     def end(self) -> None:
-        """Close the pipe and wait for the recorder's last checkpoint."""
+        """Close the pipe and wait until the recorder has put its things away."""
         self._ending = True
         child, self._child = self._child, None
         if child is None:

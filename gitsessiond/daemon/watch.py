@@ -78,14 +78,16 @@ class Watch:
         """What belongs to no worktree."""
         post = self._box.post
         cookies, common, socket = map(os.fsencode, self._shared)
-        self._add_areas(
-            [
-                Area(cookies, CookieHandler(post), deep=False),
-                Area(os.path.dirname(socket), DoorHandler(socket, post), deep=False),
-                Area(common, GitDirHandler(None, post), deep=False),
-                Area(common + b"/refs/heads", BranchesHandler(post), deep=True),
-            ]
-        )
+        areas = [
+            Area(cookies, CookieHandler(post), deep=False),
+            Area(os.path.dirname(socket), DoorHandler(socket, post), deep=False),
+            Area(common, GitDirHandler(None, post), deep=False),
+            Area(common + b"/refs/heads", BranchesHandler(post), deep=True),
+        ]
+        try:
+            self._add_areas(areas)
+        except WatchLimitError as exc:  # worktrees, which come after, find no watches either and are polled
+            log(f"git's own files are not watched: {exc}")
 
     def _add_areas(self, areas: Iterable[Area]) -> None:
         assert self._observer is not None

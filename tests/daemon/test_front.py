@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -12,17 +13,24 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from gitsessiond.daemon.asking import Asking
+from gitsessiond.daemon.barrier import Barrier
+from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.events import MOST_UNSENT, Events
 from gitsessiond.daemon.link import Link
-from gitsessiond.daemon.outbox import READ_WAITS_S
+from gitsessiond.daemon.outbox import READ_WAITS_S, Outbox
+from gitsessiond.daemon.own import Own, Parts
+from gitsessiond.daemon.recorder import run_recorder
 from gitsessiond.model.errors import BadRequest, Bug, GitSessionError, Refused, Unreachable
 from gitsessiond.wire import requests
 from gitsessiond.wire.client import Client, Talk, dial
-from gitsessiond.wire.frames import encode
+from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Peer, find_place, read_pointer
 from gitsessiond.wire.requests import request
 from tests.bench import wait_for
@@ -493,12 +501,66 @@ def test_periodic_scan(daemon: Daemon) -> None:
     wait_for(lambda: [batch["scan"] for batch in daemon.batches()].count(True) >= 3)
 
 
-def test_reads_are_the_desks() -> None:
-    """Front and the recorder agree on which verbs only read."""
-    from gitsessiond.daemon.dispatch import READS, VERBS
+def test_a_client_that_comes_as_the_daemon_leaves(tmp_path: Path) -> None:
+    """The loop may still be about to take a connection when the listener is closed: that ends nothing."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    listener.setblocking(False)
+    with selectors.DefaultSelector() as select:
+        clients = Clients(select, listener, lambda link, frame: None, lambda link: None)
+        take = select.get_key(listener).data
+        clients.take_no_more()
+        listener.close()
+        assert take(selectors.EVENT_READ) is False
 
-    assert requests.READS == READS
-    assert set(VERBS) >= READS
+
+def test_a_stop_in_front_of_the_barrier_is_not_forgotten(tmp_path: Path) -> None:
+    """The recorder dies while a stop waits for its cookie: the daemon stops all the same."""
+    stopped: list[bool] = []
+    watch: Any = SimpleNamespace(can_cookie=True, progress=0)
+    worktrees: Any = MagicMock(adding=False)
+    worktrees.__len__.return_value = 1
+    asking = Asking(MagicMock(), Barrier(str(tmp_path), watch), worktrees, Outbox(), lambda: stopped.append(True))
+    asking.put_stop(0.0)
+    asking.begin(0.0)
+    asking.fail(Unreachable("the recorder ended"), None)
+    assert stopped == [True] and asking.idle and not list(tmp_path.iterdir())
+
+
+def test_a_follower_that_has_left_is_not_followed(tmp_path: Path) -> None:
+    """A reply that cannot be sent ends the following that it was to begin."""
+    events = Events(str(tmp_path / "seq"), lambda link, event: None)
+    clients: Any = MagicMock()
+    clients.send.side_effect = lambda link, message: events.leave(link)
+    parts = Parts(clients, events, MagicMock(), MagicMock(), MagicMock(), "1", "", "")
+    link: Any = object()
+    Own(parts, MagicMock()).answer(link, 1, "events", {"follow": True})
+    assert not events._followers
+
+
+def test_an_event_too_long_to_tell_undoes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told has happened: that it cannot be told is no failure of it."""
+    ours, theirs = socket.socketpair()
+    told: list[Any] = []
+
+    def open_recorder(tell: Any) -> Any:
+        tell({"event": {"text": float("nan")}})
+        tell({"event": {"text": "next"}})
+        raise Refused("that is all")
+
+    with ours:
+        run_recorder(theirs, open_recorder)
+        theirs.close()
+        told = Decoder().feed(ours.recv(1 << 16))
+    assert [next(iter(one)) for one in told] == ["event", "failed"]
+
+
+def test_reads_are_verbs_of_the_desk() -> None:
+    """What front takes for reading only is answered by the desk."""
+    from gitsessiond.daemon.dispatch import VERBS
+
+    assert set(VERBS) >= requests.READS
 
 
 def test_front_loads_nothing_heavy() -> None:

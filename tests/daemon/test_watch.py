@@ -355,6 +355,19 @@ def test_watch_limit_is_told(watched: Watched, monkeypatch: pytest.MonkeyPatch) 
     assert watched.watch.describe() == "polling (limit)"
 
 
+def test_no_watch_left_for_gits_own_files_is_no_overflow(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they would be tried again for that overflow, and again, without end."""
+    watched.add()
+    add = Inotify.add
+    monkeypatch.setattr(Inotify, "add", lambda self, path: refuse() if b"/.git" in path else add(self, path))
+
+    def refuse() -> int:
+        raise WatchLimitError("no more directories can be watched")
+
+    watched.watch.look_again()
+    assert [notice.what for notice in watched.barrier()] == []
+
+
 def test_overflow_is_an_event(watched: Watched) -> None:
     """When the kernel drops events, that is told; nothing pretends to be whole."""
     watched.add()

@@ -1,0 +1,91 @@
+"""The verbs that front answers itself: ping, daemon.status, events, daemon.stop."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gitsessiond.daemon.clients import Clients
+from gitsessiond.daemon.events import Events
+from gitsessiond.daemon.link import Link
+from gitsessiond.daemon.process import resident_mb
+from gitsessiond.daemon.recording import Recording
+from gitsessiond.daemon.watch import Watch
+from gitsessiond.daemon.worktrees import Worktrees
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.wire.requests import reply_ok
+
+Message = dict[str, Any]
+
+
+class Parts(NamedTuple):
+    """What is asked about, and by whom; the three texts are told as they are."""
+
+    clients: Clients
+    events: Events
+    recording: Recording
+    watch: Watch
+    worktrees: Worktrees
+    version: str
+    socket: str
+    log: str
+
+
+class Own:
+    """Answers without the recorder. ``on_stop``: the reply to a stop, to be sent when it is done."""
+
+    def __init__(self, parts: Parts, on_stop: Callable[[Link, Message], None]) -> None:
+        self._parts, self._on_stop = parts, on_stop
+        self._started = time.monotonic()
+        self.overflows = 0
+
+    def answer(self, link: Link, number: Any, verb: str, args: Message) -> None:
+        """Answer one of :data:`gitsessiond.wire.requests.OWN`.
+
+        Raises:
+            BadRequest: an argument makes no sense.
+        """
+        if verb == "ping":
+            self._parts.clients.send(link, reply_ok(number, {"pid": os.getpid()}))
+        elif verb == "daemon.status":
+            self._parts.clients.send(link, reply_ok(number, self._status()))
+        elif verb == "events":
+            self._stream(link, number, args)
+        else:
+            self._on_stop(link, reply_ok(number, {"stopped": True}))
+
+    def _stream(self, link: Link, number: Any, args: Message) -> None:
+        """Send events; with ``follow`` the connection is theirs from now on."""
+        since, follow = args.get("since"), bool(args.get("follow"))
+        if not (since is None or (isinstance(since, int) and since >= 0)):
+            raise BadRequest(f"since = {since!r} is no number of an event", hint="git session events --since 0")
+        events = self._parts.events
+        found = [] if since is None and follow else events.since(since)
+        if follow:  # before the reply: one that cannot be sent ends it again
+            events.follow(link)
+        self._parts.clients.send(link, reply_ok(number, {"seq": events.last, "events": found}))
+
+    def _status(self) -> Message:
+        """Figures of both processes."""
+        parts, recorder = self._parts, self._parts.recording.pid
+        resident = [resident_mb(pid) for pid in (os.getpid(), recorder) if pid is not None]
+        return {
+            "pid": os.getpid(),
+            "recorder_pid": recorder,
+            "version": parts.version,
+            "uptime_s": round(time.monotonic() - self._started, 1),
+            "sessions": len(parts.worktrees),
+            "watches": parts.watch.count(),
+            "watcher": parts.watch.describe(),
+            "saves": parts.events.saves,
+            "batches": parts.recording.batches,
+            "scans": parts.worktrees.scans,
+            "overflows": self.overflows,
+            "left": parts.recording.outbox.names_before(None),
+            "rss_mb": round(sum(size or 0.0 for size in resident), 1),
+            "front_rss_mb": resident[0],
+            "socket": parts.socket,
+            "log": parts.log,
+        }
