@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
@@ -68,8 +69,9 @@ def encode_file(file: File) -> tuple[bytes, bytes]:
         )
         for run in runs
     )
-    lines = [line for run in runs for line in run.lines]
-    dead = [line for run in runs if run.gone is not None or not on_disk for line in run.lines]
+    ends = accumulate(len(run.lines) for run in runs)
+    unseen = (run.lines for run in runs if run.gone is not None or not on_disk)
+    dead = b"".join(line for lines in unseen for line in (*lines[:-1], whole_line(lines[-1])))
     stored = StoredFile(
         id=file.id,
         base=stored_base(file),
@@ -79,9 +81,9 @@ def encode_file(file: File) -> tuple[bytes, bytes]:
         content=tuple((number[f.owner], f.value, mask_text(f.ins_in)) for f in file.content),
         work=blob_oid(live(file.weave)) if file.weave is not None and on_disk else None,
         runs=None if file.weave is None else rows,
-        bare=tuple(at for at, line in enumerate(lines) if not line.endswith(b"\n")),
+        bare=tuple(end - 1 for end, run in zip(ends, runs, strict=True) if not run.lines[-1].endswith(b"\n")),
     )
-    return stored.model_dump_json().encode() + b"\n", b"".join(whole_line(line) for line in dead)
+    return stored.model_dump_json().encode() + b"\n", dead
 
 
 def decode_file(data: bytes, dead: bytes, read: ReadBlob) -> File:

@@ -29,7 +29,7 @@ def hard_edges_of(file: File) -> tuple[HardEdge, ...]:
     found: tuple[HardEdge, ...] | None = file.memo.get("hard")
     if found is None:
         edges: dict[tuple[str, str], HardEdge] = {}
-        for edge in find_edges(file):
+        for edge in find_edges(file) if len(marks_of(file).patches) > 1 else ():
             if edge.p != edge.q and is_patch(edge.p) and is_patch(edge.q):
                 edges.setdefault((edge.p, edge.q), edge)
         found = file.memo["hard"] = tuple(edges.values())

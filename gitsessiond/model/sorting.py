@@ -91,6 +91,13 @@ class Sorting:
         else:
             known = file
             self.put(self.uncircled(known, lambda: self.changed_by(known, change)))
+            self.know_version(self.changed[known.id], change)
+
+    def know_version(self, file: File, change: Change) -> None:
+        """Remember what all owners together make of a File: what the change says is on disk."""
+        if change.after is not None:
+            known = file.memo.setdefault(self.tools.memory.versions, {})
+            known[marks_of(file).labels, None] = (change.path, change.after)
 
     def changed_by(self, file: File, change: Change) -> File:
         """The File after a change."""

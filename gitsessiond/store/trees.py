@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from gitsessiond.model.errors import StateUnreadable
-from gitsessiond.model.values import EMPTY_TREE, Change, Entry
+from gitsessiond.model.values import EMPTY_TREE, REGULAR, Change, Entry
 from gitsessiond.store.objects import Object
 
 TREE = 0o40000
@@ -155,6 +155,12 @@ def edit_tree(store: Trees, tree: str | None, edits: Mapping[bytes, Entry | None
     return _edited(store, tree, nested) or store.put("tree", b"")
 
 
+def write_tree(store: Trees, files: Mapping[bytes, bytes]) -> str:
+    """Write a tree of regular files, given in git's order by name, with their contents; returns its id."""
+    rows = (_encoded(name, Entry(REGULAR, store.put("blob", data))) for name, data in files.items())
+    return store.put("tree", b"".join(rows))
+
+
 def _enter(edits: _Edits, path: bytes, entry: Entry | None) -> None:
     """Enter one edit into the nested form."""
     *above, name = path.split(b"/")
@@ -222,11 +228,14 @@ def _edited(store: Trees, oid: str | None, edits: _Edits) -> str | None:
 def _with(names: _Names, new: list[tuple[bytes, bytes]]) -> _Names:
     """The names with new ones in their places."""
     items = list(names.items())
-    if len(new) > 8:
-        return dict(sorted(items + new, key=_order))
-    for item in new:
-        items.insert(bisect_left(items, _order(item), key=_order), item)
-    return dict(items)
+    out: list[tuple[bytes, bytes]] = []
+    at = 0
+    for item in sorted(new, key=_order):
+        place = bisect_left(items, _order(item), lo=at, key=_order)
+        out += items[at:place]
+        out.append(item)
+        at = place
+    return dict(out + items[at:])
 
 
 def _order(item: tuple[bytes, bytes]) -> bytes:
