@@ -12,13 +12,13 @@ from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.patches import abandoned
 from gitsessiond.actions.publishing import ordered, publish
 from gitsessiond.actions.remembering import taken_up
+from gitsessiond.actions.removing import record_rest, refuse_unrecorded, remove_worktree
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.sessions import check_free_name, session_reply
 from gitsessiond.actions.starting import reopen_worktree
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import unquote_path
-from gitsessiond.store.git import run_git
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 
@@ -38,6 +38,7 @@ def close_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     if asked.flag("dry_run"):
         return dry_reply(ctx, live, order)
     if asked.flag("remove"):
+        record_rest(ctx, live)
         refuse_unrecorded(live)
     merged: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
@@ -55,10 +56,13 @@ def close_session(ctx: Context, asked: Asked) -> dict[str, Any]:
             words = "1 conflict" if count == 1 else f"{count} conflicts"
             error = {"code": "conflicts", "message": words, "hint": "git session conflicts", "exit": 3}
             failed.append({"id": pid, "name": name, "error": error})
+    remove = asked.flag("remove") and not failed
+    if remove:  # what was saved while patches were merged
+        record_rest(ctx, live)
+        refuse_unrecorded(live)
     state, given_up = all_abandoned(live.state)
     end(ctx, live, state, "closed", "close", by)
-    removed = asked.flag("remove") and not failed
-    if removed:
+    if remove:
         remove_worktree(ctx, live)
     return closed_reply(ctx, live.state, merged, failed, given_up)
 
@@ -165,33 +169,3 @@ def reopen_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     live.worktree.accept(reading)
     adopt(ctx, live)
     return {"session": session_reply(ctx, live.state)}
-
-
-def refuse_unrecorded(live: Live) -> None:
-    """Raise Refused when the worktree cannot be removed without losing something.
-
-    Ignored files count: nobody recorded them. The checkout a session was started in is never removed.
-    """
-    if live.state.session.here:
-        raise Refused("this session lives in its first checkout, which is not ours to remove", hint="git session close")
-    if live.worktree is None:
-        return
-    kept = run_git(
-        ["ls-files", "-z", "--others", "--ignored", "--exclude-standard"],
-        cwd=os.fsdecode(unquote_path(live.state.session.worktree)),
-    ).out
-    ours = b".gitsession/"
-    left = [path for path in kept.split(b"\0") if path and not path.startswith(ours)]
-    if left:
-        raise Refused(
-            f"{len(left)} ignored files there are recorded nowhere, {os.fsdecode(left[0])} for one",
-            hint="move them away, or git session close",
-        )
-
-
-def remove_worktree(ctx: Context, live: Live) -> None:
-    """Remove the linked worktree of a closed session, all of which is recorded; its branch when all is merged."""
-    path = os.fsdecode(unquote_path(live.state.session.worktree))
-    run_git(["worktree", "remove", "--force", path], git_dir=ctx.repository.common_dir)
-    if all(patch.status == "merged" for patch in live.state.patches.values()):
-        run_git(["branch", "-D", live.state.session.branch], git_dir=ctx.repository.common_dir, check=False)

@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.bench import Workbench
 
 
@@ -119,3 +121,36 @@ def test_two_repositories_share_nothing(bench: Workbench, tmp_path: Path) -> Non
         assert twin.status()["session"]["step"] == 2
     finally:
         twin.stop()
+
+
+@pytest.mark.parametrize("path", [".env", "keys/id_rsa", "dist/out.bin", "clone/.git/HEAD", "clone/mine.txt", "big"])
+def test_no_worktree_goes_with_a_file_that_nobody_recorded(bench: Workbench, path: str) -> None:
+    """`close --remove` refuses for what git ignores and for what we leave out; the session stays open."""
+    bench.write(".gitignore", "dist/\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-qm", "ignore")
+    bench.git("config", "gitsession.maxFileSize", "1k")
+    side = bench.root.parent / "side"
+    bench.run("start", "s", "--worktree", str(side))
+    there = bench.at(side)
+    if path.startswith("clone"):
+        bench.git("clone", "-q", str(bench.root), str(side / "clone"))
+    there.write(path, "x" * 2000)
+    there.edit("a.txt", "line 2\n", "line two\n")
+    refused = there.run("close", "--remove", "--yes", code=4)
+    assert "recorded nowhere" in refused.err
+    assert (side / path).read_text() == "x" * 2000
+    assert there.status()["session"]["status"] == "open"
+
+
+def test_a_worktree_all_of_which_is_recorded_goes(bench: Workbench) -> None:
+    """Also what was saved last, and a link to a directory; it can all be brought back."""
+    side = bench.root.parent / "side"
+    bench.run("start", "s", "--worktree", str(side))
+    there = bench.at(side)
+    (side / "link").symlink_to("src")
+    there.write("last.txt", "last\n")
+    bench.run("close", "--remove", "--yes", "-s", "s")
+    assert not side.exists()
+    steps = bench.json("history", "-s", "s")["steps"]
+    assert {"last.txt", "link"} <= {one["path"] for step in steps for one in step["paths"]}
