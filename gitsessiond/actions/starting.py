@@ -7,55 +7,34 @@ commit (index and files stay, as ``git switch -c`` does); elsewhere ``git worktr
 from __future__ import annotations
 
 import os
-import re
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.placing import (
+    Ground,
+    Place,
+    add_worktree,
+    free_branch,
+    offered_in,
+    place_for,
+    take_checkout,
+    undo_place,
+)
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import changes_of, sorted_changes, with_disk
 from gitsessiond.actions.sessions import check_free_name, session_reply
-from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound, Refused
-from gitsessiond.model.names import is_id, quote_path, slug_of, unquote_path
+from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
+from gitsessiond.model.names import is_id, quote_path, unquote_path
 from gitsessiond.model.ownership import empty_owners
 from gitsessiond.model.records import Collaborator, Session
 from gitsessiond.model.values import EMPTY_TREE
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.git import run_git
 from gitsessiond.store.identity import identity_of
-from gitsessiond.store.repository import Repository, open_repository, worktrees
+from gitsessiond.store.repository import Repository, open_repository
 from gitsessiond.store.steps import State
 from gitsessiond.store.worktree import WorkTree
-
-OFFERED = (
-    "node_modules",
-    ".venv",
-    "venv",
-    "vendor",
-    "target",
-    "build",
-    "dist",
-)  # heavy, ignored, often wanted
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a session will live."""
-
-    path: str  # absolute
-    new: bool  # a linked worktree to be made
-    why: str | None = None
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a new session stands on."""
-
-    base: str
-    target: str
-    head: str
-    head_branch: str | None
 
 
 def start_session(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -86,8 +65,9 @@ def start_session(ctx: Context, asked: Asked) -> dict[str, Any]:
         collaborators=(Collaborator(user=by, role="owner"),),
         organization=ctx.config.get("gitsession.organization"),
     )
+    warnings: list[str] = []
     if place.new:
-        add_worktree(ctx, asked, place, branch, ground.base, where)
+        warnings = add_worktree(place, branch, ground.base, where)
     else:
         run_git(["update-ref", f"refs/heads/{branch}", ground.base, "0" * 40], cwd=where.worktree)
     try:
@@ -95,8 +75,13 @@ def start_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     except BaseException:
         undo_place(ctx, place, branch, ground.base)
         raise
-    if not place.new:
-        take_checkout(where, ground, branch)
+    try:
+        if not place.new:
+            take_checkout(where, ground, branch)
+    except GitSessionError:
+        give_up(ctx, live, by)
+        undo_place(ctx, place, branch, ground.base)
+        raise
     ctx.sessions[session.id] = live
     return {
         "session": session_reply(ctx, live.state),
@@ -104,7 +89,7 @@ def start_session(ctx: Context, asked: Asked) -> dict[str, Any]:
         "why": place.why,
         "before": before,
         "offered": offered_in(where) if place.new else [],
-        "warnings": [],
+        "warnings": warnings,
     }
 
 
@@ -152,118 +137,6 @@ def one_line(where: Repository, *args: str) -> str:
     return os.fsdecode(run_git(args, cwd=where.worktree).out).strip()
 
 
-def refuse_unreadable(ctx: Context, directory: str) -> None:
-    """Raise StateUnreadable where a session that cannot be read carries this checkout, or may carry it."""
-    if ctx.live_at(directory) is not None:
-        return
-    for damaged in ctx.unreadable.values():
-        if damaged.carries(directory) or damaged.anchored is None:
-            raise damaged.error()
-
-
-def place_for(ctx: Context, asked: Asked, where: Repository, ground: Ground, name: str) -> Place:
-    """This checkout when it carries no session and stands on the base, else a linked worktree beside it.
-
-    Raises:
-        Refused: ``--here`` was asked for and cannot be.
-    """
-    wish = asked.args.get("worktree")
-    here = asked.args.get("here")
-    refuse_unreadable(ctx, os.path.realpath(where.worktree))
-    carrier = ctx.live_at(os.path.realpath(where.worktree))
-    no_here = why_not_here(where, ground, carrier)
-    if here:
-        if no_here:
-            raise Refused(f"--here cannot be: {no_here}", hint=f"git session start {name} --worktree")
-        return Place(os.path.realpath(where.worktree), new=False)
-    setting = ctx.config.get("gitsession.start")
-    if wish is None and no_here is None and setting != "worktree":
-        return Place(os.path.realpath(where.worktree), new=False)
-    path = asked_directory(asked) if isinstance(wish, str) else free_directory(ctx, where, name)
-    return Place(path, new=True, why=no_here if wish is None else None)
-
-
-def why_not_here(where: Repository, ground: Ground, carrier: Live | None) -> str | None:
-    """What keeps this checkout from carrying the session, or None."""
-    if carrier is not None:
-        return f"this checkout carries {carrier.state.session.name}"
-    if ground.base != ground.head:
-        return "it does not start at HEAD"
-    for name, words in (
-        ("rebase-merge", "a rebase"), ("rebase-apply", "a rebase"), ("MERGE_HEAD", "a merge"),
-        ("CHERRY_PICK_HEAD", "a cherry-pick"), ("REVERT_HEAD", "a revert"), ("BISECT_LOG", "a bisect"),
-    ):  # fmt: skip
-        if os.path.lexists(os.path.join(where.git_dir, name)):
-            return f"{words} is going on in this checkout"
-    return None
-
-
-def asked_directory(asked: Asked) -> str:
-    """The directory named by ``--worktree DIR``.
-
-    Raises:
-        Refused: it is there and not empty.
-    """
-    path = os.path.realpath(os.path.join(asked.who.cwd, asked.text("worktree")))
-    if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
-        raise Refused(f"{path} is in the way", hint="name an empty or a new directory")
-    return path
-
-
-def free_directory(ctx: Context, where: Repository, name: str) -> str:
-    """``<repository>.sessions/<name>`` beside the main worktree, or below ``gitsession.worktreeRoot``."""
-    main = os.path.realpath(worktrees(where)[0].path)
-    root = ctx.config.get("gitsession.worktreeRoot")
-    top = os.path.join(main, os.path.expanduser(root)) if root else main.rstrip("/") + ".sessions"
-    slug, number = slug_of(name), 1
-    while True:
-        path = os.path.join(os.path.normpath(top), slug if number == 1 else f"{slug}-{number}")
-        if not os.path.lexists(path):
-            return path
-        number += 1
-
-
-def free_branch(ctx: Context, name: str) -> str:
-    """A branch name that git can hold beside the ones there are.
-
-    Raises:
-        Refused: a branch is named like the prefix itself.
-    """
-    prefix = ctx.config.get("gitsession.branchPrefix") or "session/"
-    listed = run_git(["for-each-ref", "--format=%(refname)", "refs/heads"], git_dir=ctx.repository.common_dir)
-    taken = {line.removeprefix("refs/heads/") for line in os.fsdecode(listed.out).splitlines()}
-    parent = prefix.rstrip("/")
-    if prefix.endswith("/") and parent in taken:
-        raise Refused(
-            f"a branch named {parent!r} is in the way of {prefix}{slug_of(name)}",
-            hint="git config gitsession.branchPrefix work/",
-        )
-    slug, number = slug_of(name), 1
-    while True:
-        branch = prefix + (slug if number == 1 else f"{slug}-{number}")
-        beside = any(other == branch or other.startswith(branch + "/") for other in taken)
-        if not beside and run_git(["check-ref-format", "--branch", branch], cwd="/", check=False).code == 0:
-            return branch
-        number += 1
-        if number > 1000:
-            raise Refused(f"no branch name can be made of {name!r}", hint="give the session a plainer name")
-
-
-def add_worktree(ctx: Context, asked: Asked, place: Place, branch: str, base: str, where: Repository) -> None:
-    """Make the linked worktree on a new branch, without an upstream, and copy ``.env*`` files along."""
-    os.makedirs(os.path.dirname(place.path), exist_ok=True)
-    run_git(["worktree", "add", "--no-track", "-q", "-b", branch, place.path, base], cwd=where.worktree)
-    for name in sorted(os.listdir(where.worktree)):
-        source, goal = os.path.join(where.worktree, name), os.path.join(place.path, name)
-        if re.match(r"^\.env(\..*)?$", name) and os.path.isfile(source) and not os.path.lexists(goal):
-            shutil.copy2(source, goal)
-
-
-def offered_in(where: Repository) -> list[str]:
-    """Directories of the first checkout that git does not carry over and people often want: named, not copied."""
-    return [name for name in OFFERED if os.path.isdir(os.path.join(where.worktree, name))]
-
-
 def first_step(ctx: Context, session: Session, place: Place, by: str) -> tuple[Live, list[str]]:
     """Record the session with what lies in its worktree; edits found there were "there before"."""
     at = open_repository(place.path)
@@ -287,6 +160,14 @@ def first_step(ctx: Context, session: Session, place: Place, by: str) -> tuple[L
     return live, before
 
 
+def give_up(ctx: Context, live: Live, by: str) -> None:
+    """End a session whose first step is recorded but which did not come to stand anywhere."""
+    session = live.state.session.model_copy(update={"status": "abandoned", "closed_at": ctx.now()})
+    publish(ctx, live, replace(live.state, session=session), "abandon", by=by, text=session.name)
+    if live.worktree is not None:
+        live.worktree.close()
+
+
 def worktree_id(at: Repository, fresh: str) -> str:
     """The worktree's id: the one in its git directory, else ``fresh``, written there."""
     path = os.path.join(at.git_dir, "gitsession-wid")
@@ -300,23 +181,6 @@ def worktree_id(at: Repository, fresh: str) -> str:
     with open(path, "w", encoding="ascii") as file:
         file.write(fresh + "\n")
     return fresh
-
-
-def undo_place(ctx: Context, place: Place, branch: str, base: str) -> None:
-    """Take back branch and worktree of a start that failed; only what it made itself."""
-    try:
-        if place.new:
-            run_git(["worktree", "remove", "--force", place.path], git_dir=ctx.repository.common_dir, check=False)
-        run_git(["update-ref", "-d", f"refs/heads/{branch}", base], git_dir=ctx.repository.common_dir, check=False)
-    except GitSessionError:
-        pass  # the first error is the one to tell; a left-over branch at base harms nobody
-
-
-def take_checkout(where: Repository, ground: Ground, branch: str) -> None:
-    """HEAD to the new branch, as ``git switch -c`` notes it; index and files are not touched."""
-    came_from = ground.head_branch or ground.head
-    message = f"checkout: moving from {came_from} to {branch}"
-    run_git(["symbolic-ref", "-m", message, "HEAD", f"refs/heads/{branch}"], cwd=where.worktree)
 
 
 def reopen_worktree(ctx: Context, state: State) -> WorkTree:

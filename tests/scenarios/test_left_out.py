@@ -154,3 +154,15 @@ def test_a_worktree_all_of_which_is_recorded_goes(bench: Workbench) -> None:
     assert not side.exists()
     steps = bench.json("history", "-s", "s")["steps"]
     assert {"last.txt", "link"} <= {one["path"] for step in steps for one in step["paths"]}
+
+
+def test_a_start_that_cannot_move_head_leaves_nothing(bench: Workbench) -> None:
+    """A held HEAD: the start fails whole, and the same name can be started afterwards, once."""
+    (bench.root / ".git/HEAD.lock").touch()
+    bench.run("start", "s", code=15)
+    assert bench.git("branch", "--list").out.split() == ["*", "main"]
+    (bench.root / ".git/HEAD.lock").unlink()
+    assert bench.json("list")["sessions"] == []
+    bench.run("start", "s")
+    bench.stop()
+    assert [one["branch"] for one in bench.json("list")["sessions"]] == ["session/s"]
