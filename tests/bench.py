@@ -17,7 +17,7 @@ import pytest
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.wire.client import Client
 from tests.bystanders import Watch
-from tests.judge import Judge
+from tests.judge import Judge, unassigned_paths
 
 SCRIPT = str(Path(sys.executable).parent / "git-session")
 
@@ -145,7 +145,7 @@ class Workbench:
         if full and not any(p["status"] == "abandoned" for p in status["patches"]):
             base = judge.out(["rev-parse", session["base"] + "^{tree}"])
             order = topological([p["id"] for p in live], needs)
-            judge.i2(base, order, needs, bool(status["unassigned"]))
+            judge.i2(base, order, needs, *unassigned_paths(status))
             judge.i3(base, order, needs, seed)
         judge.fsck()
         return judge

@@ -14,8 +14,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 NEVER = (
     ":(exclude,glob)**/.env",
@@ -23,6 +24,9 @@ NEVER = (
     ":(exclude,glob)**/id_*",
     ":(exclude,glob)**/*.key",
 )
+
+
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree without files
 
 
 class Broken(AssertionError):
@@ -38,6 +42,7 @@ class Judge:
         self.store = self.common / "gitsession" / "store.git"
         self.scratch = tempfile.mkdtemp(prefix="judge-")
         self.made = 0
+        self.merged: dict[tuple[str, str, str], str] = {}
 
     def run(
         self, args: Sequence[str], env: Mapping[str, str] | None = None, stdin: bytes | None = None
@@ -98,9 +103,8 @@ class Judge:
     def i1(self) -> None:
         """The recorded work equals the disk."""
         found, wanted = self.recorded(f"work/{self.wid}"), self.disk_tree()
-        empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-        if (found or empty) != wanted:
-            diff = self.out(["diff", "--stat", found or empty, wanted], self.objects)
+        if (found or EMPTY) != wanted:
+            diff = self.out(["diff", "--stat", found or EMPTY, wanted], self.objects)
             raise Broken(f"I1: recorded work is not the disk (recorded -> disk):\n{diff}")
 
     def commit(self, tree: str, parents: Iterable[str]) -> str:
@@ -112,7 +116,9 @@ class Judge:
         return self.out(args, self.objects)
 
     def merge(self, name: str, ancestor: str, ours: str, theirs: str) -> str:
-        """Tree of the three-way merge of three trees, by git."""
+        """Tree of the three-way merge of three trees, by git; each is merged once."""
+        if (ancestor, ours, theirs) in self.merged:
+            return self.merged[ancestor, ours, theirs]
         base = self.commit(ancestor, ())
         left, right = self.commit(ours, (base,)), self.commit(theirs, (base,))
         done = self.run(
@@ -130,11 +136,12 @@ class Judge:
         )
         if done.returncode:
             raise Broken(f"{name}: merge conflicts: {os.fsdecode(done.stdout)}")
-        return os.fsdecode(done.stdout).split("\n")[0]
+        tree = self.merged[ancestor, ours, theirs] = os.fsdecode(done.stdout).split("\n")[0]
+        return tree
 
     def patch_tree(self, pid: str) -> str:
         tree = self.recorded(f"patches/{pid}/tree")
-        return tree or "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+        return tree or EMPTY
 
     def fold(self, name: str, base: str, order: Sequence[str], needs: Mapping[str, set[str]]) -> str:
         """The patches of ``order`` merged one by one onto ``base``, each with its own context as ancestor."""
@@ -145,13 +152,29 @@ class Judge:
             done = self.merge(name, context, done, self.patch_tree(pid))
         return done
 
-    def i2(self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], unassigned: bool) -> str:
-        """All patches folded give all assigned work; without unassigned edits, exactly the disk."""
+    def i2(
+        self,
+        base: str,
+        order: Sequence[str],
+        needs: Mapping[str, set[str]],
+        loose: Collection[str] = (),
+        renamed: int = 0,
+    ) -> str:
+        """All patches folded give all assigned work: the disk, but for what is unassigned.
+
+        ``loose``: the paths of unassigned edits; ``renamed``: how many of them are renames, each from another path.
+        """
         folded = self.fold("I2", base, order, needs)
-        work = self.recorded(f"work/{self.wid}")
-        if not unassigned and folded != work:
-            diff = self.out(["diff", folded, work or ""], self.objects)
-            raise Broken(f"I2: patches folded are not the work (folded -> work):\n{diff}")
+        work = self.recorded(f"work/{self.wid}") or EMPTY
+        if folded != work:
+            others = [f":(exclude,literal){path}" for path in loose]
+            args = ["--no-renames", folded, work, "--", ".", *others]
+            found = [
+                line.split("\t")[0] for line in self.out(["diff", "--name-status", *args], self.objects).splitlines()
+            ]
+            if found and not (set(found) == {"D"} and len(found) <= renamed):
+                diff = self.out(["diff", *args], self.objects)
+                raise Broken(f"I2: patches folded are not the work (folded -> work):\n{diff}")
         return folded
 
     def i3(self, base: str, order: Sequence[str], needs: Mapping[str, set[str]], seed: int, most: int = 6) -> None:
@@ -208,6 +231,12 @@ def never(path: str) -> bool:
     if EDITORS_OWN.fullmatch(name):
         return True
     return name == ".env" or name.startswith("id_") or name.endswith((".pem", ".key"))
+
+
+def unassigned_paths(status: Mapping[str, Any]) -> tuple[set[str], int]:
+    """Of ``status --json``: the paths of unassigned edits, and how many may stand for one more, a rename's old path."""
+    rows = status["unassigned"]
+    return {row["path"] for row in rows}, sum(row["kind"] in ("rename", "add") for row in rows)
 
 
 def closure(pid: str, needs: Mapping[str, set[str]]) -> set[str]:

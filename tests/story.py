@@ -2,6 +2,12 @@
 
 The desk is the recorder without its process: batches name the paths that were written, requests are what a
 client sends. :class:`Story` makes the edits from a seed and lets :mod:`tests.judge` look whenever asked to.
+
+What :meth:`DeskBench.judge` looks at: I1 and the first half of I6 whole; I2 over all patches of the session, merged
+and abandoned ones and what depends on them too, since their edits keep their labels: they fold without conflict, and
+to the disk but for the paths with unassigned edits (an abandoned patch's count as such). I3 is sampled: at most six of
+the orders of up to four patches, two random subsets closed under dependencies of any number. I4 is sampled by
+:meth:`Story.step`: one edit in ten.
 """
 
 from __future__ import annotations
@@ -9,6 +15,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +23,7 @@ from typing import Any
 from gitsessiond.daemon.desk import Desk, open_desk
 from gitsessiond.model.names import quote_path
 from tests.bench import topological
-from tests.judge import Judge
+from tests.judge import Broken, Judge, closure, unassigned_paths
 
 
 class DeskBench:
@@ -26,7 +33,7 @@ class DeskBench:
         self.root = root
         self.events: list[dict[str, Any]] = []
         self.desk: Desk = open_desk(str(root), self.events.append)
-        self.sent = 0
+        self.sent, self.judged = 0, 0
 
     def ask(self, verb: str, session: str | None = None, **args: Any) -> dict[str, Any]:
         """The whole reply of a request."""
@@ -68,21 +75,23 @@ class DeskBench:
         if not full:
             return
         patches = status["patches"]
-        live = [p for p in patches if p["status"] != "abandoned"]
-        needs = {p["id"]: {d["id"] for d in p["depends_on"]} for p in live}
+        needs = {p["id"]: {d["id"] for d in p["depends_on"]} for p in patches}
         judge.i6(needs)
         base = judge.out(["rev-parse", session["base"] + "^{tree}"])
-        alive = {p["id"] for p in live}
-        free = [p["id"] for p in live if needs[p["id"]] <= alive]
-        order = topological([pid for pid in free if closed(pid, needs, alive)], needs)
-        complete = len(order) == len(patches) and not status["unassigned"]
-        judge.i2(base, order, needs, unassigned=not complete)
+        order = topological(list(needs), needs)
+        judge.i2(base, order, needs, *unassigned_paths(status))
         judge.i3(base, order, needs, seed)
+        self.judged += 1
 
-
-def closed(pid: str, needs: dict[str, set[str]], alive: set[str]) -> bool:
-    """Whether everything a patch stands on is alive."""
-    return all(other in alive and closed(other, needs, alive) for other in needs.get(pid, ()))
+    def versions(self) -> dict[str, tuple[frozenset[str], str]]:
+        """Each open patch: all it needs and itself, and the tree of its version, by git."""
+        status = self.do("session.status")
+        self.do("checkpoint")
+        session = status["session"]
+        judge = Judge(self.root, session["id"], session["worktree_id"])
+        needs = {p["id"]: {d["id"] for d in p["depends_on"]} for p in status["patches"]}
+        live = [p["id"] for p in status["patches"] if p["status"] not in ("merged", "abandoned")]
+        return {pid: (frozenset(closure(pid, needs) | {pid}), judge.patch_tree(pid)) for pid in live}
 
 
 class Story:
@@ -90,7 +99,9 @@ class Story:
 
     def __init__(self, bench: DeskBench, seed: int, files: int = 4) -> None:
         self.bench, self.rng = bench, random.Random(seed)
-        self.seed, self.count, self.made = seed, 0, 0
+        self.seed, self.made = seed, 0
+        self.edits = 0  # changes of files that were saved
+        self.acts: Counter[str] = Counter()  # commands and plain git by name, refused ones not counted
         self.past: dict[str, list[bytes]] = {}
         self.log: list[str] = []
         for n in range(files):
@@ -103,12 +114,12 @@ class Story:
         bench.do("session.start", name="day")
 
     def paths(self) -> list[str]:
-        listed = self.bench.git("ls-files", "-co", "--exclude-standard", "--deduplicate").splitlines()
-        return [
-            p
-            for p in listed
-            if (self.bench.root / p).is_file() and not p.startswith((".gitsession", "a.txt", "README", "src"))
-        ]
+        """The files of the story on disk, in one order everywhere."""
+        found = []
+        for directory, names, files in os.walk(self.bench.root):
+            names[:] = [name for name in names if name not in (".git", ".gitsession", "src")]
+            found += [os.path.relpath(os.path.join(directory, name), self.bench.root) for name in files]
+        return sorted(path for path in found if not path.startswith((".gitsession", "a.txt", "README")))
 
     def text(self) -> bytes:
         self.made += 1
@@ -118,8 +129,7 @@ class Story:
         return word.encode() + b"\n"
 
     def step(self) -> None:
-        """One edit or, now and then, a command."""
-        self.count += 1
+        """One edit or, now and then, a command; one edit in ten is watched (I4)."""
         act = self.rng.choices(
             [
                 self.edit,
@@ -132,10 +142,36 @@ class Story:
                 self.undo,
                 self.command,
             ],
-            [60, 4, 2, 3, 2, 1, 3, 8, 17],
+            [60, 4, 2, 3, 2, 1, 4, 8, 17],
         )[0]
         self.log.append(act.__name__)
+        if act != self.command and self.edits % 10 == 0:
+            self.watched(act)
+        else:
+            act()
+
+    def watched(self, act: Callable[[], None]) -> None:
+        """An edit that must leave alone every version of which neither the patch nor one it needs gets a part (I4)."""
+        before = self.bench.versions()
+        self.bench.events.clear()
         act()
+        events = [told["event"] for told in self.bench.events if "edits" in told.get("event", ())]
+        got = {edit["patch"]["id"] for event in events for edit in event["edits"] if edit["patch"]}
+        after = self.bench.versions()
+        for pid, (who, tree) in before.items():
+            if not who & got and after[pid] != (who, tree):
+                raise Broken(f"I4: the edit is of {got or 'nobody'}, the version of {pid} changed")
+
+    def saved(self, *paths: str) -> None:
+        """Tell the desk what was written: one edit."""
+        self.edits += 1
+        self.bench.saved(*paths)
+
+    def save(self, path: str, content: bytes) -> None:
+        """Write a file: an edit, if it says something else than before."""
+        full = self.bench.root / path
+        self.edits += not full.is_file() or full.read_bytes() != content
+        self.bench.save(path, content)
 
     def edit(self) -> None:
         paths = self.paths()
@@ -156,94 +192,104 @@ class Story:
         elif lines and self.rng.random() < 0.03:
             lines[-1] = lines[-1].rstrip(b"\n")
         self.keep(path, old)
-        return self.bench.save(path, b"".join(lines))
+        return self.save(path, b"".join(lines))
 
     def keep(self, path: str, content: bytes) -> None:
         self.past.setdefault(path, []).append(content)
 
     def create(self) -> None:
         self.made += 1
-        self.bench.save(f"new/n{self.made}.txt", b"".join(self.text() for _ in range(self.rng.randrange(6))))
+        self.save(f"new/n{self.made}.txt", b"".join(self.text() for _ in range(self.rng.randrange(6))))
 
     def delete(self) -> None:
         if paths := self.paths():
             path = self.rng.choice(paths)
             self.keep(path, (self.bench.root / path).read_bytes())
             (self.bench.root / path).unlink()
-            self.bench.saved(path)
+            self.saved(path)
 
     def rename(self) -> None:
         if paths := self.paths():
             path = self.rng.choice(paths)
             self.made += 1
             os.rename(self.bench.root / path, self.bench.root / f"r{self.made}.txt")
-            self.bench.saved(path, f"r{self.made}.txt")
+            self.saved(path, f"r{self.made}.txt")
 
     def chmod(self) -> None:
         if paths := self.paths():
             path = self.bench.root / self.rng.choice(paths)
             path.chmod(path.stat().st_mode ^ 0o100)
-            self.bench.saved(str(path.relative_to(self.bench.root)))
+            self.saved(str(path.relative_to(self.bench.root)))
 
     def binary(self) -> None:
         self.made += 1
-        self.bench.save(f"b{self.rng.randrange(3)}.bin", b"\0" + self.text())
+        self.save(f"b{self.rng.randrange(3)}.bin", b"\0" + self.text())
 
     def reformat(self) -> None:
         if paths := self.paths():
             path = self.rng.choice(paths)
             old = (self.bench.root / path).read_bytes()
             self.keep(path, old)
-            how = self.rng.randrange(3)
+            how = self.rng.randrange(4)
             if how == 0:
                 new = b"".join(b"  " + line.lstrip(b" ") for line in old.splitlines(keepends=True))
             elif how == 1:
                 new = old.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-            else:
+            elif how == 2:
                 new = old.replace(b"\r\n", b"\n")
-            self.bench.save(path, new)
+            else:  # two lines joined
+                at = self.rng.randrange(old.count(b"\n") or 1)
+                lines = old.splitlines(keepends=True)
+                new = b"".join(
+                    [*lines[:at], *(line.rstrip(b"\r\n") + b" " for line in lines[at : at + 1]), *lines[at + 1 :]]
+                )
+            self.save(path, new)
 
     def undo(self) -> None:
         known = [path for path in self.past if (self.bench.root / path).exists()]
         if known:
             path = self.rng.choice(known)
-            self.bench.save(path, self.rng.choice(self.past[path][-4:]))
+            self.save(path, self.rng.choice(self.past[path][-4:]))
 
     def command(self) -> None:
         patches = self.bench.do("patch.list")["patches"]
         live = [p["name"] for p in patches if p["status"] in ("draft", "ready")]
-        acts: list[tuple[int, Callable[[], Any]]] = [(3, lambda: self.bench.do("session.status"))]
+        bench = self.bench
+        acts: list[tuple[int, str, Callable[[], Any]]] = [(3, "statuses", lambda: bench.ask("session.status"))]
         if len(live) < 5:
             self.made += 1
-            acts.append((4, lambda: self.bench.do("patch.new", name=f"p{self.made}")))
+            acts.append((4, "patches", lambda: bench.ask("patch.new", name=f"p{self.made}")))
         if live:
             name = self.rng.choice(live)
             acts += [
-                (8, lambda: self.bench.do("patch.use", patch=name)),
-                (4, lambda: self.bench.ask("assign", all=True, patch=name)),
-                (3, lambda: self.reassign(name)),
-                (3, lambda: self.bench.ask("commit", message=f"work on {name}", patch=name)),
-                (1, lambda: self.bench.ask("merge", patch=name, ready=True)),
-                (1, lambda: self.bench.ask("patch.abandon", patch=name)),
-                (2, self.plain_commit),
+                (8, "uses", lambda: bench.ask("patch.use", patch=name)),
+                (4, "assigns", lambda: bench.ask("assign", all=True, patch=name)),
+                (3, "reassigns", lambda: self.reassign(name)),
+                (3, "commits", lambda: bench.ask("commit", message=f"work on {name}", patch=name)),
+                (2, "merges", lambda: bench.ask("merge", patch=name, ready=True)),
+                (1, "abandons", lambda: bench.ask("patch.abandon", patch=name)),
+                (2, "plain", self.plain_commit),
             ]
         gone = [p["name"] for p in patches if p["status"] == "abandoned"]
         if gone:
-            acts.append((2, lambda: self.bench.ask("patch.reopen", patch=gone[0])))
-        chosen = self.rng.choices([act for _, act in acts], [weight for weight, _ in acts])[0]
-        reply = chosen()
-        if isinstance(reply, dict) and "error" in reply:
+            acts.append((2, "reopens", lambda: bench.ask("patch.reopen", patch=gone[0])))
+        _, what, act = self.rng.choices(acts, [weight for weight, _, _ in acts])[0]
+        reply = act()
+        if "error" in reply:
             assert reply["error"]["exit"] in (3, 4, 10, 12), (self.seed, self.log, reply)
+        else:
+            self.acts[what] += 1
 
-    def reassign(self, name: str) -> Any:
+    def reassign(self, name: str) -> dict[str, Any]:
         paths = self.paths()
         if not paths:
-            return None
+            return {}
         path = self.rng.choice(paths)
         first = self.rng.randrange(1, 20)
         return self.bench.ask("assign", what=f"{path}:{first}-{first + self.rng.randrange(4)}", patch=name)
 
-    def plain_commit(self) -> None:
+    def plain_commit(self) -> dict[str, Any]:
         self.made += 1
         self.bench.git("commit", "-qam", f"plain {self.made}", check=False)
         self.bench.saved(git=True)
+        return {}

@@ -21,7 +21,7 @@ from gitsessiond.wire.client import Client
 from tests.actions import test_adoption
 from tests.bench import Workbench, topological, wait_for
 from tests.bystanders import files_of
-from tests.judge import Judge
+from tests.judge import Judge, unassigned_paths
 
 Seen = dict[str, Any]
 Replies = dict[tuple[str, ...], Any]
@@ -289,7 +289,7 @@ class LiveDesk:
         if status["session"]["state"] == "live":
             base, order = status["session"]["base"], topological([one["id"] for one in live], needs)
             tree = judge.out(["rev-parse", f"{base}^{{tree}}"])
-            folded = judge.i2(tree, order, needs, bool(status["unassigned"]))
+            folded = judge.i2(tree, order, needs, *unassigned_paths(status))
             work = judge.recorded(f"work/{judge.wid}") or ""
             differing = set(judge.out(["diff", "--name-only", "--no-renames", folded, work], judge.objects).split())
             assert differing == {row["path"] for row in status["unassigned"]}, "I2 but for unassigned edits"
