@@ -162,7 +162,7 @@ def catch_up(
     state = unparked(state)
     found = relearn(ctx, live, state, ground, commits) if moved else Relearned(state)
     head = ground.chain[-1].tree if ground.chain else tree_of_commit(ctx.store, ground.base)
-    state, placed, readings = sort_disk(ctx, live, found.state, reading, head)
+    state, placed, readings = sort_disk(ctx, live, found.state, reading, head, found.resolved)
     if moved:
         state = remake_series(ctx, state)
     told = what_was_adopted(before, state, found, what_moved_head(live))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.saves import paired, sorted_changes, with_disk
 from gitsessiond.model.ownership import live_overlay
-from gitsessiond.model.values import Placed
+from gitsessiond.model.values import Change, Placed
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
@@ -13,12 +15,17 @@ from gitsessiond.store.worktree import Reading
 
 
 def sort_disk(
-    ctx: Context, live: Live, state: State, reading: Reading | None, head: str
+    ctx: Context,
+    live: Live,
+    state: State,
+    reading: Reading | None,
+    head: str,
+    resolved: Mapping[bytes, str],
 ) -> tuple[State, tuple[Placed, ...], list[Reading]]:
     """Sort where the disk differs from what the owners make of it, each such path read once more.
 
-    ``head`` is HEAD's tree. Paths that git wrote with its move may not have been reported yet; where record, owners
-    and HEAD agree nothing is read.
+    ``head`` is HEAD's tree; ``resolved`` names the patch whose clash with the target HEAD's text settles. Paths that
+    git wrote with its move may not have been reported yet; where record, owners and HEAD agree nothing is read.
     """
     assert live.worktree is not None
     readings = [reading] if reading is not None else []
@@ -37,8 +44,23 @@ def sort_disk(
         stale = [one.path for one in fresh.changes[:1]] if fresh.left else []  # asks for what still waits
     changes = paired(diff_trees(ctx.store, expected, state.work), [seen for one in readings for seen in one.changes])
     guarded = {path: why for one in readings for path, why in one.guarded.items()}
-    state, placed = sorted_changes(ctx, live, state, changes, guarded)
-    return state, placed, readings
+    state, settled = sort_resolved(ctx, live, state, changes, head, resolved)
+    done = {edit.path for edit in settled}
+    state, placed = sorted_changes(ctx, live, state, [one for one in changes if one.path not in done], guarded)
+    return state, (*settled, *placed), readings
+
+
+def sort_resolved(
+    ctx: Context, live: Live, state: State, changes: list[Change], head: str, resolved: Mapping[bytes, str]
+) -> tuple[State, tuple[Placed, ...]]:
+    """Give files that are as a merge commit resolved them to the patch that had clashed there."""
+    settled: tuple[Placed, ...] = ()
+    for change in changes:
+        owner = resolved.get(change.path)
+        if owner is not None and change.renamed_from is None and change.after == entry_at(ctx.store, head, change.path):
+            state, placed = sorted_changes(ctx, live, state, [change], claim=owner)
+            settled += placed
+    return state, settled
 
 
 def git_may_have_written(ctx: Context, before: State, head: str) -> list[bytes]:

@@ -44,6 +44,7 @@ class Relearned:
     learned: list[CommitFacts] = field(default_factory=list)
     placed: list[Placed] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    resolved: dict[bytes, str] = field(default_factory=dict)  # path -> the patch whose clash a merge commit resolved
 
 
 def tree_held(ctx: Context, owners: Owners, base: str, bit: int) -> str:
@@ -75,6 +76,7 @@ class Relearning:
         self.before = state
         self.done = Relearned(state)
         self.base = state.session.base
+        self.contested: dict[bytes, set[str]] = {}  # path -> whose edits of it the moves of the base contradict
         self.chains = compare_chains(ctx, state, ground, commits)
 
     @property
@@ -131,6 +133,9 @@ class Relearning:
             self.take(learn_commit(self.owners, bit, [], *self.sides(facts), self.how(facts)).owners)
             return False
         claim = self.claim_of(facts)
+        if self.resolves(facts):
+            whose = ((path, self.whose_clash(path)) for path in paths)
+            self.done.resolved |= {path: owner for path, owner in whose if owner is not None}
         if facts.oid not in self.chains.same:
             learned = learn_commit(self.owners, bit, paths, *self.sides(facts), self.how(facts, claim))
             self.take(learned.owners, learned.placed)
@@ -157,7 +162,18 @@ class Relearning:
             how = how_for(self.ctx, self.live, state, {}, nobody=label)
             return replace(how, current=None, only=None, claim=lambda path: label)
         how = how_for(self.ctx, self.live, state, {}, claim=claim)
+        if claim is None and self.resolves(facts):
+            return replace(how, current=None, only=self.only_open(), claim=self.whose_clash)
         return replace(how, current=self.sole_before(facts) or how.current, only=self.only_open())
+
+    def resolves(self, facts: CommitFacts) -> bool:
+        """Whether a commit merges the target where that clashed with edits of the session."""
+        return bool(self.contested) and is_target_merge(self.commits, facts, self.ground.base)
+
+    def whose_clash(self, path: bytes) -> str | None:
+        """The one open patch that clashed with the target in a file: how a merge commit resolves it is that one's."""
+        found = [owner for owner in self.contested.get(path, ()) if still_open(self.done.state.patches.get(owner))]
+        return found[0] if len(found) == 1 else None
 
     def only_open(self) -> str | None:
         """The one open patch; None: there is none, or there are several."""
@@ -245,6 +261,8 @@ class Relearning:
         changes = diff_trees(store, tree_of_commit(store, self.base), tree_of_commit(store, base))
         moved = move_base(self.owners, changes, self.ctx.tools)
         self.take(moved.owners)
+        for path, owner in moved.contested:
+            self.contested.setdefault(path, set()).add(owner)
         paths = sorted({quote_path(one[0]) for one in moved.contested})
         if paths:
             self.done.notes.append(f"changed under us: {', '.join(paths[:5])}")

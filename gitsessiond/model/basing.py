@@ -120,6 +120,8 @@ class Moving:
     def over(self, file: File, path: bytes, entry: Entry) -> File:
         """The File over its new base."""
         text = self.tools.text_of(entry)
+        if file.path and file.path[-1].value is None and entry != file.base:
+            self.contest(file, file.path[-1].owner)
         moved = replace(
             file,
             base_path=path,
