@@ -111,6 +111,36 @@ def vim_renames(path: Path, content: bytes) -> None:
     backup.unlink()
 
 
+def vim(path: Path, content: bytes) -> None:
+    """All of a vim session on one file: the swap file and its probe, a first change, the save, the swap file's end."""
+    swap, probe = path.with_name(f".{path.name}.swp"), path.with_name(f".{path.name}.swx")
+    swap.write_bytes(b"b0VIM 9.0")
+    probe.write_bytes(b"")
+    probe.unlink()
+    swap.unlink()
+    with swap.open("wb", buffering=0) as dirty:
+        dirty.write(b"b0VIM 9.0" + bytes(1000))
+        time.sleep(0.02)
+        dirty.write(b"U" + bytes(3000))
+        if path.exists():
+            vim_renames(path, content)
+        else:
+            in_place(path, content)
+        dirty.write(b"saved")
+    swap.unlink()
+
+
+def emacs(path: Path, content: bytes) -> None:
+    """emacs: the link `.#f` at the first change, `#f#` kept meanwhile, f in place, both gone after the save."""
+    link, kept = path.with_name(f".#{path.name}"), path.with_name(f"#{path.name}#")
+    link.symlink_to("ann@desk.4242:1767323045")
+    kept.write_bytes(content[: len(content) // 2])
+    time.sleep(0.02)
+    in_place(path, content)
+    kept.unlink()
+    link.unlink()
+
+
 def git_checkout(path: Path, content: bytes) -> None:
     """As git writes a file: the old one is deleted, a new one made."""
     path.unlink()
@@ -127,7 +157,7 @@ SEQUENCES: dict[str, Save] = {
     save.__name__: save
     for save in (
         in_place, in_pieces, tmp_and_rename, gio, jetbrains_renames, jetbrains_in_place, jetbrains_slow, vscode,
-        vim_renames, git_checkout, sed,
+        vim_renames, vim, emacs, git_checkout, sed,
     )
 }  # fmt: skip
 
