@@ -23,6 +23,7 @@ from gitsessiond.model.records import Patch
 from gitsessiond.model.values import Entry
 from gitsessiond.model.versions import OpCount
 from gitsessiond.store.anchors import anchors_of
+from gitsessiond.store.authoring import Committer
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.steps import State, load_state
@@ -152,6 +153,10 @@ class Context:
     sessions: dict[str, Live] = field(default_factory=dict)  # open ones by id
     unreadable: dict[str, Unreadable] = field(default_factory=dict)  # ended ones too, by id
     queued: int = 0  # paths that front still holds while a reading command goes first
+    committer: Committer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.committer = Committer(self.config)
 
     def state_of(self, sid: str) -> State:
         """The last state of any session, open or not.

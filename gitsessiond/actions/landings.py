@@ -22,8 +22,8 @@ from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import merged_outside, set_state
 from gitsessiond.model.records import Patch
 from gitsessiond.model.values import Change
-from gitsessiond.store.chain import read_commit
-from gitsessiond.store.git import refused_by_surroundings, run_git
+from gitsessiond.store.authoring import Asker, person_of
+from gitsessiond.store.git import run_git
 from gitsessiond.store.identity import identity_env
 from gitsessiond.store.intents import Intent, forget_intent, read_intents
 from gitsessiond.store.landing import How, Place, Unfinished, check_place, land
@@ -87,29 +87,6 @@ def has_hook(ctx: Context, worktree: str, name: str) -> bool:
     return os.access(os.path.join(directory, name), os.X_OK)
 
 
-def make_commit(ctx: Context, live: Live, tree: str, parents: tuple[str, str], message: bytes, who: Who) -> str:
-    """A merge commit of the asker, in the repository; signed when their git signs.
-
-    Raises:
-        Refused: git knows no identity, or could not sign.
-    """
-    sign = ["-S"] if ctx.config.flag("commit.gpgSign") else []
-    said = [word for parent in parents for word in ("-p", parent)]
-    told = run_git(
-        ["-c", "core.fsync=all", "-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, *said, "-F", "-", tree],
-        cwd=home_of(ctx, live),
-        input=message,
-        env={**identity_env(who.env), "GPG_TTY": who.tty or ""},
-        check=False,
-        timeout=None,  # signing may ask for a passphrase
-    )
-    if told.code != 0:
-        what = "git did not make the merge commit"
-        at_fault = refused_by_surroundings(what, told.words())
-        raise at_fault or Refused(f"{what}: {told.words()}", hint="git config user.email, commit.gpgSign")
-    return told.out.decode("ascii").strip()
-
-
 class Landing(NamedTuple):
     """What is to land: a patch, on a target at ``old``, with this merged tree."""
 
@@ -131,8 +108,9 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         Refused: something in the target's worktree is in the way; nothing has happened.
         StoreFailed: git or the disk refused. What was begun is finished at the next merge or start.
     """
-    landing.layer.to_repository([landing.tree])
-    commit = make_commit(ctx, live, landing.tree, (landing.old, landing.tip), words.message, who)
+    asker = Asker(who.env, home_of(ctx, live), who.tty)
+    made = ctx.committer.make(landing.layer, landing.tree, (landing.old, landing.tip), words.message, asker)
+    commit = made.oid
     if landing.place is not None:
         check_place(landing.place, landing.changes)
     intent = Intent(
@@ -144,7 +122,7 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         new=commit,
         worktree=quote_path(os.fsencode(landing.place.worktree)) if landing.place else None,
         at=ctx.now(),
-        by=author_of(ctx, commit),
+        by=person_of(made.author).decode("utf-8", "replace"),
     )
     how = how_for(ctx, intent, landing.patch, who.env)
     try:
@@ -156,12 +134,6 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
     record_merged(ctx, live, intent.patch, commit, intent.by)
     forget_intent(ctx.repository.state_dir, intent)
     return commit, output
-
-
-def author_of(ctx: Context, commit: str) -> str:
-    """``Name <email>`` of a commit's author."""
-    author = read_commit(ctx.store, commit).author
-    return author[: author.rfind(b">") + 1].decode("utf-8", "replace")
 
 
 def how_for(ctx: Context, intent: Intent, patch: Patch | None, env: Mapping[str, str]) -> How:

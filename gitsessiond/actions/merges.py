@@ -33,12 +33,13 @@ from gitsessiond.model.errors import Moved
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.ownership import uncommitted_paths
 from gitsessiond.model.records import Conflict
-from gitsessiond.store.chain import tree_of_commit
+from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.landing import find_place
 from gitsessiond.store.layers import LandingLayer
-from gitsessiond.store.merge import PathConflict, git_merge
+from gitsessiond.store.merge import PathConflict, TreeMerge, git_merge
 from gitsessiond.store.trees import diff_trees
+from gitsessiond.store.walk import disjoint_merge
 
 __all__ = ["Validation", "finish_interrupted", "merge_patch", "notice_landed", "validate_patch"]
 
@@ -139,7 +140,7 @@ def plan_merge(ctx: Context, live: Live, pid: str) -> Plan:
     place = find_place(ctx.repository, target)
     labels = (target, patch.name)
     cwd = place.worktree if place else home_of(ctx, live)
-    merge = git_merge(ctx.repository, old, tip, labels=labels, cwd=cwd)
+    merge = merge_apart(ctx, old, tip) or git_merge(ctx.repository, old, tip, labels=labels, cwd=cwd)
     layer = LandingLayer(ctx.store, merge.made)
     clashes: tuple[Clash, ...] = ()
     tree = merge.tree
@@ -150,6 +151,17 @@ def plan_merge(ctx: Context, live: Live, pid: str) -> Plan:
         return Plan(None, clashes, layer)
     changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
     return Plan(Landing(patch, target, old, tip, place, layer, tree, changes), (), layer)
+
+
+def merge_apart(ctx: Context, old: str, tip: str) -> TreeMerge | None:
+    """The merge of a series' tip into the target, in memory, if it has one base and no file that both changed.
+
+    None: git has to merge.
+    """
+    base = CommitGraph(ctx.repository.common_dir).line_base(old, tip)
+    if base is None:
+        return None
+    return disjoint_merge(ctx.store, *(tree_of_commit(ctx.store, oid) for oid in (base, old, tip)))
 
 
 def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | None, by: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Commits are read through libgit2 from the user's repository; nothing here writes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -110,6 +111,35 @@ class CommitGraph:
         except (KeyError, ValueError, pygit2.GitError):
             return None
         return str(found) if found is not None else None
+
+    def line_base(self, trunk: str, tip: str) -> str | None:
+        """The merge base of two commits when ``tip`` is a line without merges on it, so that there is no other.
+
+        None: there may be several, or git sees another history than ours (replaced objects, grafts, shallow).
+        """
+        if not self._as_written():
+            return None
+        base, at = self.merge_base(trunk, tip), tip
+        while base is not None and at != base:
+            parents = self.commit(at).parents
+            if len(parents) != 1:
+                return None
+            at = parents[0]
+        return base
+
+    def _as_written(self) -> bool:
+        """Whether git takes commits and trees for what is written in them (git-replace(1), gitrepository-layout(5))."""
+        home = self._repo.path
+        if any(os.path.exists(os.path.join(home, name)) for name in ("info/grafts", "shallow")):
+            return False
+        replaced = os.path.join(home, "refs", "replace")
+        if os.path.isdir(replaced) and os.listdir(replaced):
+            return False
+        try:
+            with open(os.path.join(home, "packed-refs"), "rb") as file:
+                return b" refs/replace/" not in file.read()
+        except FileNotFoundError:
+            return True
 
     def within(self, ancestor: str, tip: str) -> bool:
         """Whether ``ancestor`` is ``tip`` or lies in its history."""

@@ -2,9 +2,9 @@
 
 It reads only where a side differs from the base and writes nothing. It says what git would say, or that git
 must be asked (None): where one side both adds and deletes paths there may be renames, and a few rare shapes
-are git's alone. git has the word at every landing anyway (:mod:`gitsessiond.store.merge`): it pairs lines by
-the histogram algorithm and libgit2 by Myers's, so texts of few different lines may merge differently
-(docs/decisions/merge.md has the figures).
+are git's alone. Where a text was changed by both sides git has the word at every landing anyway
+(:mod:`gitsessiond.store.merge`): it pairs lines by the histogram algorithm and libgit2 by Myers's, so texts of few
+different lines may merge differently (docs/decisions/merge.md has the figures).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class AskGit(Exception):
 def walk_merge(store: Trees, base: str | None, ours: str, theirs: str) -> TreeMerge | None:
     """Merge two trees from a base tree; None: git must be asked."""
     layer = Layer(store)
-    changed = {change.path: change for change in diff_trees(store, base, ours)}
-    other = {change.path: change for change in diff_trees(store, base, theirs)}
-    if _may_rename(changed) or _may_rename(other) or _in_the_way(changed, other):
+    sides = _sides(store, base, ours, theirs)
+    if sides is None:
         return None
+    changed, other = sides
     edits: dict[bytes, Entry | None] = {}
     conflicts: list[PathConflict] = []
     try:
@@ -60,6 +60,34 @@ def walk_merge(store: Trees, base: str | None, ours: str, theirs: str) -> TreeMe
     if conflicts:
         return TreeMerge(None, tuple(conflicts), "walk")
     return TreeMerge(edit_tree(layer, ours, edits) if edits else ours, (), "walk", layer.made)
+
+
+def disjoint_merge(store: Trees, base: str, ours: str, theirs: str) -> TreeMerge | None:
+    """Merge trees of which no path was changed differently by both: git's result at landings too. None: ask git.
+
+    No text is merged, so neither algorithms nor attributes nor settings can tell this merge from git's.
+    """
+    sides = _sides(store, base, ours, theirs)
+    if sides is None:
+        return None
+    changed, other = sides
+    if any(path in changed and changed[path].after != change.after for path, change in other.items()):
+        return None
+    layer = Layer(store)
+    edits = {path: change.after for path, change in other.items()}
+    return TreeMerge(edit_tree(layer, ours, edits) if edits else ours, (), "walk", layer.made)
+
+
+_Changes = Mapping[bytes, Change]
+
+
+def _sides(store: Trees, base: str | None, ours: str, theirs: str) -> tuple[_Changes, _Changes] | None:
+    """What each side changed, by path; None: renames, or files where the other has directories, are git's."""
+    changed = {change.path: change for change in diff_trees(store, base, ours)}
+    other = {change.path: change for change in diff_trees(store, base, theirs)}
+    if _may_rename(changed) or _may_rename(other) or _in_the_way(changed, other):
+        return None
+    return changed, other
 
 
 def _may_rename(changes: Mapping[bytes, Change]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ import pytest
 from gitsessiond.actions import landings, merges
 from gitsessiond.actions.context import Who
 from gitsessiond.model.errors import BadRequest, Moved, Refused
+from gitsessiond.store import authoring
+from gitsessiond.store import merge as store_merge
+from gitsessiond.store.git import run_git
 from gitsessiond.store.intents import read_intents
 from tests.actions.asking import LINES, Asking
 from tests.conftest import git
@@ -208,6 +213,79 @@ def test_the_merge_commit_is_signed_when_git_signs(it: Asking, tmp_path: Path) -
     it.patch("one", "a.txt", "line 2", "LINE 2")
     it.merge("one")
     assert "gpgsig -----BEGIN PGP" in it.git("cat-file", "commit", "main")
+
+
+def git_children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands with which git makes merges and commits, as they are started from now on."""
+    started: list[str] = []
+
+    def noted(args: Any, **more: Any) -> Any:
+        started.extend(word for word in args if word in ("merge-tree", "commit-tree"))
+        return run_git(args, **more)
+
+    for module in (store_merge, authoring):
+        monkeypatch.setattr(module, "run_git", noted)
+    return started
+
+
+def remade_by_git(it: Asking, commit: str) -> str:
+    """The commit that `git commit-tree` makes of the same facts."""
+    author, committer, zone = it.git("log", "-1", "--format=%at%n%ct%n%ai", commit).splitlines()
+    message = it.git("cat-file", "commit", commit).partition("\n\n")[2]
+    done = subprocess.run(
+        ["git", "commit-tree", "-p", f"{commit}^1", "-p", f"{commit}^2", f"{commit}^{{tree}}"],
+        cwd=it.root,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("GIT_AUTHOR")},
+            **{"GIT_AUTHOR_DATE": f"@{author} {zone[-5:]}", "GIT_COMMITTER_DATE": f"@{committer} {zone[-5:]}"},
+            **it.env,
+        },
+        input=message.encode(),
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode().strip()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_later_merges_are_made_without_git_as_git_makes_them(
+    it: Asking, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """Once git has made one commit of a person, the next ones are the same bytes without it."""
+    monkeypatch.setenv("TZ", zone)
+    it.git("config", "user.name", " Änn. <x> ")  # git takes some of it away
+    it.env = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.path.expanduser("~/.gitconfig")}
+    started = git_children(monkeypatch)
+    for name, line in (("one", "line 2"), ("two", "line 8")):
+        it.patch(name, "a.txt", line, line.upper(), description="Grüße")
+    it.merge("one")
+    assert started == ["commit-tree"]  # and nobody else changed the file
+    it.move_target("b.txt", "of the target\n")
+    it.merge("two")
+    assert started == ["commit-tree", "merge-tree"]  # the first merge changed the same file of the target
+    assert it.rev("main") == remade_by_git(it, it.rev("main"))
+    assert it.git("fsck", "--strict", "--no-dangling") == ""
+
+
+def test_a_person_is_asked_for_again(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another name in the config or in the asker's environment; dates and settings of one command go to git."""
+    started = git_children(monkeypatch)
+    lines = iter(("line 2", "line 4", "line 6", "line 8"))
+
+    def author() -> str:
+        line = next(lines)
+        it.patch(f"p{line[5:]}", "a.txt", line, line.upper())
+        it.merge(f"p{line[5:]}")
+        return it.git("log", "-1", "--format=%an %as", "main").strip().removesuffix(it.git("log", "-1", "--format=%as"))
+
+    author()
+    it.git("config", "user.name", "Bob")
+    assert author().startswith("Bob ")
+    it.env = {"GIT_AUTHOR_NAME": "Eve", "GIT_AUTHOR_DATE": "@86400 +0000"}
+    assert author() == "Eve 1970-01-02"
+    it.env = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "Kim"}
+    assert author().startswith("Kim ")
+    assert started.count("commit-tree") == 4
 
 
 def test_only_merging_is_built(it: Asking) -> None:

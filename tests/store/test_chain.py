@@ -157,3 +157,27 @@ def test_patch_ids_survive_a_rewrite(forked: Path) -> None:
     assert old != new
     assert ids[old] == ids[new]
     assert len(ids) == 2
+
+
+def test_the_one_base_of_a_line(forked: Path) -> None:
+    """Given where git knows one base only: not above a merge, and not where git reads another history."""
+    graph, root = graph_of(forked), commit_id(forked, "main~1")
+    assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) == root
+    assert graph.line_base(commit_id(forked, "session/x~1"), commit_id(forked)) == commit_id(forked, "HEAD~1")
+    git(forked, "replace", commit_id(forked), commit_id(forked, "HEAD~1"))
+    assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) is None
+    git(forked, "pack-refs", "--all")
+    assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) is None
+    git(forked, "replace", "-d", commit_id(forked))
+    assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) == root
+
+
+def test_a_crossing_history_has_no_line(forked: Path) -> None:
+    """Both branches merged the other: two bases, and git has to be asked."""
+    git(forked, "branch", "was", "session/x")
+    git(forked, "merge", "-q", "-m", "one way", "main")
+    git(forked, "switch", "-q", "main")
+    git(forked, "merge", "-q", "-m", "other way", "was")
+    one, other = commit_id(forked, "main"), commit_id(forked, "session/x")
+    assert len(git(forked, "merge-base", "--all", one, other).split()) == 2
+    assert graph_of(forked).line_base(one, other) is None
