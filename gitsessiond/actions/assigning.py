@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from gitsessiond.actions import views
+from gitsessiond.actions.asked import inside, refuse_ended, refuse_parked, state_asked
 from gitsessiond.actions.context import Asked, Context, Live
-from gitsessiond.actions.patches import inside, make_patch, refuse_ended, refuse_parked, state_asked
+from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import drafts_again, how_for
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
-from gitsessiond.model.names import quote_path
+from gitsessiond.model.names import quote_path, unquote_path, within
 from gitsessiond.model.ownership import Assigned, assign, unassigned_rows
 from gitsessiond.model.records import Patch
+from gitsessiond.model.values import GITLINK
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
-from gitsessiond.store.trees import entry_at
+from gitsessiond.store.trees import file_at
 
 LINES = re.compile(r"^(?P<path>.+):(?P<first>\d+)(?:-(?P<last>\d+))?$", re.DOTALL)
 
@@ -32,21 +35,26 @@ def list_unassigned(ctx: Context, asked: Asked) -> dict[str, Any]:
 def pending_rows(ctx: Context, state: State) -> list[dict[str, Any]]:
     """The unassigned edits with the first of their lines, as a person needs them to choose."""
     out = []
+    texts: dict[bytes, list[bytes]] = {}
     for row in unassigned_rows(state.owners):
         view = views.row_view(state, row)
-        view["text"] = first_line(ctx, state, row.path, row.lines)
+        if row.path not in texts:
+            texts = {row.path: lines_of(ctx, state, row.path)}  # rows come in path order
+        view["text"] = first_line(texts[row.path], row.lines)
         out.append(view)
     return out
 
 
-def first_line(ctx: Context, state: State, path: bytes, lines: tuple[int, int] | None) -> str | None:
+def lines_of(ctx: Context, state: State, path: bytes) -> list[bytes]:
+    """The lines of a recorded file; none where there is no file."""
+    entry = file_at(ctx.store, state.work, path)
+    return ctx.store.blob(entry.oid).split(b"\n") if entry is not None and entry.mode != GITLINK else []
+
+
+def first_line(text: Sequence[bytes], lines: tuple[int, int] | None) -> str | None:
     """The first line of an edit as it stands on disk; None for a deletion or a whole-file fact."""
     if lines is None or lines[1] < lines[0]:
         return None
-    entry = entry_at(ctx.store, state.work, path)
-    if entry is None or entry.mode == 0o160000:
-        return None
-    text = ctx.store.blob(entry.oid).split(b"\n")
     return text[lines[0] - 1].decode("utf-8", "replace") if lines[0] <= len(text) else None
 
 
@@ -96,8 +104,8 @@ def asked_choices(ctx: Context, live: Live, asked: Asked) -> dict[str, Any]:
     what = asked.args.get("what")
     if isinstance(what, str):
         wanted = LINES.match(what)
-        path = quote_path(inside(live, asked, wanted["path"] if wanted else what))
-        rows = [row for row in rows if path in ("", row["path"]) or row["path"].startswith(path + "/")]
+        path = inside(live, asked, wanted["path"] if wanted else what)
+        rows = [row for row in rows if within(unquote_path(row["path"]), path)]
         if not rows:
             raise NotFound(f"{what} has no unassigned edits", hint="git session unassigned")
     return {"patch": None, "moved": [], "refused": [], "choices": choices_of(live), "pending": rows}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from dataclasses import replace
 from typing import Any, Literal, cast
@@ -155,7 +154,7 @@ def content_asked(asked: Asked) -> bytes:
     try:
         if isinstance(sent, str):
             return base64.b64decode(sent, validate=True)
-    except binascii.Error:
+    except ValueError:
         pass  # told as if it were not there: a client's mistake, not a person's
     raise BadRequest("the content is missing", hint="git session resolve ID --file F")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.giving_up import abandoned
 from gitsessiond.actions.merges import merge_patch
-from gitsessiond.actions.patches import abandoned
 from gitsessiond.actions.publishing import ordered, publish
 from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.removing import record_rest, refuse_unrecorded, remove_worktree

@@ -17,8 +17,8 @@ def judge_session(ctx: Context, live: Live) -> None:
         StoreFailed: the new edges could not be recorded; it stays due.
     """
     owners = judge(live.state.owners, ctx.tools)
-    live.judge_due = False
-    if owners is live.state.owners or owners == live.state.owners:
+    if owners is live.state.owners:
+        live.judge_due = False
         return
     state = replace(live.state, owners=owners)
     if state.session.chain:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gitsessiond.actions.asked import refuse_parked
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.merges import merge_patch, validate_patch
-from gitsessiond.actions.patches import refuse_parked
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.records import Patch

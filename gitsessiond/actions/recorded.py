@@ -6,15 +6,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gitsessiond.actions.asked import inside, state_asked
 from gitsessiond.actions.context import Asked, Context, Live
-from gitsessiond.actions.patches import inside, state_asked
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.model.errors import BadRequest, NotFound, Refused
-from gitsessiond.model.names import quote_path
+from gitsessiond.model.names import quote_path, within
 from gitsessiond.model.records import time_text
 from gitsessiond.model.values import Change
 from gitsessiond.store.identity import identity_of
-from gitsessiond.store.steps import State, StepInfo, history, state_trees
+from gitsessiond.store.steps import State, StepInfo, history, state_trees, steps_of
 from gitsessiond.store.trees import diff_trees, entry_at
 from gitsessiond.store.writing import write_files
 
@@ -75,7 +75,7 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     path = inside(live, asked, asked.text("path", "."))
     step = step_at(ctx, live.state, asked.text("at"), path)
     work, raw = state_trees(ctx.store, step.step, live.state.session.worktree_id)
-    changes = [change for change in diff_trees(ctx.store, live.state.work, work) if below(change.path, path)]
+    changes = [change for change in diff_trees(ctx.store, live.state.work, work) if within(change.path, path)]
     gone_then = bool(path) and entry_at(ctx.store, work, path) is None
     if gone_then and (not changes or not asked.text("at")):  # a file is deleted only for somebody who named the time
         raise NotFound(
@@ -97,11 +97,6 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     }
 
 
-def below(path: bytes, root: bytes) -> bool:
-    """Whether ``path`` is ``root`` or lies under it; the empty root holds everything."""
-    return not root or path == root or path.startswith(root + b"/")
-
-
 def step_at(ctx: Context, state: State, when: str, path: bytes) -> StepInfo:
     """The step a person means: a number, an action's id, a commit of the chain's time, a time, or an age.
 
@@ -114,15 +109,15 @@ def step_at(ctx: Context, state: State, when: str, path: bytes) -> StepInfo:
         if last is None or last.number < 2:
             raise NotFound("there is no earlier save", hint="git session history")
         return numbered(ctx, state, last.number - 1)
-    if when.isdigit():
+    if when.isdecimal():
         return numbered(ctx, state, int(when))
     if re.fullmatch(r"[k-z]{4,12}", when):
-        for step in history(ctx.store, state):
+        for step in steps_of(ctx.store, state):
             if step.op_id and step.op_id.startswith(when):
                 return step
         raise NotFound(f"no step has the id {when}", hint="git session history")
     moment = moment_of(when, ctx.now())
-    for step in history(ctx.store, state):
+    for step in steps_of(ctx.store, state):
         if step.at <= moment:
             return step
     raise NotFound(f"nothing was recorded by {time_text(moment)}", hint="git session history")
@@ -131,7 +126,7 @@ def step_at(ctx: Context, state: State, when: str, path: bytes) -> StepInfo:
 def numbered(ctx: Context, state: State, number: int) -> StepInfo:
     """The step of that number; of a thinned one, the next that was kept."""
     found = None
-    for step in history(ctx.store, state):
+    for step in steps_of(ctx.store, state):
         if step.number < number:
             break
         found = step
@@ -142,16 +137,20 @@ def numbered(ctx: Context, state: State, number: int) -> StepInfo:
 
 def moment_of(when: str, now: datetime) -> datetime:
     """A time as people write it: RFC 3339, ``YYYY-MM-DD HH:MM``, ``HH:MM`` (the last such), ``10 minutes ago``."""
-    ago = AGO.match(when.strip().lower())
+    try:
+        return _moment_of(when.strip(), now)
+    except (ValueError, OverflowError) as exc:
+        raise BadRequest(f"{when!r} is no step, id or time", hint="--at 12, --at 14:05, --at '10 minutes ago'") from exc
+
+
+def _moment_of(when: str, now: datetime) -> datetime:
+    ago = AGO.match(when.lower())
     if ago:
         return now - timedelta(**{ago[2] + "s": int(ago[1])})
-    clock = CLOCK.match(when.strip())
+    clock = CLOCK.match(when)
     if clock:
         local = now.astimezone()
         moment = local.replace(hour=int(clock[1]), minute=int(clock[2]), second=int(clock[3] or 59), microsecond=999999)
         return (moment if moment <= local else moment - timedelta(days=1)).astimezone(UTC)
-    try:
-        moment = datetime.fromisoformat(when.strip().replace("Z", "+00:00"))
-    except ValueError as exc:
-        raise BadRequest(f"{when!r} is no step, id or time", hint="--at 12, --at 14:05, --at '10 minutes ago'") from exc
+    moment = datetime.fromisoformat(when.replace("Z", "+00:00"))
     return (moment if moment.tzinfo else moment.astimezone()).astimezone(UTC)

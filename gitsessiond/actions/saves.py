@@ -11,7 +11,7 @@ from dataclasses import replace
 from gitsessiond.actions.context import Context, Editing, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.files import File
-from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.names import quote_path, unquote_path, within
 from gitsessiond.model.owners import deleted_files, paths_on_disk
 from gitsessiond.model.ownership import How, sort_save
 from gitsessiond.model.records import Patch, Session
@@ -156,17 +156,17 @@ def still_open(patch: Patch | None) -> bool:
     return patch is not None and patch.status not in ("merged", "abandoned")
 
 
-def claim_on(session: Session, patches: object, path: bytes) -> str | None:
+def claim_on(session: Session, patches: Mapping[str, Patch], path: bytes) -> str | None:
     """The patch a standing claim gives this path to; the narrowest claim wins, the later of two equal ones."""
     best: tuple[int, str] | None = None
     for claim in session.claims:
         for wanted in claim.paths or ("",):
             root = unquote_path(wanted).rstrip(b"/") if wanted else b""
-            if not root or path == root or path.startswith(root + b"/"):
+            if within(path, root):
                 best = (len(root), claim.patch) if best is None or len(root) >= best[0] else best
     if best is None:
         return None
-    known = patches.get(best[1]) if isinstance(patches, dict) else None
+    known = patches.get(best[1])
     return best[1] if known is None or still_open(known) else None
 
 

@@ -15,6 +15,7 @@ from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_o
 from gitsessiond.model.fileset import leaving
 from gitsessiond.model.graph import Edge, Laying, circle_in, graph_of, remembered, strong_edges
 from gitsessiond.model.hard import hard_edges_of
+from gitsessiond.model.names import within
 from gitsessiond.model.owners import Assigned, How, Owners, Refusal, shared_files, states_of, with_files
 from gitsessiond.model.reassign import Reassigned, reassign
 from gitsessiond.model.registers import Fact, relabelled
@@ -262,8 +263,3 @@ def kinds_of(file: File, wanted: Wanted) -> list[str]:
         return kinds
     kinds += ["mode" for fact in file.mode if wanted.takes(fact)]
     return kinds + ["content" for fact in file.content if wanted.takes(fact)]
-
-
-def within(path: bytes, place: bytes) -> bool:
-    """Whether a path is a place or below it."""
-    return path == place or place in (b"", b".") or path.startswith(place.rstrip(b"/") + b"/")

@@ -80,6 +80,11 @@ def slug_of(name: str) -> str:
     return slug or "session"
 
 
+def within(path: bytes, place: bytes) -> bool:
+    """Whether a path is a place or below it; the empty place, and ``.``, hold everything."""
+    return place in (b"", b".") or path == place or path.startswith(place.rstrip(b"/") + b"/")
+
+
 def quote_path(path: bytes) -> str:
     """Spell a path as git does with ``core.quotePath=false`` (git's quote.c: quote_c_style)."""
     try:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from gitsessiond.model.errors import NotFound, StateUnreadable
+from gitsessiond.model.names import within
 from gitsessiond.model.records import Session, decode
 from gitsessiond.model.values import EMPTY_TREE, Change
 from gitsessiond.store.crossing import commit_links
@@ -36,18 +37,27 @@ def history(
         NotFound: no such session.
         StateUnreadable: a step is damaged; the newer ones were given.
     """
-    step = store.ref(f"refs/sessions/{session}") if isinstance(session, str) else session.step
-    if step is None:
-        raise NotFound(f"no session {session} was recorded", hint="git session list --all")
-    info: StepInfo | None = read_note(step, store.read(step).data)
     given = 0
+    steps = steps_of(store, session)
+    info = next(steps, None)
     while info is not None and (limit is None or given < limit):
-        before = read_note(info.parent, store.read(info.parent).data) if info.parent else None
+        before = next(steps, None)
         changes = _changes(store, before, info, path)
         if path is None or changes:
             given += 1
             yield replace(info, changes=changes)
         info = before
+
+
+def steps_of(store: Store, session: Recorded | str) -> Iterator[StepInfo]:
+    """:func:`history` without what each step changed, which costs most of it; raises as that does."""
+    step = store.ref(f"refs/sessions/{session}") if isinstance(session, str) else session.step
+    if step is None:
+        raise NotFound(f"no session {session} was recorded", hint="git session list --all")
+    while step is not None:
+        info = read_note(step, store.read(step).data)
+        yield info
+        step = info.parent
 
 
 def state_trees(store: Store, step: str, wid: str) -> tuple[str, str]:
@@ -73,7 +83,7 @@ def _changes(store: Store, before: StepInfo | None, info: StepInfo, path: bytes 
         if under == tree or (path is not None and entry_at(store, under, path) == entry_at(store, tree, path)):
             continue
         changes = diff_trees(store, under, tree)
-        found += changes if path is None else [c for c in changes if (c.path + b"/").startswith(path + b"/")]
+        found += changes if path is None else [c for c in changes if within(c.path, path)]
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ from gitsessiond.model.encoding import encode_file
 from gitsessiond.model.owners import Owners, changed_files
 from gitsessiond.model.records import Record, Session, encode
 from gitsessiond.model.values import EMPTY_TREE, REGULAR, Entry
-from gitsessiond.store.history import history, state_trees
+from gitsessiond.store.history import history, state_trees, steps_of
 from gitsessiond.store.loading import damaged_refs, load_state, read_session_refs
 from gitsessiond.store.notes import SAVE, StepInfo, StepNote, read_note, step_commit
 from gitsessiond.store.states import SIDES, State, named_commits, session_ref
@@ -30,6 +30,7 @@ __all__ = [  # what the floors above need of steps, wherever it is
     "read_session_refs",
     "session_ref",
     "state_trees",
+    "steps_of",
     "write_step",
 ]
 
