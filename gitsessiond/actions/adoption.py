@@ -118,6 +118,8 @@ def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, 
         park(ctx, live, why_parked(head, state.session.branch))
         return False
     if head.at_work:
+        if state.session.parked is not None and head.at_work != {"index.lock"}:
+            park(ctx, live, f"git is at work ({', '.join(sorted(head.at_work - {'index.lock'}))})")
         begin_provisional(ctx, live)
         return False
     commits = CommitGraph(ctx.repository.common_dir)

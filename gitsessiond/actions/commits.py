@@ -89,6 +89,8 @@ def way_back(live: Live) -> str:
     head = read_head(at.git_dir, at.common_dir) if at else None
     if head is not None and head.oid is None and head.stands_on == session.branch:
         return f"git update-ref refs/heads/{session.branch} {session.chain[-1] if session.chain else session.base}"
+    if head is not None and head.stands_on == session.branch:
+        return "git status"  # git is at work there, and says how to go on
     return f"git switch {session.branch}"
 
 

@@ -137,7 +137,8 @@ def ready_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     refuse_ended(patch)
     commit, output = None, ""
     if asked.flag("undo"):
-        if patch.status != "ready":
+        before = live.settled.patches.get(patch.id) if live.settled else None  # what git's work under way comes back to
+        if patch.status != "ready" and (before is None or before.status != "ready"):
             raise Refused(f"patch {patch.name} is {patch.status}, not ready", hint="git session patch list")
         status = "draft"
     else:

@@ -231,7 +231,9 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
         return out
     session = state.session
     if session.parked:
-        out.append(f"parked: {session.parked}; `git switch {session.branch}` resumes")
+        here = session.parked.startswith("git is at work")
+        way = "`git status` says how to end that" if here else f"`git switch {session.branch}` resumes"
+        out.append(f"parked: {session.parked}; {way}")
     if live.lost:
         out.append(live.lost)
     if live.worktree is not None:
@@ -245,7 +247,7 @@ def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
     if session.status != "open":
         return ["git session list --all"]
     if session.parked:
-        return [f"git switch {session.branch}"]
+        return ["git status" if session.parked.startswith("git is at work") else f"git switch {session.branch}"]
     hints: list[str] = []
     if reply["conflicts"]:
         hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
