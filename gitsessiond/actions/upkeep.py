@@ -8,11 +8,14 @@ from typing import Any
 
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.records import Session
 from gitsessiond.store.doctor import examine
 from gitsessiond.store.exclude import forget_exclude
 from gitsessiond.store.git import run_git
+from gitsessiond.store.head import branch_tip
 from gitsessiond.store.repository import worktrees
+from gitsessiond.store.steps import State
 
 
 def checkpoint(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -33,7 +36,8 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     Raises:
         Refused: sessions are open, a session branch is checked out, or holds unmerged commits without ``--yes``.
     """
-    sessions = [state.session for state in ctx.all_states()]
+    states = ctx.all_states()
+    sessions = [state.session for state in states]
     hard = asked.flag("hard")
     if hard:
         refuse_unreadable(ctx)
@@ -41,7 +45,7 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
         refuse_checked_out(ctx, branches)
         refuse_open(sessions)
         if not asked.flag("yes"):
-            refuse_unmerged(ctx, sessions, branches)
+            refuse_unmerged(ctx, states, branches)
     removed = remove_control_files(ctx)
     if hard:
         removed += remove_traces(ctx, branches)
@@ -77,10 +81,13 @@ def refuse_checked_out(ctx: Context, branches: list[str]) -> None:
             raise Refused(f"{branch} is checked out in {worktree.path}", hint=f"git -C {worktree.path} switch main")
 
 
-def refuse_unmerged(ctx: Context, sessions: list[Session], branches: list[str]) -> None:
-    """Raise Refused while a session branch holds commits its target lacks."""
-    targets = {session.branch: session.target for session in sessions}
+def refuse_unmerged(ctx: Context, states: list[State], branches: list[str]) -> None:
+    """Raise Refused while a session branch holds work its target lacks: commits that are not of merged patches alone."""
+    last = {state.session.branch: state for state in states}
+    targets = {branch: state.session.target for branch, state in last.items()}
     for branch in branches:
+        if all_merged(last[branch], branch_tip(ctx.repository.common_dir, branch)):
+            continue
         done = run_git(
             ["rev-list", "--count", f"refs/heads/{branch}", "--not", f"refs/heads/{targets[branch]}", "--"],
             git_dir=ctx.repository.common_dir,
@@ -91,6 +98,15 @@ def refuse_unmerged(ctx: Context, sessions: list[Session], branches: list[str]) 
                 f"{branch} holds commits that {targets[branch]} lacks",
                 hint="git session uninstall --hard --yes",
             )
+
+
+def all_merged(state: State, tip: str | None) -> bool:
+    """Whether all that the commits up to this tip hold is of merged patches; these landed as twins, with other ids."""
+    chain, patches = state.session.chain, state.patches
+    if tip != (chain[-1] if chain else state.session.base):
+        return False  # commits we do not know
+    holders = [owner for owner, mask in parts_of(state.owners, len(chain)).items() if mask]
+    return all(owner in patches and patches[owner].status == "merged" for owner in holders)
 
 
 def remove_control_files(ctx: Context) -> list[str]:
