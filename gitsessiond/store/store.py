@@ -13,12 +13,10 @@ from typing import Protocol
 
 from gitsessiond.model.errors import Moved, StateUnreadable
 from gitsessiond.store.crossing import copy_in, deposit
-from gitsessiond.store.housekeeping import CHECKPOINT_RECORDS, MANY_PACKS, Job, Packer, packs_to_merge
 from gitsessiond.store.journal import Journal
-from gitsessiond.store.layout import disk_errors, follow_shallow, prepare, read_refs, remove_refs, sync_refs
+from gitsessiond.store.layout import disk_errors, prepare, read_refs
 from gitsessiond.store.objects import Object, oid_of, pack_entry, read_entry
-from gitsessiond.store.ours import OwnPacks
-from gitsessiond.store.packs import pack_records, remove_pack
+from gitsessiond.store.packed import Packed
 from gitsessiond.store.refs import RefMove, move_refs
 from gitsessiond.store.salvage import salvage_journal
 from gitsessiond.store.theirs import TheirObjects
@@ -52,15 +50,11 @@ class Store:
         self.git_dir = os.path.join(state_dir, "store.git")
         self.journal = journal
         self.trees = TreeCache()
-        self._pack_directory = os.path.join(self.git_dir, "objects", "pack")
-        self._packer = Packer()
+        self.packed = Packed(self.git_dir, common_dir, journal)
         self._pending: dict[str, bytes] = {}
         self._fresh: dict[str, bytes] = {}  # small pending blobs as they were put: most are read again at once
         self._pending_bytes = 0
-        self._packs = OwnPacks(self.git_dir)
         self._theirs = TheirObjects(common_dir)
-        self._packed_refs, self._bad_refs = read_refs(self.git_dir)
-        self._gone_packs = self._take_stock()
 
     # -- objects ----------------------------------------------------------------------------------------
 
@@ -76,7 +70,7 @@ class Store:
         entry = self._pending.get(oid) or self.journal.entry(oid)
         if entry is not None:
             return read_entry(entry, oid)
-        found = self._packs.read(oid) or self._theirs.read(oid)
+        found = self.packed.objects.read(oid) or self._theirs.read(oid)
         if found is None:
             raise StateUnreadable(f"object {oid} is missing", hint="git session doctor")
         return found
@@ -107,7 +101,7 @@ class Store:
 
     def own_has(self, oid: str) -> bool:
         """Whether our own pending objects, journal or packs hold it."""
-        return oid in self._pending or oid in self.journal or self._packs.has(oid)
+        return oid in self._pending or oid in self.journal or self.packed.objects.has(oid)
 
     def in_repository(self, oid: str) -> bool:
         """Whether the user's repository holds it (a zero-length loose file does not count)."""
@@ -123,11 +117,11 @@ class Store:
         """Where a ref of the store stands, or None."""
         if name in self.journal.moved:
             return self.journal.moved[name]
-        return self._packed_refs.get(name)
+        return self.packed.refs.get(name)
 
     def refs(self, prefix: str = "refs/") -> dict[str, str]:
         """All refs of the store that begin with ``prefix``."""
-        found: dict[str, str | None] = {**self._packed_refs, **self.journal.moved}
+        found: dict[str, str | None] = {**self.packed.refs, **self.journal.moved}
         return {name: oid for name, oid in sorted(found.items()) if oid is not None and name.startswith(prefix)}
 
     def commit(self, moves: Sequence[RefMove]) -> None:
@@ -150,113 +144,35 @@ class Store:
     # -- checkpoints ------------------------------------------------------------------------------------
 
     def checkpoint(self) -> None:
-        """Bring everything recorded into packs and refs of store.git, where plain git reads it, before returning.
-
-        Raises:
-            StateUnreadable: an object of the journal is garbled.
-            StoreFailed: the disk or git refused; nothing is lost, and the next checkpoint tries again.
-        """
-        if self._packer.running():
-            self._finish()
-        record = self.journal.last_record
-        with disk_errors("the journal cannot be packed"):
-            name = pack_records(self.journal.path, record, self._pack_directory)
-        self._settle(record, {name: 0} if name else {})
+        """Bring everything recorded to where plain git reads it: :meth:`Packed.checkpoint`."""
+        self.packed.checkpoint()
 
     def tend(self, *, quiet: bool = False) -> bool:
-        """Upkeep for idle moments: starts packing children and takes what they made, and never waits.
-
-        Args:
-            quiet: nothing was recorded for a while: time for a checkpoint of a few records, and to merge packs.
-
-        Returns:
-            Whether there is more of it, so that it is worth calling again soon.
-
-        Raises:
-            StateUnreadable, StoreFailed: packing failed; nothing is lost.
-        """
-        if self._packer.running():
-            if self._packer.done():
-                self._finish()
-            return True
-        waiting, packs = self.journal.waiting(), self.journal.packs()
-        merge = packs_to_merge(packs) if quiet or len(packs) >= MANY_PACKS else None
-        if waiting >= CHECKPOINT_RECORDS or (waiting and quiet):
-            record = self.journal.last_record
-            words = ("records", self.journal.path, str(record), self._pack_directory)
-            self._packer.start(Job(words, record))
-        elif merge is not None:
-            names, level = merge
-            self._packer.start(Job(("merge", self.git_dir, *names), None, names, level))
-        return self._packer.running()
-
-    def _finish(self) -> None:
-        """Take what the packing child made."""
-        job, name = self._packer.result()
-        if job.record is not None:
-            self._settle(job.record, {name: 0} if name else {})
-            return
-        assert name is not None
-        self.journal.replace_packs(job.packs, {name: job.level})
-        self._packs.reopen()
-        with disk_errors("old packs cannot be removed"):
-            for old in job.packs:
-                if old != name:
-                    remove_pack(self._pack_directory, old)
-
-    def _settle(self, record: int, packs: Mapping[str, int]) -> None:
-        """The end of a checkpoint, once its pack is on the disk: refs, then a transaction empties the journal."""
-        with disk_errors("store.git cannot be written"):
-            follow_shallow(self.common_dir, self.git_dir)
-        moved = self.journal.moves_up_to(record)
-        move_refs(
-            self.git_dir,
-            [
-                RefMove(name, self._packed_refs.get(name), new)
-                for name, new in moved.items()
-                if self._packed_refs.get(name) != new
-            ],
-            "checkpoint",
-            compare=False,
-        )
-        with disk_errors("store.git cannot be written"):
-            sync_refs(self.git_dir, moved)
-        self._packs.look_again()
-        self.journal.forget(record, packs)
-        self._packed_refs, self._bad_refs = read_refs(self.git_dir)
-
-    def _take_stock(self) -> list[str]:
-        """Enter packs the manifest does not know (a crash, a lost journal); return those that are gone."""
-        there = {name.removesuffix(".idx") for name in os.listdir(self._pack_directory) if name.endswith(".idx")}
-        known = self.journal.packs()
-        if there - known.keys():
-            self.journal.replace_packs((), dict.fromkeys(there - known.keys(), 0))
-        return sorted(known.keys() - there)
+        """Upkeep for idle moments: :meth:`Packed.tend`."""
+        return self.packed.tend(quiet=quiet)
 
     @property
     def damage(self) -> tuple[str, ...]:
         """What of the store is known to be lost, in words."""
-        return (*self.gone, *(f"{ref} is damaged" for ref in self._bad_refs))
+        return (*self.gone, *(f"{ref} is damaged" for ref in self.bad_refs))
 
     @property
     def gone(self) -> tuple[str, ...]:
         """The packs that are lost, in words; while there is any, no session is read."""
-        return tuple(f"{name} is gone" for name in self._gone_packs)
+        return tuple(f"{name} is gone" for name in self.packed.gone)
 
     @property
     def bad_refs(self) -> tuple[str, ...]:
         """The refs that cannot be read."""
-        return tuple(self._bad_refs)
+        return tuple(self.packed.bad_refs)
 
     def reopen_packs(self) -> None:
         """Notice that a pack was set aside or got another index."""
-        self._packs.reopen()
+        self.packed.objects.reopen()
 
     def give_up_lost(self) -> None:
         """Go on without what :attr:`damage` names. For repairs: sessions that needed it stay unreadable."""
-        self.journal.replace_packs(self._gone_packs, {})
-        remove_refs(self.git_dir, self._bad_refs)
-        self._gone_packs, self._bad_refs = [], []
+        self.packed.give_up_lost()
 
     # -- the user's repository --------------------------------------------------------------------------
 
@@ -279,14 +195,8 @@ class Store:
 
     def stats(self) -> dict[str, int]:
         """Figures for `daemon status`."""
-        files = os.scandir(self._pack_directory)
-        sizes = [entry.stat().st_size for entry in files if entry.name.endswith(".pack")]
-        return {
-            "journal_objects": len(self.journal),
-            "journal_records": self.journal.last_record,
-            "packs": len(sizes),
-            "pack_bytes": sum(sizes),
-        }
+        figures = {"journal_objects": len(self.journal), "journal_records": self.journal.last_record}
+        return figures | self.packed.figures()
 
     def close(self) -> None:
         """Close the journal; pending objects are dropped. A packing child ends by itself, its pack is found."""

@@ -15,7 +15,7 @@ import pytest
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.store import housekeeping, layout
-from gitsessiond.store import store as store_module
+from gitsessiond.store import packed as packed_module
 from gitsessiond.store.housekeeping import Job, Packer, packs_to_merge
 from gitsessiond.store.objects import pack_entry
 from gitsessiond.store.packs import index_oids, merge_packs, pack_records
@@ -67,7 +67,7 @@ def test_a_checkpoint_is_what_plain_git_reads(repo: Path) -> None:
 
 def test_the_writer_goes_on_while_a_child_packs(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps written between the child's start and its end are kept, and only those are left in the journal."""
-    monkeypatch.setattr("gitsessiond.store.store.CHECKPOINT_RECORDS", 5)
+    monkeypatch.setattr("gitsessiond.store.packed.CHECKPOINT_RECORDS", 5)
     with opened(repo) as store:
         state = many(store, record(store, None, first_state(repo)), 3)
         assert not store.tend()
@@ -181,8 +181,8 @@ def test_a_killed_packing_child_costs_nothing(repo: Path) -> None:
     with opened(repo) as store:
         state = many(store, record(store, None, first_state(repo)), 30)
         assert store.tend(quiet=True)
-        assert store._packer.child is not None
-        os.kill(store._packer.child.pid, signal.SIGKILL)
+        assert store.packed.packer.child is not None
+        os.kill(store.packed.packer.child.pid, signal.SIGKILL)
         with pytest.raises(StoreFailed, match="packing failed"):
             finish(store)
         finish(store)
@@ -192,6 +192,18 @@ def test_a_killed_packing_child_costs_nothing(repo: Path) -> None:
     with opened(repo) as store:
         assert read_session_refs(store) == {SID: state.step}
         assert not [name for name in packs_of(store) if name.startswith("tmp")]
+
+
+def test_a_pack_that_was_never_finished_goes_away(repo: Path) -> None:
+    """A crash between pack and index: the rows are still in the journal, and make the same pack again."""
+    with opened(repo) as store:
+        state = record(store, None, first_state(repo))
+    packs = repo / ".git/gitsession/store.git/objects/pack"
+    (packs / f"pack-{'a' * 40}.pack").write_bytes(b"PACK")
+    with opened(repo) as store:
+        assert not list(packs.iterdir())
+        store.checkpoint()
+        assert read_session_refs(store) == {SID: state.step} and is_sound(store)
 
 
 def test_a_lock_left_in_our_store_goes_away(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +277,7 @@ class Inline(Packer):
 
 
 def inline() -> None:
-    setattr(store_module, "Packer", Inline)  # noqa: B010 - mypy would want it exported
+    setattr(packed_module, "Packer", Inline)  # noqa: B010 - mypy would want it exported
 
 
 def asked(words: Sequence[str]) -> tuple[str, int, str]:
