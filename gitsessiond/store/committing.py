@@ -24,7 +24,7 @@ from typing import NamedTuple
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.values import Entry, Merge3
 from gitsessiond.store.chain import read_commit
-from gitsessiond.store.git import refused_by_surroundings, run_git
+from gitsessiond.store.git import refused_by_surroundings, run_with_hooks
 from gitsessiond.store.head import read_head
 from gitsessiond.store.identity import identity_env
 from gitsessiond.store.index import (
@@ -38,6 +38,7 @@ from gitsessiond.store.index import (
     staged_changes,
     take_lock,
 )
+from gitsessiond.store.layout import sync
 from gitsessiond.store.store import Store
 from gitsessiond.store.trees import diff_trees
 
@@ -125,13 +126,11 @@ def run_commit(place: Place, index: str, words: Words) -> tuple[str, str]:
         Refused: git or a hook said no, and HEAD is where it was.
         StoreFailed: the disk or a lock was in git's way.
     """
-    said = run_git(
+    said = run_with_hooks(
         ["commit", "-q", "-F", "-", *(["--no-verify"] if words.no_verify else [])],
         cwd=place.worktree,
         input=words.message,
         env=commit_env(words) | {"GIT_INDEX_FILE": index},
-        check=False,
-        timeout=None,  # hooks take as long as they take
     )
     output = (said.out + said.err).decode("utf-8", "replace").strip()
     head = read_head(place.git_dir)
@@ -183,6 +182,7 @@ def hold_index(place: Place) -> None:
         json.dump(note, file)
         file.flush()
         os.fsync(file.fileno())
+    sync(place.git_dir)
     take_lock(place.git_dir, draft)
 
 

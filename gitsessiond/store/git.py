@@ -13,11 +13,13 @@ import re
 import select
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
+from subprocess import DEVNULL, PIPE
 from types import TracebackType
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.errors import StoreFailed, disk_refused
 
 DAEMON_NAME = "gitsessiond"
 DAEMON_EMAIL = "gitsessiond@localhost"
@@ -32,6 +34,9 @@ _IDENTITY = {
 
 _DISK = re.compile("No space left on device|Disk quota exceeded|Read-only file system|Input/output error")
 _LOCK = re.compile(r"'([^']+\.lock)': File exists")
+
+
+Stream = int | IO[bytes]
 
 
 class GitResult(NamedTuple):
@@ -111,6 +116,34 @@ def run_git(
     return result
 
 
+def run_with_hooks(
+    args: Sequence[str | bytes], *, cwd: str | bytes, input: bytes = b"", env: Mapping[str, str] | None = None
+) -> GitResult:
+    """Run git where it runs the user's hooks, for as long as they take.
+
+    What a hook leaves in the background is not waited for, and can go on writing: files take what is said, where
+    pipes would stay open.
+
+    Raises:
+        StoreFailed: git is not installed, or the disk refused.
+    """
+    try:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            given.write(input)
+            given.seek(0)
+            child = _start(git_words(args, cwd=cwd), env, (given, out, err))
+            try:
+                code = child.wait()
+            except BaseException:
+                _end(child)
+                raise
+            out.seek(0)
+            err.seek(0)
+            return GitResult(code, out.read(), err.read())
+    except OSError as exc:
+        raise disk_refused(f"what git {_verb(args)} says cannot be kept", exc) from exc
+
+
 def refused_by_surroundings(what: str, words: str) -> StoreFailed | None:
     """If git failed (in the C locale) for want of room, rights or a free lock, the error that says so."""
     if _DISK.search(words):
@@ -149,7 +182,7 @@ class KeptGit:
             StoreFailed: the child ended or stayed silent for ``timeout`` seconds.
         """
         if self._child is None:
-            self._child, self._spare = _start(self._words, self._env, quiet=True), b""
+            self._child, self._spare = _start(self._words, self._env, (PIPE, PIPE, DEVNULL)), b""
         try:
             return self._talk(self._child, question, fields, end, timeout)
         except (OSError, EOFError) as exc:
@@ -229,14 +262,16 @@ class Aside:
         return GitResult(self._child.returncode, out, err)
 
 
-def _start(words: Sequence[bytes], env: Mapping[str, str] | None, quiet: bool = False) -> subprocess.Popen[bytes]:
-    """Start a git child with three pipes (``quiet``: its messages go nowhere)."""
+def _start(
+    words: Sequence[bytes], env: Mapping[str, str] | None, streams: tuple[Stream, Stream, Stream] = (PIPE, PIPE, PIPE)
+) -> subprocess.Popen[bytes]:
+    """Start a git child; ``streams``: its input, output and messages."""
     try:
         return subprocess.Popen(
             words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if quiet else subprocess.PIPE,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
             env=clean_environment(env),
             cwd="/",
             process_group=0,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.store.git import KeptGit, clean_environment, run_git
+from gitsessiond.store.git import KeptGit, clean_environment, run_git, run_with_hooks
 from tests.conftest import git
 
 
@@ -82,3 +82,18 @@ def test_our_identity_is_used_where_the_user_has_none(repo: Path, sealed: Path) 
     tree = git(repo, "rev-parse", "HEAD^{tree}").decode().strip()
     made = run_git(["commit-tree", "-m", "x", tree], git_dir=str(repo / ".git")).out.decode().strip()
     assert git(repo, "log", "-1", "--format=%an %ce", made) == b"gitsessiond gitsessiond@localhost\n"
+
+
+def test_what_a_hook_leaves_in_the_background_is_not_waited_for(repo: Path) -> None:
+    """A hook may start a server, or notify somebody slowly: the command goes on, with all that was said till then."""
+    hook = repo / ".git/hooks/post-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n(sleep 60; echo late) &\necho said\necho warned >&2\ncat\nexit 3\n")
+    hook.chmod(0o755)
+    began = time.monotonic()
+    done = run_with_hooks(["hook", "run", "post-commit"], cwd=repo)
+    assert time.monotonic() - began < 30
+    assert done.code == 3 and b"said\n" in done.out + done.err and b"warned\n" in done.err
+    assert run_with_hooks(["hash-object", "--stdin"], cwd=repo, input=b"x" * 200_000).out == (
+        run_git(["hash-object", "--stdin"], cwd=repo, input=b"x" * 200_000).out
+    )
