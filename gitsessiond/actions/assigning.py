@@ -16,8 +16,9 @@ from gitsessiond.actions.saves import drafts_again, how_for
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
+from gitsessiond.model.files import marks_of
 from gitsessiond.model.names import quote_path, unquote_path, within
-from gitsessiond.model.ownership import Assigned, assign, unassigned_rows
+from gitsessiond.model.ownership import Assigned, assign, changed_paths, unassigned_rows
 from gitsessiond.model.records import Patch
 from gitsessiond.model.values import GITLINK
 from gitsessiond.store.identity import identity_of
@@ -145,8 +146,20 @@ def assigned(ctx: Context, live: Live, state: State, asked: Asked, to: str) -> A
             return done
     bit = chain_bit(state, text)
     if bit is None:
-        raise NotFound(f"{text} has no edits that could be assigned", hint="git session unassigned")
+        raise NotFound(why_nothing(live, state, path, text, to), hint="git session unassigned")
     return assign(state.owners, to, how, bit=bit, only_unassigned=False)
+
+
+def why_nothing(live: Live, state: State, path: bytes | None, text: str, to: str) -> str:
+    """Why a path has nothing to assign: left out of the record, all of it there already, or as in the base."""
+    skipped = live.worktree.skipped if live.worktree is not None else {}
+    if path is not None and path in skipped:
+        return f"{text} is not recorded: {skipped[path]}"
+    file = changed_paths(state.owners).get(path) if path is not None else None
+    if file is not None and marks_of(file).labels == {to}:
+        whose = f"{state.patches[to].name}'s" if to in state.patches else "unassigned"
+        return f"all edits of {text} are {whose} already"
+    return f"{text} has no edits that could be assigned"
 
 
 def path_and_lines(live: Live, asked: Asked, text: str) -> tuple[bytes | None, tuple[int, int] | None]:

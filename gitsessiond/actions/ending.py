@@ -12,7 +12,7 @@ from gitsessiond.actions.giving_up import abandoned
 from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.publishing import ordered, publish
 from gitsessiond.actions.remembering import taken_up
-from gitsessiond.actions.removing import record_rest, refuse_unrecorded, remove_worktree
+from gitsessiond.actions.removing import record_rest, refuse_unrecorded, remove_worktree, taken_uncommitted
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.sessions import check_free_name, session_reply
 from gitsessiond.actions.starting import reopen_worktree
@@ -36,7 +36,8 @@ def close_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     ready = [patch.id for patch in live.open_patches() if patch.status == "ready"]
     order = ordered(graph_of(live.state.owners), ready)
     if asked.flag("dry_run"):
-        return dry_reply(ctx, live, order)
+        loose = taken_uncommitted(ctx, live) if asked.flag("remove") else []
+        return dry_reply(ctx, live, order) | {"uncommitted": loose}
     if asked.flag("remove"):
         record_rest(ctx, live)
         refuse_unrecorded(live)
@@ -60,11 +61,12 @@ def close_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     if remove:  # what was saved while patches were merged
         record_rest(ctx, live)
         refuse_unrecorded(live)
+    loose = taken_uncommitted(ctx, live) if remove else []
     state, given_up = all_abandoned(live.state)
     end(ctx, live, state, "closed", "close", by)
     if remove:
-        remove_worktree(ctx, live)
-    return closed_reply(ctx, live.state, merged, failed, given_up)
+        remove_worktree(ctx, live, keep_branch=bool(loose))
+    return closed_reply(ctx, live.state, merged, failed, given_up) | {"uncommitted": loose}
 
 
 def ended_state(ctx: Context, asked: Asked) -> State | None:
@@ -100,6 +102,7 @@ def closed_reply(
         "abandoned": given_up,
         "already": already,
         "dry_run": dry_run,
+        "uncommitted": [],
     }
 
 

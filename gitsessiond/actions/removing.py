@@ -10,7 +10,9 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.model.errors import Refused, disk_refused
 from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.git import run_git
+from gitsessiond.store.trees import diff_trees
 
 OURS = (b".git", b".gitsession")  # at the top
 
@@ -60,9 +62,19 @@ def record_rest(ctx: Context, live: Live) -> None:
         live.worktree.accept(reading)
 
 
-def remove_worktree(ctx: Context, live: Live) -> None:
-    """Remove the linked worktree of a closed session, all of which is recorded; its branch when all is merged."""
+def taken_uncommitted(ctx: Context, live: Live) -> list[str]:
+    """The recorded files that differ from the session's last commit: without the worktree only the record has them."""
+    session = live.state.session
+    tip = tree_of_commit(ctx.store, session.chain[-1] if session.chain else session.base)
+    return [quote_path(change.path) for change in diff_trees(ctx.store, tip, live.state.work)]
+
+
+def remove_worktree(ctx: Context, live: Live, *, keep_branch: bool) -> None:
+    """Remove the linked worktree of a closed session, all of which is recorded; its branch when all is merged.
+
+    ``keep_branch``: the record has more than the branch, and comes back to a worktree on it.
+    """
     path = os.fsdecode(unquote_path(live.state.session.worktree))
     run_git(["worktree", "remove", "--force", path], git_dir=ctx.repository.common_dir)
-    if all(patch.status == "merged" for patch in live.state.patches.values()):
+    if not keep_branch and all(patch.status == "merged" for patch in live.state.patches.values()):
         run_git(["branch", "-D", live.state.session.branch], git_dir=ctx.repository.common_dir, check=False)

@@ -132,7 +132,7 @@ def _formatted(run: Run, rules: Rules) -> Verdict:
         return Verdict(over.patches[0], "format")
     if rules.current:
         return Verdict(rules.current, "current")
-    return Verdict(rules.only, "only") if rules.only else nobody(rules.nobody)
+    return Verdict(rules.only, "only") if rules.only else nobody(_merged_label([run], rules))
 
 
 def _beside(zones: Sequence[Zone], rules: Rules) -> Verdict:
@@ -155,7 +155,14 @@ def _beside(zones: Sequence[Zone], rules: Rules) -> Verdict:
         return nobody(_several("~touches", near.patches))
     if len(rules.editors) == 1:
         return Verdict(next(iter(rules.editors)), "file")
-    return Verdict(rules.only, "only") if rules.only else nobody(rules.nobody)
+    hits = [run for zone in zones for run in zone.hits]
+    return Verdict(rules.only, "only") if rules.only else nobody(_merged_label(hits, rules))
+
+
+def _merged_label(hits: Iterable[Run], rules: Rules) -> str:
+    """The label of an edit that no patch may have: over the lines of one merged patch, that it is."""
+    merged = {run.ins for run in hits if is_patch(run.ins) and rules.state(run.ins) == "merged"}
+    return f"~merged {merged.pop()}" if len(merged) == 1 and rules.nobody == "~none" else rules.nobody
 
 
 def _uncircled(verdict: Verdict, zone: Zone, rules: Rules) -> Verdict:

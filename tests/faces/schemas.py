@@ -100,6 +100,7 @@ class Patch(Closed):
     created_at: AwareDatetime
     merged_at: AwareDatetime | None
     merge_commit: Oid | None
+    merge_strategy: Literal["merge", "rebase", "squash", "elsewhere"] | None
     conflicts: list[Id]
 
 
@@ -292,6 +293,7 @@ class Ended(Reply):
     abandoned: list[Named]
     already: bool
     dry_run: bool
+    uncommitted: list[str]
 
 
 class NewPatch(Reply):
@@ -421,10 +423,24 @@ class Merge(Reply):
     patch: Patch
     target: str
     commit: Oid | None
+    strategy: Literal["merge", "rebase", "squash", "elsewhere"] | None
+    commits: int
     files: int
     conflicts: list[Conflict]
     dry_run: bool
     message: str | None
+    output: str
+
+
+class Revert(Reply):
+    """``revert``."""
+
+    reverted: bool
+    patch: Patch
+    target: str
+    commit: Oid | None
+    files: int
+    message: str
     output: str
 
 
@@ -597,6 +613,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "unassigned": Unassigned,
     "commit": Commit,
     "merge": Merge,
+    "revert": Revert,
     "conflicts": Conflicts,
     "conflict show": ConflictShow,
     "resolve": Resolve,

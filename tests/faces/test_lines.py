@@ -252,7 +252,7 @@ def test_restore_and_its_way_back() -> None:
     """What was restored, from where, and how to undo it."""
     reply = {"restored": ["a.py"], "from": 4, "step": 9}
     assert loglines.restore_lines(reply) == ["Restored a.py from step 4; this is step 9."]
-    assert loglines.restore_hints(reply) == ["git session restore PATH --at 8 undoes it"]
+    assert loglines.restore_hints(reply) == ["git session restore a.py --at 8 undoes it"]
     assert loglines.restore_lines(reply | {"restored": []}) == ["Nothing to restore: all is as in step 4."]
 
 

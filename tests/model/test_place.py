@@ -137,6 +137,13 @@ def test_marks_of_a_merged_patch_count_as_base(file: OneFile) -> None:
     assert went(file.save(ten(l3="x", l5="y", l7="Q"), claim="r")) == [("r", "claim")]
 
 
+def test_an_edit_of_a_merged_patchs_lines_says_so(file: OneFile) -> None:
+    """With no patch to take it, the reason is the merged patch, not that none was in use."""
+    file.save(ten(l3="P", l7="Q"), current="p")
+    file.states |= {"p": "merged", "q": "abandoned"}
+    assert went(file.save(ten(l3="x", l7="Q"))) == [("~merged p", "merged p")]
+
+
 def test_a_patch_that_undoes_its_edit_has_none(file: OneFile) -> None:
     """Changing a line back un-deletes what stood there: no mark is left."""
     file.save(ten(l7="Q"), current="r")

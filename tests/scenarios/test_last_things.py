@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from tests.bench import Workbench
@@ -30,3 +31,31 @@ def test_uninstall_asks_nothing_when_all_is_merged(bench: Workbench) -> None:
     bench.git("update-ref", "refs/heads/session/x", "session/x~1")
     bench.run("uninstall", "--hard")
     assert not Path(bench.root, ".git", "gitsession").exists()
+
+
+def test_remove_says_what_is_in_no_commit(bench: Workbench) -> None:
+    """It is asked for, it is told, and the command it names brings it back."""
+    at = two_merged(bench)
+    at.write("a.txt", "later\n")
+    at.write("new.txt", "nobody's\n")
+    at.run("close", "--remove", code=2)  # no terminal to ask on
+    told = at.run("close", "--remove", "--dry-run").out
+    assert "would take away uncommitted, kept in the record: a.txt and new.txt" in told
+    done = at.run("close", "--remove", "--yes")
+    assert "took away uncommitted, kept in the record: a.txt and new.txt" in done.out and not at.root.exists()
+    way = next(line for line in done.err.splitlines() if "worktree add" in line)
+    way = way.removeprefix("hint: ").removesuffix(" brings the uncommitted files back")
+    subprocess.run(["sh", "-c", way], cwd=bench.root, check=True, capture_output=True)
+    assert at.read("a.txt") == "later\n" and at.read("new.txt") == "nobody's\n"
+
+
+def test_assign_says_why_there_is_nothing(bench: Workbench) -> None:
+    """What is the patch's already, and what is left out of the record."""
+    bench.run("start", "x")
+    bench.git("config", "gitsession.maxFileSize", "1000")
+    bench.run("patch", "new", "p")
+    bench.write("a.txt", "p\n")
+    bench.write("large", "x" * 2000)
+    assert "all edits of a.txt are p's already" in bench.run("assign", "a.txt", "--patch", "p", code=10).err
+    assert "large is not recorded: " in bench.run("assign", "large", "--patch", "p", code=10).err
+    assert "git session restore a.txt --at " in bench.run("restore", "a.txt").err

@@ -82,12 +82,20 @@ def close_lines(reply: Json) -> list[str]:
     if reply["dry_run"]:
         out = [f"Closing {name} would merge {len(merged)} and abandon {len(abandoned)}."]
         out += [f"  would merge {clean(one['name'])}" for one in merged]
-        return out + [f"  would abandon {clean(one['name'])}" for one in abandoned]
+        out += [f"  would abandon {clean(one['name'])}" for one in abandoned]
+        return out + uncommitted_lines(reply, "would take away")
     counts = f"{len(merged)} merged, {len(failed)} failed, {len(abandoned)} abandoned"
     out = [f"Closed session {name}: {counts}."]
     out += [f"  merged {clean(one['name'])} as {short(one['commit'])}" for one in merged]
     out += [f"  failed {clean(one['name'])}: {clean(one['error']['message'])}" for one in failed]
-    return out + [f"  abandoned {clean(one['name'])}" for one in abandoned]
+    out += [f"  abandoned {clean(one['name'])}" for one in abandoned]
+    return out + uncommitted_lines(reply, "took away")
+
+
+def uncommitted_lines(reply: Json, verb: str) -> list[str]:
+    """What goes with a worktree and is in no commit."""
+    paths = reply.get("uncommitted", ())
+    return [f"  {verb} uncommitted, kept in the record: {listed(few(paths))}"] if paths else []
 
 
 def close_hints(reply: Json) -> list[str]:
@@ -95,6 +103,15 @@ def close_hints(reply: Json) -> list[str]:
     out = [one["error"]["hint"] for one in reply["failed"] if one["error"].get("hint")]
     if (reply["failed"] or reply["abandoned"]) and not reply["dry_run"]:
         out.append(command("reopen", "-s", reply["session"]["id"]) + " brings the session and its patches back")
+    if reply.get("uncommitted") and not reply["dry_run"]:
+        session = reply["session"]
+        steps = [
+            f"git worktree add {typed_path(session['worktree'])} {session['branch']}",
+            f"cd {typed_path(session['worktree'])}",
+            command("reopen"),
+            command("restore", ".", "--at", str(session["step"])),
+        ]
+        out.append(" && ".join(steps) + " brings the uncommitted files back")
     return unique(out)
 
 
@@ -148,12 +165,18 @@ def patch_show_lines(reply: Json) -> list[str]:
         out += ["  " + clean(line) for line in patch["description"].split("\n")]
     out += [f"Owner: {clean(patch['owner'])}", f"Created: {stamp(patch['created_at'])}"]
     if patch["merged_at"]:
-        out.append(f"Merged: {stamp(patch['merged_at'])} as {short(patch['merge_commit'])}")
+        out.append(f"Merged: {stamp(patch['merged_at'])} as {short(patch['merge_commit'])}{landed_words(patch)}")
     out += block("Blocked:", [clean(str(one["message"])) for one in patch["blockers"]])
     out += block("Ops:", ops_rows(reply["ops"]))
     out += block("Edits:", [place(edit) for edit in reply["edits"]])
     out += block("Commits:", [f"{short(one['oid'])} {clean(one['subject'])}" for one in reply["series"]])
     return out
+
+
+def landed_words(patch: Json) -> str:
+    """`` (squash)`` behind the commit of a merged patch; nothing for a plain merge."""
+    how = patch["merge_strategy"]
+    return "" if how in (None, "merge") else f" ({how})"
 
 
 def ops_rows(ops: Sequence[Json]) -> list[str]:
