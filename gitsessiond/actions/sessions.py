@@ -20,6 +20,7 @@ from gitsessiond.model.ownership import changed_paths, count_ops, loose_paths, u
 from gitsessiond.model.records import Patch, time_text
 from gitsessiond.store.chain import commits_behind
 from gitsessiond.store.identity import identity_of
+from gitsessiond.store.index import is_index
 from gitsessiond.store.steps import State
 
 
@@ -237,6 +238,8 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
     if live.lost:
         out.append(live.lost)
     if live.worktree is not None:
+        if not is_index(live.worktree.repository.git_dir):
+            out.append("git's index here is damaged, so git can neither commit nor tell what changed: git status")
         out += [f"not recorded: {quote_path(path)}: {why}" for path, why in sorted(live.worktree.skipped.items())[:20]]
     return out
 

@@ -31,6 +31,17 @@ class Taken(NamedTuple):
     clashes: dict[bytes, Entry | None]
 
 
+def is_index(git_dir: str) -> bool:
+    """Whether a worktree's index begins as git's do (gitformat-index(5)); one that is not there is an empty one."""
+    try:
+        with open(os.path.join(git_dir, "index"), "rb") as file:
+            return file.read(4) == b"DIRC"
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def draft_lock(git_dir: str, draft: str) -> str:
     """Make the file that is to become ``index.lock``, so that it can be told from any other; returns its path."""
     path = os.path.join(git_dir, draft)

@@ -583,6 +583,12 @@ def test_a_damaged_session_blocks_only_itself(day: Damaged, way: str) -> None:
     assert day.any("doctor").code == 0
 
 
+def test_a_damaged_index_is_told(day: Damaged) -> None:
+    """Recording goes on without it; the panel says that git itself cannot."""
+    index_garbage(day)
+    assert "git's index here is damaged" in day.any("status").out
+
+
 def test_a_session_that_fails_at_a_look_blocks_only_itself(day: Damaged) -> None:
     """What its commits hold is gone from the repository: the others say so and go on."""
     day.run("start", "other", "--worktree")
