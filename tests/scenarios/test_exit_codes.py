@@ -30,7 +30,22 @@ def test_0_done(bench: Workbench) -> None:
     assert "error" not in done.err
 
 
-def test_1_cannot() -> None:
+def test_1_something_is_not_sound(bench: Workbench) -> None:
+    """`doctor` finds damage: 1, what it is and the command that mends it; nothing is changed until that is run."""
+    bench.run("start", "day")
+    empty = bench.root / ".git/objects/ab/cdef0123456789012345678901234567890123"
+    empty.parent.mkdir(exist_ok=True)
+    empty.touch()
+    before = refs(bench)
+    found = bench.run("doctor", code=1)
+    assert "is empty" in found.out and "hint: git session doctor --fix" in found.err, found
+    assert empty.exists() and refs(bench) == before
+    bench.run("doctor", "--fix")
+    assert not empty.exists()
+    bench.run("doctor")
+
+
+def test_1_unknown_kind() -> None:
     """An error of a kind this client does not know (a newer daemon's) still ends in words, a hint and exit 1."""
     from gitsessiond.model.errors import error_from
 
@@ -81,7 +96,7 @@ def test_3_conflicts(bench: Workbench) -> None:
     other.git("commit", "-qam", "others")
     before = refs(bench)
     done = bench.run("merge", "p", code=3)
-    assert "1 conflict" in done.out + done.err
+    assert "1 conflict" in done.out + done.err and "or git session resolve" in done.err, done
     assert [line for line in refs(bench).splitlines() if "refs/heads" in line] == [
         line for line in before.splitlines() if "refs/heads" in line
     ]

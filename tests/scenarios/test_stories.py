@@ -149,6 +149,48 @@ def test_46_worktree_removed_and_added_again(aside: LiveDesk, how: list[str]) ->
     aside.judge()
 
 
+def standing(desk: LiveDesk) -> tuple[Any, ...]:
+    """All that a refused git command must leave as it was."""
+    session, patches = desk.session, [desk.named(name) for name in ("p", "q")]
+    return (
+        desk.head(), desk.git("status", "--porcelain", look=False), session.base, session.chain, session.parked,
+        [(one.status, one.series) for one in patches], desk.edits("p"), desk.edits("q"), desk.unassigned(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ways("alive"))
+def test_26_refused_without_autostash(stage: Stage, way: str) -> None:
+    """main moved; a rebase refuses the dirty files: nothing changes, and `status` says how far behind and what to do."""
+    desk = stage.begin("it", dead=way == "dead")
+    main = desk.bench.at(stage.ground / "main")
+    desk.git("worktree", "add", "-q", str(main.root), "main")
+    main.write("README", "others\n")
+    main.git("commit", "-qam", "others")
+    desk.look()
+    before = standing(desk)
+    desk.before_an_act()
+    refused = desk.bench.git("rebase", "main", check=False)
+    assert refused.code and "unstaged changes" in refused.err
+    desk.look()
+    assert standing(desk) == before
+    assert desk.bench.status()["session"]["behind"] == 1
+    desk.judge()
+
+
+@pytest.mark.parametrize("way", ways("dead"))
+def test_40_switch_to_the_target(stage: Stage, way: str) -> None:
+    """`switch main` refuses while main is checked out elsewhere: nothing changes."""
+    desk = stage.begin("it", dead=way == "dead")
+    desk.git("worktree", "add", "-q", str(stage.ground / "main"), "main")
+    before = standing(desk)
+    desk.before_an_act()
+    refused = desk.bench.git("switch", "main", check=False)
+    assert refused.code and ("already" in refused.err), refused
+    desk.look()
+    assert standing(desk) == before
+    desk.judge()
+
+
 @pytest.mark.parametrize("way", ways("alive"))
 def test_48_what_clean_took_can_be_restored(stage: Stage, way: str) -> None:
     """`clean -fdx` takes n.txt and .gitsession/: the one can be restored, the other is made again."""
