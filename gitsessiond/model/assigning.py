@@ -11,12 +11,13 @@ from typing import Any
 
 from gitsessiond.model import fileset
 from gitsessiond.model.facts import Deciding
-from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of
+from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of, path_of
 from gitsessiond.model.fileset import leaving
 from gitsessiond.model.graph import Edge, Laying, circle_in, graph_of, remembered, strong_edges
-from gitsessiond.model.hard import hard_edges_of
+from gitsessiond.model.hard import HardEdge, hard_edges_of
 from gitsessiond.model.names import within
 from gitsessiond.model.owners import Assigned, How, Owners, Refusal, shared_files, states_of, with_files
+from gitsessiond.model.parts import all_nobodys
 from gitsessiond.model.reassign import Reassigned, reassign
 from gitsessiond.model.registers import Fact, relabelled
 from gitsessiond.model.values import Placed, is_unassigned
@@ -118,7 +119,27 @@ def merged_outside(owners: Owners, pid: str, tip_bit: int | None) -> Owners:
         weave = relabel(file.weave, mark, label) if file.weave else None
         if after is not file or weave != file.weave:
             changed.append(replace(after, weave=weave))
-    return remembered(with_files(owners, changed)) if changed else owners
+    if not changed:
+        return owners
+    return remembered(without_place(set(owners.files.moves.taken), with_files(owners, changed)))
+
+
+def without_place(known: set[HardEdge], after: Owners) -> Owners:
+    """The ownership where whoever took a path that now nobody made free has it no more: such a file is nobody's too.
+
+    ``known``: the paths taken before, which are in order.
+    """
+    for edge in after.files.moves.taken:
+        if edge in known or not is_patch(edge.p) or not is_unassigned(edge.q):
+            continue
+        who = graph_of(after).closure(edge.p) | {edge.p}
+        there = [file for file in after.files.values() if path_of(file, who) == edge.path]
+        takers = [file for file in there if any((one.owner, one.value) == (edge.p, edge.path) for one in file.path)]
+        if len(there) > 1 and takers:
+            changed = [all_nobodys(file, "~on") for file in takers]
+            gone = [file.id for file in changed if is_plain(file)]  # also deleted by nobody
+            return without_place(known, with_files(after, changed, gone))
+    return after
 
 
 class Assigning:
@@ -211,9 +232,10 @@ class Assigning:
         before = set(self.owners.files.moves.taken)
         laying = strong_edges(graph_of(self.owners))
         for edge in self.owners.files.changed([after]).moves.taken:
-            if edge in before or not is_patch(edge.p) or self.states.get(edge.p) == "abandoned":
+            if edge in before or not is_patch(edge.p):
                 continue
-            if is_unassigned(edge.q) or self.states.get(edge.q) == "abandoned":
+            upper, lower = self.states.get(edge.p), self.states.get(edge.q)
+            if is_unassigned(edge.q) or (lower == "abandoned" and upper != "abandoned"):
                 return "on" if any(fact.owner == edge.p for fact in after.path) else f"builds {edge.p}"
             if laying.needs(edge.q, edge.p):
                 return f"cycle {edge.q} {edge.p}"

@@ -20,11 +20,12 @@ from gitsessiond.model.files import File, Tools, from_base, is_plain, last_path,
 from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
 from gitsessiond.model.hard import hard_edges_of
 from gitsessiond.model.owners import Owners, states_of, with_files
+from gitsessiond.model.parts import all_nobodys
 from gitsessiond.model.place import place_save
-from gitsessiond.model.registers import Fact, Value, relabelled
+from gitsessiond.model.registers import Fact, Value
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import BASE, Change, Entry
-from gitsessiond.model.weave import Run, Weave, as_of, live, relabel, remap_bits, version, weave_from, weave_of
+from gitsessiond.model.weave import Run, Weave, as_of, live, remap_bits, version, weave_from, weave_of
 
 
 class MovedBase(NamedTuple):
@@ -71,12 +72,31 @@ class Moving:
         self.by_base = {file.base_path: file for file in owners.files.values() if file.base_path is not None}
         named = [(fact, file) for file in owners.files.values() for fact in file.path if fact.value is not None]
         self.by_new = {fact.value: file for fact, file in named if file.base_path is None}
-        self.renamed = {fact.value: (fact.owner, file) for fact, file in named if file.base_path is not None}
+        self.renamed: dict[
+            bytes | None, tuple[str, File]
+        ] = {}  # the lowest owner: whose version has it, all above have
+        for fact, file in sorted(named, key=lambda one: self.rank(one[0].owner), reverse=True):
+            if file.base_path is not None:
+                self.renamed[fact.value] = fact.owner, file
         self.changed: list[File] = []
         self.contested: list[tuple[bytes, str]] = []
 
+    def rank(self, owner: str) -> int:
+        """Where an owner stands in the order of dependencies; unassigned above all patches."""
+        return self.order.index(owner) if owner in self.order else len(self.order)
+
     def take(self, change: Change) -> None:
-        """Carry one changed path of the base into the File it meets, if there is one."""
+        """Carry one changed path of the base into the File it meets, if there is one.
+
+        A rename that no File follows, or to a path that another File has taken, is a deletion and a new file.
+        """
+        if change.renamed_from is not None:
+            follower = self.by_base.get(change.renamed_from)
+            there = [self.by_new.get(change.path), self.renamed.get(change.path, (None, None))[1]]
+            if follower is None or any(other not in (None, follower) for other in there):
+                self.take(Change(change.renamed_from, change.before, None))
+                self.take(Change(change.path, None, change.after))
+                return
         file = self.by_base.get(change.path if change.renamed_from is None else change.renamed_from)
         if file is None and change.before is None:
             file = self.by_new.get(change.path)
@@ -251,17 +271,6 @@ def all_owned(weave: Weave, owner: str) -> Weave:
         run if run.ins != BASE else Run(owner, run.gone, 0, 0, run.lines)
         for run in remap_bits(weave, {}).runs
         if not (run.ins == BASE and run.gone == owner)
-    )
-
-
-def all_nobodys(file: File, label: str) -> File:
-    """The file with every edit unassigned."""
-    return replace(
-        file,
-        path=relabelled(file.path, file.base_path, lambda fact: True, label),
-        mode=relabelled(file.mode, file.base_mode, lambda fact: True, label),
-        content=relabelled(file.content, file.base_content, lambda fact: True, label),
-        weave=relabel(file.weave, lambda run, side: True, label) if file.weave else None,
     )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gitsessiond.model.facts import Deciding
-from gitsessiond.model.files import File, is_plain, last_path, marks_of
+from gitsessiond.model.files import File, is_plain, last_path, marks_of, path_of
 from gitsessiond.model.graph import Laying, graph_of, remembered
-from gitsessiond.model.owners import How, Owners, Refusal, states_of, with_files
+from gitsessiond.model.owners import How, Owners, Refusal, paths_on_disk, states_of, with_files
 from gitsessiond.model.reassign import Refusal as LinesRefusal
 from gitsessiond.model.reassign import discard
-from gitsessiond.model.registers import Fact, Value, written
+from gitsessiond.model.registers import Fact, Value, top_owner, written
 from gitsessiond.model.values import UNASSIGNED, is_unassigned
 from gitsessiond.model.weave import Weave
 
@@ -47,10 +47,24 @@ def discard_patch(owners: Owners, pid: str, how: How) -> Discarded:
             refused.append(after)
         else:
             changed.append(after)
+    refused += in_the_way(owners, changed)
     if refused:
         return Discarded(owners, tuple(refused))
     gone = [file.id for file in changed if is_plain(file)]
     return Discarded(remembered(with_files(owners, changed, gone)), ())
+
+
+def in_the_way(owners: Owners, changed: Sequence[File]) -> Iterator[Refusal]:
+    """Where a file would come back to a path that another one has taken on disk."""
+    ids = {file.id for file in changed}
+    taken = {path: file for path, file in paths_on_disk(owners).items() if file.id not in ids}
+    for file in changed:
+        path = path_of(file)
+        if path is not None:
+            other = taken.setdefault(path, file)
+            if other is not file:
+                taker = top_owner(other.path if other.path else file.path)
+                yield Refusal(path, None, f"builds {UNASSIGNED if is_unassigned(taker) else taker}")
 
 
 def without_patch(file: File, pid: str, deciding: Deciding, closure: Closure) -> File | Refusal:

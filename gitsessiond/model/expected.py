@@ -52,6 +52,9 @@ def gives(
     if all(was is not None and now is not None and was[0] == now[0] == file.base_path for file, was, now in changed):
         after = {now[0]: now[1] for _, _, now in changed if now is not None}
         return after.keys() == paths and all(entry == entry_at(path) for path, entry in after.items())
+    places = [now[0] for now in found if now is not None]
+    if len(set(places)) < len(places):  # one hides the other in an overlay
+        return False
     old, new = (overlay_of(zip(files, versions, strict=True)) for versions in (parent, found))
     differs = {path for path in old.keys() | new.keys() if at(old, path, base_at) != at(new, path, base_at)}
     return differs == paths and all(at(new, path, base_at) == entry_at(path) for path in paths)

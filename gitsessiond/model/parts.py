@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from gitsessiond.model.files import File, facts_of
-from gitsessiond.model.registers import Fact, same_layer, without
+from gitsessiond.model.registers import Fact, relabelled, same_layer, without
 from gitsessiond.model.values import BASE, Change
-from gitsessiond.model.weave import weave_from
+from gitsessiond.model.weave import relabel, weave_from
 
 
 def parts_of(file: File) -> dict[str, list[object]]:
@@ -53,3 +53,14 @@ def same_content(change: Change) -> bool:
 def same_kind(one: int | None, other: int) -> bool:
     """Whether two modes are both of regular files, of symlinks, or of submodules."""
     return one is not None and one >> 12 == other >> 12
+
+
+def all_nobodys(file: File, label: str) -> File:
+    """The file with every edit unassigned."""
+    return replace(
+        file,
+        path=relabelled(file.path, file.base_path, lambda fact: True, label),
+        mode=relabelled(file.mode, file.base_mode, lambda fact: True, label),
+        content=relabelled(file.content, file.base_content, lambda fact: True, label),
+        weave=relabel(file.weave, lambda run, side: True, label) if file.weave else None,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from gitsessiond.model.deciding import Verdict
+from gitsessiond.model.deciding import Verdict, nobody
 from gitsessiond.model.facts import Deciding
 from gitsessiond.model.files import (
     File,
@@ -20,7 +20,7 @@ from gitsessiond.model.files import (
     text_on_disk,
 )
 from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
-from gitsessiond.model.hard import HardEdge, Left, hard_edges_of
+from gitsessiond.model.hard import HardEdge, Left, hard_edges_of, path_edges, paths_taken
 from gitsessiond.model.owners import (
     How,
     Owners,
@@ -32,7 +32,7 @@ from gitsessiond.model.owners import (
 )
 from gitsessiond.model.parts import parts_of, same_content, same_kind, without_uncommitted
 from gitsessiond.model.place import Decided, place_save
-from gitsessiond.model.registers import Fact, held, same_layer, written
+from gitsessiond.model.registers import Fact, held, same_layer, top_owner, written
 from gitsessiond.model.values import Change, Entry, Placed
 from gitsessiond.model.weave import Weave, drop_ghosts, is_patch, live, weave_of
 
@@ -43,9 +43,24 @@ def sort_save(owners: Owners, changes: Sequence[Change], how: How) -> Sorted:
     ``changes`` are against the disk as these owners know it; a rename is one change (:class:`Change`).
     """
     sorting = Sorting(owners, how)
-    for change in sorted(changes, key=lambda change: change.after is not None):
+    for change in leaving_first(changes):
         sorting.take(change)
     return sorting.done()
+
+
+def leaving_first(changes: Sequence[Change]) -> list[Change]:
+    """The changes of a save in the order in which paths become free: a deletion or rename before what takes its place.
+
+    In a circle of renames the first given begins.
+    """
+    out = [change for change in changes if change.after is None]
+    left = [change for change in changes if change.after is not None]
+    while left:
+        occupied = {change.renamed_from for change in left}
+        free = [change for change in left if change.path not in occupied - {change.renamed_from}] or left[:1]
+        out += free
+        left = [change for change in left if change not in free]
+    return out
 
 
 class Sorting:
@@ -140,8 +155,12 @@ class Sorting:
         """Take a File into the result; the rest of the save knows what it makes patches need."""
         self.changed[file.id] = file
         self.left.add(file)
+        laying = self.deciding.laying
         for edge in hard_edges_of(file):
-            self.deciding.laying.add(edge.p, edge.q, Edge("hard"))
+            laying.add(edge.p, edge.q, Edge("hard"))
+        for edge in path_edges(paths_taken([file], self.left)):
+            if not laying.needs(edge.q, edge.p):
+                laying.add(edge.p, edge.q, Edge("hard"))
 
     def note(self, path: bytes, kind: str, found: Verdict) -> None:
         """Report a whole-file fact."""
@@ -184,6 +203,9 @@ class Sorting:
             return file
         room = self.left.leavers(path, file.id)
         found = self.deciding.writer(file, file.path, file.base_path, path, path, leavers=room)
+        leaver = top_owner(file.path)
+        if found.owner == leaver and any((one.q, one.path) == (leaver, path) for one in self.owners.files.moves.taken):
+            found = nobody(f"~file {leaver}")  # another patch had the place since, and needs it free
         self.note(path, "add" if before is None else "rename", found)
         return replace(file, path=written(file.path, file.base_path, found.owner, path))
 

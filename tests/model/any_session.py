@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.ownership import assign, uncommitted_paths, versions, with_uncommitted
+from gitsessiond.model.ownership import (
+    assign,
+    discard_patch,
+    live_overlay,
+    merged_outside,
+    take,
+    uncommitted_paths,
+    versions,
+    with_uncommitted,
+)
 from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK, Entry
 from tests.model.many_files import Desk
 
@@ -154,6 +163,98 @@ class Player:
             done = assign(desk.owners, to, desk.how(), path=path.encode(), lines=(what, what + more))
         desk.owners = done.owners
         desk.check()
+
+
+class Commander(Player):
+    """A player who also gives edits back, takes, abandons, reopens, discards, merges, and moves the base."""
+
+    def play(self, step: Step) -> None:
+        """One step; one in four is a command."""
+        kind, who, where, what, more = step
+        if kind < 9:
+            super().play((who + kind, who, where, what, more))
+        else:
+            moves = [self.lines, self.give_back, self.take, self.abandon, self.discard, self.merge, self.rebase]
+            moves[(what + 3 * more) % len(moves)](who, where, what, more)
+        self.desk.check()
+
+    def open(self, who: int) -> str | None:
+        """An open patch."""
+        found = [patch for patch, state in self.desk.owners.patches if state == "open"]
+        return found[who % len(found)] if found else None
+
+    def owner(self, who: int) -> dict[str, str]:
+        """Only open patches are in use or claim."""
+        patch = self.open(who // 2)
+        return {} if who == 11 or patch is None else {"claim" if who % 2 else "current": patch}
+
+    def assign(self, who: int, where: int, what: int, more: int) -> None:
+        """Edits given to an open patch."""
+        to, path = self.open(who), self.path(where)
+        if to is not None:
+            place = path.encode() if path is not None and more % 3 else None
+            self.desk.owners = assign(self.desk.owners, to, self.desk.how(), path=place).owners
+
+    def lines(self, who: int, where: int, what: int, more: int) -> None:
+        """Some lines given to an open patch."""
+        to, path = self.open(who), self.path(where)
+        if to is not None and path is not None:
+            span = (what + 1, what + more // 3 + 1)
+            self.desk.owners = assign(self.desk.owners, to, self.desk.how(), path=path.encode(), lines=span).owners
+
+    def give_back(self, who: int, where: int, what: int, more: int) -> None:
+        """Lines, or all of a file, given to nobody."""
+        path = self.path(where)
+        if path is not None:
+            span = (what + 1, what + more // 3 + 1) if more % 2 else None
+            self.desk.owners = assign(self.desk.owners, "~by", self.desk.how(), path=path.encode(), lines=span).owners
+
+    def take(self, who: int, where: int, what: int, more: int) -> None:
+        """What is unassigned, taken."""
+        to = self.open(who)
+        if to is not None:
+            self.desk.owners = take(self.desk.owners, to, self.desk.how(), None, everything=bool(more % 2)).owners
+
+    def abandon(self, who: int, where: int, what: int, more: int) -> None:
+        """A patch abandoned, or reopened."""
+        patch, state = self.desk.owners.patches[who % len(self.desk.owners.patches)]
+        if state != "merged":
+            self.desk.end(patch, "open" if state == "abandoned" else "abandoned")
+
+    def discard(self, who: int, where: int, what: int, more: int) -> None:
+        """A patch's edits taken out of the files; refused, nothing moves."""
+        desk, patch = self.desk, self.open(who)
+        if patch is not None:
+            desk.owners = discard_patch(desk.owners, patch, desk.how()).owners
+            desk.disk = desk.tree(live_overlay(desk.owners, desk.tools))
+
+    def merge(self, who: int, where: int, what: int, more: int) -> None:
+        """A patch merged as the last commit holds it, all it needs being merged."""
+        desk, patch = self.desk, self.open(who)
+        states = dict(desk.owners.patches)
+        if patch is None or not desk.commits:
+            return
+        if all(states[below] == "merged" for below in graph_of(desk.owners).closure(patch)):
+            desk.owners = merged_outside(desk.owners, patch, len(desk.commits) - 1)
+            desk.end(patch, "merged")
+
+    def rebase(self, who: int, where: int, what: int, more: int) -> None:
+        """Another base, while there is no chain on it: a file of it changed, renamed, deleted or new."""
+        desk = self.desk
+        free = [path for path in PLACES if path.encode() not in desk.base]
+        if desk.commits or not desk.base or not free:
+            return
+        path = sorted(desk.base)[where % len(desk.base)]
+        old, new = desk.base[path], dict(desk.base)
+        if more % 4 < 2:
+            del new[path]
+        if more % 4 == 1:
+            new[free[what % len(free)].encode()] = old
+        elif more % 4 == 2:
+            new[free[what % len(free)].encode()] = desk.entry(b"of the base\nnew\n")
+        elif more % 4 == 3:
+            new[path] = desk.entry(desk.blobs[old.oid] + b"theirs\n")
+        desk.move_base(new)
 
 
 def held_versions(desk: Desk) -> dict[str, tuple[frozenset[str], dict[bytes, Entry | None]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from gitsessiond.model.encoding import blob_oid
@@ -11,16 +11,19 @@ from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import id_from
 from gitsessiond.model.ownership import (
     How,
+    MovedBase,
     Owners,
     Sorted,
     add_patch,
     empty_owners,
     learn_commit,
     live_overlay,
+    move_base,
     set_state,
     sort_save,
     versions,
 )
+from gitsessiond.model.registers import EVERYONE
 from gitsessiond.model.values import EXECUTABLE, REGULAR, UNASSIGNED, Change, Entry, Merged3
 from gitsessiond.store.text import diff_lines, merge_text
 
@@ -138,6 +141,16 @@ class Desk:
         self.check()
         return done
 
+    def move_base(self, base: Tree) -> MovedBase:
+        """Another base; disk and owners follow."""
+        paths = sorted(self.base.keys() | base.keys())
+        changes = [Change(p, self.base.get(p), base.get(p)) for p in paths if self.base.get(p) != base.get(p)]
+        done = move_base(self.owners, changes, self.tools)
+        self.owners, self.base = done.owners, base
+        self.disk = self.tree(live_overlay(self.owners, self.tools))
+        assert self.version(()) == base
+        return done
+
     def end(self, patch: str, state: str) -> None:
         self.owners = set_state(self.owners, patch, state)  # type: ignore[arg-type]
 
@@ -149,12 +162,22 @@ class Desk:
         for bit, tree in enumerate(self.commits):
             assert self.version({*self.patches, UNASSIGNED}, bit) == tree
         graph = graph_of(self.owners)
+        assert not graph.left_out, "patches need each other"
         for patch in self.patches:
             who = graph.closure(patch) | {patch}
             assert patch not in graph.closure(patch)
-            found = [version_of(file, who, self.tools) for file in self.owners.files.values()]
-            paths = [version[0] for version in found if version is not None]
-            assert len(set(paths)) == len(paths), "two files of one version have the same path"
+            self.check_paths(who)
+        self.check_paths(EVERYONE)
+        for bit in range(len(self.commits)):
+            self.check_paths(EVERYONE, bit)
+
+    def check_paths(self, who: Container[str], bit: int | None = None) -> None:
+        """No two files of a version have the same path, those counted of which only the base knows."""
+        files = self.owners.files.values()
+        found = [version_of(file, who, self.tools, bit) for file in files]
+        paths = [version[0] for version in found if version is not None]
+        paths += self.base.keys() - {file.base_path for file in files}
+        assert len(set(paths)) == len(paths), "two files of one version have the same path"
 
     @property
     def patches(self) -> list[str]:

@@ -18,9 +18,12 @@ from gitsessiond.model.owners import changed_files
 from gitsessiond.model.ownership import Sorted, judge, ops_of, unassigned_rows, versions
 from gitsessiond.model.values import is_unassigned
 from gitsessiond.model.versions import OpCount, Overlay, after_step, count_ops, version_step
-from tests.model.any_session import BASE, Player, Step, held_versions, steps
+from tests.model.any_session import BASE, Commander, Player, Step, held_versions, steps
 from tests.model.many_files import Desk
 from tests.model.test_encoding import same
+
+# Sessions in which patches once needed each other, or two files had one path.
+SEEN_TO_FAIL = (70, 90, 108, 175, 196, 217, 223, 238, 242, 281, 330, 357, 368, 551, 750)
 
 
 class Watched(Desk):
@@ -124,3 +127,33 @@ def test_thousands_of_long_sessions(start: int) -> None:
             player.play((rnd.randrange(12), rnd.randrange(12), rnd.randrange(12), rnd.randrange(12), rnd.randrange(12)))
         desk.owners = judge(desk.owners, desk.tools)
         desk.check()
+
+
+def with_commands(seed: int, length: int = 25) -> None:
+    """A session of saves, commits and every command that moves edits or the base."""
+    rnd = random.Random(seed)
+    desk = Desk(BASE, "pqrs")
+    desk.remember = bool(seed % 2)
+    player = Commander(desk)
+    for _ in range(length):
+        player.play((rnd.randrange(12), rnd.randrange(12), rnd.randrange(12), rnd.randrange(12), rnd.randrange(12)))
+    desk.owners = judge(desk.owners, desk.tools)
+    desk.check()
+
+
+@pytest.mark.parametrize("seed", SEEN_TO_FAIL)
+def test_no_command_makes_a_circle_or_two_files_of_one_path(seed: int) -> None:
+    """No patches need each other and no version has two files at one path; each of these sessions once broke it."""
+    with_commands(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", range(0, 10_000, 1000))
+def test_thousands_of_sessions_with_commands(start: int) -> None:
+    """The same over many sessions."""
+    for seed in range(start, start + 1000):
+        try:
+            with_commands(seed)
+        except BaseException:
+            print(f"seed {seed}")
+            raise
