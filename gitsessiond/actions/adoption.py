@@ -29,8 +29,8 @@ from gitsessiond.actions.whereabouts import is_there, seek_worktree
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.committing import finish_commit
 from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch
+from gitsessiond.store.readings import Reading
 from gitsessiond.store.steps import State, load_state
-from gitsessiond.store.worktree import Reading
 
 OUR_MISTAKES = (AssertionError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 

@@ -9,9 +9,9 @@ from gitsessiond.actions.saves import paired, sorted_changes, with_disk
 from gitsessiond.model.ownership import live_overlay
 from gitsessiond.model.values import Change, Placed
 from gitsessiond.store.chain import tree_of_commit
+from gitsessiond.store.readings import Reading
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, edit_tree, entry_at
-from gitsessiond.store.worktree import Reading
 
 
 def sort_disk(

@@ -172,7 +172,10 @@ def write_control_files(ctx: Context, live: Live) -> None:
     home = os.path.join(os.fsencode(live.worktree.repository.worktree), b".gitsession")
     if os.path.islink(home):
         return  # not ours, and it may lead anywhere
-    ensure_exclude(ctx.repository.common_dir)
+    try:
+        ensure_exclude(ctx.repository.common_dir)
+    except OSError:
+        return  # git would take the files for the user's
     for conflict in live.state.conflicts.values():
         path = control_file(live, conflict)
         assert path is not None

@@ -17,9 +17,9 @@ from gitsessiond.model.ownership import How, sort_save
 from gitsessiond.model.records import Patch, Session
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import Change, Entry, Placed, is_unassigned
+from gitsessiond.store.readings import Reading, Seen
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import edit_tree
-from gitsessiond.store.worktree import Reading, Seen
 
 
 def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "save", by: str = "") -> bool:

@@ -26,8 +26,8 @@ from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, St
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.config import Config
+from gitsessiond.store.readings import Reading
 from gitsessiond.store.repository import Repository, open_repository
-from gitsessiond.store.worktree import Reading
 from gitsessiond.wire.requests import READS
 
 CHECKPOINT_IDLE_S = 60.0

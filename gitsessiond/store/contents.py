@@ -83,7 +83,7 @@ class Contents:
         try:
             found = os.lstat(full)
             if stat.S_ISLNK(found.st_mode):
-                return self._link(path, have, os.readlink(full), found)
+                return self._link(path, have, os.readlink(full), found, now)
         except (FileNotFoundError, NotADirectoryError):
             return Outcome(path)
         except OSError as exc:
@@ -100,10 +100,10 @@ class Contents:
             return Outcome(path, skipped=content.why, sig=signature(found))
         return Outcome(path, again=True)  # being written, or replaced between two looks
 
-    def _link(self, path: bytes, have: Known | None, target: bytes, found: os.stat_result) -> Outcome:
+    def _link(self, path: bytes, have: Known | None, target: bytes, found: os.stat_result, now: int) -> Outcome:
         """A symbolic link: its target is its content, and no filter touches it."""
         entry = Entry(SYMLINK, self._keep(target, have))
-        return Outcome(path, Known(entry, None, signature(found)), is_racy(found, time.time_ns()))
+        return Outcome(path, Known(entry, None, signature(found)), is_racy(found, now))
 
     def _stored(self, files: Sequence[_Read], modes: bool) -> list[Outcome]:
         """What git would store for regular files."""

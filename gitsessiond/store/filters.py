@@ -96,6 +96,8 @@ class Filters:
                 out[number] = answer
         for number, answer in zip(for_git, self._by_git([files[n] for n in for_git]), strict=True):
             out[number] = answer
+        if for_git:  # else it would grow for as long as the daemon runs
+            shutil.rmtree(self._scratch, ignore_errors=True)
         return out
 
     def smudge(self, path: bytes, oid: str, data: bytes) -> bytes:

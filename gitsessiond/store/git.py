@@ -230,38 +230,6 @@ class KeptGit:
         self.close()
 
 
-class Aside:
-    """A process of ours (not git) that works beside the writer and prints one result."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        """Start it, in a process group of its own.
-
-        Raises:
-            StoreFailed: no process can be started.
-        """
-        try:
-            self._child = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                process_group=0,
-            )
-        except OSError as exc:
-            raise StoreFailed(f"no process can be started: {exc}", hint="git session doctor") from exc
-        self.pid = self._child.pid
-
-    def done(self) -> bool:
-        """Whether it has ended."""
-        return self._child.poll() is not None
-
-    def result(self) -> GitResult:
-        """Wait for its end; what it printed."""
-        out, err = self._child.communicate()
-        return GitResult(self._child.returncode, out, err)
-
-
 def _start(
     words: Sequence[bytes], env: Mapping[str, str] | None, streams: tuple[Stream, Stream, Stream] = (PIPE, PIPE, PIPE)
 ) -> subprocess.Popen[bytes]:

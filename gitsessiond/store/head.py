@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gitsessiond.model.values import ZERO_OID
+from gitsessiond.store.repository import common_dir_of
 
 HEADS = b"refs/heads/"
 
@@ -49,14 +50,6 @@ class Head(NamedTuple):
     def stands_on(self) -> str | None:
         """The branch this worktree is about: HEAD's, or the one that a rebase took off HEAD for a while."""
         return self.branch or self.rebasing
-
-
-def common_dir_of(git_dir: str) -> str:
-    """The directory that holds refs and objects for a worktree's git dir (itself, unless linked)."""
-    found = _read(os.path.join(git_dir, "commondir"))
-    if found is None:
-        return git_dir
-    return os.path.normpath(os.path.join(git_dir, os.fsdecode(found.strip())))
 
 
 def read_head(git_dir: str, common_dir: str | None = None) -> Head:

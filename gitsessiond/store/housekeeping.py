@@ -6,12 +6,13 @@ than three of a level, and a pack is rewritten once for each fourfold growth. No
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.store.git import Aside
+from gitsessiond.store.git import GitResult
 
 CHECKPOINT_RECORDS = 500
 MERGE_AT = 4
@@ -28,6 +29,38 @@ class Job(NamedTuple):
     level: int = 0  # of the pack it makes
 
 
+class Aside:
+    """A process of ours (not git) that works beside the writer and prints one result."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """Start it, in a process group of its own.
+
+        Raises:
+            StoreFailed: no process can be started.
+        """
+        try:
+            self._child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                process_group=0,
+            )
+        except OSError as exc:
+            raise StoreFailed(f"no process can be started: {exc}", hint="git session doctor") from exc
+        self.pid = self._child.pid
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._child.poll() is not None
+
+    def result(self) -> GitResult:
+        """Wait for its end; what it printed."""
+        out, err = self._child.communicate()
+        return GitResult(self._child.returncode, out, err)
+
+
 class Packer:
     """At most one packing child at a time."""
 
@@ -42,7 +75,7 @@ class Packer:
             StoreFailed: no process can be started.
         """
         assert self.child is None, "one packing child at a time"
-        self.child = Aside([sys.executable, "-m", "gitsessiond.store.packs", *job.words])
+        self.child = Aside([sys.executable, "-P", "-m", "gitsessiond.store.packs", *job.words])
         self.job = job
 
     def running(self) -> bool:

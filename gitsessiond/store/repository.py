@@ -150,7 +150,7 @@ def common_dir_of(git_dir: str) -> str:
     try:
         with open(os.path.join(git_dir, "commondir"), "rb") as file:
             shared = os.fsdecode(file.read()).rstrip("\n")
-    except FileNotFoundError:
+    except OSError:  # it has none: it is the shared one itself
         return git_dir
     return os.path.realpath(os.path.join(git_dir, shared))
 

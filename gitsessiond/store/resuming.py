@@ -246,6 +246,9 @@ def _entry_on_disk(place: Place, path: bytes) -> Entry | None:
 
 def _is_cut_short(place: Place, new: str, path: bytes) -> bool:
     """Whether the file is the beginning of what the landing was writing."""
+    full = os.path.join(os.fsencode(place.worktree), path)
+    if not stat.S_ISREG(os.lstat(full).st_mode):
+        return False
     told = run_git(["cat-file", "--filters", new.encode() + b":" + path], cwd=place.worktree, check=False)
-    with open(os.path.join(os.fsencode(place.worktree), path), "rb") as file:
+    with open(full, "rb") as file:
         return told.code == 0 and told.out.startswith(file.read())

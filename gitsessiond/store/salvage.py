@@ -9,10 +9,11 @@ from typing import Any
 
 from gitsessiond.model.errors import StateUnreadable
 from gitsessiond.store.journal import FORMAT, Journal
+from gitsessiond.store.layout import set_aside
 from gitsessiond.store.objects import oid_of, read_entry
 from gitsessiond.store.refs import RefMove
 
-_SIDECARS = ("", "-wal", "-shm")
+_SIDECARS = ("-wal", "-shm")
 
 
 def salvage_journal(path: str) -> str | None:
@@ -26,10 +27,7 @@ def salvage_journal(path: str) -> str | None:
     """
     if not os.path.exists(path) or _is_sound(path):
         return None
-    number = 1
-    while os.path.exists(f"{path}.damaged-{number}"):
-        number += 1
-    aside = f"{path}.damaged-{number}"
+    aside = set_aside(path)
     for suffix in _SIDECARS:
         if os.path.exists(path + suffix):
             os.rename(path + suffix, aside + suffix)

@@ -17,6 +17,7 @@ from gitsessiond.store.git import run_git
 from gitsessiond.store.head import read_head
 from gitsessiond.store.repository import Repository
 
+REMEMBERED = 200_000  # answers; then they are found anew
 FEW = 32  # up to so many paths are looked up one by one in the listing; more make a set of it
 
 # `git ls-files -s -t -z`: tag (-v: a small letter for assume-unchanged), mode, object id, stage, path
@@ -59,6 +60,8 @@ class Tracked:
     def among(self, paths: Collection[bytes]) -> set[bytes]:
         """Those of the paths that are tracked."""
         self.refresh()
+        if len(self._answers) > REMEMBERED:
+            self._answers.clear()
         new = [path for path in paths if path not in self._answers]
         tracked = self.all() if len(new) > FEW else None
         for path in new:

@@ -82,7 +82,7 @@ def _parsed(data: bytes, oid: str) -> _Names:
     try:
         while at < end:
             stop = data.index(0, at) + 21
-            entry = data[at:stop]
+            entry = data[at:stop].lstrip(b"0")  # old tools wrote a directory's mode with a zero before it
             names[entry[entry.index(32) + 1 : -21]] = entry
             at = stop
     except ValueError as exc:

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from gitsessiond.model.errors import GitSessionError, NotFound
-from gitsessiond.model.values import Entry
+from gitsessiond.model.errors import NotFound
 from gitsessiond.store.config import Config
 from gitsessiond.store.contents import Contents, Outcome
 from gitsessiond.store.files import inode_of
 from gitsessiond.store.known import Known, KnownPaths, read_signatures, write_signatures
+from gitsessiond.store.readings import Reading, Seen, joined
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.rules import Rules
 from gitsessiond.store.scan import Look, Scan
@@ -28,29 +28,6 @@ from gitsessiond.store.trees import Trees, list_tree
 
 CHUNK_FILES = 1000  # one reading's most; more is left for the next
 CHUNK_BYTES = 32 << 20
-
-
-class Seen(NamedTuple):
-    """One path that is not as it was recorded. Equal entries: only the disk's bytes differ."""
-
-    path: bytes
-    before: Entry | None
-    after: Entry | None
-    raw_before: str | None
-    raw_after: str | None
-    inode_before: int | None
-    inode_after: int | None
-
-
-class Reading(NamedTuple):
-    """What was read. ``left``: paths that wait for the next reading."""
-
-    changes: tuple[Seen, ...] = ()
-    skipped: tuple[tuple[bytes, str], ...] = ()  # path, why; each told once
-    guarded: Mapping[bytes, str] = {}  # new untracked paths -> large, binary or many
-    prune: tuple[bytes, ...] = ()  # directories found that need no watch
-    busy: tuple[bytes, ...] = ()  # being written: the next reading looks at them again
-    left: int = 0
 
 
 class Pending(NamedTuple):
@@ -180,7 +157,7 @@ class WorkTree:
         """A reading that failed half-way has lost hints and changes of rules: the next one looks at everything."""
         try:
             yield
-        except GitSessionError:
+        except BaseException:
             self._scan_due = True
             raise
 
@@ -189,13 +166,7 @@ class WorkTree:
         readings = [self.scan()]
         while readings[-1].left:
             readings.append(self.read_paths(()))
-        return Reading(
-            changes=tuple(seen for reading in readings for seen in reading.changes),
-            skipped=tuple(skip for reading in readings for skip in reading.skipped),
-            guarded={path: why for reading in readings for path, why in reading.guarded.items()},
-            prune=readings[0].prune,
-            busy=readings[-1].busy,
-        )
+        return joined(readings)
 
     def accept(self, reading: Reading) -> None:
         """What was read is recorded now."""

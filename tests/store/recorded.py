@@ -9,10 +9,11 @@ from pathlib import Path
 
 from gitsessiond.model.values import REGULAR, Entry
 from gitsessiond.store.config import Config
+from gitsessiond.store.readings import Reading
 from gitsessiond.store.repository import open_repository
 from gitsessiond.store.store import Store, open_store
 from gitsessiond.store.trees import edit_tree
-from gitsessiond.store.worktree import Reading, WorkTree
+from gitsessiond.store.worktree import WorkTree
 from tests.conftest import git
 
 WID = "kkkkllllmmmm"

@@ -140,3 +140,14 @@ def test_one_edit_in_a_large_tree_is_fast(store: Store, repo: Path) -> None:
             times.append(time.perf_counter() - begun)
         assert sorted(times)[20] < limit
     assert git(repo, "hash-object", "-t", "tree", "/dev/null").decode().strip() == EMPTY_TREE
+
+
+def test_a_mode_with_a_zero_before_it_is_a_directory_all_the_same(store: Store) -> None:
+    """As some tools of old wrote it (fsck: zeroPaddedFilemode): read as git reads it, written as git writes it."""
+    blob = store.put("blob", b"x\n")
+    inner = edit_tree(store, None, {b"b": Entry(REGULAR, blob)})
+    odd = store.put("tree", b"040000 a\0" + bytes.fromhex(inner))
+    assert list(list_tree(store, odd)) == [(b"a/b", Entry(REGULAR, blob))]
+    assert edit_tree(store, odd, {b"c": Entry(REGULAR, blob)}) == edit_tree(
+        store, None, {b"a/b": Entry(REGULAR, blob), b"c": Entry(REGULAR, blob)}
+    )
