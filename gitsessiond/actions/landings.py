@@ -8,7 +8,6 @@ step that says so, and last the intent is forgotten. A crash in between is put r
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -16,75 +15,25 @@ from typing import NamedTuple
 from gitsessiond.actions.clashing import with_patch, without_open, write_control_files
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import publish
-from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, with_trailers
-from gitsessiond.model.errors import Refused, StoreFailed
+from gitsessiond.actions.reopening import record_reverted
+from gitsessiond.actions.strategies import strategy_words
+from gitsessiond.actions.wording import Words, has_hook, home_of
+from gitsessiond.model.commits import CommitFacts
+from gitsessiond.model.errors import StoreFailed
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import merged_outside, set_state
 from gitsessiond.model.records import Patch
+from gitsessiond.model.strategies import HowLanded, LandingKind
 from gitsessiond.model.values import Change
-from gitsessiond.store.authoring import Asker, person_of
-from gitsessiond.store.git import run_git
-from gitsessiond.store.identity import identity_env
+from gitsessiond.store.authoring import Asker, person_of, signs
+from gitsessiond.store.identity import identity_env, identity_of
 from gitsessiond.store.intents import Intent, forget_intent, read_intents
 from gitsessiond.store.landing import How, Place, Unfinished, check_place, land
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.merge import sweep_scratch
+from gitsessiond.store.picking import Pick, write_picks
 from gitsessiond.store.resuming import Settled, settle_intent
 from gitsessiond.store.steps import State
-
-
-class Words(NamedTuple):
-    """The message of a merge commit, and what the commit-msg hook said."""
-
-    message: bytes
-    output: str = ""
-
-
-def home_of(ctx: Context, live: Live) -> str:
-    """Where git children of a session run: its worktree, else the one the daemon was started in, if there."""
-    home = live.worktree.repository.worktree if live.worktree else ctx.repository.worktree
-    return home if os.path.isdir(home) else ctx.repository.common_dir
-
-
-def merge_words(ctx: Context, live: Live, patch: Patch, who: Who, *, no_verify: bool) -> Words:
-    """The message of the merge commit, after the user's commit-msg hook has seen it.
-
-    Raises:
-        Refused: the hook said no.
-    """
-    session = live.state.session
-    subject = f"Merge patch '{patch.name}' of session '{session.name}'"
-    text = f"{subject}\n\n{patch.description}" if patch.description.strip() else subject
-    trailers = [(SESSION_TRAILER, session.id), (PATCH_TRAILER, patch.id)]
-    message = with_trailers(text.encode("utf-8", "surrogateescape"), trailers)
-    if no_verify or not has_hook(ctx, home_of(ctx, live), "commit-msg"):
-        return Words(message)
-    with tempfile.NamedTemporaryFile(dir=ctx.repository.state_dir, prefix="message-") as file:
-        file.write(message)
-        file.flush()
-        told = run_git(
-            ["hook", "run", "--ignore-missing", "commit-msg", "--", file.name],
-            cwd=home_of(ctx, live),
-            env={**identity_env(who.env), "GIT_EDITOR": ":"},
-            check=False,
-            timeout=None,  # hooks take as long as they take
-        )
-        if told.code != 0:
-            raise Refused(
-                f"the commit-msg hook refused the merge commit: {told.words() or f'exit {told.code}'}",
-                hint=f"git session merge {patch.name} --no-verify",
-            )
-        with open(file.name, "rb") as edited:
-            return Words(edited.read(), told.words())
-
-
-def has_hook(ctx: Context, worktree: str, name: str) -> bool:
-    """Whether git would run a hook of this name (githooks(5): ``core.hooksPath`` is from the worktree's root)."""
-    home = ctx.config.get("core.hooksPath")
-    directory = os.path.join(ctx.repository.common_dir, "hooks")
-    if home:
-        directory = os.path.join(worktree, os.path.expanduser(home))
-    return os.access(os.path.join(directory, name), os.X_OK)
 
 
 class Landing(NamedTuple):
@@ -98,6 +47,9 @@ class Landing(NamedTuple):
     layer: LandingLayer
     tree: str
     changes: tuple[Change, ...]  # from ``old`` to ``tree``; none: the target has all of the patch already
+    kind: LandingKind = "merge"
+    onto: str | None = None  # by rebase: the commit that the picks go on
+    picks: tuple[Pick, ...] = ()
 
 
 def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Who) -> tuple[str, str]:
@@ -109,7 +61,7 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         StoreFailed: git or the disk refused. What was begun is finished at the next merge or start.
     """
     asker = Asker(who.env, home_of(ctx, live), who.tty)
-    made = ctx.committer.make(landing.layer, landing.tree, (landing.old, landing.tip), words.message, asker)
+    made = make_commits(ctx, landing, words, asker)
     commit = made.oid
     if landing.place is not None:
         check_place(landing.place, landing.changes)
@@ -122,7 +74,10 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         new=commit,
         worktree=quote_path(os.fsencode(landing.place.worktree)) if landing.place else None,
         at=ctx.now(),
-        by=person_of(made.author).decode("utf-8", "replace"),
+        by=identity_of(who.env, who.cwd)
+        if landing.kind == "rebase"
+        else person_of(made.author).decode("utf-8", "replace"),
+        strategy=landing.kind,
     )
     how = how_for(ctx, intent, landing.patch, who.env)
     try:
@@ -131,9 +86,26 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         if settle_intent(ctx.repository, intent, how).outcome != "landed":
             raise
         output = ""
-    record_merged(ctx, live, intent.patch, commit, intent.by)
+    record_landing(ctx, live, intent)
     forget_intent(ctx.repository.state_dir, intent)
     return commit, output
+
+
+def make_commits(ctx: Context, landing: Landing, words: Words, asker: Asker) -> CommitFacts:
+    """The commits of a landing and all they reach, durably in the repository; the last of them."""
+    if landing.kind == "rebase":
+        assert landing.onto is not None
+        return write_picks(landing.layer, landing.onto, landing.picks, asker, sign=signs(ctx.config, asker))
+    parents = (landing.old, landing.tip) if landing.kind == "merge" else (landing.old,)
+    return ctx.committer.make(landing.layer, landing.tree, parents, words.message, asker)
+
+
+def record_landing(ctx: Context, live: Live, intent: Intent) -> None:
+    """Record what an intent brought to the target."""
+    if intent.strategy == "revert":
+        record_reverted(ctx, live, intent.patch, intent.new, intent.by)
+    else:
+        record_merged(ctx, live, intent.patch, intent.new, intent.by, how=intent.strategy, onto=intent.old)
 
 
 def how_for(ctx: Context, intent: Intent, patch: Patch | None, env: Mapping[str, str]) -> How:
@@ -142,19 +114,33 @@ def how_for(ctx: Context, intent: Intent, patch: Patch | None, env: Mapping[str,
     worktree = os.fsdecode(unquote_path(intent.worktree)) if intent.worktree else ""
     return How(
         env=identity_env(env),
-        why=f"gitsession merge {name}",
+        why=f"gitsession revert {name}"
+        if intent.strategy == "revert"
+        else f"gitsession merge {name}{strategy_words(intent.strategy)}",
         submodules=ctx.config.flag("submodule.recurse"),
-        hook=has_hook(ctx, worktree, "post-merge"),
+        hook=intent.strategy != "revert" and has_hook(ctx, worktree, "post-merge"),
+        squash=intent.strategy == "squash",
     )
 
 
-def record_merged(ctx: Context, live: Live, pid: str, commit: str, by: str, verb: str = "merge") -> None:
+def record_merged(
+    ctx: Context,
+    live: Live,
+    pid: str,
+    commit: str,
+    by: str,
+    verb: str = "merge",
+    *,
+    how: HowLanded = "elsewhere",
+    onto: str | None = None,
+) -> None:
     """Record that the target has a patch: its later edits become nobody's, its conflicts are over."""
     patch, target = live.state.patches[pid], live.state.session.target
+    patch = patch.model_copy(update={"merge_strategy": how, "merge_onto": onto, "reverted_in": None})
     state = merged_state(ctx, live.state, patch, commit, live.tip_bit())
     live.memory.forget()
-    facts = {"patch": {"id": pid, "name": patch.name}, "target": target, "commit": commit}
-    publish(ctx, live, state, verb, by=by, text=f"{patch.name} into {target}", facts=facts)
+    facts = {"patch": {"id": pid, "name": patch.name}, "target": target, "commit": commit, "strategy": how}
+    publish(ctx, live, state, verb, by=by, text=f"{patch.name} into {target}{strategy_words(how)}", facts=facts)
     write_control_files(ctx, live)
 
 
@@ -196,9 +182,10 @@ def finish_interrupted(ctx: Context) -> None:
             ctx.tell({"type": "merge_unfinished", "session": intent.session, "message": done.words})
             continue
         if live is not None and patch is not None:
-            if done.outcome == "landed" and patch.status != "merged":
-                record_merged(ctx, live, patch.id, intent.new, intent.by)
+            if done.outcome == "landed" and (patch.status == "merged") == (intent.strategy == "revert"):
+                record_landing(ctx, live, intent)
             elif done.outcome == "stopped":
                 text = f"{patch.name} was cut off: {done.words}"
-                publish(ctx, live, live.state, "merge", by=intent.by, text=text, facts={"stopped": done.words})
+                verb = "revert" if intent.strategy == "revert" else "merge"
+                publish(ctx, live, live.state, verb, by=intent.by, text=text, facts={"stopped": done.words})
         forget_intent(ctx.repository.state_dir, intent)

@@ -7,11 +7,10 @@ from gitsessiond.actions.publishing import patch_trees
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.records import Patch
+from gitsessiond.model.strategies import STRATEGIES, Strategy
 from gitsessiond.store.chain import CommitGraph
 from gitsessiond.store.head import branch_tip
 from gitsessiond.store.landing import Place
-
-STRATEGIES = ("merge", "rebase", "squash")
 
 
 def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
@@ -21,7 +20,6 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
         Refused: it has ended, is a draft, or needs a patch that is not merged.
     """
     patch = live.state.patches[pid]
-    check_strategy(ctx)
     if patch.status in ("merged", "abandoned"):
         again = f"git session patch reopen {patch.name}" if patch.status == "abandoned" else None
         raise Refused(f"patch {patch.name} is {patch.status}", hint=again or "git session patch list")
@@ -44,13 +42,19 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
     return patch
 
 
-def check_strategy(ctx: Context) -> None:
-    """Raise unless ``gitsession.merge`` asks for what is built."""
-    wanted = ctx.config.get("gitsession.merge", "merge")
-    if wanted not in STRATEGIES:
-        raise BadRequest(f"gitsession.merge = {wanted!r} is no way to merge", hint="git config gitsession.merge merge")
-    if wanted != "merge":
-        raise Refused(f"merging by {wanted} is not built yet", hint="git config gitsession.merge merge")
+def chosen_strategy(ctx: Context, wanted: str = "") -> Strategy:
+    """How to land: as asked, else as ``gitsession.merge`` says.
+
+    Raises:
+        BadRequest: there is no such way.
+    """
+    configured = ctx.config.get("gitsession.merge", "merge")
+    for one in STRATEGIES:
+        if one == (wanted or configured):
+            return one
+    if wanted:
+        raise BadRequest(f"{wanted!r} is no way to merge", hint=f"--strategy {'|'.join(STRATEGIES)}")
+    raise BadRequest(f"gitsession.merge = {configured!r} is no way to merge", hint="git config gitsession.merge merge")
 
 
 def unmerged_dependencies(live: Live, pid: str) -> list[Patch]:

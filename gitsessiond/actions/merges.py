@@ -19,32 +19,32 @@ from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.landings import (
     Landing,
     finish_interrupted,
-    home_of,
     land_patch,
-    merge_words,
     record_merged,
 )
-from gitsessiond.actions.mergeable import mergeable, refuse_empty, refuse_foreign_base, target_tip
+from gitsessiond.actions.mergeable import chosen_strategy, mergeable, refuse_empty, refuse_foreign_base, target_tip
 from gitsessiond.actions.predicting import Validation, notice_landed, predict, validate_patch
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
+from gitsessiond.actions.strategies import Clash, Tried, stands_in, strategy_words, tried_by
+from gitsessiond.actions.wording import home_of, landing_words
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Moved
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.ownership import uncommitted_paths
-from gitsessiond.model.records import Conflict
+from gitsessiond.model.strategies import Strategy
+from gitsessiond.store.authoring import Asker, signs
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.landing import find_place
 from gitsessiond.store.layers import LandingLayer
-from gitsessiond.store.merge import PathConflict, TreeMerge, git_merge
+from gitsessiond.store.merge import TreeMerge, git_merge
 from gitsessiond.store.trees import diff_trees
 from gitsessiond.store.walk import disjoint_merge
 
 __all__ = ["Validation", "finish_interrupted", "merge_patch", "notice_landed", "validate_patch"]
 
 TRIES = 3
-Clash = tuple[PathConflict, Conflict]
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,14 @@ class Plan:
 
 
 def merge_patch(
-    ctx: Context, live: Live, pid: str, who: Who, *, ready: bool, dry_run: bool, no_verify: bool
+    ctx: Context, live: Live, pid: str, who: Who, *, ready: bool, dry_run: bool, no_verify: bool, strategy: str = ""
 ) -> dict[str, Any]:
     """Merge one patch into the session's target; conflicts are an answer, not an error.
 
+    ``strategy``: else as ``gitsession.merge`` says.
+
     Raises:
+        BadRequest: no such strategy.
         Refused: not ready, a dependency is not merged, nothing to merge, no target, or its files are in the
             way. Nothing has moved (uncommitted edits of the patch may have been committed).
         Moved: the target moved at each of three tries.
@@ -69,20 +72,24 @@ def merge_patch(
     """
     finish_interrupted(ctx)
     take_all_saved(ctx, live)
+    kind = chosen_strategy(ctx, strategy)
     patch = mergeable(ctx, live, pid, ready or dry_run)
     target = live.state.session.target
     place = find_place(ctx.repository, target)
     refuse_foreign_base(ctx, live, target_tip(ctx, target), place)
     if dry_run:
-        return dry_reply(ctx, live, pid)
-    output: list[str] = []
-    if uncommitted_paths(live.state.owners, pid, live.tip_bit()):
-        output.append(commit_patch(ctx, live, pid, None, who, no_verify=no_verify).output)
-    refuse_empty(ctx, live, pid)
-    words = merge_words(ctx, live, patch, who, no_verify=no_verify)
-    output.append(words.output)
+        return dry_reply(ctx, live, pid, kind)
+    uncommitted = bool(uncommitted_paths(live.state.owners, pid, live.tip_bit()))
+    if not uncommitted:
+        refuse_empty(ctx, live, pid)
+    words = landing_words(ctx, live, patch, kind, who, uncommitted=uncommitted, no_verify=no_verify)
+    output = [words.output]
+    if uncommitted:
+        output.insert(0, commit_patch(ctx, live, pid, None, who, no_verify=no_verify).output)
+        refuse_empty(ctx, live, pid)
+    sign = kind == "rebase" and signs(ctx.config, Asker(who.env, home_of(ctx, live)))
     for _ in range(TRIES):
-        plan = plan_merge(ctx, live, pid)
+        plan = plan_merge(ctx, live, pid, kind, sign=sign)
         if plan.landing is None:
             return conflicted(ctx, live, plan, pid, "ready" if ready else None, identity_of(who.env, who.cwd))
         if not plan.landing.changes:
@@ -93,7 +100,8 @@ def merge_patch(
             commit, told = land_patch(ctx, live, plan.landing, words, who)
         except Moved:
             continue
-        return merged_reply(ctx, live, pid, plan, commit, f"{patch.name} merged into {target}", [*output, told])
+        message = f"{patch.name} merged into {target}{strategy_words(kind)}"
+        return merged_reply(ctx, live, pid, plan, commit, message, [*output, told])
     raise Moved(f"{target} moved {TRIES} times while {patch.name} was merged", hint="run the command again")
 
 
@@ -102,8 +110,12 @@ def merged_reply(
 ) -> dict[str, Any]:
     """The answer of a merge that landed."""
     files = len(plan.landing.changes) if plan.landing else 0
+    how, onto = live.state.patches[pid].merge_strategy, live.state.patches[pid].merge_onto
+    commits = 1 if onto else 0
+    if how == "rebase" and onto:
+        commits = CommitGraph(ctx.repository.common_dir).count_beyond(onto, commit)
     return reply_of(
-        ctx, live, pid, merged=True, commit=commit, files=files, message=message,
+        ctx, live, pid, merged=True, commit=commit, files=files, strategy=how, commits=commits, message=message,
         output="\n".join(part for part in output if part),
     )  # fmt: skip
 
@@ -115,6 +127,8 @@ def reply_of(ctx: Context, live: Live, pid: str, **facts: Any) -> dict[str, Any]
         "patch": patch_reply(live.state, live.state.patches[pid], ctx=ctx),
         "target": live.state.session.target,
         "commit": None,
+        "strategy": None,
+        "commits": 0,
         "files": 0,
         "conflicts": [],
         "dry_run": False,
@@ -127,8 +141,8 @@ def reply_of(ctx: Context, live: Live, pid: str, **facts: Any) -> dict[str, Any]
 # Plans.
 
 
-def plan_merge(ctx: Context, live: Live, pid: str) -> Plan:
-    """Merge the series' tip into the target as it is now, in objects only; known resolutions are used.
+def plan_merge(ctx: Context, live: Live, pid: str, kind: Strategy = "merge", *, sign: bool = False) -> Plan:
+    """Put a patch on the target as it is now, in objects only; known resolutions are used.
 
     Raises:
         Refused: the target is gone, or git is in the middle of something where it is checked out.
@@ -138,19 +152,28 @@ def plan_merge(ctx: Context, live: Live, pid: str) -> Plan:
     patch, target = state.patches[pid], state.session.target
     old, tip = target_tip(ctx, target), patch.series[-1].oid
     place = find_place(ctx.repository, target)
-    labels = (target, patch.name)
     cwd = place.worktree if place else home_of(ctx, live)
+    if kind == "merge" and stands_in(ctx, state, patch, old):
+        tried = try_history(ctx, live, pid, old, cwd)
+    else:
+        tried = tried_by(ctx, live, patch, kind, old, cwd, sign=sign)
+    layer, tree = tried.layer, tried.tree
+    if tree is None:
+        return Plan(None, tried.clashes, layer)
+    changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
+    return Plan(Landing(patch, target, old, tip, place, layer, tree, changes, kind, tried.onto, tried.picks), (), layer)
+
+
+def try_history(ctx: Context, live: Live, pid: str, old: str, cwd: str) -> Tried:
+    """Merge the series' tip into the target from the merge base that git finds."""
+    patch = live.state.patches[pid]
+    tip, labels = patch.series[-1].oid, (live.state.session.target, patch.name)
     merge = merge_apart(ctx, old, tip) or git_merge(ctx.repository, old, tip, labels=labels, cwd=cwd)
     layer = LandingLayer(ctx.store, merge.made)
-    clashes: tuple[Clash, ...] = ()
-    tree = merge.tree
-    if tree is None:
-        clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
-        tree = resolved_tree(layer, merge, clashes)
-    if tree is None:
-        return Plan(None, clashes, layer)
-    changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
-    return Plan(Landing(patch, target, old, tip, place, layer, tree, changes), (), layer)
+    if merge.tree is not None:
+        return Tried(layer, merge.tree)
+    clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
+    return Tried(layer, resolved_tree(layer, merge, clashes), clashes)
 
 
 def merge_apart(ctx: Context, old: str, tip: str) -> TreeMerge | None:
@@ -183,15 +206,17 @@ def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | N
     return reply_of(ctx, live, pid, conflicts=shown, message=text)
 
 
-def dry_reply(ctx: Context, live: Live, pid: str) -> dict[str, Any]:
+def dry_reply(ctx: Context, live: Live, pid: str, kind: Strategy) -> dict[str, Any]:
     """What merging would do, its uncommitted edits included."""
     state = live.state
     before, after = patch_trees(ctx, state, pid)
     if before == after:
         refuse_empty(ctx, live, pid)
-    merge, files = predict(ctx, live, pid)
-    records = records_of(ctx, live, pid, merge.conflicts)
+    predicted = predict(ctx, live, pid, kind)
+    records = [record for _, record in predicted.clashes]
     shown = [views.conflict_view(state, one) for one in records if one.status != "resolved"]
     word = "would conflict with" if shown else "would merge into"
     message = f"{state.patches[pid].name} {word} {state.session.target}"
-    return reply_of(ctx, live, pid, conflicts=shown, files=files, dry_run=True, message=message)
+    return reply_of(
+        ctx, live, pid, conflicts=shown, strategy=kind, files=predicted.files, dry_run=True, message=message
+    )

@@ -49,7 +49,7 @@ def patch_to_commit(live: Live, asked: Asked) -> Patch:
 
 
 def merge(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``merge P [--ready] [--dry-run]``: P alone onto the target."""
+    """``merge P [--ready] [--strategy S] [--dry-run]``: P alone onto the target."""
     live = ctx.live(asked)
     patch = live.patch(asked.text("patch"))
     return merge_patch(
@@ -60,6 +60,7 @@ def merge(ctx: Context, asked: Asked) -> dict[str, Any]:
         ready=asked.flag("ready"),
         dry_run=asked.flag("dry_run"),
         no_verify=asked.flag("no_verify"),
+        strategy=asked.text("strategy"),
     )
 
 

@@ -6,23 +6,28 @@ Nothing here moves anything of the user's; only :func:`notice_landed` records a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
 from gitsessiond.actions.clashing import records_of
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.actions.landings import home_of, record_merged
-from gitsessiond.actions.mergeable import check_strategy, refuse_empty, refuse_foreign_base, target_tip
+from gitsessiond.actions.landings import record_merged
+from gitsessiond.actions.mergeable import chosen_strategy, refuse_empty, refuse_foreign_base, target_tip
 from gitsessiond.actions.publishing import patch_trees
+from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase
+from gitsessiond.actions.wording import home_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import unassigned_rows, uncommitted_paths
+from gitsessiond.model.records import Patch
+from gitsessiond.model.strategies import Strategy
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.head import branch_tip
 from gitsessiond.store.landing import find_place
 from gitsessiond.store.layers import LandingLayer, objects_lacking
 from gitsessiond.store.merge import TreeMerge, git_merge, git_merge_trees
+from gitsessiond.store.picking import Three
 from gitsessiond.store.trees import diff_trees
 from gitsessiond.store.walk import merges_plainly, walk_merge
 
@@ -35,8 +40,15 @@ class Validation:
     warnings: tuple[str, ...] = ()
 
 
-def predict(ctx: Context, live: Live, pid: str) -> tuple[TreeMerge, int]:
-    """The patch as it is now, uncommitted edits included, merged into the target in memory; paths changed.
+class Predicted(NamedTuple):
+    """What a merge would come to: the conflicts, those resolved before among them, else how many paths it changes."""
+
+    clashes: tuple[Clash, ...]
+    files: int = 0
+
+
+def predict(ctx: Context, live: Live, pid: str, strategy: Strategy = "merge") -> Predicted:
+    """The patch as it is now, uncommitted edits included, put on the target in memory.
 
     Raises:
         Refused: the target is gone.
@@ -44,18 +56,29 @@ def predict(ctx: Context, live: Live, pid: str) -> tuple[TreeMerge, int]:
     """
     state = live.state
     before, after = patch_trees(ctx, state, pid)
-    ours = tree_of_commit(ctx.store, target_tip(ctx, state.session.target))
+    tip = target_tip(ctx, state.session.target)
+    ours = tree_of_commit(ctx.store, tip)
+    if strategy == "rebase":
+        tried = try_rebase(ctx, live, state.patches[pid], tip, home_of(ctx, live), last=after)
+        if tried.tree is None:
+            return Predicted(tried.clashes)
+        return Predicted((), len(diff_trees(tried.layer, ours, tried.tree)))
     merge = None
     if merges_plainly(ctx.repository.common_dir, ctx.config):
         merge = walk_merge(ctx.store, before, ours, after)
     if merge is None:
-        lacking = objects_lacking(ctx.store, (before, ours, after))
-        labels = (state.session.target, state.patches[pid].name)
-        home = home_of(ctx, live)
-        merge = git_merge_trees(ctx.repository, before, ours, after, objects=lacking, labels=labels, cwd=home)
+        merge = merge_from(ctx, live, pid, Three(before, ours, after))
     if merge.tree is None:
-        return merge, 0
-    return merge, len(diff_trees(LandingLayer(ctx.store, merge.made), ours, merge.tree))
+        records = records_of(ctx, live, pid, merge.conflicts)
+        return Predicted(tuple(zip(merge.conflicts, records, strict=True)))
+    return Predicted((), len(diff_trees(LandingLayer(ctx.store, merge.made), ours, merge.tree)))
+
+
+def merge_from(ctx: Context, live: Live, pid: str, three: Three) -> TreeMerge:
+    """git's merge of trees that the repository need not have."""
+    lacking = objects_lacking(ctx.store, three)
+    labels = (live.state.session.target, live.state.patches[pid].name)
+    return git_merge_trees(ctx.repository, *three, objects=lacking, labels=labels, cwd=home_of(ctx, live))
 
 
 def validate_patch(ctx: Context, live: Live, pid: str) -> Validation:
@@ -78,8 +101,8 @@ def validate_patch(ctx: Context, live: Live, pid: str) -> Validation:
 
 
 def check_strategy_of(ctx: Context, live: Live, pid: str) -> list[str]:
-    """:func:`check_strategy`, as a check of a patch."""
-    check_strategy(ctx)
+    """:func:`chosen_strategy`, as a check of a patch."""
+    chosen_strategy(ctx)
     return []
 
 
@@ -109,9 +132,8 @@ def check_target(ctx: Context, live: Live, pid: str) -> list[str]:
 
 def predicted_conflicts(ctx: Context, live: Live, pid: str) -> list[dict[str, Any]]:
     """One blocker for the paths at which a merge would stop."""
-    merge, _ = predict(ctx, live, pid)
-    records = zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True)
-    paths = [clash.path for clash, record in records if record.status != "resolved"]
+    found = predict(ctx, live, pid, chosen_strategy(ctx))
+    paths = [clash.path for clash, record in found.clashes if record.status != "resolved"]
     if not paths:
         return []
     name, target = live.state.patches[pid].name, live.state.session.target
@@ -145,15 +167,33 @@ def notice_landed(ctx: Context, live: Live) -> list[str]:
 
 
 def is_landed(ctx: Context, live: Live, pid: str, tip: str) -> bool:
-    """Whether the target has everything of a patch's series."""
+    """Whether the target has everything of a patch's series.
+
+    History tells only while it is not the history of a landing that was taken back.
+    """
     before, after = patch_trees(ctx, live.state, pid)
     if before == after:
         return False
-    series = live.state.patches[pid].series[-1].oid
-    if CommitGraph(ctx.repository.common_dir).within(series, tip):
+    patch = live.state.patches[pid]
+    series = patch.series[-1].oid
+    ours = tree_of_commit(ctx.store, tip)
+    graph = CommitGraph(ctx.repository.common_dir)
+    undone = patch.reverted_in is not None and graph.within(patch.reverted_in, tip)
+    if not undone and graph.within(series, tip):
         return True
-    ours, theirs = tree_of_commit(ctx.store, tip), tree_of_commit(ctx.store, series)
-    walked = walk_merge(ctx.store, tree_of_commit(ctx.store, live.state.session.base), ours, theirs)
+    by_history = stands_in(ctx, live.state, patch, tip)
+    three = Three(tree_of_commit(ctx.store, live.state.session.base), ours, tree_of_commit(ctx.store, series))
+    if not by_history:
+        three = own_change(ctx, live, patch, ours)
+    walked = walk_merge(ctx.store, *three)
     if walked is not None and walked.tree != ours:
         return False
-    return git_merge(ctx.repository, tip, series, cwd=home_of(ctx, live)).tree == ours
+    if by_history:
+        return git_merge(ctx.repository, tip, series, cwd=home_of(ctx, live)).tree == ours
+    return merge_from(ctx, live, pid, three).tree == ours
+
+
+def own_change(ctx: Context, live: Live, patch: Patch, ours: str) -> Three:
+    """The merge of what a patch has committed into a tree, from what that stands on."""
+    before, after = committed_trees(ctx, live.state, patch)
+    return Three(before, ours, after)

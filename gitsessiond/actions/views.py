@@ -85,6 +85,7 @@ def patch_view(
         "created_at": time_text(patch.created_at),
         "merged_at": time_text(patch.merged_at) if patch.merged_at else None,
         "merge_commit": patch.merge_commit,
+        "merge_strategy": patch.merge_strategy,
         "conflicts": [c.id for c in state.conflicts.values() if c.patch == patch.id and c.status == "open"],
     }
 

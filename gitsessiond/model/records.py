@@ -116,6 +116,9 @@ class Patch(Record):
     series: tuple[SeriesCommit, ...] = ()  # oldest first; its tip is refs/gitsession/patches/<sid>/<pid>
     merged_at: Time | None = None
     merge_commit: Oid | None = None  # the commit on the target that has it
+    merge_strategy: Literal["merge", "rebase", "squash", "elsewhere"] | None = None  # how it came there
+    merge_onto: Oid | None = None  # where the target was before; None: not known
+    reverted_in: Oid | None = None  # the commit on the target that took its last landing back
     not_separable: str | None = None  # why its part cannot be put alone, or None
 
 

@@ -50,15 +50,15 @@ class Committer:
         self._known: dict[Hashable, Persons] = {}
 
     def make(
-        self, layer: LandingLayer, tree: str, parents: tuple[str, str], message: bytes, asker: Asker
+        self, layer: LandingLayer, tree: str, parents: tuple[str, ...], message: bytes, asker: Asker
     ) -> CommitFacts:
-        """A merge commit of the asker and all it reaches, durably in the repository; signed when their git signs.
+        """A commit of the asker and all it reaches, durably in the repository; signed when their git signs.
 
         Raises:
             Refused: git knows no identity, or could not sign.
             StoreFailed: the disk refused.
         """
-        sign = self._config.flag("commit.gpgSign")
+        sign = signs(self._config, asker)
         key = None if sign or not plain_text(message) else self._key(asker)
         persons = self._known.get(key) if key is not None else None
         if persons is not None:
@@ -97,7 +97,15 @@ class Committer:
         )
 
 
-def commit_tree(tree: str, parents: tuple[str, str], message: bytes, asker: Asker, *, sign: bool) -> str:
+def signs(config: Config, asker: Asker) -> bool:
+    """Whether the asker's git signs commits; what their command line says of it wins over the files."""
+    if any(name.startswith("GIT_CONFIG_") for name in asker.env):
+        words = ["config", "--type=bool", "--default=false", "commit.gpgSign"]
+        return run_git(words, cwd=asker.cwd, env=identity_env(asker.env), check=False).out.strip() == b"true"
+    return config.flag("commit.gpgSign")
+
+
+def commit_tree(tree: str, parents: tuple[str, ...], message: bytes, asker: Asker, *, sign: bool) -> str:
     """Let the asker's git make the commit; raises as :meth:`Committer.make`."""
     said = [word for parent in parents for word in ("-p", parent)]
     told = run_git(
@@ -112,9 +120,10 @@ def commit_tree(tree: str, parents: tuple[str, str], message: bytes, asker: Aske
         timeout=None,  # signing may ask for a passphrase
     )  # fmt: skip
     if told.code != 0:
-        what = "git did not make the merge commit"
+        what = "git did not make the commit"
         at_fault = refused_by_surroundings(what, told.words())
-        raise at_fault or Refused(f"{what}: {told.words()}", hint="git config user.email, commit.gpgSign")
+        hint = "git config user.signingKey, commit.gpgSign" if sign else "git config user.email"
+        raise at_fault or Refused(f"{what}: {told.words()}", hint=hint)
     return told.out.decode("ascii").strip()
 
 

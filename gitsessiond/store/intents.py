@@ -24,10 +24,11 @@ class Intent(Record):
     patch: Id
     target: str  # branch without refs/heads/
     old: Oid  # where the target was
-    new: Oid  # the landing commit; its first parent is ``old``
+    new: Oid  # the last of the landing's commits; it stands on ``old``
     worktree: str | None = None  # quoted absolute path of the worktree that has the target checked out
     at: Time
     by: str  # ``Name <email>`` of who asked
+    strategy: Literal["merge", "rebase", "squash", "revert"] = "merge"
 
 
 def _home(state_dir: str) -> str:

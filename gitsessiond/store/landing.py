@@ -61,6 +61,7 @@ class How:
     why: str  # one line for the reflogs
     submodules: bool = False  # the user's submodule.recurse
     hook: bool = True  # there is a post-merge hook
+    squash: bool = False  # what that hook is told
 
 
 def find_place(repository: Repository, target: str) -> Place | None:
@@ -223,13 +224,13 @@ def move_target(repository: Repository, intent: Intent, place: Place | None, how
             refs.ask(b"commit\0", 1, end=b"\n")
         except StoreFailed as exc:
             raise Unfinished(f"{intent.target} could not be moved: {exc.message}", hint=exc.hint) from exc
-    return _run_hook(place, env) if how.hook else ""
+    return _run_hook(place, env, "1" if how.squash else "0") if how.hook else ""
 
 
-def _run_hook(place: Place, env: Mapping[str, str]) -> str:
+def _run_hook(place: Place, env: Mapping[str, str], squash: str) -> str:
     """Step 7. The landing is done, whatever the hook makes of it."""
     try:
-        words = ["hook", "run", "--ignore-missing", "post-merge", "--", "0"]
+        words = ["hook", "run", "--ignore-missing", "post-merge", "--", squash]
         return run_git(words, cwd=place.worktree, env=env, check=False).words()
     except StoreFailed as exc:
         return exc.message

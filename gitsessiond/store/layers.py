@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from gitsessiond.model.values import GITLINK
 from gitsessiond.store.crossing import commit_links, deposit, tree_items
@@ -60,7 +61,14 @@ class LandingLayer(Layer):
         deposit(self, oids)
 
 
-def objects_lacking(store: Store, roots: Iterable[str]) -> dict[str, Object]:
+class Holds(Protocol):
+    """Objects, and which of them the user's repository has."""
+
+    def read(self, oid: str) -> Object: ...  # noqa: D102
+    def in_repository(self, oid: str) -> bool: ...  # noqa: D102
+
+
+def objects_lacking(store: Holds, roots: Iterable[str]) -> dict[str, Object]:
     """What these objects reach that the repository lacks: what a git child must be given to read them.
 
     Raises:

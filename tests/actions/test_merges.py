@@ -288,15 +288,16 @@ def test_a_person_is_asked_for_again(it: Asking, monkeypatch: pytest.MonkeyPatch
     assert started.count("commit-tree") == 4
 
 
-def test_only_merging_is_built(it: Asking) -> None:
-    """Another strategy is refused, a word that is none is a usage error."""
+def test_a_strategy_that_is_none(it: Asking) -> None:
+    """A usage error, wherever the word comes from; nothing has moved."""
     it.patch("one", "a.txt", "line 2", "LINE 2")
-    it.git("config", "gitsession.merge", "squash")
-    with pytest.raises(Refused, match="squash"):
-        it.merge("one")
+    at = it.rev("main")
+    with pytest.raises(BadRequest, match="sideways"):
+        it.merge("one", strategy="sideways")
     it.git("config", "gitsession.merge", "sideways")
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequest, match="sideways"):
         it.merge("one")
+    assert it.rev("main") == at and it.merge("one", strategy="merge")["merged"]
 
 
 def test_edits_after_the_merge_are_nobodys(it: Asking) -> None:

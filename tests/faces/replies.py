@@ -60,6 +60,7 @@ def patch(pid: str, name: str, **changes: Any) -> dict[str, Any]:
         "created_at": AT,
         "merged_at": None,
         "merge_commit": None,
+        "merge_strategy": None,
         "conflicts": [],
     } | changes
 

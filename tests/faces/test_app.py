@@ -26,7 +26,11 @@ ENDED: dict[str, Any] = {
 }  # fmt: skip
 MERGED: dict[str, Any] = {
     "merged": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1,
-    "conflicts": [], "dry_run": False, "message": None, "output": "",
+    "strategy": "merge", "commits": 1, "conflicts": [], "dry_run": False, "message": None, "output": "",
+}  # fmt: skip
+REVERTED: dict[str, Any] = {
+    "reverted": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1, "message": "",
+    "output": "",
 }  # fmt: skip
 DAEMON = {
     "pid": 1,
@@ -65,6 +69,7 @@ ANSWERS: dict[str, Any] = {
     "unassigned": {"unassigned": [replies.row("a.py", (1, 2), text="x = 1")]},
     "commit": {"commit": replies.OID, "short": "1a2b3c4", "patch": replies.validation(), "files": 2, "output": ""},
     "merge": MERGED,
+    "revert": REVERTED,
     "conflicts": {"conflicts": [replies.conflict()]},
     "conflict.show": {
         "conflict": replies.conflict(), "base": "a", "ours": "b", "theirs": "c", "marked": "<<<\n", "file": "x",
@@ -118,7 +123,8 @@ LINES: dict[str, list[str]] = {
     "assign": ["assign", "a.py:1-2", "--patch", "p"],
     "unassigned": ["unassigned"],
     "commit": ["commit", "-m", "text", "--patch", "p"],
-    "merge": ["merge", "p", "--ready"],
+    "merge": ["merge", "p", "--ready", "--strategy", "squash"],
+    "revert": ["revert", "p", "--no-verify"],
     "conflicts": ["conflicts", "--all"],
     "conflict show": ["conflict", "show", "tttu"],
     "resolve": ["resolve", "tttu", "--ours"],
@@ -149,7 +155,10 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "patch abandon": ("patch.abandon", {"patch": "p", "discard": True}),
     "assign": ("assign", {"what": "a.py:1-2", "all": False, "patch": "p", "new": None}),
     "commit": ("commit", {"message": "text", "patch": "p", "no_verify": False}),
-    "merge": ("merge", {"patch": "p", "ready": True, "dry_run": False, "no_verify": False}),
+    "merge": (
+        "merge", {"patch": "p", "ready": True, "strategy": "squash", "dry_run": False, "no_verify": False},
+    ),
+    "revert": ("revert", {"patch": "p", "no_verify": True}),
     "resolve": ("resolve", {"id": "tttu", "how": "ours", "content": None}),
     "history": ("history", {"path": "a.py", "limit": 3}),
     "restore": ("restore", {"path": "a.py", "at": "1"}),

@@ -187,9 +187,14 @@ def test_merge_says_landed_would_land_or_clashes() -> None:
     """The three ends of a merge, with the way out of the third."""
     landed = {
         "merged": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 3,
-        "conflicts": [], "dry_run": False, "message": "", "output": "",
+        "strategy": "merge", "commits": 1, "conflicts": [], "dry_run": False, "message": "", "output": "",
     }  # fmt: skip
     assert mergelines.merge_lines(landed) == ["Merged validation-enhancements into main as 1a2b3c4: 3 files."]
+    rebased = landed | {"strategy": "rebase", "commits": 2}
+    assert mergelines.merge_lines(rebased) == [
+        "Merged validation-enhancements into main as 1a2b3c4 (rebase, 2 commits): 3 files."
+    ]
+    assert mergelines.merge_lines(landed | {"strategy": "squash"})[0].endswith("1a2b3c4 (squash): 3 files.")
     dry = landed | {"merged": False, "commit": None, "dry_run": True, "files": 1}
     assert mergelines.merge_lines(dry) == ["validation-enhancements would merge into main without conflict: 1 file."]
     clash = landed | {

@@ -70,6 +70,7 @@ one line in `.git/info/exclude`, and `.gitsession/`, which that line keeps out o
 paths committed | none |
 | `merge`; `close` too, for each ready patch | the target branch; where it is checked out, its index | where it is \
 checked out: the paths the merge changes, never one with other changes of yours |
+| `revert` | the target branch; where it is checked out, its index | as `merge` |
 | `restore`, `patch abandon --discard` | none | what they name; it is recorded first |
 | `close --remove` | removes the branch, if all is merged | removes the worktree, if nothing in it would be lost |
 | `uninstall --hard` | removes the sessions' branches | none of yours |
@@ -94,8 +95,8 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 | patch | `id`, `session_id`, `name`, `description`, `status` \
 draft\\|ready\\|conflicts\\|merged\\|abandoned, `ops` (how many), `ready_to_merge`, `blockers` [{`code`, \
 `message`, `hint`}], `depends_on` [{id, name}], `base`, `tip` (last commit of its series, null before \
-the first), `commits`, `owner`, `created_by`, `created_at`, `merged_at`, `merge_commit`, `conflicts` \
-(ids) |
+the first), `commits`, `owner`, `created_by`, `created_at`, `merged_at`, `merge_commit`, \
+`merge_strategy` merge\\|rebase\\|squash\\|elsewhere, `conflicts` (ids) |
 | unassigned edit | `path`, `kind` line\\|add\\|delete\\|rename\\|mode\\|content, `lines`, `reason` (a \
 sentence), `code` (for programs), `choices` [{id, name}] |
 | editor | `number`, `program`, `target`, `path`, `patch` {id, name} (null: several or none), `patches` \

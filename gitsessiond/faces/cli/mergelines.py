@@ -31,7 +31,29 @@ def merge_lines(reply: Json) -> list[str]:
         return [f"{name} would merge into {target} without conflict: {files}."]
     if not reply["merged"]:
         return [f"{name} is not merged: {clean(reply.get('message') or 'nothing to do')}"]
-    return [f"Merged {name} into {target} as {short(reply['commit'])}: {files}."]
+    return [f"Merged {name} into {target} as {short(reply['commit'])}{way_words(reply)}: {files}."]
+
+
+def way_words(reply: Json) -> str:
+    """`` (rebase, 3 commits)`` behind a commit; nothing for a plain merge."""
+    way = reply["strategy"]
+    if way in ("rebase", "squash"):
+        return f" ({way}, {plural(reply['commits'], 'commit')})" if reply["commits"] > 1 else f" ({way})"
+    return ""
+
+
+def revert_lines(reply: Json) -> list[str]:
+    """What the target lost, and what became of the patch."""
+    name, target = clean(reply["patch"]["name"]), reply["target"]
+    again = "It is a draft again, with its edits."
+    if reply["commit"] is None:
+        return [f"{target} has nothing of {name} any more. {again}"]
+    return [f"Reverted {name} on {target} as {short(reply['commit'])}: {plural(reply['files'], 'file')}. {again}"]
+
+
+def revert_hints(reply: Json) -> list[str]:
+    """How to merge it again."""
+    return [command("merge", reply["patch"]["name"], "--ready")]
 
 
 def merge_hints(reply: Json) -> list[str]:

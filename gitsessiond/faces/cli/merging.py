@@ -1,4 +1,4 @@
-"""The commands that make edits part of branches: commit, merge."""
+"""The commands that make edits part of branches, or take them back: commit, merge, revert."""
 
 from __future__ import annotations
 
@@ -29,19 +29,42 @@ def commit(face: Face, *, message: str, patch: str | None, no_verify: bool) -> i
 @click.command("merge", cls=SessionCommand)
 @click.argument("name", metavar="P")
 @click.option("--ready", is_flag=True, help="Declare it ready first; commits what it has uncommitted.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["merge", "rebase", "squash"]),
+    metavar="HOW",
+    help="merge, rebase or squash: a merge commit, its own commits, or one.  [default: gitsession.merge, or merge]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
-@click.option("--no-verify", is_flag=True, help="Skip the user's hooks.")
+@click.option("--no-verify", is_flag=True, help="Skip the pre-commit and commit-msg hooks.")
 @pass_face
-def merge(face: Face, *, name: str, ready: bool, dry_run: bool, no_verify: bool) -> int:
+def merge(face: Face, *, name: str, ready: bool, strategy: str | None, dry_run: bool, no_verify: bool) -> int:
     """Merge one patch into the session's target branch
 
     Only this patch: other patches, and files that it does not change, stay as they are. Exits 4 while a
     patch it needs is not merged; exits 3 with conflict records if it clashes with the target.
     """
-    reply = face.call("merge", patch=name, ready=ready, dry_run=dry_run, no_verify=no_verify)
+    reply = face.call("merge", patch=name, ready=ready, strategy=strategy, dry_run=dry_run, no_verify=no_verify)
     face.show_output(reply)
     face.show(reply, mergelines.merge_lines(reply), mergelines.merge_hints(reply))
     return CONFLICTS if reply["conflicts"] else 0
 
 
-COMMANDS = (commit, merge)
+@click.command("revert", cls=SessionCommand)
+@click.argument("name", metavar="P")
+@click.option("--no-verify", is_flag=True, help="Skip the commit-msg hook.")
+@pass_face
+def revert(face: Face, *, name: str, no_verify: bool) -> int:
+    """Take a merged patch back from the target branch, and open it again
+
+    One commit on the target reverts what the merge brought, however it landed. Files and edits here stay; the
+    patch is a draft with the edits it had, and can be merged again. Exits 3, and moves nothing, if the target
+    has changed the same lines since.
+    """
+    reply = face.call("revert", patch=name, no_verify=no_verify)
+    face.show_output(reply)
+    face.show(reply, mergelines.revert_lines(reply), mergelines.revert_hints(reply))
+    return 0
+
+
+COMMANDS = (commit, merge, revert)

@@ -184,7 +184,8 @@ def state_words(patch: Json, status: Json) -> list[str]:
     waits = [one for one in patch["depends_on"] if status_by_id.get(one["id"]) != "merged"]
     if patch["status"] == "merged":
         commit = patch.get("merge_commit")
-        return [f"merged as {short(commit)}" if commit else "merged"]
+        how = patch.get("merge_strategy")
+        return [f"merged as {short(commit)}" if commit else "merged", *([how] if how not in (None, "merge") else [])]
     if patch["status"] == "abandoned":
         return ["abandoned"]
     if patch["status"] == "conflicts":

@@ -1,0 +1,171 @@
+"""``revert``: what a merged patch brought to its target is taken back there, and the patch is open again.
+
+One commit on the target, by git's three-way merge away from what landed; the session's files, branch and edits stay
+as they are. Where the target changed the same lines since, nothing moves: the person reverts by hand, and ``revert``
+then finds that there is nothing left to take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gitsessiond.actions.asked import refuse_parked
+from gitsessiond.actions.conflicts import take_all_saved
+from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.landings import Landing, finish_interrupted, land_patch
+from gitsessiond.actions.mergeable import target_tip
+from gitsessiond.actions.merges import TRIES
+from gitsessiond.actions.reopening import record_reverted
+from gitsessiond.actions.sessions import patch_reply
+from gitsessiond.actions.strategies import own_commits
+from gitsessiond.actions.wording import home_of, seen_by_hook
+from gitsessiond.model.conflicts import place_words
+from gitsessiond.model.errors import Conflicted, Moved, Refused
+from gitsessiond.model.graph import graph_of
+from gitsessiond.model.ownership import edits_of
+from gitsessiond.model.records import Patch
+from gitsessiond.model.strategies import revert_message
+from gitsessiond.store.chain import CommitGraph, tree_of_commit
+from gitsessiond.store.identity import identity_of
+from gitsessiond.store.landing import find_place
+from gitsessiond.store.layers import LandingLayer
+from gitsessiond.store.picking import Three, merge_on
+from gitsessiond.store.trees import diff_trees
+
+
+def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``revert P [--no-verify]``.
+
+    Raises:
+        Refused: not merged, another merged patch builds on it, or the session stands on the merge itself.
+        Conflicted: the target changed the same lines since.
+        Moved: the target moved at each of three tries.
+    """
+    finish_interrupted(ctx)
+    live, who = ctx.live(asked), asked.who
+    take_all_saved(ctx, live)
+    refuse_parked(live)
+    patch = revertible(ctx, live, live.patch(asked.text("patch")))
+    target = live.state.session.target
+    message = revert_message(live.state.session, patch, landed_words(ctx, patch))
+    again = f"git session revert {patch.name} --no-verify"
+    words = seen_by_hook(ctx, live, message, who, "the revert", again, no_verify=asked.flag("no_verify"))
+    for _ in range(TRIES):
+        landing = plan_revert(ctx, live, patch)
+        if not landing.changes:
+            record_reverted(ctx, live, patch.id, landing.old, identity_of(who.env, who.cwd))
+            return reply_of(
+                ctx, live, patch.id, None, 0, f"{target} has nothing of {patch.name} any more", words.output
+            )
+        try:
+            commit, told = land_patch(ctx, live, landing, words, who)
+        except Moved:
+            continue
+        output = "\n".join(part for part in (words.output, told) if part)
+        files = len(landing.changes)
+        return reply_of(ctx, live, patch.id, commit, files, f"{patch.name} reverted on {target}", output)
+    raise Moved(f"{target} moved {TRIES} times while {patch.name} was reverted", hint="run the command again")
+
+
+def reply_of(
+    ctx: Context, live: Live, pid: str, commit: str | None, files: int, message: str, output: str
+) -> dict[str, Any]:
+    """What ``revert`` answers."""
+    return {
+        "reverted": True,
+        "patch": patch_reply(live.state, live.state.patches[pid], ctx=ctx),
+        "target": live.state.session.target,
+        "commit": commit,
+        "files": files,
+        "message": message,
+        "output": output,
+    }
+
+
+def revertible(ctx: Context, live: Live, patch: Patch) -> Patch:
+    """The patch, when its landing can be taken back.
+
+    Raises:
+        Refused: it is not merged, a merged patch builds on it, or its edits are the session's base by now.
+    """
+    state = live.state
+    if patch.status != "merged" or patch.merge_commit is None:
+        raise Refused(f"patch {patch.name} is {patch.status}, not merged", hint="git session patch list")
+    graph = graph_of(state.owners)
+    above = [one for one in graph.order() if patch.id in graph.closure(one) and state.patches[one].status == "merged"]
+    if above:
+        last = state.patches[above[-1]]
+        raise Refused(f"{last.name} is merged and builds on {patch.name}", hint=f"git session revert {last.name}")
+    base = state.session.base
+    taken_in = CommitGraph(ctx.repository.common_dir).within(patch.merge_commit, base)
+    if taken_in or not edits_of(state.owners, patch.id):
+        words = revert_by_hand(ctx, patch)
+        raise Refused(
+            f"{state.session.name} stands on a {state.session.target} that has {patch.name}: "
+            "its edits are no patch's any more",
+            hint=f"{where_of(ctx, state.session.target)}{words}",
+        )
+    return patch
+
+
+def plan_revert(ctx: Context, live: Live, patch: Patch) -> Landing:
+    """The target as it is now without what the patch brought, in objects only.
+
+    Raises:
+        Conflicted: the target changed the same lines since.
+        Refused: the target is gone, or git is in the middle of something where it is checked out.
+        StoreFailed: git failed.
+    """
+    target = live.state.session.target
+    old, place = target_tip(ctx, target), find_place(ctx.repository, target)
+    cwd = place.worktree if place else home_of(ctx, live)
+    layer, tree = LandingLayer(ctx.store, {}), tree_of_commit(ctx.store, old)
+    before = tree
+    for landed, without in taken_back(ctx, patch):
+        merge = merge_on(ctx.repository, layer, Three(landed, tree, without), (target, f"before {patch.name}"), cwd)
+        if merge.tree is None:
+            paths = place_words(clash.path for clash in merge.conflicts)
+            raise Conflicted(
+                f"{target} has changed what {patch.name} brought, in {paths}; nothing was reverted",
+                hint=f"{where_of(ctx, target)}{revert_by_hand(ctx, patch)}, then git session revert {patch.name}",
+            )
+        tree = merge.tree
+    changes = tuple(diff_trees(layer, before, tree))
+    return Landing(patch, target, old, patch.series[-1].oid, place, layer, tree, changes, "revert")
+
+
+def taken_back(ctx: Context, patch: Patch) -> Iterator[tuple[str, str]]:
+    """Trees with and without what is reverted: the landing as a whole, else the patch's commits, the last one first."""
+    if patch.merge_onto is not None and patch.merge_commit is not None:
+        yield tree_of_commit(ctx.store, patch.merge_commit), tree_of_commit(ctx.store, patch.merge_onto)
+        return
+    for facts in reversed(own_commits(ctx, patch)):
+        yield facts.tree, tree_of_commit(ctx.store, facts.parents[0])
+
+
+def landed_words(ctx: Context, patch: Patch) -> str:
+    """What is reverted, by its ids."""
+    if patch.merge_strategy == "rebase" and patch.merge_onto is not None and patch.merge_commit is not None:
+        count = CommitGraph(ctx.repository.common_dir).count_beyond(patch.merge_onto, patch.merge_commit)
+        return f"{count} commits up to {patch.merge_commit}" if count > 1 else f"commit {patch.merge_commit}"
+    if patch.merge_onto is not None:
+        return f"commit {patch.merge_commit}"
+    return "commits " + " ".join(facts.oid for facts in own_commits(ctx, patch))
+
+
+def revert_by_hand(ctx: Context, patch: Patch) -> str:
+    """The git command that does the same."""
+    if patch.merge_strategy == "merge":
+        return f"revert -m 1 {str(patch.merge_commit)[:12]}"
+    if patch.merge_strategy == "squash":
+        return f"revert {str(patch.merge_commit)[:12]}"
+    if patch.merge_strategy == "rebase":
+        return f"revert {str(patch.merge_onto)[:12]}..{str(patch.merge_commit)[:12]}"
+    return "revert COMMIT"
+
+
+def where_of(ctx: Context, target: str) -> str:
+    """The beginning of a git command in the worktree that has the target, which is a person's to make if none has."""
+    place = find_place(ctx.repository, target)
+    return f"git -C {place.worktree} " if place else f"on {target}: git "

@@ -1,0 +1,152 @@
+"""What a patch makes of its target when its own commits, or their sum, are put on it.
+
+The ancestor is always the patch's own context - what it and its commits were made on - and never git's merge base:
+a patch that landed by rebase or squash, or was taken back, is in the target without being in its history, or in its
+history without being in the target (docs/decisions/strategies.md). Everything here makes objects in memory only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitsessiond.actions.clashing import records_of, resolved_tree
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.model.commits import CommitFacts
+from gitsessiond.model.holdings import committed_needs
+from gitsessiond.model.ownership import versions
+from gitsessiond.model.records import Conflict, Patch
+from gitsessiond.model.strategies import Strategy
+from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
+from gitsessiond.store.layers import LandingLayer
+from gitsessiond.store.merge import PathConflict
+from gitsessiond.store.picking import Pick, Three, is_signed, merge_on
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import edit_tree
+
+Clash = tuple[PathConflict, Conflict]
+
+
+class Tried(NamedTuple):
+    """What came of putting a patch on a target."""
+
+    layer: LandingLayer
+    tree: str | None  # None: it clashes
+    clashes: tuple[Clash, ...] = ()  # those resolved before, too
+    onto: str | None = None  # by rebase: the commit the picks go on
+    picks: tuple[Pick, ...] = ()
+
+
+class Trying:
+    """One patch on its way to a target."""
+
+    def __init__(self, ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> None:
+        self.ctx, self.live, self.patch, self.old = ctx, live, patch, old
+        self.labels, self.cwd = (live.state.session.target, patch.name), cwd
+        self.layer = LandingLayer(ctx.store, {})
+        self.tree = tree_of_commit(ctx.store, old)
+        self.clashes: list[Clash] = []
+
+    def put(self, base: str, theirs: str) -> bool:
+        """Put one change on what is there; known resolutions are used. False: it clashes."""
+        three = Three(base, self.tree, theirs)
+        merge = merge_on(self.ctx.repository, self.layer, three, self.labels, self.cwd)
+        tree = merge.tree
+        if tree is None:
+            records = records_of(self.ctx, self.live, self.patch.id, merge.conflicts)
+            found = tuple(zip(merge.conflicts, records, strict=True))
+            self.clashes += found
+            tree = resolved_tree(self.layer, merge, found)
+        if tree is None:
+            return False
+        self.tree = tree
+        return True
+
+    def done(self, ended: bool = True, onto: str | None = None, picks: Sequence[Pick] = ()) -> Tried:
+        """What came of it."""
+        return Tried(self.layer, self.tree if ended else None, tuple(self.clashes), onto, tuple(picks))
+
+
+def try_sum(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tried:
+    """All of a patch that is committed, as one change put on the target.
+
+    Raises:
+        StoreFailed: git failed.
+    """
+    trying = Trying(ctx, live, patch, old, cwd)
+    return trying.done(trying.put(*committed_trees(ctx, live.state, patch)))
+
+
+def try_rebase(
+    ctx: Context, live: Live, patch: Patch, old: str, cwd: str, *, sign: bool = False, last: str | None = None
+) -> Tried:
+    """A patch's own commits put on the target one by one; those that change nothing there are left out.
+
+    Commits that stand where they are to be stay as they are, as ``git rebase`` leaves them; with ``sign`` only if
+    they are signed. ``last`` is the tree with the patch's uncommitted edits, for a look ahead.
+
+    Raises:
+        StoreFailed: git failed.
+    """
+    trying = Trying(ctx, live, patch, old, cwd)
+    onto, picks = old, list[Pick]()
+    for facts in own_commits(ctx, patch):
+        if not picks and facts.parents == (onto,) and (not sign or is_signed(ctx.store.read(facts.oid).data)):
+            onto, trying.tree = facts.oid, facts.tree
+            continue
+        before = trying.tree
+        if not trying.put(tree_of_commit(ctx.store, facts.parents[0]), facts.tree):
+            return trying.done(False)
+        if trying.tree != before:
+            picks.append(Pick(facts, trying.tree))
+    if last is not None and not trying.put(committed_trees(ctx, live.state, patch)[1], last):
+        return trying.done(False)
+    return trying.done(True, onto, picks)
+
+
+def own_commits(ctx: Context, patch: Patch) -> list[CommitFacts]:
+    """The commits of a series that are parts of the patch, oldest first; what joins its dependencies is not."""
+    return [read_commit(ctx.store, commit.oid) for commit in patch.series if commit.of is not None]
+
+
+def committed_trees(ctx: Context, state: State, patch: Patch) -> tuple[str, str]:
+    """The trees of what a patch's committed edits stand on, and of these with it; alike if it has none."""
+    base = tree_of_commit(ctx.store, state.session.base)
+    bit = len(state.session.chain) - 1
+    if bit < 0:
+        return base, base
+    needs = committed_needs(state.owners)[patch.id]
+
+    def tree(owners: frozenset[str]) -> str:
+        overlay = versions(state.owners, owners, ctx.tools, bit)
+        return edit_tree(ctx.store, base, overlay) if overlay else base
+
+    return tree(needs) if needs else base, tree(needs | {patch.id})
+
+
+def stands_in(ctx: Context, state: State, patch: Patch, old: str) -> bool:
+    """Whether git itself finds what a patch stands on when it merges its series into a target.
+
+    Not after a revert (its commits are in the target, what they did is not), and not where a dependency is in the
+    target by other commits than its own.
+    """
+    if patch.reverted_in is not None:
+        return False
+    own = {commit.oid for commit in patch.series} | {state.session.base}
+    parents = {parent for commit in patch.series for parent in read_commit(ctx.store, commit.oid).parents}
+    graph = CommitGraph(ctx.repository.common_dir)
+    return all(graph.within(parent, old) for parent in parents - own)
+
+
+def strategy_words(strategy: str | None, commits: int = 1) -> str:
+    """How a patch landed, in brackets behind a name; nothing for a plain merge."""
+    if strategy in (None, "merge"):
+        return ""
+    return f" ({strategy}, {commits} commits)" if commits > 1 else f" ({strategy})"
+
+
+def tried_by(ctx: Context, live: Live, patch: Patch, strategy: Strategy, old: str, cwd: str, *, sign: bool) -> Tried:
+    """A patch on its target by a strategy that git's own merge is not for."""
+    if strategy == "rebase":
+        return try_rebase(ctx, live, patch, old, cwd, sign=sign)
+    return try_sum(ctx, live, patch, old, cwd)
