@@ -54,6 +54,7 @@ class Tally:
     intended: int = 0
     told: int = 0  # elsewhere, or nowhere, and a row names the place and why
     wrong: list[tuple[str, Line]] = field(default_factory=list)  # elsewhere without a word
+    otherwise: int = 0  # held to be an old line with the same text, by a diff as good as git's
     ignored: int = 0  # in files that somebody forced into git against its own ignore rules: recorded nowhere
     trees: int = 0
     other_trees: list[str] = field(default_factory=list)
@@ -255,9 +256,14 @@ def count(hands: Hands, commit: str, number: int, tally: Tally, complete: bool) 
     missing = Counter(line[:2] for line in wanted) - Counter(line[:2] for line in found)
     tally.intended += len(wanted) - missing.total()
     if missing:
-        told, wrong = sort_missing(wanted, missing, hands.rows(), patch["id"])
+        rows = hands.rows()
+        told, wrong = sort_missing(wanted, missing, rows, patch["id"])
         tally.told += told
-        tally.wrong += [(commit, line) for line in wrong]
+        for line in wrong:
+            if read_otherwise(hands.root, commit, line, rows):
+                tally.otherwise += 1
+            else:
+                tally.wrong.append((commit, line))
     complete &= not missing and not ignored
     if complete:
         order = in_order([p["id"] for p in status["patches"]], needs)
@@ -301,6 +307,21 @@ def sort_missing(
     return told, wrong
 
 
+def read_otherwise(root: Path, commit: str, line: Line, rows: list[Any]) -> bool:
+    """Whether the save was read as a diff in which this added line is an old one, and that diff is as good as git's.
+
+    Of a block put between two equal lines either line can be the new one. As good: without the lines that the rows
+    name, the file is a part of the one before.
+    """
+    said = [row["lines"] for row in rows if row["path"] == line.path and row["lines"] and "code" not in row]
+    named = {number for first, last in said for number in range(first, last + 1)}
+    if not line.what.startswith("+") or line.at[0] in named or not named:
+        return False
+    old, new = (out(root, "show", f"{one}:{line.path}").split("\n") for one in (f"{commit}^", commit))
+    rest = iter(old)
+    return all(text in rest for number, text in enumerate(new, 1) if number not in named)
+
+
 def tells(row: Any, line: Line, patch: str) -> bool:
     """Whether a row of an event, or of the unassigned edits, says of this line that it went elsewhere, and why."""
     if os.fsdecode(unquote_path(row["path"])) != line.path:
@@ -329,7 +350,7 @@ def changed_lines(root: Path, before: str, after: str, judge: Judge) -> list[Lin
     texts = ("\n" + whole).split("\ndiff --git ")[1:]
     assert len(raw) // 2 == len(stats) - 1 == len(texts), "a file that became a link is shown as two"
     for meta, path, stat, text in zip(raw[::2], raw[1::2], stats, texts, strict=False):
-        old_mode, new_mode, _, blob, _ = meta.split()
+        old_mode, new_mode, _, blob, _ = meta.removeprefix(":").split()
         if old_mode != new_mode:
             found.append(Line(path, f"mode {old_mode} {new_mode}", EVERYWHERE))
         added, gone, _ = stat.split("\t")

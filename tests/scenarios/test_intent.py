@@ -52,7 +52,8 @@ def judged(tally: Tally) -> None:
     share = tally.intended / max(1, lines)
     print(
         f"{tally.branches} branches, {tally.commits} commits, {lines} lines: {share:.1%} in the intended patch,"
-        f" {tally.told} elsewhere and told, {len(tally.wrong)} without a word, {tally.ignored} ignored; {tally.trees} trees equal,"
+        f" {tally.told} elsewhere and told, {len(tally.wrong)} without a word, {tally.otherwise} read otherwise,"
+        f" {tally.ignored} ignored; {tally.trees} trees equal,"
         f" {len(tally.other_trees)} not"
     )
     assert tally.wrong == []
