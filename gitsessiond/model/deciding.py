@@ -251,9 +251,13 @@ def _beside_returned(zone: Zone, rules: Rules) -> str | None:
     return owners.pop() if len(owners) == 1 else None
 
 
-def _holds(row: Sequence[bytes], part: Sequence[bytes]) -> bool:
-    width = len(part)
-    return any(tuple(row[i : i + width]) == tuple(part) for i in range(len(row) - width + 1))
+def _holds(row: list[bytes], part: Sequence[bytes]) -> bool:
+    """Whether a row of lines has these lines in it, one after the other."""
+    width, wanted = len(part), list(part)
+    ends = (wanted[0], wanted[-1])
+    return any(
+        (row[i], row[i + width - 1]) == ends and row[i : i + width] == wanted for i in range(len(row) - width + 1)
+    )
 
 
 def _moved_blocks(zones: Sequence[Zone]) -> dict[int, int]:

@@ -21,7 +21,15 @@ READS = frozenset(
 OWN = frozenset({"ping", "daemon.status", "daemon.stop", "events"})
 """Verbs that front answers itself, without a barrier."""
 
-PASSED_ON = ("EMAIL", "GNUPGHOME", "GPG_TTY", "SSH_AUTH_SOCK", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT")
+PASSED_ON = (
+    "GITSESSION_USER",
+    "EMAIL",
+    "GNUPGHOME",
+    "GPG_TTY",
+    "SSH_AUTH_SOCK",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+)
 PASSED_ON_BEGINNINGS = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.recorded import moment_of, step_at
 from gitsessiond.model.errors import BadRequest, StoreFailed
 from gitsessiond.model.names import within
+from gitsessiond.store.identity import identity_of
+from gitsessiond.wire.requests import who_asks
 from tests.actions.desk import Desk, desk  # noqa: F401  (a fixture)
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -26,6 +29,13 @@ def test_a_time_that_is_none(desk: Desk, when: str) -> None:  # noqa: F811
         moment_of(when, NOW)
     with pytest.raises(BadRequest):
         step_at(desk.ctx, desk.live.state, when, b"")
+
+
+def test_a_person_may_say_who_they_are(repo: Path) -> None:
+    """`$GITSESSION_USER` crosses the socket, and is who made a patch; git's own identity otherwise."""
+    told = who_asks(str(repo), None, {"GITSESSION_USER": "Bob <bob@example.org>", "HOME": "/root"})["env"]
+    assert identity_of(told, str(repo)) == "Bob <bob@example.org>"
+    assert identity_of({}, str(repo)) == "Ann <ann@example.org>"
 
 
 @pytest.mark.parametrize("content", [None, 7, "é", "no base64!"])
