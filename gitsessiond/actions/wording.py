@@ -16,7 +16,7 @@ from gitsessiond.model.errors import Refused
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy, merge_message, squash_message, words_of
 from gitsessiond.store.authoring import person_of
-from gitsessiond.store.git import run_git
+from gitsessiond.store.git import run_with_hooks
 from gitsessiond.store.identity import identity_env, identity_of
 
 
@@ -66,12 +66,10 @@ def seen_by_hook(
     with tempfile.NamedTemporaryFile(dir=ctx.repository.state_dir, prefix="message-") as file:
         file.write(message)
         file.flush()
-        told = run_git(
+        told = run_with_hooks(
             ["hook", "run", "--ignore-missing", "commit-msg", "--", file.name],
             cwd=home_of(ctx, live),
             env={**identity_env(who.env), "GIT_EDITOR": ":"},
-            check=False,
-            timeout=None,  # hooks take as long as they take
         )
         if told.code != 0:
             raise Refused(f"the commit-msg hook refused {what}: {told.words() or f'exit {told.code}'}", hint=again)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from gitsessiond.model.errors import GitSessionError, Moved, Refused, StoreFailed
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.values import Change, Entry
-from gitsessiond.store.git import KeptGit, run_git
+from gitsessiond.store.git import KeptGit, run_git, run_with_hooks
 from gitsessiond.store.head import branch_tip, read_head
 from gitsessiond.store.intents import Intent, forget_intent, write_intent
 from gitsessiond.store.refs import RefMove, move_refs
@@ -231,7 +231,7 @@ def _run_hook(place: Place, env: Mapping[str, str], squash: str) -> str:
     """Step 7. The landing is done, whatever the hook makes of it."""
     try:
         words = ["hook", "run", "--ignore-missing", "post-merge", "--", squash]
-        return run_git(words, cwd=place.worktree, env=env, check=False).words()
+        return run_with_hooks(words, cwd=place.worktree, env=env).words()
     except StoreFailed as exc:
         return exc.message
 
