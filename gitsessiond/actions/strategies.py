@@ -13,8 +13,8 @@ from typing import NamedTuple
 from gitsessiond.actions.clashing import records_of, resolved_tree
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.commits import CommitFacts
-from gitsessiond.model.holdings import committed_needs
-from gitsessiond.model.ownership import versions
+from gitsessiond.model.holdings import committed_needs, held_back
+from gitsessiond.model.ownership import Owners, versions
 from gitsessiond.model.records import Conflict, Patch
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
@@ -90,12 +90,12 @@ def try_rebase(
     """
     trying = Trying(ctx, live, patch, old, cwd)
     onto, picks = old, list[Pick]()
-    for facts in own_commits(ctx, patch):
+    for facts, base, theirs in changes_of(ctx, live.state, patch):
         if not picks and facts.parents == (onto,) and (not sign or is_signed(ctx.store.read(facts.oid).data)):
             onto, trying.tree = facts.oid, facts.tree
             continue
         before = trying.tree
-        if not trying.put(tree_of_commit(ctx.store, facts.parents[0]), facts.tree):
+        if not trying.put(base, theirs):
             return trying.done(False)
         if trying.tree != before:
             picks.append(Pick(facts, trying.tree))
@@ -109,31 +109,61 @@ def own_commits(ctx: Context, patch: Patch) -> list[CommitFacts]:
     return [read_commit(ctx.store, commit.oid) for commit in patch.series if commit.of is not None]
 
 
+def changes_of(ctx: Context, state: State, patch: Patch) -> list[tuple[CommitFacts, str, str]]:
+    """A patch's own commits, each with the trees before and after it.
+
+    Those of a patch that needs others stand on all of these, as the target has them, and not on what they were when
+    the commit was made: what they did later beside its lines would clash with it.
+    """
+    own = own_commits(ctx, patch)
+    needs = committed_needs(state.owners)[patch.id]
+    if not needs:
+        return [(facts, tree_of_commit(ctx.store, facts.parents[0]), facts.tree) for facts in own]
+    out = []
+    before = committed_trees(ctx, state, patch)[0]
+    for commit, facts in zip((one for one in patch.series if one.of is not None), own, strict=True):
+        at = state.session.chain.index(str(commit.of))
+        after = committed_tree(ctx, state, needs | {patch.id}, held_back(state.owners, patch.id, tip_bit(state), at))
+        out.append((facts, before, after))
+        before = after
+    return out
+
+
 def committed_trees(ctx: Context, state: State, patch: Patch) -> tuple[str, str]:
     """The trees of what a patch's committed edits stand on, and of these with it; alike if it has none."""
-    base = tree_of_commit(ctx.store, state.session.base)
-    bit = len(state.session.chain) - 1
-    if bit < 0:
+    if not state.session.chain:
+        base = tree_of_commit(ctx.store, state.session.base)
         return base, base
     needs = committed_needs(state.owners)[patch.id]
+    return committed_tree(ctx, state, needs), committed_tree(ctx, state, needs | {patch.id})
 
-    def tree(owners: frozenset[str]) -> str:
-        overlay = versions(state.owners, owners, ctx.tools, bit)
-        return edit_tree(ctx.store, base, overlay) if overlay else base
 
-    return tree(needs) if needs else base, tree(needs | {patch.id})
+def committed_tree(ctx: Context, state: State, who: frozenset[str], owners: Owners | None = None) -> str:
+    """The base with what these hold in the last commit of the chain."""
+    base = tree_of_commit(ctx.store, state.session.base)
+    overlay = versions(owners or state.owners, who, ctx.tools, tip_bit(state))
+    return edit_tree(ctx.store, base, overlay) if overlay else base
+
+
+def tip_bit(state: State) -> int:
+    """The bit of the chain's last commit; there is one where a patch has a series."""
+    return len(state.session.chain) - 1
 
 
 def stands_in(ctx: Context, state: State, patch: Patch, old: str) -> bool:
     """Whether git itself finds what a patch stands on when it merges its series into a target.
 
-    Not after a revert (its commits are in the target, what they did is not), and not where a dependency is in the
-    target by other commits than its own.
+    Not after a revert (its commits are in the target, what they did is not), not where a dependency is in the target
+    by other commits than its own, and not where one went on after the patch's last commit: beside its lines, perhaps.
     """
     if patch.reverted_in is not None:
         return False
     own = {commit.oid for commit in patch.series} | {state.session.base}
     parents = {parent for commit in patch.series for parent in read_commit(ctx.store, commit.oid).parents}
+    if not parents - own:
+        return True
+    if committed_trees(ctx, state, patch)[1] != tree_of_commit(ctx.store, patch.series[-1].oid):
+        return False
     graph = CommitGraph(ctx.repository.common_dir)
     return all(graph.within(parent, old) for parent in parents - own)
 

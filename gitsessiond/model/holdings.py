@@ -95,12 +95,13 @@ def rows_brought(owners: Owners, bit: int) -> dict[str, int]:
     return counts
 
 
-def held_back(owners: Owners, pid: str, bit: int) -> Owners:
-    """Owners in which what ``pid`` holds in chain commit ``bit`` is what it held in the one before."""
+def held_back(owners: Owners, pid: str, bit: int, at: int | None = None) -> Owners:
+    """Owners in which ``pid`` holds in chain commit ``bit`` what it held in commit ``at``; None: in the one before."""
+    source = bit - 1 if at is None else at
 
     def back(mask: int) -> int:
-        before = bool(bit) and mask >> (bit - 1) & 1
-        return mask | (1 << bit) if before else mask & ~(1 << bit)
+        held = source >= 0 and mask >> source & 1
+        return mask | (1 << bit) if held else mask & ~(1 << bit)
 
     def run_back(run: Run) -> Run:
         ins_in = back(run.ins_in) if run.ins == pid else run.ins_in
