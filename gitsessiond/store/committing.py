@@ -43,6 +43,7 @@ from gitsessiond.store.store import Store
 from gitsessiond.store.trees import diff_trees
 
 INTENT, DRAFT = "gitsession-commit", "gitsession-lock"
+UNSIGNED = "fatal: failed to write commit object"  # said when no signature could be made (builtin/commit.c)
 SECOND, NEXT = "gitsession-index", "gitsession-index-next"
 
 Changed = dict[bytes, tuple[Entry | None, Entry | None]]  # path -> before, after
@@ -139,7 +140,9 @@ def run_commit(place: Place, index: str, words: Words) -> tuple[str, str]:
         at_fault = refused_by_surroundings("git did not commit", said.words())
         if at_fault is not None:
             raise at_fault
-        raise Refused(f"git did not commit: {why}", hint="correct it, or repeat with --no-verify")
+        unsigned = UNSIGNED in output
+        hint = "git config user.signingKey, commit.gpgSign" if unsigned else "correct it, or repeat with --no-verify"
+        raise Refused(f"git did not commit: {why}", hint=hint)
     return head.oid, output
 
 

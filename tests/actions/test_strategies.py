@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,57 @@ def test_hooks_that_refuse_leave_the_state(it: Asking) -> None:
     assert it.ask("revert", patch="one", no_verify=True)["reverted"]
 
 
+def signing(it: Asking, key: Path) -> None:
+    """Commits are signed with an ssh key from now on, and git can tell."""
+    if not key.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        key.with_name("allowed").write_text("ann@example.org " + key.with_name(key.name + ".pub").read_text())
+    it.git("config", "gpg.format", "ssh")
+    it.git("config", "commit.gpgSign", "true")
+    it.git("config", "user.signingKey", str(key))
+    it.git("config", "gpg.ssh.allowedSignersFile", str(key.with_name("allowed")))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_lands_is_signed_or_nothing_does(it: Asking, tmp_path: Path, way: str) -> None:
+    """With an ssh key every commit that lands has a good signature, also one that could have stayed as it is; without
+    the key, whether there is still something to commit or not, one error and the state as before."""
+    commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("one", "a.txt", "line 8", "LINE 8"))
+    signing(it, tmp_path / "key")
+    it.git("config", "user.signingKey", str(tmp_path / "none"))
+    for uncommitted in (False, True):
+        if uncommitted:
+            it.edit("src/b.txt", "b 3", "B 3")
+            it.look()
+        before = it.files()
+        with pytest.raises(Refused, match="none") as refused:
+            it.merge("one", strategy=way)
+        assert "signingKey" in str(refused.value.hint)
+        assert it.files() == before and it.status_of("one") == "draft"
+    signing(it, tmp_path / "key")
+    old = it.rev("main")
+    it.merge("one", strategy=way)
+    it.ask("revert", patch="one")
+    found = it.git("log", "--first-parent", "--format=%G? %GS", f"{old}..main").splitlines()
+    assert set(found) == {"G ann@example.org"} and len(found) == (4 if way == "rebase" else 2)
+
+
+def test_closing_lands_by_the_configured_strategy(it: Asking) -> None:
+    """`close` merges ready patches, a dependency first, as gitsession.merge says; post-merge hears of a squash."""
+    commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("two", "a.txt", "LINE 2", "LINE TWO"))
+    other = it.root.parent / "main"
+    git(it.root, "worktree", "add", "-q", str(other), "main")
+    hook(it.root, "post-merge", 'echo "$1" >>../told\n')
+    it.git("config", "gitsession.merge", "squash")
+    for name in ("one", "two"):
+        it.ask("patch.ready", patch=name)
+    assert it.ask("patch.validate", patch="one")["blockers"] == []
+    assert [one["name"] for one in it.ask("session.close")["merged"]] == ["one", "two"]
+    assert (it.root.parent / "told").read_text() == "1\n1\n"
+    assert it.git("rev-list", "--merges", "main") == ""
+    assert it.on_target("a.txt") == LINES.replace("line 2", "LINE TWO")
+
+
 # Back again.
 
 
@@ -392,6 +444,19 @@ def test_a_revert_by_hand_is_taken_over(it: Asking, tmp_path: Path) -> None:
     reply = it.ask("revert", patch="one")
     assert reply["commit"] is None and it.status_of("one") == "draft"
     assert it.merge("one", strategy="merge")["merged"] and "LINE 2" in it.on_target("a.txt")
+
+
+def test_a_file_in_the_way_stops_a_revert(it: Asking, tmp_path: Path) -> None:
+    """Dirt where the target is checked out is named, and nothing has moved; the patch stays merged."""
+    other = tmp_path / "main"
+    git(it.root, "worktree", "add", "-q", str(other), "main")
+    commits(it, ("one", "a.txt", "line 2", "LINE 2"))
+    it.merge("one", strategy="rebase")
+    (other / "a.txt").write_text("mine\n")
+    at = it.rev("main")
+    with pytest.raises(Refused, match=r"a\.txt"):
+        it.ask("revert", patch="one")
+    assert it.rev("main") == at and (other / "a.txt").read_text() == "mine\n" and it.status_of("one") == "merged"
 
 
 def test_what_cannot_be_reverted(it: Asking) -> None:
