@@ -196,7 +196,7 @@ def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | N
     former = declared or (patch.former if patch.status == "conflicts" else patch.status)
     state = with_patch(state, patch.model_copy(update={"status": "conflicts", "former": former}))
     state = with_records(ctx, state, records, pid, plan.layer)
-    paths = place_words(unquote_path(record.path) for record in records)
+    paths = place_words(unquote_path(record.path) for record in records if record.status == "open")
     text = f"{patch.name} conflicts with {state.session.target} in {paths}"
     facts = {"patch": {"id": pid, "name": patch.name}, "conflicts": [record.id for record in records]}
     publish(ctx, live, state, "merge", by=by, text=text, facts=facts)

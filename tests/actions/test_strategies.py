@@ -220,6 +220,33 @@ def expected_tree(it: Asking, name: str) -> str:
         git(it.root, "worktree", "remove", "--force", str(where))
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("after", ["rebase", "merge"])
+def test_the_session_goes_on_over_a_landing(it: Asking, way: str, after: str) -> None:
+    """The user's git brings the landing into the branch: it is the base now, the other patch keeps its lines and lands."""
+    commits(
+        it, ("one", "a.txt", "line 2", "LINE 2"), ("two", "a.txt", "line 5", "LINE 5"),
+        ("one", "a.txt", "line 8", "LINE 8"), ("two", "src/b.txt", "b 3", "B 3"),
+    )  # fmt: skip
+    it.edit("a.txt", "line 10", "LINE 10")
+    it.look()
+    it.move_target("README", "moved on\n")
+    it.merge("one", strategy=way)
+    text = (it.root / "a.txt").read_text()
+    it.git("stash", "-q")
+    it.git(*(["rebase", "-q", "main"] if after == "rebase" else ["merge", "-q", "--no-edit", "main"]))
+    it.git("stash", "pop", "-q")
+    it.look()
+    session = it.ask("session.status")["session"]
+    assert session["base"] == it.rev("main") and session["state"] == "live" and session["behind"] == 0
+    assert it.ask("unassigned")["unassigned"] == [] and it.status_of("one") == "merged"
+    two = patch(it, "two")
+    assert (two["ops"], two["status"], two["blockers"]) == (2, "draft", [])
+    assert it.merge("two", strategy=way)["files"] == 2
+    assert it.on_target("a.txt") == (it.root / "a.txt").read_text() == text
+    assert it.on_target("src/b.txt") == (it.root / "src" / "b.txt").read_text()
+
+
 # What stops it.
 
 
