@@ -86,6 +86,7 @@ def merge_patch(
     output = [words.output]
     if uncommitted:
         output.insert(0, commit_patch(ctx, live, pid, None, who, no_verify=no_verify).output)
+        patch = mergeable(ctx, live, pid, True)  # what it is committed beside, it may need from now on
         refuse_empty(ctx, live, pid)
     sign = kind == "rebase" and signs(ctx.config, Asker(who.env, home_of(ctx, live)))
     for _ in range(TRIES):
