@@ -42,7 +42,7 @@ def landing_words(
         message, what = merge_message(session, patch), "merge"
     else:
         series = own_commits(ctx, patch)
-        asker = identity_of(who.env, who.cwd)
+        asker = identity_of({**who.env, "GITSESSION_USER": ""}, who.cwd)  # as the commit will name its author
         people = [person_of(facts.author).decode("utf-8", "replace") for facts in series]
         messages = [facts.message for facts in series]
         if uncommitted:

@@ -330,6 +330,35 @@ def test_what_a_dependency_did_later_is_no_conflict(it: Asking, way: str) -> Non
     assert it.on_target("a.txt") == (it.root / "a.txt").read_text()
 
 
+@pytest.mark.parametrize("way", mostly("merge", seldom=("rebase", "squash")))
+def test_the_dependent_of_a_patch_squashed_elsewhere_goes_on(it: Asking, tmp_path: Path, way: str) -> None:
+    """Somebody squash-merged one: two, which changes its lines, lands with its own change only, and without conflict."""
+    other = tmp_path / "main"
+    git(it.root, "worktree", "add", "-q", str(other), "main")
+    commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("two", "a.txt", "LINE 2", "LINE TWO"))
+    git(other, "merge", "-q", "--squash", patch(it, "one")["tip"])
+    (other / "README").write_text("along with it\n")
+    git(other, "commit", "-q", "-a", "-m", "squashed elsewhere")
+    assert patch(it, "one")["merge_strategy"] == "elsewhere"
+    reply = it.merge("two", strategy=way)
+    assert reply["merged"] and reply["files"] == 1
+    assert it.on_target("a.txt") == LINES.replace("line 2", "LINE TWO") and it.on_target("README") == "along with it\n"
+
+
+@pytest.mark.parametrize("way", mostly("squash", seldom=("rebase",)))
+def test_the_target_is_checked_out_here(it: Asking, way: str) -> None:
+    """HEAD is on main, the session parked: what is committed lands into this very checkout; reverting waits."""
+    commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("one", "src/b.txt", "b 3", "B 3"))
+    it.ask("patch.ready", patch="one")
+    it.git("switch", "-q", "main")
+    (it.root / "README").write_text("dirty\n")
+    assert it.merge("one", strategy=way)["merged"]
+    assert "LINE 2" in (it.root / "a.txt").read_text() and it.git("status", "--porcelain") == " M README\n"
+    with pytest.raises(Refused, match="parked") as refused:
+        it.ask("revert", patch="one")
+    assert refused.value.hint == "git switch session/x"
+
+
 def test_hooks_that_refuse_leave_the_state(it: Asking) -> None:
     """commit-msg is asked about a squash before anything is committed, and never about a rebase."""
     it.patch("one", "a.txt", "line 2", "LINE 2")

@@ -195,6 +195,10 @@ def test_merge_says_landed_would_land_or_clashes() -> None:
         "Merged validation-enhancements into main as 1a2b3c4 (rebase, 2 commits): 3 files."
     ]
     assert mergelines.merge_lines(landed | {"strategy": "squash"})[0].endswith("1a2b3c4 (squash): 3 files.")
+    back = {"patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1}
+    again = " It is a draft again, with its edits."
+    assert mergelines.revert_lines(back) == [f"Reverted validation-enhancements on main as 1a2b3c4: 1 file.{again}"]
+    assert mergelines.revert_lines(back | {"commit": None})[0].startswith("main has nothing of validation-enhancements")
     dry = landed | {"merged": False, "commit": None, "dry_run": True, "files": 1}
     assert mergelines.merge_lines(dry) == ["validation-enhancements would merge into main without conflict: 1 file."]
     clash = landed | {
