@@ -18,6 +18,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gitsessiond.actions.catching_up import sort_disk
+from gitsessiond.actions.clashing import write_control_files
+from gitsessiond.actions.contests import contested
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, ground_of_head, unchanged
 from gitsessiond.actions.publishing import publish
@@ -165,11 +167,16 @@ def catch_up(
     found = relearn(ctx, live, state, ground, commits) if moved else Relearned(state)
     head = ground.chain[-1].tree if ground.chain else tree_of_commit(ctx.store, ground.base)
     state, placed, readings = sort_disk(ctx, live, found.state, reading, head, found.resolved)
+    notes: list[str] = []
     if moved:
         state = remake_series(ctx, state)
+        state, notes = contested(ctx, live, before, state)
+        found.notes += notes
     told = what_was_adopted(before, state, found, what_moved_head(live))
     publish(ctx, live, state, verb, by=by, text=told.text, placed=(*found.placed, *placed), facts=told.facts)
     live.settled = None
+    if notes:
+        write_control_files(ctx, live)
     for one in readings:
         note_saved(ctx, live, one.changes)
         live.worktree.accept(one)

@@ -82,12 +82,12 @@ def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathCo
 
 
 def with_records(ctx: Context, state: State, records: Iterable[Conflict], pid: str, read: Layer) -> State:
-    """The State with these conflicts of a patch; its earlier ones that are not among them are stale."""
+    """The State with these conflicts of a merge of a patch; its earlier ones that are not among them are stale."""
     records = list(records)
     kept = {record.id for record in records}
     conflicts = {
         cid: one.model_copy(update={"status": "stale"})
-        if one.patch == pid and cid not in kept and one.status != "stale"
+        if one.patch == pid and one.kind == "git_merge" and cid not in kept and one.status != "stale"
         else one
         for cid, one in state.conflicts.items()
     }
@@ -146,12 +146,13 @@ def texts_of(ctx: Context, state: State, conflict: Conflict) -> dict[str, bytes]
 
 
 def marked_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes | None:
-    """The conflict with markers around what clashes; None: it cannot be shown in lines."""
+    """The conflict with markers around what clashes; None: it cannot be shown in lines, or no lines clash."""
     if not is_marked(conflict) or any(is_binary(text) for text in texts.values()):
         return None
     sides = [texts.get(name, b"") for name in ("base", "ours", "theirs")]
     size = marker_size(sides)
-    return merge_text(*sides, labels=conflict.labels, marker_size=size).content
+    merged = merge_text(*sides, labels=conflict.labels, marker_size=size)
+    return merged.content if merged.conflicts else None
 
 
 def control_file(live: Live, conflict: Conflict) -> bytes | None:

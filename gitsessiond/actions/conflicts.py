@@ -16,6 +16,7 @@ from gitsessiond.actions.clashing import (
     texts_of,
     write_control_files,
 )
+from gitsessiond.actions.contests import review
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.sessions import patch_reply
@@ -45,6 +46,8 @@ def list_conflicts(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``conflicts``: the open ones; with ``all`` those that were resolved or became stale too."""
     live = ctx.live(asked)
     take_all_saved(ctx, live)
+    for patch in live.open_patches():
+        review(ctx, live, patch.id)
     write_control_files(ctx, live)  # `git clean -x` may have taken them
     found = [one for one in live.state.conflicts.values() if asked.flag("all") or one.status == "open"]
     found.sort(key=lambda one: (one.created_at, one.path))

@@ -15,6 +15,7 @@ from gitsessiond.actions import views
 from gitsessiond.actions.clashing import records_of, resolved_tree, with_patch, with_records, write_control_files
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.conflicts import take_all_saved
+from gitsessiond.actions.contests import refuse_settled_rebase, review, settled_tree
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.landings import (
     Landing,
@@ -26,12 +27,13 @@ from gitsessiond.actions.mergeable import chosen_strategy, mergeable, refuse_emp
 from gitsessiond.actions.predicting import Validation, notice_landed, predict, validate_patch
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
-from gitsessiond.actions.strategies import Clash, Tried, stands_in, strategy_words, tried_by
+from gitsessiond.actions.strategies import Clash, Tried, Trying, committed_trees, stands_in, strategy_words, tried_by
 from gitsessiond.actions.wording import home_of, landing_words
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Moved
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.ownership import uncommitted_paths
+from gitsessiond.model.records import Conflict
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.store.authoring import Asker, signs
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
@@ -77,6 +79,10 @@ def merge_patch(
     target = live.state.session.target
     place = find_place(ctx.repository, target)
     refuse_foreign_base(ctx, live, target_tip(ctx, target), place)
+    waiting = review(ctx, live, pid)
+    if waiting:
+        return waiting_reply(ctx, live, pid, waiting, dry_run=dry_run)
+    refuse_settled_rebase(ctx, live.state, pid, kind)
     if dry_run:
         return dry_reply(ctx, live, pid, kind)
     uncommitted = bool(uncommitted_paths(live.state.owners, pid, live.tip_bit()))
@@ -154,7 +160,12 @@ def plan_merge(ctx: Context, live: Live, pid: str, kind: Strategy = "merge", *, 
     old, tip = target_tip(ctx, target), patch.series[-1].oid
     place = find_place(ctx.repository, target)
     cwd = place.worktree if place else home_of(ctx, live)
-    if kind == "merge" and stands_in(ctx, state, patch, old):
+    before, after = committed_trees(ctx, state, patch)
+    settled = settled_tree(ctx, state, pid, after)
+    if settled != after:
+        trying = Trying(ctx, live, patch, old, cwd)
+        tried = trying.done(trying.put(before, settled))
+    elif kind == "merge" and stands_in(ctx, state, patch, old):
         tried = try_history(ctx, live, pid, old, cwd)
     else:
         tried = tried_by(ctx, live, patch, kind, old, cwd, sign=sign)
@@ -205,6 +216,15 @@ def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | N
     still_open = [record for record in records if record.status == "open"]
     shown = [views.conflict_view(live.state, record) for record in still_open]
     return reply_of(ctx, live, pid, conflicts=shown, message=text)
+
+
+def waiting_reply(ctx: Context, live: Live, pid: str, waiting: Iterable[Conflict], *, dry_run: bool) -> dict[str, Any]:
+    """The answer while edits that the target contradicts are not settled; nothing has moved."""
+    state = live.state
+    shown = [views.conflict_view(state, record) for record in waiting]
+    paths = place_words(unquote_path(record.path) for record in waiting)
+    message = f"{state.patches[pid].name} conflicts with {state.session.target} in {paths}"
+    return reply_of(ctx, live, pid, conflicts=shown, message=message, dry_run=dry_run)
 
 
 def dry_reply(ctx: Context, live: Live, pid: str, kind: Strategy) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
 from gitsessiond.actions.clashing import records_of
+from gitsessiond.actions.contests import refuse_settled_rebase, review, settled_tree
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.landings import record_merged
 from gitsessiond.actions.mergeable import chosen_strategy, refuse_empty, refuse_foreign_base, target_tip
@@ -56,6 +57,7 @@ def predict(ctx: Context, live: Live, pid: str, strategy: Strategy = "merge") ->
     """
     state = live.state
     before, after = patch_trees(ctx, state, pid)
+    after = settled_tree(ctx, state, pid, after)
     tip = target_tip(ctx, state.session.target)
     ours = tree_of_commit(ctx.store, tip)
     if strategy == "rebase":
@@ -82,7 +84,8 @@ def merge_from(ctx: Context, live: Live, pid: str, three: Three) -> TreeMerge:
 
 
 def validate_patch(ctx: Context, live: Live, pid: str) -> Validation:
-    """Everything that keeps a patch from being merged now; nothing changes."""
+    """Everything that keeps a patch from being merged now."""
+    review(ctx, live, pid)
     state = live.state
     patch = state.patches[pid]
     blockers = list(views.blockers_of(state, patch, graph_of(state.owners)))
@@ -102,7 +105,7 @@ def validate_patch(ctx: Context, live: Live, pid: str) -> Validation:
 
 def check_strategy_of(ctx: Context, live: Live, pid: str) -> list[str]:
     """:func:`chosen_strategy`, as a check of a patch."""
-    chosen_strategy(ctx)
+    refuse_settled_rebase(ctx, live.state, pid, chosen_strategy(ctx))
     return []
 
 

@@ -62,10 +62,15 @@ def merge_hints(reply: Json) -> list[str]:
         return []
     first = reply["conflicts"][0]
     ids = [conflict["id"] for conflict in reply["conflicts"]]
+    settle = (
+        f"{command('resolve', short_of(first['id'], ids))} --ours|--theirs|--union|--base|--file F;"
+        f" then {command('merge', reply['patch']['name'])}"
+    )
+    if first["kind"] == "state_divergence":
+        return [command("conflict", "show", short_of(first["id"], ids)), f"then {settle}"]
     return [
         f"edit {record_file(first)} in any editor and save it without markers,",
-        f"or {command('resolve', short_of(first['id'], ids))} --ours|--theirs|--union|--base|--file F;"
-        f" then {command('merge', reply['patch']['name'])}",
+        f"or {settle}",
     ]
 
 
