@@ -120,10 +120,11 @@ def changes_of(ctx: Context, state: State, patch: Patch) -> list[tuple[CommitFac
     if not needs:
         return [(facts, tree_of_commit(ctx.store, facts.parents[0]), facts.tree) for facts in own]
     out = []
-    before = committed_trees(ctx, state, patch)[0]
+    owners = with_frozen(state, needs)
+    before = committed_tree(ctx, state, owners, needs)
     for commit, facts in zip((one for one in patch.series if one.of is not None), own, strict=True):
         at = state.session.chain.index(str(commit.of))
-        after = committed_tree(ctx, state, needs | {patch.id}, held_back(state.owners, patch.id, tip_bit(state), at))
+        after = committed_tree(ctx, state, held_back(owners, patch.id, tip_bit(state), at), needs | {patch.id})
         out.append((facts, before, after))
         before = after
     return out
@@ -135,14 +136,29 @@ def committed_trees(ctx: Context, state: State, patch: Patch) -> tuple[str, str]
         base = tree_of_commit(ctx.store, state.session.base)
         return base, base
     needs = committed_needs(state.owners)[patch.id]
-    return committed_tree(ctx, state, needs), committed_tree(ctx, state, needs | {patch.id})
+    owners = with_frozen(state, needs)
+    return committed_tree(ctx, state, owners, needs), committed_tree(ctx, state, owners, needs | {patch.id})
 
 
-def committed_tree(ctx: Context, state: State, who: frozenset[str], owners: Owners | None = None) -> str:
+def committed_tree(ctx: Context, state: State, owners: Owners, who: frozenset[str]) -> str:
     """The base with what these hold in the last commit of the chain."""
     base = tree_of_commit(ctx.store, state.session.base)
-    overlay = versions(owners or state.owners, who, ctx.tools, tip_bit(state))
+    overlay = versions(owners, who, ctx.tools, tip_bit(state)) if who else {}
     return edit_tree(ctx.store, base, overlay) if overlay else base
+
+
+def with_frozen(state: State, who: frozenset[str]) -> Owners:
+    """Owners in which merged patches hold in the chain's last commit what they landed with, their last one.
+
+    A later commit may lack it: one with half of a rename, say, which is no merged patch's doing.
+    """
+    owners, chain = state.owners, state.session.chain
+    for pid in who:
+        patch = state.patches[pid]
+        last = next((str(commit.of) for commit in reversed(patch.series) if commit.of is not None), None)
+        if patch.status == "merged" and last in chain and last != chain[-1]:
+            owners = held_back(owners, pid, tip_bit(state), chain.index(last))
+    return owners
 
 
 def tip_bit(state: State) -> int:

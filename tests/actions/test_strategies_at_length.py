@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsessiond.actions.strategies import committed_tree
+from gitsessiond.actions.strategies import committed_tree, with_frozen
 from tests.story import DeskBench, Story
 
 WAYS = ("merge", "rebase", "squash")
@@ -58,7 +58,8 @@ class Landings:
         (live,) = self.bench.desk.ctx.sessions.values()
         merged = frozenset(pid for pid, patch in live.state.patches.items() if patch.status == "merged")
         if live.state.session.chain:
-            assert self.bench.git("rev-parse", "main^{tree}") == committed_tree(self.bench.desk.ctx, live.state, merged)
+            expected = committed_tree(self.bench.desk.ctx, live.state, with_frozen(live.state, merged), merged)
+            assert self.bench.git("rev-parse", "main^{tree}") == expected
 
 
 @pytest.mark.soak
