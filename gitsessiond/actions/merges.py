@@ -24,7 +24,7 @@ from gitsessiond.actions.landings import (
     record_merged,
 )
 from gitsessiond.actions.mergeable import chosen_strategy, mergeable, refuse_empty, refuse_foreign_base, target_tip
-from gitsessiond.actions.predicting import Validation, notice_landed, predict, validate_patch
+from gitsessiond.actions.predicting import Validation, notice_landed, predict, refuse_in_the_way, validate_patch
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.strategies import Clash, Tried, Trying, committed_trees, stands_in, strategy_words, tried_by
@@ -88,6 +88,8 @@ def merge_patch(
     uncommitted = bool(uncommitted_paths(live.state.owners, pid, live.tip_bit()))
     if not uncommitted:
         refuse_empty(ctx, live, pid)
+    elif place is not None:  # a refusal must come before the commit
+        refuse_in_the_way(ctx, live, predict(ctx, live, pid, kind))
     words = landing_words(ctx, live, patch, kind, who, uncommitted=uncommitted, no_verify=no_verify)
     output = [words.output]
     if uncommitted:
@@ -236,8 +238,9 @@ def dry_reply(ctx: Context, live: Live, pid: str, kind: Strategy) -> dict[str, A
     predicted = predict(ctx, live, pid, kind)
     records = [record for _, record in predicted.clashes]
     shown = [views.conflict_view(state, one) for one in records if one.status != "resolved"]
+    refuse_in_the_way(ctx, live, predicted)
     word = "would conflict with" if shown else "would merge into"
     message = f"{state.patches[pid].name} {word} {state.session.target}"
     return reply_of(
-        ctx, live, pid, conflicts=shown, strategy=kind, files=predicted.files, dry_run=True, message=message
+        ctx, live, pid, conflicts=shown, strategy=kind, files=len(predicted.changes), dry_run=True, message=message
     )

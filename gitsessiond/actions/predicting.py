@@ -18,11 +18,12 @@ from gitsessiond.actions.publishing import patch_trees
 from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase
 from gitsessiond.actions.wording import home_of
 from gitsessiond.model.conflicts import place_words
-from gitsessiond.model.errors import GitSessionError
+from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import unassigned_rows, uncommitted_paths
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy
+from gitsessiond.model.values import Change
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.head import branch_tip
 from gitsessiond.store.landing import find_place
@@ -30,6 +31,7 @@ from gitsessiond.store.layers import LandingLayer, objects_lacking
 from gitsessiond.store.merge import TreeMerge, git_merge, git_merge_trees
 from gitsessiond.store.picking import Three
 from gitsessiond.store.trees import diff_trees
+from gitsessiond.store.uptodate import refuse_blocked
 from gitsessiond.store.walk import merges_plainly, walk_merge
 
 
@@ -42,10 +44,10 @@ class Validation:
 
 
 class Predicted(NamedTuple):
-    """What a merge would come to: the conflicts, those resolved before among them, else how many paths it changes."""
+    """What a merge would come to: the conflicts, those resolved before among them, else what it changes."""
 
     clashes: tuple[Clash, ...]
-    files: int = 0
+    changes: tuple[Change, ...] = ()
 
 
 def predict(ctx: Context, live: Live, pid: str, strategy: Strategy = "merge") -> Predicted:
@@ -64,7 +66,7 @@ def predict(ctx: Context, live: Live, pid: str, strategy: Strategy = "merge") ->
         tried = try_rebase(ctx, live, state.patches[pid], tip, home_of(ctx, live), last=after)
         if tried.tree is None:
             return Predicted(tried.clashes)
-        return Predicted((), len(diff_trees(tried.layer, ours, tried.tree)))
+        return Predicted((), tuple(diff_trees(tried.layer, ours, tried.tree)))
     merge = None
     if merges_plainly(ctx.repository.common_dir, ctx.config):
         merge = walk_merge(ctx.store, before, ours, after)
@@ -73,7 +75,7 @@ def predict(ctx: Context, live: Live, pid: str, strategy: Strategy = "merge") ->
     if merge.tree is None:
         records = records_of(ctx, live, pid, merge.conflicts)
         return Predicted(tuple(zip(merge.conflicts, records, strict=True)))
-    return Predicted((), len(diff_trees(LandingLayer(ctx.store, merge.made), ours, merge.tree)))
+    return Predicted((), tuple(diff_trees(LandingLayer(ctx.store, merge.made), ours, merge.tree)))
 
 
 def merge_from(ctx: Context, live: Live, pid: str, three: Three) -> TreeMerge:
@@ -99,7 +101,7 @@ def validate_patch(ctx: Context, live: Live, pid: str) -> Validation:
         except GitSessionError as exc:
             blockers.append({"code": exc.code, "message": exc.message, "hint": exc.hint})
     if not blockers:
-        blockers += predicted_conflicts(ctx, live, pid)
+        blockers += predicted_blockers(ctx, live, pid)
     return Validation(tuple(blockers), tuple(warnings))
 
 
@@ -133,15 +135,31 @@ def check_target(ctx: Context, live: Live, pid: str) -> list[str]:
     return []
 
 
-def predicted_conflicts(ctx: Context, live: Live, pid: str) -> list[dict[str, Any]]:
-    """One blocker for the paths at which a merge would stop."""
+def predicted_blockers(ctx: Context, live: Live, pid: str) -> list[dict[str, Any]]:
+    """One blocker for the paths at which a merge would stop, or for what lies in its way where it would land."""
     found = predict(ctx, live, pid, chosen_strategy(ctx))
     paths = [clash.path for clash, record in found.clashes if record.status != "resolved"]
     if not paths:
-        return []
+        return way_blockers(ctx, live, found)
     name, target = live.state.patches[pid].name, live.state.session.target
     message = f"{name} would conflict with {target} in {place_words(paths)}"
     return [{"code": "conflicts", "message": message, "hint": f"git session merge {name}"}]
+
+
+def way_blockers(ctx: Context, live: Live, found: Predicted) -> list[dict[str, Any]]:
+    """One blocker when something in the target's worktree is in the way."""
+    try:
+        refuse_in_the_way(ctx, live, found)
+    except Refused as exc:
+        return [{"code": "in_the_way", "message": exc.message, "hint": exc.hint}]
+    return []
+
+
+def refuse_in_the_way(ctx: Context, live: Live, found: Predicted) -> None:
+    """Raise Refused when something in the target's worktree would keep what is predicted from landing."""
+    place = find_place(ctx.repository, live.state.session.target)
+    if place is not None:
+        refuse_blocked(place, found.changes)
 
 
 # Landed by somebody else.
