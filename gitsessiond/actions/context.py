@@ -102,6 +102,7 @@ class Live:
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
     judge_due: bool = False
+    anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means
     lost: str | None = None  # why the worktree cannot be recorded
     trouble: str | None = None  # why it could not be brought up to date before the last command

@@ -16,7 +16,7 @@ from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import graph_of, versions
 from gitsessiond.model.values import Entry, Placed
 from gitsessiond.model.versions import BACK_TO_BASE, after_step, overlay_step, version_step
-from gitsessiond.store.anchors import move_projections, write_anchor
+from gitsessiond.store.anchors import may_wait, move_projections, write_anchor
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
@@ -55,7 +55,8 @@ def publish(
         after, shown = with_trees(ctx, live, after)
         written = write_step(ctx.store, before, after, note)
         assert written.step is not None
-        if action:
+        waits = before is not None and may_wait(before, written)
+        if action and not waits:
             write_anchor(ctx.store, ctx.repository, before, written)
         name = f"refs/sessions/{live.sid}"
         ctx.store.commit([RefMove(name, before.step if before else None, written.step)])
@@ -67,9 +68,26 @@ def publish(
     if provisional and asked_for:  # what a person said stands, whatever git's work under way comes to
         live.settled, live.state = written, replace(written, settled=written.step)
     if action:
+        live.anchor_due = waits
+    if action and not waits:
         move_projections(ctx.store, ctx.repository, before, written)
     ctx.tell(event_of(written, note, placed, facts or {}))
     return live.state
+
+
+def settle_anchors(ctx: Context) -> None:
+    """Write the anchors that :func:`publish` left for later; for quiet moments, and before anybody looks at them.
+
+    Raises:
+        StoreFailed: the disk or git refused; they stay due.
+    """
+    for live in ctx.sessions.values():
+        if live.anchor_due:
+            try:
+                move_projections(ctx.store, ctx.repository, None, live.state)
+            finally:
+                ctx.store.drop_pending()
+            live.anchor_due = False
 
 
 def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str, dict[bytes, Entry | None]]]:

@@ -7,6 +7,7 @@ import shutil
 from typing import Any
 
 from gitsessiond.actions.context import Asked, Context
+from gitsessiond.actions.publishing import settle_anchors
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.records import Session
@@ -26,6 +27,7 @@ def checkpoint(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 def doctor(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``doctor [--fix]``: what is sound, what is not, what was rebuilt."""
+    settle_anchors(ctx)
     checks = examine(ctx.store, ctx.repository, fix=asked.flag("fix"))
     return {"checks": [{"name": c.name, "ok": c.ok, "message": c.message, "fixed": c.fixed} for c in checks]}
 
@@ -82,7 +84,7 @@ def refuse_checked_out(ctx: Context, branches: list[str]) -> None:
 
 
 def refuse_unmerged(ctx: Context, states: list[State], branches: list[str]) -> None:
-    """Raise Refused while a session branch holds work its target lacks: commits that are not of merged patches alone."""
+    """Raise Refused while a session branch holds work its target lacks: commits not of merged patches alone."""
     last = {state.session.branch: state for state in states}
     targets = {branch: state.session.target for branch, state in last.items()}
     for branch in branches:

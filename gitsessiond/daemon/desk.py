@@ -17,6 +17,7 @@ from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
+from gitsessiond.actions.publishing import settle_anchors
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.daemon.alive import SignOfLife
 from gitsessiond.daemon.dispatch import VERBS, decoded
@@ -264,6 +265,7 @@ class Desk:
                 return True
             self.read_busy(live)
             live.memory.look_back()
+        settle_anchors(self.opened)
         return self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S)
 
     def close(self) -> None:
@@ -271,6 +273,10 @@ class Desk:
         self.alive.give(now_at_once=True)
         if self.opened is None:
             return
+        try:
+            settle_anchors(self.opened)
+        except GitSessionError as exc:  # the next action, or doctor, writes them
+            log(f"closing: {exc.message}")
         for live in self.opened.sessions.values():
             if live.worktree is not None:
                 live.worktree.close()

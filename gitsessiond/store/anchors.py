@@ -50,6 +50,17 @@ def write_anchor(store: Store, repository: HasDirs, before: State | None, after:
     _point(repository, {ANCHORS + after.session.id: anchor}, f"session {after.session.name}")
 
 
+def may_wait(before: State, after: State) -> bool:
+    """Whether the anchor of ``after`` need not be there before its step.
+
+    So it is where the anchor of ``before`` protects the same commits and finds the same session: all that it
+    lacks then is what became of patches, which a repair from it would notice in the target anyway, and which is
+    in use. A merge is such a step, and the anchor was half of what it cost.
+    """
+    same = before.session.model_copy(update={"patch_in_use": after.session.patch_in_use}) == after.session
+    return same and set(named_commits(before)) == set(named_commits(after))
+
+
 def move_projections(store: Store, repository: HasDirs, before: State | None, after: State) -> None:
     """Bring the refs of the repository to what the step, now recorded, says.
 
