@@ -13,8 +13,14 @@ from gitsessiond.actions.clashing import records_of
 from gitsessiond.actions.contests import refuse_settled_rebase, review, settled_tree
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.landings import record_merged
-from gitsessiond.actions.mergeable import chosen_strategy, refuse_empty, refuse_foreign_base, target_tip
-from gitsessiond.actions.publishing import patch_trees
+from gitsessiond.actions.mergeable import (
+    chosen_strategy,
+    refuse_empty,
+    refuse_foreign_base,
+    target_tip,
+    unmerged_dependencies,
+)
+from gitsessiond.actions.publishing import ordered, patch_trees
 from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase
 from gitsessiond.actions.wording import home_of
 from gitsessiond.model.conflicts import place_words
@@ -180,17 +186,18 @@ def notice_landed(ctx: Context, live: Live) -> list[str]:
     live.landed_seen = look
     found = []
     if tip is not None and tip != state.session.base:
-        for patch in open_ones:
-            if is_landed(ctx, live, patch.id, tip):
-                record_merged(ctx, live, patch.id, tip, "git", verb="merged elsewhere")
-                found.append(patch.id)
+        for pid in ordered(graph_of(state.owners), [patch.id for patch in open_ones]):
+            if is_landed(ctx, live, pid, tip):
+                record_merged(ctx, live, pid, tip, "git", verb="merged elsewhere")
+                found.append(pid)
     return found
 
 
 def is_landed(ctx: Context, live: Live, pid: str, tip: str) -> bool:
     """Whether the target has everything of a patch's series.
 
-    History tells only while it is not the history of a landing that was taken back.
+    History tells only while it is not the history of a landing that was taken back; content, once the patches below
+    are merged: these are looked at first.
     """
     before, after = patch_trees(ctx, live.state, pid)
     if before == after:
@@ -202,6 +209,8 @@ def is_landed(ctx: Context, live: Live, pid: str, tip: str) -> bool:
     undone = patch.reverted_in is not None and graph.within(patch.reverted_in, tip)
     if not undone and graph.within(series, tip):
         return True
+    if unmerged_dependencies(live, pid):
+        return False  # what it did to their lines may seem to be there only because these are not
     by_history = stands_in(ctx, live.state, patch, tip)
     three = Three(tree_of_commit(ctx.store, live.state.session.base), ours, tree_of_commit(ctx.store, series))
     if not by_history:

@@ -545,6 +545,18 @@ def test_what_cannot_be_reverted(it: Asking) -> None:
     assert it.rev("main") == at and it.status_of("two") == "merged"
 
 
+def test_what_is_gone_with_a_revert_has_not_landed(it: Asking) -> None:
+    """two deletes a line of one; one is taken back, so the line is not on main: that is no landing of two."""
+    commits(it, ("one", "a.txt", "line 10\n", "line 10\nMORE\n"), ("two", "a.txt", "MORE\n", ""))
+    it.merge("one", strategy="squash")
+    it.ask("revert", patch="one")
+    assert it.status_of("two") == "draft" and patch(it, "two")["depends_on"]
+    it.merge("one", strategy="merge")
+    assert it.status_of("two") == "draft"
+    it.merge("two", strategy="merge")
+    assert it.on_target("a.txt") == LINES
+
+
 def test_an_open_patch_waits_for_the_one_below_it(it: Asking) -> None:
     """two builds on one, which is merged and taken back: two needs it again, and lands after it."""
     commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("two", "a.txt", "LINE 2", "LINE TWO"))
