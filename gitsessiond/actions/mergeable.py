@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from gitsessiond.actions.context import Context, Live
+from dataclasses import replace
+
+from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import patch_trees
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import STRATEGIES, Strategy
 from gitsessiond.store.chain import CommitGraph
+from gitsessiond.store.commandline import config_told
 from gitsessiond.store.head import branch_tip
 from gitsessiond.store.landing import Place
+
+
+def as_told(ctx: Context, who: Who) -> Context:
+    """The context of one request, in which what the asker's ``git -c`` sets counts.
+
+    Raises:
+        Refused: it sets what cannot be set for one request.
+    """
+    config = config_told(ctx.repository, ctx.config, who.env)
+    return ctx if config is ctx.config else replace(ctx, config=config)
 
 
 def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:

@@ -23,7 +23,14 @@ from gitsessiond.actions.landings import (
     land_patch,
     record_merged,
 )
-from gitsessiond.actions.mergeable import chosen_strategy, mergeable, refuse_empty, refuse_foreign_base, target_tip
+from gitsessiond.actions.mergeable import (
+    as_told,
+    chosen_strategy,
+    mergeable,
+    refuse_empty,
+    refuse_foreign_base,
+    target_tip,
+)
 from gitsessiond.actions.predicting import Validation, notice_landed, predict, refuse_in_the_way, validate_patch
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
@@ -72,6 +79,7 @@ def merge_patch(
         Moved: the target moved at each of three tries.
         StoreFailed: git or the disk refused.
     """
+    ctx = as_told(ctx, who)
     finish_interrupted(ctx)
     take_all_saved(ctx, live)
     kind = chosen_strategy(ctx, strategy)

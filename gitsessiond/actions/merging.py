@@ -7,6 +7,7 @@ from typing import Any
 from gitsessiond.actions.asked import refuse_parked
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.mergeable import as_told
 from gitsessiond.actions.merges import merge_patch, validate_patch
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import Refused
@@ -66,6 +67,7 @@ def merge(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 def validate(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch validate P``: everything that keeps P from being merged, at once; nothing is merged."""
+    ctx = as_told(ctx, asked.who)
     live = ctx.live(asked)
     patch = live.patch(asked.text("patch"))
     found = validate_patch(ctx, live, patch.id)

@@ -14,7 +14,7 @@ from gitsessiond.actions.asked import refuse_parked
 from gitsessiond.actions.conflicts import take_all_saved
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.landings import Landing, finish_interrupted, land_patch
-from gitsessiond.actions.mergeable import target_tip
+from gitsessiond.actions.mergeable import as_told, target_tip
 from gitsessiond.actions.merges import TRIES
 from gitsessiond.actions.reopening import record_reverted
 from gitsessiond.actions.sessions import patch_reply
@@ -42,6 +42,7 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         Conflicted: the target changed the same lines since.
         Moved: the target moved at each of three tries.
     """
+    ctx = as_told(ctx, asked.who)
     finish_interrupted(ctx)
     live, who = ctx.live(asked), asked.who
     take_all_saved(ctx, live)
