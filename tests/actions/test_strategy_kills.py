@@ -104,7 +104,7 @@ def there_and_back(repo: Path, way: str, checked_out: bool, points: range) -> No
     assert len(points) < 10 or all(deaths)
 
 
-@pytest.mark.parametrize(("way", "point"), [("rebase", 14), ("squash", 22)])
+@pytest.mark.parametrize(("way", "point"), [("rebase", 14), ("squash", 6)])
 def test_a_kill_leaves_all_or_nothing(repo: Path, way: str, point: int) -> None:
     """One kill of each; the long test has every point of every way."""
     there_and_back(repo, way, True, range(point, point + 1))
