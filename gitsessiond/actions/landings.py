@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from gitsessiond.actions.clashing import with_patch, without_open, write_control_files
@@ -19,7 +20,7 @@ from gitsessiond.actions.reopening import record_reverted
 from gitsessiond.actions.strategies import strategy_words
 from gitsessiond.actions.wording import Words, has_hook, home_of
 from gitsessiond.model.commits import CommitFacts
-from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.errors import Refused, StateUnreadable, StoreFailed
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import merged_outside, set_state
 from gitsessiond.model.records import Patch
@@ -31,6 +32,7 @@ from gitsessiond.store.intents import Intent, forget_intent, read_intents
 from gitsessiond.store.landing import How, Place, Unfinished, check_place, land
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.merge import sweep_scratch
+from gitsessiond.store.outlasting import TAKEN_TIMES, held, outlast_gc
 from gitsessiond.store.picking import Pick, write_picks
 from gitsessiond.store.resuming import Settled, settle_intent
 from gitsessiond.store.steps import State
@@ -80,18 +82,43 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         strategy=landing.kind,
     )
     how = how_for(ctx, intent, landing.patch, who.env)
-    try:
-        output = land(ctx.repository, intent, landing.place, how)
-    except Unfinished:
-        if settle_intent(ctx.repository, intent, how).outcome != "landed":
-            raise
-        output = ""
+    output = land_patiently(ctx, landing, intent, how)
+    outlast_gc(ctx.repository.common_dir, partial(landing.layer.to_repository, [commit]))
     record_landing(ctx, live, intent)
     forget_intent(ctx.repository.state_dir, intent)
     return commit, output
 
 
+def land_patiently(ctx: Context, landing: Landing, intent: Intent, how: How) -> str:
+    """Carry an intent out, again where a gc took objects away under git; raises as :func:`land`."""
+    put_back = partial(landing.layer.to_repository, [intent.new])
+    for left in reversed(range(TAKEN_TIMES)):
+        with held(ctx.repository.common_dir, intent.new, put_back):
+            try:
+                return land(ctx.repository, intent, landing.place, how)
+            except Unfinished:
+                put_back()
+                if settle_intent(ctx.repository, intent, how).outcome != "landed":
+                    raise
+                return ""
+            except StoreFailed:
+                if not put_back() or not left:
+                    raise
+    raise AssertionError("the last try returns or raises")
+
+
 def make_commits(ctx: Context, landing: Landing, words: Words, asker: Asker) -> CommitFacts:
+    """The commits of a landing, again where a gc took away what the commit was being made of; the last of them."""
+    for _ in range(TAKEN_TIMES):
+        try:
+            return make_once(ctx, landing, words, asker)
+        except (StateUnreadable, Refused):
+            if not landing.layer.to_repository([landing.tree]):
+                raise
+    return make_once(ctx, landing, words, asker)
+
+
+def make_once(ctx: Context, landing: Landing, words: Words, asker: Asker) -> CommitFacts:
     """The commits of a landing and all they reach, durably in the repository; the last of them."""
     if landing.kind == "rebase":
         assert landing.onto is not None

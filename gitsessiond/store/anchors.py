@@ -7,7 +7,8 @@ when our store is gone (docs/format.md, "In the repository").
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from gitsessiond.model.commits import CommitFacts, commit_data, parse_commit
@@ -16,6 +17,7 @@ from gitsessiond.model.records import Conflict, Patch, Session, decode, encode
 from gitsessiond.model.values import REGULAR, Entry
 from gitsessiond.store.crossing import commit_links
 from gitsessiond.store.git import DAEMON_EMAIL, DAEMON_NAME, run_git
+from gitsessiond.store.outlasting import TAKEN_TIMES, outlast_gc
 from gitsessiond.store.refs import RefMove, move_refs
 from gitsessiond.store.states import State, named_commits
 from gitsessiond.store.store import HasDirs, Store
@@ -46,8 +48,9 @@ def write_anchor(store: Store, repository: HasDirs, before: State | None, after:
         return  # nothing but the base yet; an anchor of a session that never came to be would look like a lost one
     extra = [oid for oid in named_commits(before) if oid not in named_commits(after)]
     anchor = put_anchor(store, after, extra)
-    store.to_repository([anchor])
-    _point(repository, {ANCHORS + after.session.id: anchor}, f"session {after.session.name}")
+    put_back = partial(store.to_repository, [anchor])
+    put_back()
+    _point(repository, {ANCHORS + after.session.id: anchor}, f"session {after.session.name}", put_back)
 
 
 def may_wait(before: State, after: State) -> bool:
@@ -77,8 +80,12 @@ def move_projections(store: Store, repository: HasDirs, before: State | None, af
     anchor = put_anchor(store, after)
     if before is None or set(named_commits(before)) - set(named_commits(after)):
         moves[ANCHORS + after.session.id] = anchor
-    store.to_repository([anchor, *named_commits(after)])
-    _point(repository, moves, f"session {after.session.name}")
+    named = [anchor, *named_commits(after)]
+    new = frozenset(named) - frozenset(named_commits(before) if before else ())
+    put_back = partial(store.to_repository, named, new)
+    put_back()
+    _point(repository, moves, f"session {after.session.name}", put_back)
+    outlast_gc(repository.common_dir, put_back)
 
 
 def patch_refs(state: State) -> dict[str, str]:
@@ -145,10 +152,14 @@ def _content(store: Store, tree: str, path: bytes) -> bytes:
     return store.blob(entry.oid)
 
 
-def _point(repository: HasDirs, refs: Mapping[str, str | None], why: str) -> None:
-    """Set refs that only we move, wherever they stand now."""
+def _point(repository: HasDirs, refs: Mapping[str, str | None], why: str, put_back: Callable[[], bool]) -> None:
+    """Set refs that only we move, wherever they stand now; again while a gc takes what they are to name."""
     moves = [RefMove(name, None, oid) for name, oid in refs.items()]
-    try:
-        move_refs(repository.common_dir, moves, f"gitsession: {why}", compare=False)
-    except StoreFailed as exc:
-        raise StoreFailed(f"refs/gitsession cannot be moved: {exc.message}", hint=exc.hint) from exc
+    for _ in range(TAKEN_TIMES):
+        try:
+            return move_refs(repository.common_dir, moves, f"gitsession: {why}", compare=False)
+        except StoreFailed as exc:
+            failed = exc
+            if not put_back():
+                break
+    raise StoreFailed(f"refs/gitsession cannot be moved: {failed.message}", hint=failed.hint) from failed

@@ -70,6 +70,7 @@ class Committer:
         layer.to_repository([tree])
         oid = commit_tree(tree, parents, message, asker, sign=sign)
         facts = parse_commit(oid, layer.read(oid).data)
+        layer.put("commit", layer.read(oid).data)
         if key is not None:
             self._known = {key: Persons(person_of(facts.author), person_of(facts.committer))}
         return facts

@@ -19,6 +19,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from gitsessiond.model.errors import Refused
@@ -39,8 +40,9 @@ from gitsessiond.store.index import (
     take_lock,
 )
 from gitsessiond.store.layout import sync
+from gitsessiond.store.outlasting import held
 from gitsessiond.store.store import Store
-from gitsessiond.store.trees import diff_trees
+from gitsessiond.store.trees import diff_trees, edit_tree
 
 INTENT, DRAFT = "gitsession-commit", "gitsession-lock"
 UNSIGNED = "fatal: failed to write commit object"  # said when no signature could be made (builtin/commit.c)
@@ -111,7 +113,10 @@ def commit_changes(place: Place, changed: Changed, words: Words) -> Committed:
         entries = {path: one.in_head for path, one in staged.items()}
         entries |= {path: after for path, (_, after) in changed.items()}
         set_entries(place.worktree, second, entries)
-        oid, output = run_commit(place, second, words)
+        whole = edit_tree(place.store, place.head_tree, {path: after for path, (_, after) in changed.items()})
+        # no gc knows of this index
+        with held(place.store.common_dir, whole, partial(place.store.to_repository, [whole])):
+            oid, output = run_commit(place, second, words)
         clashes = take_in(place, staged, oid)
     except BaseException:
         finish_commit(place.store, place.merge3, place.worktree, place.git_dir, ended=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -78,13 +78,13 @@ def commit_links(data: bytes) -> tuple[str, list[str]]:
 # -- into the repository --------------------------------------------------------------------------------
 
 
-def deposit(store: Objects, oids: Iterable[str]) -> None:
+def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> bool:
     """Write ``oids`` and all they reach that the repository lacks into it, durably, contents before their
     users.
 
     Objects that are there already are made young again, so that a gc under way does not take them before
     our ref moves; and zero-length loose files of a power cut, which git would take for the object, are
-    removed first.
+    removed first. What ``anew`` names is looked below even where it is there. Returns whether anything lacked.
 
     Raises:
         StateUnreadable: an object is in neither place.
@@ -92,7 +92,7 @@ def deposit(store: Objects, oids: Iterable[str]) -> None:
     """
     lacking: dict[str, Object] = {}
     for oid in oids:
-        _collect(store, oid, lacking)
+        _collect(store, oid, lacking, anew)
     items = list(lacking.items())
     try:
         for at in range(0, len(items), _AT_ONCE):
@@ -101,9 +101,10 @@ def deposit(store: Objects, oids: Iterable[str]) -> None:
         raise StoreFailed(
             f"objects cannot be written into the repository: {exc}", hint="check the disk, then run it again"
         ) from exc
+    return bool(items)
 
 
-def _collect(store: Objects, start: str, lacking: dict[str, Object]) -> None:
+def _collect(store: Objects, start: str, lacking: dict[str, Object], anew: Container[str]) -> None:
     """Gather what ``start`` reaches and the repository lacks, each object after all that it names.
 
     A commit that the repository has, has all it reaches there, for commits are written last. So has a tree that
@@ -123,7 +124,7 @@ def _collect(store: Objects, start: str, lacking: dict[str, Object]) -> None:
         there = store.in_repository(oid)
         if there:
             _freshen(store.common_dir, oid)
-            if not store.own_has(oid) or store.read(oid).kind != "tree":
+            if oid not in anew and (not store.own_has(oid) or store.read(oid).kind != "tree"):
                 continue
         else:
             todo.append((oid, None, True))

@@ -56,9 +56,9 @@ class LandingLayer(Layer):
         ours = oid in self.made or self._store.own_has(oid)
         return not ours or self._store.in_repository(oid)
 
-    def to_repository(self, oids: Iterable[str]) -> None:
-        """As :meth:`gitsessiond.store.store.Store.to_repository`, with the objects made here."""
-        deposit(self, oids)
+    def to_repository(self, oids: Iterable[str]) -> bool:
+        """As :meth:`gitsessiond.store.store.Store.to_repository`, with the objects made here; whether any lacked."""
+        return deposit(self, oids, self.made)
 
 
 class Holds(Protocol):

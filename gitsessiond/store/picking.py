@@ -65,6 +65,7 @@ def write_picks(layer: LandingLayer, onto: str, picks: tuple[Pick, ...], asker: 
             layer.to_repository([pick.tree])
             tip = commit_tree(wanted.tree, wanted.parents, wanted.message, as_author(asker, wanted.author), sign=True)
             facts = parse_commit(tip, layer.read(tip).data)
+            layer.put("commit", layer.read(tip).data)
         else:
             tip = layer.put("commit", commit_data(wanted))
             facts = wanted._replace(oid=tip)

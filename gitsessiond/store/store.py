@@ -7,7 +7,7 @@ Objects are written to a journal and packed later; the user's repository is read
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -176,9 +176,12 @@ class Store:
 
     # -- the user's repository --------------------------------------------------------------------------
 
-    def to_repository(self, oids: Iterable[str]) -> None:
-        """Make these commits and all they reach last in the user's repository, before a ref there names them."""
-        deposit(self, oids)
+    def to_repository(self, oids: Iterable[str], anew: Container[str] = ()) -> bool:
+        """Make these commits and all they reach last in the user's repository, before a ref there names them.
+
+        See :func:`gitsessiond.store.crossing.deposit`.
+        """
+        return deposit(self, oids, anew)
 
     def copy_in(self, commits: Iterable[str], stop: Iterable[str]) -> None:
         """Put copies of ``commits`` and what they reach, except what ``stop`` reaches, into the store (pending).
