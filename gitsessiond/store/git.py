@@ -200,13 +200,19 @@ class KeptGit:
         to, back = child.stdin.fileno(), child.stdout.fileno()
         got = [self._spare]
         count, view = self._spare.count(end), memoryview(question)
+        poll = select.poll()  # select() fails at descriptors over 1023
+        poll.register(back, select.POLLIN)
         while view or count < fields:
-            ready = select.select([back], [to] if view else [], [], timeout)
-            if not any(ready):
+            if view:
+                poll.register(to, select.POLLOUT)
+            ready = dict(poll.poll(timeout * 1000))
+            if not ready:
                 raise EOFError(f"no answer within {timeout:.0f} s")
-            if ready[1]:
+            if to in ready:
                 view = view[os.write(to, view[: select.PIPE_BUF]) :]
-            if ready[0]:
+                if not view:
+                    poll.unregister(to)
+            if back in ready:
                 piece = os.read(back, 1 << 16)
                 if not piece:
                     raise EOFError("end of file")

@@ -9,6 +9,12 @@ import pygit2
 from gitsessiond.model.errors import StateUnreadable
 from gitsessiond.store.objects import KIND_NAMES, Object
 
+# libgit2 keeps every pack open that it ever read from, ones removed since too: a daemon of many days would run out of
+# descriptors. Past the limit it closes the one not used for longest (git_libgit2_opts, SET_MWINDOW_FILE_LIMIT:
+# https://libgit2.org/docs/reference/main/common/git_libgit2_opts.html).
+PACKS_OPEN = 128
+pygit2.settings.mwindow_file_limit = PACKS_OPEN
+
 
 class OwnPacks:
     """Read access to ``store.git/objects/pack``.

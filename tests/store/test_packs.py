@@ -18,9 +18,11 @@ from gitsessiond.store import housekeeping, layout
 from gitsessiond.store import packed as packed_module
 from gitsessiond.store.housekeeping import Job, Packer, packs_to_merge
 from gitsessiond.store.objects import pack_entry
+from gitsessiond.store.ours import PACKS_OPEN, OwnPacks
 from gitsessiond.store.packs import index_oids, merge_packs, pack_records
 from gitsessiond.store.steps import State, history, load_state, read_session_refs, session_ref
 from gitsessiond.store.store import Store
+from tests.conftest import git
 from tests.store.dying import lived
 from tests.store.kit import SID, first_state, is_sound, oid_at, opened, record, saved, store_git
 
@@ -324,3 +326,16 @@ def test_death_between_any_two_writes_loses_nothing_told(
         shutil.rmtree(copy)
         before += stride
     assert before > 80
+
+
+def test_packs_do_not_stay_open_without_end(tmp_path: Path) -> None:
+    """However many packs were read and forgotten, no more than the limit stay open."""
+    git(tmp_path, "init", "-q")
+    objects = tmp_path / ".git" / "objects"
+    for n in range(PACKS_OPEN + 10):
+        oid = git(tmp_path, "hash-object", "-w", "--stdin", stdin=b"%d\n" % n).decode().strip()
+        git(tmp_path, "pack-objects", "-q", str(objects / "pack" / "pack"), stdin=oid.encode())
+        (objects / oid[:2] / oid[2:]).unlink()
+        assert OwnPacks(str(tmp_path / ".git")).read(oid) is not None
+    held = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    assert sum(str(tmp_path) in path for path in held) <= PACKS_OPEN
