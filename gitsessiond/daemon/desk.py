@@ -27,6 +27,7 @@ from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, St
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.config import Config
+from gitsessiond.store.outlasting import sweep_held
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.repository import Repository, open_repository
 from gitsessiond.wire.requests import READS
@@ -78,6 +79,7 @@ class Desk:
                 self.opened = open_context(self.repository, self.config, self.tell, repair=repair)
             load_sessions(self.opened)
             finish_interrupted(self.opened)
+            sweep_held(self.repository.common_dir)
             self.trouble = None
         except NewerState:
             raise

@@ -56,12 +56,13 @@ def write_anchor(store: Store, repository: HasDirs, before: State | None, after:
 def may_wait(before: State, after: State) -> bool:
     """Whether the anchor of ``after`` need not be there before its step.
 
-    So it is where the anchor of ``before`` protects the same commits and finds the same session: all that it
-    lacks then is what became of patches, which a repair from it would notice in the target anyway, and which is
-    in use. A merge is such a step, and the anchor was half of what it cost.
+    So it is where the anchor of ``before`` protects the same commits, by the same refs of patches, and finds the same
+    session: all that it lacks then is what became of patches, which a repair from it would notice in the target
+    anyway, and which is in use. A merge is such a step, and the anchor was half of what it cost.
     """
     same = before.session.model_copy(update={"patch_in_use": after.session.patch_in_use}) == after.session
-    return same and set(named_commits(before)) == set(named_commits(after))
+    named_alike = set(named_commits(before)) == set(named_commits(after))
+    return same and named_alike and patch_refs(before) == patch_refs(after)
 
 
 def move_projections(store: Store, repository: HasDirs, before: State | None, after: State) -> None:

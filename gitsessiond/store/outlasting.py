@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.errors import Moved, StoreFailed
+from gitsessiond.store.git import run_git
 from gitsessiond.store.refs import RefMove, move_refs
 
 LONGEST = 10.0  # seconds
@@ -41,7 +42,24 @@ def held(common_dir: str, oid: str, put_back: Callable[[], object]) -> Iterator[
         outlast_gc(common_dir, put_back)
         yield
     finally:
-        move_refs(common_dir, [RefMove(name, None, None)], "gitsession: done", compare=False)
+        let_go(common_dir, [name])
+
+
+def sweep_held(common_dir: str) -> None:
+    """Let go what killed commands left held, unless a gc prunes just now.
+
+    Raises:
+        StoreFailed: git is not there, or failed.
+    """
+    if pruning_gc(common_dir) is None:
+        listed = run_git(["for-each-ref", "--format=%(refname)", HELD], git_dir=common_dir).out
+        let_go(common_dir, os.fsdecode(listed).splitlines())
+
+
+def let_go(common_dir: str, names: Sequence[str]) -> None:
+    """Remove refs that held something; one that cannot be removed now fails nothing, and is swept at a later start."""
+    with suppress(StoreFailed, Moved):
+        move_refs(common_dir, [RefMove(name, None, None) for name in names], "gitsession: done", compare=False)
 
 
 def packed_just_now(common_dir: str) -> bool:

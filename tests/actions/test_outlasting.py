@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from gitsessiond.actions.merges import merge_patch
+from gitsessiond.daemon.desk import open_desk
 from gitsessiond.store import landing
-from gitsessiond.store.outlasting import outlast_gc, pruning_gc
+from gitsessiond.store.outlasting import HELD, held, outlast_gc, pruning_gc
 from tests.actions.desk import Desk, numbered
 from tests.conftest import git
 
@@ -101,3 +102,17 @@ def test_commands_beside_a_gc_in_a_loop(repo: Path) -> None:
         ended.set()
         thread.join()
     git(repo, "fsck", "--strict", "--connectivity-only")
+
+
+def test_a_ref_that_cannot_be_let_go_fails_nothing_and_goes_at_the_next_start(repo: Path) -> None:
+    """What was done under it is done; a start sweeps it, as it does what a killed command left."""
+    tip = git(repo, "rev-parse", "HEAD").decode().strip()
+    (repo / ".git" / "objects" / "pack").touch()  # as after a gc
+    lock = repo / ".git" / (HELD + tip + ".lock")
+    with held(str(repo / ".git"), tip, lambda: None):
+        lock.touch()
+    lock.unlink()
+    assert git(repo, "for-each-ref", HELD)
+    git(repo, "pack-refs", "--all")
+    open_desk(str(repo), lambda event: None).close()
+    assert not git(repo, "for-each-ref", HELD)
