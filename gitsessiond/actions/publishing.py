@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.model.errors import GitSessionError, StateUnreadable
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import graph_of, versions
 from gitsessiond.model.values import Entry, Placed
 from gitsessiond.model.versions import BACK_TO_BASE, after_step, overlay_step, version_step
-from gitsessiond.store.anchors import may_wait, move_projections, write_anchor
+from gitsessiond.store.anchors import anchors_of, may_wait, move_projections, put_anchor, write_anchor
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
@@ -79,15 +80,36 @@ def settle_anchors(ctx: Context) -> None:
     """Write the anchors that :func:`publish` left for later; for quiet moments, and before anybody looks at them.
 
     Raises:
-        StoreFailed: the disk or git refused; they stay due.
+        GitSessionError: the disk or git refused, or a session is damaged; its own anchor stays due.
     """
+    failed = None
     for live in ctx.sessions.values():
         if live.anchor_due:
             try:
                 move_projections(ctx.store, ctx.repository, None, live.state)
+                live.anchor_due = False
+            except GitSessionError as exc:
+                failed = exc
             finally:
                 ctx.store.drop_pending()
-            live.anchor_due = False
+    if failed is not None:
+        raise failed
+
+
+def find_due_anchors(ctx: Context) -> None:
+    """Note, at a start, which anchors a killed daemon left for later.
+
+    Raises:
+        StoreFailed: git is not there, or failed.
+    """
+    there = anchors_of(ctx.repository) if ctx.sessions else {}
+    for live in ctx.sessions.values():
+        try:
+            live.anchor_due = there.get(live.sid) != put_anchor(ctx.store, live.state)
+        except StateUnreadable:
+            continue  # whoever asks about the session is told
+        finally:
+            ctx.store.drop_pending()
 
 
 def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str, dict[bytes, Entry | None]]]:

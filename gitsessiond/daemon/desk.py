@@ -17,7 +17,7 @@ from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
-from gitsessiond.actions.publishing import settle_anchors
+from gitsessiond.actions.publishing import find_due_anchors, settle_anchors
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.daemon.alive import SignOfLife
 from gitsessiond.daemon.dispatch import VERBS, decoded
@@ -80,6 +80,7 @@ class Desk:
             load_sessions(self.opened)
             finish_interrupted(self.opened)
             sweep_held(self.repository.common_dir)
+            find_due_anchors(self.opened)
             self.trouble = None
         except NewerState:
             raise
@@ -267,7 +268,10 @@ class Desk:
                 return True
             self.read_busy(live)
             live.memory.look_back()
-        settle_anchors(self.opened)
+        try:
+            settle_anchors(self.opened)
+        except GitSessionError as exc:  # they stay due, and the store is tended all the same
+            log(f"anchors: {exc.message}")
         return self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S)
 
     def close(self) -> None:

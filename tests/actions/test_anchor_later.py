@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from gitsessiond.actions.context import Asked
 from gitsessiond.actions.publishing import settle_anchors
+from gitsessiond.actions.starting import start_session
+from gitsessiond.actions.upkeep import doctor
+from gitsessiond.daemon.desk import open_desk
+from gitsessiond.model.errors import StoreFailed
 from gitsessiond.model.records import SeriesCommit
-from gitsessiond.store.anchors import anchors_of, may_wait, read_anchor
+from gitsessiond.store.anchors import anchors_of, may_wait, move_projections, read_anchor
+from gitsessiond.store.states import State
+from gitsessiond.store.store import HasDirs, Store
 from tests.actions.desk import Desk
 
 
@@ -27,6 +36,42 @@ def test_a_merge_leaves_the_anchor_for_later(repo: Path) -> None:
     pid = desk.live.state.session.patches[0]
     assert read_anchor(desk.ctx.store, before[desk.live.sid]).patches[pid].status != "merged"
     assert read_anchor(desk.ctx.store, after[desk.live.sid]).patches[pid].status == "merged"
+
+
+def test_a_killed_daemon_s_anchor_is_written_after_the_next_start(repo: Path) -> None:
+    """Nothing is wrong then, and doctor says so."""
+    desk = Desk(repo)
+    desk.patch("p")
+    desk.save("f.txt", "one\n")
+    desk.commit_patch("p")
+    desk.land("p")
+    desk.store.close()
+    again = open_desk(str(repo), lambda event: None)
+    assert [live.anchor_due for live in again.ctx.sessions.values()] == [True]
+    checks = doctor(again.ctx, Asked("doctor", {}, desk.who))["checks"]
+    assert [check for check in checks if not check["ok"]] == []
+    again.close()
+    again = open_desk(str(repo), lambda event: None)
+    assert [live.anchor_due for live in again.ctx.sessions.values()] == [False]
+    again.close()
+
+
+def test_an_anchor_that_cannot_be_written_keeps_no_other_waiting(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own stays due, and what is wrong is said."""
+    desk = Desk(repo)
+    start_session(desk.ctx, Asked("session.start", {"name": "y", "worktree": True}, desk.who))
+    first, second = desk.ctx.sessions.values()
+    first.anchor_due = second.anchor_due = True
+
+    def move(store: Store, repository: HasDirs, before: State | None, after: State) -> None:
+        if after.session.id == first.sid:
+            raise StoreFailed("no room", hint="df")
+        move_projections(store, repository, before, after)
+
+    monkeypatch.setattr("gitsessiond.actions.publishing.move_projections", move)
+    with pytest.raises(StoreFailed):
+        settle_anchors(desk.ctx)
+    assert first.anchor_due and not second.anchor_due
 
 
 def test_no_anchor_waits_where_refs_of_patches_move(repo: Path) -> None:
