@@ -63,18 +63,27 @@ def seen_by_hook(
     """
     if no_verify or not has_hook(ctx, home_of(ctx, live), "commit-msg"):
         return Words(message)
-    with tempfile.NamedTemporaryFile(dir=ctx.repository.state_dir, prefix="message-") as file:
-        file.write(message)
-        file.flush()
+    with tempfile.TemporaryDirectory(
+        dir=ctx.repository.state_dir, prefix="scratch-", ignore_cleanup_errors=True
+    ) as home:
+        name = os.path.join(home, "MESSAGE")
+        with open(name, "wb") as file:
+            file.write(message)
         told = run_with_hooks(
-            ["hook", "run", "--ignore-missing", "commit-msg", "--", file.name],
+            ["hook", "run", "--ignore-missing", "commit-msg", "--", name],
             cwd=home_of(ctx, live),
             env={**identity_env(who.env), "GIT_EDITOR": ":"},
         )
         if told.code != 0:
             raise Refused(f"the commit-msg hook refused {what}: {told.words() or f'exit {told.code}'}", hint=again)
-        with open(file.name, "rb") as edited:
-            return Words(edited.read(), told.words())
+        try:
+            with open(name, "rb") as edited:
+                message = edited.read()
+        except FileNotFoundError:
+            message = b""
+    if not message.strip():
+        raise Refused(f"the commit-msg hook left no message for {what}", hint=again)
+    return Words(message, told.words())
 
 
 def home_of(ctx: Context, live: Live) -> str:

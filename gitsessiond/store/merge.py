@@ -104,12 +104,10 @@ def scratch_objects(repository: Repository, objects: Mapping[str, Object] | None
 
 
 def sweep_scratch(state_dir: str) -> None:
-    """Remove the scratch directories and messages of processes that were killed; nobody else uses them."""
+    """Remove the scratch directories of processes that were killed; nobody else uses them."""
     for name in os.listdir(state_dir):
         if name.startswith("scratch-"):
             shutil.rmtree(os.path.join(state_dir, name), ignore_errors=True)
-        elif name.startswith("message-"):
-            os.unlink(os.path.join(state_dir, name))
 
 
 def scratch_environment(repository: Repository, home: str) -> dict[str, str]:

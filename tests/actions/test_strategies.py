@@ -382,6 +382,18 @@ def test_hooks_that_refuse_leave_the_state(it: Asking) -> None:
     assert it.ask("revert", patch="one", no_verify=True)["reverted"]
 
 
+@pytest.mark.parametrize("does", ['rm "$1"', ': > "$1"'])
+def test_a_hook_that_leaves_no_message_refuses(it: Asking, does: str) -> None:
+    """No commit without words, as with `git commit`; nothing has moved, and nothing is left over."""
+    it.patch("one", "a.txt", "line 2", "LINE 2")
+    before, at = it.files(), it.rev("main")
+    hook(it.root, "commit-msg", does + "\n")
+    with pytest.raises(Refused, match="left no message"):
+        it.merge("one", strategy="squash")
+    assert it.files() == before and it.rev("main") == at and it.status_of("one") == "draft"
+    assert not list((it.root / ".git" / "gitsession").glob("scratch-*"))
+
+
 def signing(it: Asking, key: Path) -> None:
     """Commits are signed with an ssh key from now on, and git can tell."""
     if not key.exists():
