@@ -195,9 +195,9 @@ def mixed(it: Asking, seed: int, edits: int) -> None:
         else:
             assert it.rev("main") == before
     unassigned = {row["path"] for row in it.ask("unassigned")["unassigned"]}
-    for path in ("a.txt", "src/b.txt", "new.txt"):
-        if (it.root / path).exists() and path not in unassigned:
-            assert it.on_target(path) == (it.root / path).read_text()
+    for name in ("a.txt", "src/b.txt", "new.txt"):
+        if (it.root / name).exists() and name not in unassigned:
+            assert it.on_target(name) == (it.root / name).read_text()
     it.git("fsck", "--strict", "--no-dangling")
 
 
