@@ -159,24 +159,28 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
     for file in shared:
         lay_return(file, laying)
     side = Sides(owners, editors)
-    lay_touches(shared, "committed", laying, side)
-    lay_touches(shared, "touch", laying, side)
+    lay_meetings(shared, laying, side)
     for p, q in sorted(owners.judged):
         if not laying.comparable(p, q):
             laying.add(*side.of(p, q), Edge("judge"))
-            lay_touches(shared, "committed", laying, side)
-            lay_touches(shared, "touch", laying, side)
+            lay_meetings(shared, laying, side)
     order = tuple(pid for pid, _ in owners.patches)
     closures = {pid: laying.closure(pid) for pid in order}
     return Graph(laying.edges, order, closures, frozenset(side.chosen), frozenset(left_out))
 
 
-def lay_return(file: File, laying: Laying) -> None:
-    """Where a deleted file came back: who edits it and needs its deleter needs whoever brought it back."""
+def lay_return(file: File, laying: Laying, side: Sides | None = None) -> None:
+    """Where a deleted file came back: who edits it and needs its deleter needs whoever brought it back.
+
+    ``side``: given where the need of the deleter may be an edge of kinds 3 to 5, which never put what is merged
+    on what is not.
+    """
     for gone, back in pairwise(file.path):
         if gone.value is not None or back.value is None or not is_patch(back.owner):
             continue
         for patch in marks_of(file).patches - {gone.owner, back.owner}:
+            if side is not None and side.merged(patch) and not side.merged(back.owner):
+                continue
             if laying.needs(patch, gone.owner) and not laying.needs(back.owner, patch):
                 laying.add(patch, back.owner, Edge("hard", last_path(file)))
 
@@ -190,6 +194,10 @@ class Sides:
         self.directions = owners.directions
         self.editors = editors
         self.chosen: set[Pair] = set()
+
+    def merged(self, patch: str) -> bool:
+        """Whether a patch is merged."""
+        return self.states.get(patch) == "merged"
 
     def of(self, p: str, q: str) -> Pair:
         """(upper, lower)."""
@@ -205,6 +213,17 @@ class Sides:
             pair = (p, q) if key[p] > key[q] else (q, p)
         self.chosen.add(pair)
         return pair
+
+
+def lay_meetings(files: Sequence[File], laying: Laying, side: Sides) -> None:
+    """Add the edges of kinds 3 and 4, and what needing a deleter through these asks for, until nothing changes."""
+    laid = -1
+    while laid < len(laying.edges):
+        laid = len(laying.edges)
+        lay_touches(files, "committed", laying, side)
+        lay_touches(files, "touch", laying, side)
+        for file in files:
+            lay_return(file, laying, side)
 
 
 def lay_touches(files: Sequence[File], kind: Literal["committed", "touch"], laying: Laying, side: Sides) -> None:

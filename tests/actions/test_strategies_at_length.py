@@ -64,12 +64,14 @@ class Landings:
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("seed", "edits"), [*((seed, EDITS) for seed in range(400, 440)), (401, 200), (413, 200)])
+@pytest.mark.parametrize(
+    ("seed", "edits"), [*((seed, EDITS) for seed in range(400, 440)), (401, 200), (413, 200), (437, 200)]
+)
 def test_a_random_day_lands_by_any_strategy(repo: Path, seed: int, edits: int) -> None:
     """No order and no strategy makes a conflict between patches of one session; main has exactly what landed.
 
-    The two long days are known ones: half of a rename committed after the file's patch had landed, and a dependent
-    that seemed to have landed with the revert of what it builds on.
+    The three long days are known ones: half of a rename committed after the file's patch had landed, a dependent
+    that seemed to have landed with the revert of what it builds on, and an edit in a file that had come back.
     """
     bench = DeskBench(repo)
     story, landings = Story(bench, seed), Landings(bench, seed)

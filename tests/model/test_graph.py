@@ -102,3 +102,32 @@ def test_a_symlink_needs_no_judge() -> None:
     desk.save({"l": Entry(0o120000, desk.blobs.put(b"two"))}, claim="q")
     assert desk.edges() == {"q>p"}
     assert judge(desk.owners, desk.tools) is desk.owners
+
+
+def test_who_edits_a_file_that_came_back_needs_who_brought_it_back() -> None:
+    """Where only git's merge puts an edit above the deletion, the edit is above the return as well."""
+    desk = Desk({"a": TEN}, "qrp")
+    desk.save({"a": None}, claim="q")
+    desk.commit()
+    desk.save({"a": TEN}, claim="r")
+    desk.commit()
+    desk.save({"a": line(5, b"five\n")}, claim="p")
+    desk.owners = judge(desk.owners, desk.tools)
+    assert desk.edges() == {"r>q", "p>q", "p>r"}
+    assert desk.text(desk.of("p"), "a") == line(5, b"five\n")
+    desk.check()
+    assert judge(desk.owners, desk.tools) is desk.owners
+
+
+def test_nothing_merged_comes_to_need_who_brings_a_file_back() -> None:
+    """A merged edit that git's merge put above a merged deletion stays free of an open patch's return."""
+    desk = Desk({"a": TEN}, "qrp")
+    desk.save({"a": None}, claim="q")
+    desk.commit()
+    desk.save({"a": TEN}, claim="r")
+    desk.commit()
+    desk.save({"a": line(5, b"five\n")}, claim="p")
+    desk.end("q", "merged")
+    desk.end("p", "merged")
+    desk.owners = judge(desk.owners, desk.tools)
+    assert desk.edges() == {"r>q", "p>q"}
