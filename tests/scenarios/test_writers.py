@@ -72,6 +72,7 @@ def test_saves_by_recorded_sequences(bench: Workbench) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_many_saves_by_a_recorded_sequence(bench: Workbench, name: str) -> None:
