@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MAY_WRITE_FILES = {("restore",), ("abandon", "--discard"), ("close", "--remove"), ("uninstall", "--hard")}
-MAY_MOVE_GIT = {("start",), ("commit",), ("patch", "ready"), ("merge",), ("revert",), ("close",), ("uninstall", "--hard")}
+MAY_MOVE_GIT = {
+    ("start",),
+    ("commit",),
+    ("patch", "ready"),
+    ("merge",),
+    ("revert",),
+    ("close",),
+    ("uninstall", "--hard"),
+}
 
 Facts = dict[str, object]
 watched = {"commands": 0}
