@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import subprocess
 from pathlib import Path
@@ -260,8 +261,13 @@ def test_130_interrupted(bench: Workbench) -> None:
         ["git-session", "events", "--follow", "--json"], cwd=bench.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     wait_for(lambda: bench.daemon() and child.poll() is None)
-    bench.write("a.txt", "heard\n")
     assert child.stdout is not None
+    heard = select.poll()
+    heard.register(child.stdout, select.POLLIN)
+    for turn in range(40):  # it hears only what is saved once it follows
+        bench.write("a.txt", f"heard {turn}\n")
+        if heard.poll(500):
+            break
     assert b"saved" in child.stdout.readline()
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=20)
