@@ -635,7 +635,8 @@ def test_overflow_loses_nothing(daemon: Daemon) -> None:
     before, pid = daemon.status(), daemon.status()["pid"]
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     os.kill(pid, signal.SIGSTOP)
-    for n in range(limit // 2 + 100):
+    wait_for(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    for n in range(limit // 2 + 1000):
         os.close(os.open(daemon.repo / f"f{n}", os.O_CREAT | os.O_WRONLY))
     (daemon.repo / "unseen" / "deep").mkdir(parents=True)
     os.kill(pid, signal.SIGCONT)
