@@ -454,12 +454,13 @@ def test_copied_repository_is_another(daemon: Daemon) -> None:
 
 
 def test_deleted_repository_ends_the_daemon(daemon: Daemon) -> None:
-    """rm -rf of the repository ends its daemon."""
+    """rm -rf of the repository ends its daemon, also where a file noted meanwhile makes rm begin again."""
     daemon.start(daemon.repo)
     daemon.call("echo")
-    subprocess.run(["rm", "-rf", str(daemon.repo)], check=True)
+    wait_for(lambda: subprocess.run(["rm", "-rf", str(daemon.repo)], check=False).returncode == 0)
     assert daemon.process is not None
     daemon.process.wait(30)
+    assert not daemon.repo.exists()
 
 
 def test_idle_daemon_leaves(daemon: Daemon) -> None:
