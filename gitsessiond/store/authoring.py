@@ -14,11 +14,12 @@ from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.commits import CommitFacts, commit_data, parse_commit
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import Refused, StateUnreadable, StoreFailed
 from gitsessiond.store.config import Config
 from gitsessiond.store.git import refused_by_surroundings, run_git
 from gitsessiond.store.identity import PASSED_ON, identity_env
 from gitsessiond.store.layers import LandingLayer
+from gitsessiond.store.outlasting import TAKEN, TAKEN_TIMES
 
 ROLES, FACTS = ("AUTHOR", "COMMITTER"), ("NAME", "EMAIL")
 SURROUNDINGS = ("HOME", "XDG_CONFIG_HOME", "TZ")  # where config lies and what the time is
@@ -67,10 +68,7 @@ class Committer:
             oid = layer.put("commit", commit_data(facts))
             layer.to_repository([oid])
             return facts._replace(oid=oid)
-        layer.to_repository([tree])
-        oid = commit_tree(tree, parents, message, asker, sign=sign)
-        facts = parse_commit(oid, layer.read(oid).data)
-        layer.put("commit", layer.read(oid).data)
+        facts = made_by_git(layer, tree, parents, message, asker, sign=sign)
         if key is not None:
             self._known = {key: Persons(person_of(facts.author), person_of(facts.committer))}
         return facts
@@ -106,6 +104,23 @@ def signs(config: Config, asker: Asker) -> bool:
     return config.flag("commit.gpgSign")
 
 
+def made_by_git(
+    layer: LandingLayer, tree: str, parents: tuple[str, ...], message: bytes, asker: Asker, *, sign: bool
+) -> CommitFacts:
+    """A commit of the asker's git, also beside a gc that takes the tree, the commit or the file git writes it to."""
+    for left in reversed(range(TAKEN_TIMES)):
+        layer.to_repository([tree])
+        try:
+            oid = commit_tree(tree, parents, message, asker, sign=sign)
+            data = layer.read(oid).data
+            break
+        except (StoreFailed, StateUnreadable):
+            if not left:
+                raise
+    layer.put("commit", data)
+    return parse_commit(oid, data)
+
+
 def commit_tree(tree: str, parents: tuple[str, ...], message: bytes, asker: Asker, *, sign: bool) -> str:
     """Let the asker's git make the commit; raises as :meth:`Committer.make`."""
     said = [word for parent in parents for word in ("-p", parent)]
@@ -123,6 +138,8 @@ def commit_tree(tree: str, parents: tuple[str, ...], message: bytes, asker: Aske
     if told.code != 0:
         what = "git did not make the commit"
         at_fault = refused_by_surroundings(what, told.words())
+        if at_fault is None and TAKEN.search(told.words()):
+            at_fault = StoreFailed(f"{what}: {told.words()}", hint="run the command again")
         hint = "git config user.signingKey, commit.gpgSign" if sign else "git config user.email"
         raise at_fault or Refused(f"{what}: {told.words()}", hint=hint)
     return told.out.decode("ascii").strip()

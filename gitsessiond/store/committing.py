@@ -40,7 +40,7 @@ from gitsessiond.store.index import (
     take_lock,
 )
 from gitsessiond.store.layout import sync
-from gitsessiond.store.outlasting import held
+from gitsessiond.store.outlasting import TAKEN, TAKEN_TIMES, held
 from gitsessiond.store.store import Store
 from gitsessiond.store.trees import diff_trees, edit_tree
 
@@ -132,15 +132,19 @@ def run_commit(place: Place, index: str, words: Words) -> tuple[str, str]:
         Refused: git or a hook said no, and HEAD is where it was.
         StoreFailed: the disk or a lock was in git's way.
     """
-    said = run_with_hooks(
-        ["commit", "-q", "-F", "-", *(["--no-verify"] if words.no_verify else [])],
-        cwd=place.worktree,
-        input=words.message,
-        env=commit_env(words) | {"GIT_INDEX_FILE": index},
-    )
-    output = (said.out + said.err).decode("utf-8", "replace").strip()
-    head = read_head(place.git_dir)
-    if head.oid is None or head.oid == place.head:
+    for left in reversed(range(TAKEN_TIMES)):
+        said = run_with_hooks(
+            ["commit", "-q", "-F", "-", *(["--no-verify"] if words.no_verify else [])],
+            cwd=place.worktree,
+            input=words.message,
+            env=commit_env(words) | {"GIT_INDEX_FILE": index},
+        )
+        output = (said.out + said.err).decode("utf-8", "replace").strip()
+        head = read_head(place.git_dir)
+        made = head.oid is not None and head.oid != place.head
+        if made or not left or not TAKEN.search(said.words()):
+            break
+    if head.oid is None or not made:
         why = output or f"exit {said.code}"
         at_fault = refused_by_surroundings("git did not commit", said.words())
         if at_fault is not None:

@@ -9,6 +9,7 @@ objects is not waited for.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +20,9 @@ from gitsessiond.store.refs import RefMove, move_refs
 
 LONGEST = 10.0  # seconds
 TAKEN_TIMES = 5  # how often to begin again: a gc in a loop takes objects more than once
+# What git says when a prune takes a file it is about to name, its directory, or what it has just been handed
+# (builtin/prune.c, prune_cruft; object-file.c, finalize_object_file).
+TAKEN = re.compile("unable to (write|create temporary) file|not a valid (object|'tree')")
 RECENT = 5.0  # seconds after which packs that came or went tell of no gc that may come again
 HELD = "refs/gitsession/held/"
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gitsessiond.model.commits import CommitFacts, commit_data, parse_commit
 from gitsessiond.model.errors import Refused
-from gitsessiond.store.authoring import Asker, commit_tree
+from gitsessiond.store.authoring import Asker, made_by_git
 from gitsessiond.store.git import run_git
 from gitsessiond.store.identity import identity_env
 from gitsessiond.store.layers import LandingLayer, objects_lacking
@@ -62,10 +62,9 @@ def write_picks(layer: LandingLayer, onto: str, picks: tuple[Pick, ...], asker: 
     for pick in picks:
         wanted = in_utf8(pick.facts)._replace(tree=pick.tree, parents=(tip,), committer=committer)
         if sign:
-            layer.to_repository([pick.tree])
-            tip = commit_tree(wanted.tree, wanted.parents, wanted.message, as_author(asker, wanted.author), sign=True)
-            facts = parse_commit(tip, layer.read(tip).data)
-            layer.put("commit", layer.read(tip).data)
+            author = as_author(asker, wanted.author)
+            facts = made_by_git(layer, wanted.tree, wanted.parents, wanted.message, author, sign=True)
+            tip = facts.oid
         else:
             tip = layer.put("commit", commit_data(wanted))
             facts = wanted._replace(oid=tip)

@@ -6,14 +6,17 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gitsessiond.actions.merges import merge_patch
 from gitsessiond.daemon.desk import open_desk
-from gitsessiond.store import landing
-from gitsessiond.store.outlasting import HELD, held, outlast_gc, pruning_gc
+from gitsessiond.model.errors import Refused, StoreFailed
+from gitsessiond.store import authoring, committing, landing
+from gitsessiond.store.git import GitResult
+from gitsessiond.store.outlasting import HELD, TAKEN_TIMES, held, outlast_gc, pruning_gc
 from tests.actions.desk import Desk, numbered
 from tests.conftest import git
 
@@ -92,7 +95,7 @@ def test_commands_beside_a_gc_in_a_loop(repo: Path) -> None:
     thread = threading.Thread(target=loop)
     thread.start()
     try:
-        for number in range(1, 10):
+        for number in range(1, 7):
             desk.patch(f"p{number}")
             desk.save("a.txt", numbered(*((line, f"p {line}") for line in range(1, number + 1))))
             if number % 2:
@@ -116,3 +119,44 @@ def test_a_ref_that_cannot_be_let_go_fails_nothing_and_goes_at_the_next_start(re
     git(repo, "pack-refs", "--all")
     open_desk(str(repo), lambda event: None).close()
     assert not git(repo, "for-each-ref", HELD)
+
+
+class BesidePrune:
+    """Runs git, whose file is taken the first times it is asked for a word."""
+
+    def __init__(self, run: Callable[..., GitResult], word: str, times: int) -> None:
+        self._run, self._word, self._times = run, word, times
+        self.asked = 0
+
+    def __call__(self, words: list[str], *args: object, **named: object) -> GitResult:
+        if self._word in words:
+            self.asked += 1
+            if self.asked <= self._times:
+                return GitResult(128, b"", b"error: unable to write file .git/objects/05/21\n")
+        return self._run(words, *args, **named)
+
+
+@pytest.mark.parametrize("times", [2, 99])
+def test_git_whose_file_was_taken_is_asked_again(repo: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """A prune takes the file git is about to name: git is asked again, and not for ever."""
+    desk = Desk(repo, worktree=True)
+    asked = []
+    for module, name, word in ((authoring, "run_git", "commit-tree"), (committing, "run_with_hooks", "commit")):
+        beside = BesidePrune(getattr(module, name), word, times)
+        asked.append(beside)
+        monkeypatch.setattr(module, name, beside)
+    desk.patch("p")
+    desk.save("a.txt", numbered((2, "p 2")))
+    if times == 2:
+        desk.commit_patch("p")
+        assert merged(desk, "merge", "p")
+        assert [beside.asked for beside in asked] == [3, 3]
+        return
+    with pytest.raises(Refused, match="unable to write file"):
+        desk.commit_patch("p")
+    monkeypatch.undo()
+    desk.commit_patch("p")
+    monkeypatch.setattr(authoring, "run_git", asked[0])
+    with pytest.raises(StoreFailed, match="unable to write file"):
+        merged(desk, "merge", "p")
+    assert [beside.asked for beside in asked] == [TAKEN_TIMES] * 2
