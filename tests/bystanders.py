@@ -11,16 +11,20 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-MAY_WRITE_FILES = {("restore",), ("abandon", "--discard"), ("close", "--remove"), ("uninstall", "--hard")}
+MAY_WRITE_FILES = {("restore",), ("update",), ("abandon", "--discard"), ("close", "--remove"), ("uninstall", "--hard")}
 MAY_MOVE_GIT = {
     ("start",),
     ("commit",),
     ("patch", "ready"),
     ("merge",),
     ("revert",),
+    ("update",),
+    ("push",),
     ("close",),
     ("uninstall", "--hard"),
 }
+
+MAY_MOVE_TRACKING = {("publish",)}  # as every `git push` does
 
 Facts = dict[str, object]
 watched = {"commands": 0}
@@ -58,8 +62,8 @@ def directories_of(root: Path) -> tuple[Path, Path] | None:
     return own, common
 
 
-def git_of(root: Path, directories: tuple[Path, Path] | None) -> Facts:
-    """HEAD, index, configuration and branches."""
+def git_of(root: Path, directories: tuple[Path, Path] | None, tracking: bool) -> Facts:
+    """HEAD, index, configuration and branches; ``tracking``: the remote-tracking ones too."""
     if directories is None:
         return {}
     own, common = directories
@@ -68,9 +72,8 @@ def git_of(root: Path, directories: tuple[Path, Path] | None) -> Facts:
         if path.exists():
             facts = path.stat()
             found[str(path)] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
-    heads = subprocess.run(
-        ["git", "for-each-ref", "refs/heads", "refs/tags", "refs/remotes"], cwd=root, capture_output=True
-    )
+    places = ["refs/heads", "refs/tags", *(["refs/remotes"] if tracking else [])]
+    heads = subprocess.run(["git", "for-each-ref", *places], cwd=root, capture_output=True)
     found["branches"] = heads.stdout
     return found
 
@@ -82,7 +85,8 @@ class Watch:
         self.root, self.argv = root, argv
         self.files = None if may(argv, MAY_WRITE_FILES) else files_of(root)
         self.directories = None if may(argv, MAY_MOVE_GIT) else directories_of(root)
-        self.git = None if may(argv, MAY_MOVE_GIT) else git_of(root, self.directories)
+        self.tracking = not may(argv, MAY_MOVE_TRACKING)
+        self.git = None if may(argv, MAY_MOVE_GIT) else git_of(root, self.directories, self.tracking)
 
     def check(self) -> None:
         """Fail when something changed that this command has no business with."""
@@ -90,6 +94,6 @@ class Watch:
         for name, before in (("files", self.files), ("git", self.git)):
             if before is None:
                 continue
-            after = files_of(self.root) if name == "files" else git_of(self.root, self.directories)
+            after = files_of(self.root) if name == "files" else git_of(self.root, self.directories, self.tracking)
             changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
             assert not changed, f"git session {' '.join(self.argv)} changed {name} that are not its own: {changed[:5]}"

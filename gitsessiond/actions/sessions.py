@@ -22,15 +22,18 @@ from gitsessiond.store.chain import commits_behind
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.index import is_index
 from gitsessiond.store.steps import State
+from gitsessiond.store.upstreams import standing_of
 
 
 def session_reply(ctx: Context, state: State) -> dict[str, Any]:
     """The ``session`` object, with what only the disk and the repository can tell."""
     there = os.path.isdir(os.fsdecode(unquote_path(state.session.worktree)))
-    behind = None
-    if state.session.status == "open":
-        behind = commits_behind(ctx.repository, state.session.base, f"refs/heads/{state.session.target}")
-    return views.session_view(state, there, behind)
+    if state.session.status != "open":
+        return views.session_view(state, there)
+    target = state.session.target
+    behind = commits_behind(ctx.repository, state.session.base, f"refs/heads/{target}")
+    standing = standing_of(ctx.repository.common_dir, target)
+    return views.session_view(state, there, behind, standing._asdict() if standing else None)
 
 
 def list_sessions(ctx: Context, asked: Asked) -> dict[str, Any]:

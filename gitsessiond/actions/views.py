@@ -9,7 +9,7 @@ from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import Op, Row
 from gitsessiond.model.reasons import reason_words
-from gitsessiond.model.records import Conflict, ConflictSide, Patch, Session, time_text
+from gitsessiond.model.records import Conflict, ConflictSide, Patch, Publication, Session, time_text
 from gitsessiond.model.values import Placed, is_unassigned
 from gitsessiond.store.steps import State
 
@@ -27,7 +27,12 @@ def reason_of(state: State, label: str) -> str:
     return reason_words(label, lambda pid: name_of(state, pid))
 
 
-def session_view(state: State, worktree_there: bool = True, behind: int | None = None) -> dict[str, Any]:
+def session_view(
+    state: State,
+    worktree_there: bool = True,
+    behind: int | None = None,
+    upstream: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """The ``session`` object of ``status``."""
     session = state.session
     return {
@@ -48,6 +53,7 @@ def session_view(state: State, worktree_there: bool = True, behind: int | None =
         "organization": session.organization,
         "patch_in_use": session.patch_in_use,
         "behind": behind,
+        "upstream": upstream,
         "step": state.number,
         "worktree_id": session.worktree_id,
     }
@@ -87,6 +93,19 @@ def patch_view(
         "merge_commit": patch.merge_commit,
         "merge_strategy": patch.merge_strategy,
         "conflicts": [c.id for c in state.conflicts.values() if c.patch == patch.id and c.status == "open"],
+        "published": [published_view(patch, one) for one in patch.published if one.oid is not None],
+    }
+
+
+def published_view(patch: Patch, one: Publication) -> dict[str, Any]:
+    """A branch that a patch was published to; ``current``: with the commits it has now."""
+    return {
+        "remote": one.remote,
+        "branch": one.branch,
+        "commit": one.oid,
+        "current": bool(patch.series) and one.tip == patch.series[-1].oid,
+        "at": time_text(one.at) if one.at else None,
+        "url": one.url,
     }
 
 

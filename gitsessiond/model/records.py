@@ -103,6 +103,19 @@ class SeriesCommit(Record):
 class Patch(Record):
     """One logical change of one session."""
 
+class Publication(Record):
+    """A branch of a remote that a patch is published to."""
+
+    remote: str  # its name, or its URL where it has none
+    branch: str  # of the remote, without refs/heads/
+    oid: Oid | None = None  # the commit we put there last, as far as is known
+    tip: Oid | None = None  # the last commit of the series that this was made of
+    tried: Oid | None = None  # the commit of a push that was begun and of whose end nothing is known
+    at: Time | None = None  # of the last push that is known to have ended well
+    by: str = ""
+    url: str | None = None  # what the remote answered, such as the page of a review
+
+
     format: Literal[1] = 1
     id: Id
     session_id: Id
@@ -123,6 +136,7 @@ class Patch(Record):
 
 
 class ConflictSide(Record):
+    published: tuple[Publication, ...] = ()  # the one used last, last
     """One side of a conflict at its path; ``oid`` None: the side has no such path."""
 
     oid: Oid | None = None

@@ -186,6 +186,14 @@ class CommitGraph:
         """
         return [self.commit(oid) for oid in self._walk(tip, [base], first_parent=True)][::-1]
 
+    def beyond(self, base: str, tip: str) -> list[CommitFacts]:
+        """The commits of ``tip`` that ``base`` lacks, of all parents, each after its own.
+
+        Raises:
+            StoreFailed: a commit is missing.
+        """
+        return [self.commit(oid) for oid in self._walk(tip, [base])][::-1]
+
     def foreign(self, chain: Sequence[CommitFacts], base: str, ours: Callable[[str], bool]) -> list[Foreign]:
         """The chain commits that some branch holds for which ``ours(full ref name)`` is false.
 

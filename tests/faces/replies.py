@@ -35,6 +35,7 @@ def session(**changes: Any) -> dict[str, Any]:
         "organization": None,
         "patch_in_use": None,
         "behind": 0,
+        "upstream": None,
         "step": 7,
         "worktree_id": "vvvvwwwwxxxx",
     } | changes
@@ -62,6 +63,7 @@ def patch(pid: str, name: str, **changes: Any) -> dict[str, Any]:
         "merge_commit": None,
         "merge_strategy": None,
         "conflicts": [],
+        "published": [],
     } | changes
 
 

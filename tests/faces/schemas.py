@@ -40,6 +40,14 @@ class Collaborator(Closed):
     role: Literal["owner", "maintainer", "contributor", "viewer"]
 
 
+class Upstream(Closed):
+    """How far a target is from its upstream, as last fetched."""
+
+    name: str
+    ahead: int
+    behind: int
+
+
 class Session(Closed):
     """A session as ``status`` gives it."""
 
@@ -60,6 +68,7 @@ class Session(Closed):
     organization: str | None
     patch_in_use: Id | None
     behind: int | None
+    upstream: Upstream | None
     step: int
     worktree_id: Id
 
@@ -78,6 +87,17 @@ class Blocker(Closed):
     message: str
     hint: str | None = None
     patch: Id | None = None
+
+
+class Published(Closed):
+    """A branch that a patch was published to."""
+
+    remote: str
+    branch: str
+    commit: Oid
+    current: bool
+    at: AwareDatetime | None
+    url: str | None
 
 
 class Patch(Closed):
@@ -102,6 +122,7 @@ class Patch(Closed):
     merge_commit: Oid | None
     merge_strategy: Literal["merge", "rebase", "squash", "elsewhere"] | None
     conflicts: list[Id]
+    published: list[Published]
 
 
 class Side(Closed):
@@ -416,6 +437,45 @@ class Commit(Reply):
     output: str
 
 
+class PublishedBranch(Closed):
+    """What became of one branch."""
+
+    patch: Named
+    branch: str
+    commit: Oid
+    commits: int
+    was: Oid | None
+    outcome: Literal["created", "updated", "replaced", "unchanged"]
+
+
+class Publish(Reply):
+    """``publish``."""
+
+    patch: Patch
+    remote: str
+    target: str
+    onto: Oid
+    branches: list[PublishedBranch]
+    notes: list[str]
+    urls: list[str]
+    output: str
+
+
+class Push(Reply):
+    """``push``."""
+
+    remote: str
+    target: str
+    branch: str
+    commit: Oid
+    outcome: Literal["created", "updated", "unchanged", "behind"]
+    merged: Oid | None
+    behind: int
+    tries: int
+    urls: list[str]
+    output: str
+
+
 class Merge(Reply):
     """``merge``."""
 
@@ -614,6 +674,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "commit": Commit,
     "merge": Merge,
     "revert": Revert,
+    "publish": Publish,
+    "push": Push,
     "conflicts": Conflicts,
     "conflict show": ConflictShow,
     "resolve": Resolve,

@@ -73,7 +73,8 @@ def test_no_trailing_space(page: str) -> None:
 def test_the_json_of_status_is_described(name: str, record: type[schemas.Closed]) -> None:
     """docs/cli.md names every field of each object of status --json, and none that is not there."""
     row = next(line for line in cli_page().splitlines() if line.startswith(f"| {name} |"))
-    parts = {"code", "message", "hint", "user", "role", "oid", "mode", "path"}  # of objects inside
+    parts = {"code", "message", "hint", "user", "role", "oid", "mode", "path", "name", "ahead"}  # of objects inside
+    parts |= {"remote", "branch", "commit", "current", "at", "url"}
     described = set(re.findall(r"`(\w+)`", row))
     assert set(record.model_fields) <= described
     assert described - set(record.model_fields) <= parts

@@ -16,6 +16,7 @@ from gitsessiond.faces.cli import (
     merging,
     patches,
     recorded,
+    remote,
     sessions,
     upkeep,
 )
@@ -43,7 +44,7 @@ def root(ctx: click.Context, letters: bool) -> int:
     return fast.answer(fast.Glance("panel", face.session, face.json, letters), face.dial)
 
 
-for noun in (sessions, patches, assigning, merging, conflicts, recorded, upkeep, events, daemon, demo):
+for noun in (sessions, patches, assigning, merging, remote, conflicts, recorded, upkeep, events, daemon, demo):
     for command in noun.COMMANDS:
         root.add_command(command)
 

@@ -28,6 +28,7 @@ from gitsessiond.faces.cli.words import (
     short_of,
     typed_path,
     unique,
+    upstream_words,
 )
 
 Json = Mapping[str, Any]
@@ -53,6 +54,8 @@ def start_hints(reply: Json, cwd: str) -> list[str]:
         out.append(f"{listed(few(before))}: changed before the session; `git session unassigned` lists the edits")
     if reply.get("offered"):
         out.append(f"{listed(few(reply['offered']))} not copied; copy or link what the new worktree needs")
+    if (reply["session"].get("upstream") or {}).get("behind"):
+        out += upstream_words(reply["session"])
     if reply["new_worktree"]:
         out.append(shlex.join(("cd", seen_from(cwd, typed_path(reply["session"]["worktree"])))))
     return out

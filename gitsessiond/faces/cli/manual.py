@@ -71,6 +71,9 @@ paths committed | none |
 | `merge`; `close` too, for each ready patch | the target branch; where it is checked out, its index | where it is \
 checked out: the paths the merge changes, never one with other changes of yours |
 | `revert` | the target branch; where it is checked out, its index | as `merge` |
+| `publish` | none here but the remote-tracking branch, as with every `git push`; on the remote, the branches it names \
+| none |
+| `push` | as `publish`; where the remote has gone on, the target branch as `merge` | as `merge` |
 | `restore`, `patch abandon --discard` | none | what they name; it is recorded first |
 | `close --remove` | removes the branch, if all is merged | removes the worktree, if nothing in it would be lost |
 | `uninstall --hard` | removes the sessions' branches | none of yours |
@@ -91,12 +94,14 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 | session | `id`, `name`, `description`, `status` open\\|closed\\|abandoned, `base`, `target`, `branch`, \
 `worktree`, `worktree_id`, `state` live\\|parked\\|no worktree, `parked` (why, or null), `created_at`, \
 `created_by`, `closed_at`, `collaborators` [{`user`, `role`}], `organization`, `patch_in_use` (id), \
-`behind` (commits the target has more), `step` (number of the last) |
+`behind` (commits the target has more), `upstream` {`name`, `ahead`, `behind`} (of the target, as last fetched, or \
+null), `step` (number of the last) |
 | patch | `id`, `session_id`, `name`, `description`, `status` \
 draft\\|ready\\|conflicts\\|merged\\|abandoned, `ops` (how many), `ready_to_merge`, `blockers` [{`code`, \
 `message`, `hint`}], `depends_on` [{id, name}], `base`, `tip` (last commit of its series, null before \
 the first), `commits`, `owner`, `created_by`, `created_at`, `merged_at`, `merge_commit`, \
-`merge_strategy` merge\\|rebase\\|squash\\|elsewhere, `conflicts` (ids) |
+`merge_strategy` merge\\|rebase\\|squash\\|elsewhere, `conflicts` (ids), `published` [{`remote`, `branch`, \
+`commit`, `current` (the commits it has now), `at`, `url`}] |
 | unassigned edit | `path`, `kind` line\\|add\\|delete\\|rename\\|mode\\|content, `lines`, `reason` (a \
 sentence), `code` (for programs), `choices` [{id, name}] |
 | editor | `number`, `program`, `target`, `path`, `patch` {id, name} (null: several or none), `patches` \

@@ -11,7 +11,17 @@ from typing import Any, NamedTuple
 
 from gitsessiond.faces.cli.nextsteps import Step, next_steps
 from gitsessiond.faces.cli.terminal import Look
-from gitsessiond.faces.cli.words import clean, listed, name_in, names_in, place, plural, short, short_of
+from gitsessiond.faces.cli.words import (
+    clean,
+    listed,
+    name_in,
+    names_in,
+    place,
+    plural,
+    short,
+    short_of,
+    upstream_words,
+)
 
 MOST_UNASSIGNED = 10  # rows shown; the rest are counted, `git session unassigned` lists them
 MOST_MERGED = 5
@@ -109,6 +119,8 @@ def standing(status: Json) -> str:
         words.append(session["state"])
     if session.get("behind"):
         words.append(f"{plural(session['behind'], 'commit')} behind {session['target']}")
+    if session.get("upstream"):
+        words += upstream_words(session)
     if status.get("recording_left"):
         words.append(f"recording: {status['recording_left']} left")
     return ", ".join(words)
@@ -188,6 +200,11 @@ def state_words(patch: Json, status: Json) -> list[str]:
         return [f"merged as {short(commit)}" if commit else "merged", *([how] if how not in (None, "merge") else [])]
     if patch["status"] == "abandoned":
         return ["abandoned"]
+    return [*open_words(patch, status, waits), *published_words(patch)]
+
+
+def open_words(patch: Json, status: Json, waits: Sequence[Json]) -> list[str]:
+    """The same of a patch that is not over, ``waits`` being what it needs."""
     if patch["status"] == "conflicts":
         words = [plural(max(1, len(patch["conflicts"])), "conflict")]
     elif patch["ready_to_merge"]:
@@ -200,6 +217,15 @@ def state_words(patch: Json, status: Json) -> list[str]:
         words.append("needs " + listed(names_in(waits)))
     others = [one for one in patch["blockers"] if one["code"] not in ("dependency", "conflicts")]
     return words + ["blocked: " + clean(one["message"]) for one in others]
+
+
+def published_words(patch: Json) -> list[str]:
+    """``published to origin/fix``, and whether it has changed since."""
+    out = []
+    for one in patch["published"]:
+        since = "" if one["current"] else ", changed since"
+        out.append(f"published to {clean(one['remote'])}/{clean(one['branch'])}{since}")
+    return out
 
 
 def new_patch_rows(status: Json, look: Look) -> list[str]:

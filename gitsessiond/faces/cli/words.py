@@ -98,6 +98,13 @@ def target_of(edit: Mapping[str, Any]) -> str:
     return f"{edit['path']}:{lines[0]}-{lines[1]}" if lines else str(edit["path"])
 
 
+def upstream_words(session: Mapping[str, Any]) -> list[str]:
+    """``main is 3 behind origin/main``, if it is; also what it has and its upstream lacks."""
+    found = session.get("upstream") or {}
+    told = [f"{found[way]} {way}" + (" of" if way == "ahead" else "") for way in ("ahead", "behind") if found.get(way)]
+    return [f"{session['target']} is {' and '.join(told)} {found['name']}"] if told else []
+
+
 def command(*words: str) -> str:
     """A command to type, its words quoted where a shell needs it."""
     return "git session " + clean(shlex.join(words))

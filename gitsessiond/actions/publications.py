@@ -1,0 +1,275 @@
+"""``publish``: which commits of which patches go to which branches of a remote, and what is remembered of it.
+
+The push itself is run by the client, where the person's terminal, ssh agent and credentials are
+(docs/decisions/publish.md). So this is asked twice: :func:`plan_publication` makes the commits, says what each branch
+is expected to be at, and records what is about to be tried; :func:`record_publication` records what came of it. A
+client that was killed in between leaves ``tried`` behind, and the next one asks the remote first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from gitsessiond.actions.asked import refuse_ended
+from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.mergeable import as_told
+from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.replanting import ground_for, plant
+from gitsessiond.actions.sessions import patch_reply
+from gitsessiond.model.errors import BadRequest, Moved, Refused
+from gitsessiond.model.graph import graph_of
+from gitsessiond.model.names import slug_of
+from gitsessiond.model.ownership import uncommitted_paths
+from gitsessiond.model.records import Patch, Publication
+from gitsessiond.store.identity import identity_of
+from gitsessiond.store.steps import State
+from gitsessiond.store.upstreams import check_branch_name, is_branch_name, push_remote
+
+
+class Row(NamedTuple):
+    """One branch to be pushed: a patch's commits, and where the branch is expected to be (None: nowhere)."""
+
+    patch: Patch
+    branch: str
+    commit: str
+    known: Publication  # what is remembered of it
+    expected: str | None = None
+
+
+def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``publish``: commits and expectations for a patch and the open ones it needs, a dependency first.
+
+    ``heads`` is what the client found the remote's branches at; while it is not given and something must be known of
+    them, ``ask`` names the branches, and nothing is recorded.
+
+    Raises:
+        BadRequest: no such branch name, or one for two patches.
+        NotFound: no such remote.
+        Refused: the patch or one it needs has ended, nothing is committed, no remote, the target itself is named,
+            the remote has such a branch already, or the commits need some that the remote does not have.
+        Moved: somebody else pushed to a branch.
+    """
+    ctx = as_told(ctx, asked.who)
+    live = ctx.live(asked)
+    patch = live.patch(asked.text("patch"))
+    refuse_ended(patch)
+    stack, notes = stack_of(live, patch)
+    last = patch.published[-1] if patch.published else None
+    remote = push_remote(ctx.config, live.state.session.target, asked.text("remote") or (last.remote if last else ""))
+    ground = ground_for(ctx, live.state.session, remote)
+    branches = branches_of(live, stack, remote, asked.text("branch"))
+    commits = plant(ctx, live, ground, stack)
+    rows = [
+        Row(one, branch, commits[one.id], known_of(one, remote, branch))
+        for one, branch in zip(stack, branches, strict=True)
+    ]
+    reply = {
+        "patch": patch_reply(live.state, patch, ctx=ctx),
+        "remote": remote,
+        "target": live.state.session.target,
+        "onto": ground.onto,
+        "ask": None,
+        "branches": [],
+        "notes": [*ground.notes, *notes, *uncommitted_notes(live, stack)],
+    }
+    heads, over = heads_of(asked), asked.text("replace")
+    if heads is None and (over or any(row.known.tried not in (None, row.commit) for row in rows)):
+        return reply | {"ask": [row.branch for row in rows]}
+    rows = [row._replace(expected=expected_at(row, remote, heads, over)) for row in rows]
+    by = identity_of(asked.who.env, asked.who.cwd)
+    record_tries(ctx, live, rows, by)
+    return reply | {"branches": [row_view(row) for row in rows]}
+
+
+def record_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``published``: which of the branches are now at the commits that were pushed; the others are as they were."""
+    live = ctx.live(asked)
+    patch = live.patch(asked.text("patch"))
+    remote, url = asked.text("remote"), asked.text("url") or None
+    found = asked.args.get("results")
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise BadRequest("results must be a list of objects", hint="see docs/protocol.md")
+    by = identity_of(asked.who.env, asked.who.cwd)
+    state, told = live.state, []
+    for one in found:
+        other, branch, commit = (str(one.get(name, "")) for name in ("patch", "branch", "commit"))
+        if other not in state.patches:
+            continue
+        known = known_of(state.patches[other], remote, branch)
+        now = known.model_copy(update={"tried": None})
+        if one.get("landed") is True:
+            series = state.patches[other].series
+            now = now.model_copy(
+                update={"oid": commit, "tip": series[-1].oid if series else None, "at": ctx.now(), "by": by}
+            )
+            if other == patch.id and url:
+                now = now.model_copy(update={"url": url})
+            told.append(f"{state.patches[other].name} to {remote} as {branch}")
+        state = with_publication(state, other, now)
+    if state is not live.state:
+        publish(ctx, live, state, "publish", by=by, text=", ".join(told) or f"{patch.name} was not published")
+    return {"patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx)}
+
+
+def stack_of(live: Live, patch: Patch) -> tuple[list[Patch], list[str]]:
+    """The patches to publish, a dependency first, and what is to be said of those left out.
+
+    Raises:
+        Refused: nothing of the patch is committed, or it needs an abandoned one.
+    """
+    if not any(commit.of for commit in patch.series):
+        raise Refused(
+            f"nothing of {patch.name} is committed yet", hint=f"git session commit --patch {patch.name} -m TEXT"
+        )
+    graph, patches = graph_of(live.state.owners), live.state.patches
+    needs = graph.closure(patch.id)
+    stack, notes = [], []
+    for pid in graph.order():
+        one = patches[pid]
+        if pid not in needs or one.status == "merged":
+            continue
+        if one.status == "abandoned":
+            raise Refused(
+                f"{patch.name} depends on {one.name}, which is abandoned", hint=f"git session patch reopen {one.name}"
+            )
+        if any(commit.of for commit in one.series):
+            stack.append(one)
+        else:
+            notes.append(f"{one.name}, which {patch.name} needs, has no commit yet and is not published")
+    return [*stack, patch], notes
+
+
+def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) -> list[str]:
+    """The branch of each patch of a stack, the last of which may be given one: as before, else the patch's name.
+
+    Raises:
+        BadRequest: two patches would have one.
+        Refused: it is the target's own.
+    """
+    out: list[str] = []
+    for one in stack:
+        before = [known.branch for known in one.published if known.remote == remote]
+        branch = before[-1] if before else branch_for(one)
+        if one is stack[-1] and wanted:
+            branch = check_branch_name(wanted)
+        if branch == live.state.session.target:
+            raise Refused(
+                f"{branch} is what patches merge into, not a branch to publish one to",
+                hint=f"git session publish {one.name} --branch NAME; or merge it, then git session push",
+            )
+        if branch in out:
+            other = stack[out.index(branch)].name
+            raise BadRequest(
+                f"{one.name} and {other} would both be {branch}",
+                hint=f"git session publish {one.name if one is stack[-1] else other} --branch NAME",
+            )
+        out.append(branch)
+    return out
+
+
+def branch_for(patch: Patch) -> str:
+    """The patch's name where git takes it for a branch's, else what is left of it."""
+    return patch.name if is_branch_name(patch.name) else slug_of(patch.name)
+
+
+def known_of(patch: Patch, remote: str, branch: str) -> Publication:
+    """What is remembered of a branch; of a new one, nothing."""
+    for one in patch.published:
+        if (one.remote, one.branch) == (remote, branch):
+            return one
+    return Publication(remote=remote, branch=branch)
+
+
+def heads_of(asked: Asked) -> Mapping[str, str | None] | None:
+    """What the client found the remote's branches at; None: it has not looked.
+
+    Raises:
+        BadRequest: it is no such thing.
+    """
+    heads = asked.args.get("heads")
+    if heads is None:
+        return None
+    if not isinstance(heads, Mapping) or not all(value is None or isinstance(value, str) for value in heads.values()):
+        raise BadRequest("heads must name commits by branch", hint="see docs/protocol.md")
+    return heads
+
+
+def expected_at(row: Row, remote: str, heads: Mapping[str, str | None] | None, over: str) -> str | None:
+    """Where a branch must be for the push to go on; None: it must not exist.
+
+    Raises:
+        Moved: somebody else pushed to it.
+        Refused: it exists, and is none of ours.
+    """
+    if heads is None:
+        return row.known.oid
+    there = heads.get(row.branch)
+    if there is None or there in (row.known.oid, row.known.tried, row.commit):
+        return there
+    if over and there.startswith(over):
+        return there
+    again = f"git session publish {row.patch.name} --replace {there[:12]}"
+    if row.known.oid is not None:
+        raise Moved(
+            f"somebody else pushed to {row.branch} of {remote}: it is at {there[:7]}, you published"
+            f" {row.known.oid[:7]}; nothing was pushed",
+            hint=f"git fetch {remote} {row.branch} && git log {row.known.oid[:7]}..FETCH_HEAD; "
+            f"take over what you want of it, then {again}",
+        )
+    raise Refused(
+        f"{remote} has a branch {row.branch} already, at {there[:7]}, that {row.patch.name} was not published to",
+        hint=f"git session publish {row.patch.name} --branch OTHER, or to replace it: {again}",
+    )
+
+
+def record_tries(ctx: Context, live: Live, rows: Sequence[Row], by: str) -> None:
+    """Record what is about to be pushed, where that is not there already."""
+    state = live.state
+    for row in rows:
+        if not is_begun(row):
+            continue
+        oid = row.expected if row.expected in (row.known.oid, row.known.tried, None) else row.known.oid
+        state = with_publication(state, row.patch.id, row.known.model_copy(update={"oid": oid, "tried": row.commit}))
+    if state is not live.state:
+        names = ", ".join(row.patch.name for row in rows)
+        publish(ctx, live, state, "publish", by=by, text=f"{names} to {rows[-1].known.remote}, begun")
+
+
+def is_begun(row: Row) -> bool:
+    """Whether pushing a branch may change it, as far as is known."""
+    return not (row.expected == row.commit == row.known.oid and row.known.tried is None)
+
+
+def with_publication(state: State, pid: str, now: Publication) -> State:
+    """The State with what is remembered of one branch, which is now the one used last."""
+    patch = state.patches[pid]
+    others = tuple(one for one in patch.published if (one.remote, one.branch) != (now.remote, now.branch))
+    kept = others if now.oid is None and now.tried is None else (*others, now)
+    if kept == patch.published:
+        return state
+    return replace(state, patches={**state.patches, pid: patch.model_copy(update={"published": kept})})
+
+
+def uncommitted_notes(live: Live, stack: Sequence[Patch]) -> list[str]:
+    """What of these patches is not in any commit, and so not published."""
+    tip = live.tip_bit()
+    return [
+        f"uncommitted edits of {one.name} are not published: git session commit --patch {one.name} -m TEXT"
+        for one in stack
+        if uncommitted_paths(live.state.owners, one.id, tip)
+    ]
+
+
+def row_view(row: Row) -> dict[str, Any]:
+    """One branch of the reply."""
+    return {
+        "patch": {"id": row.patch.id, "name": row.patch.name},
+        "branch": row.branch,
+        "commit": row.commit,
+        "commits": sum(1 for commit in row.patch.series if commit.of is not None),
+        "expected": row.expected,
+        "begun": is_begun(row),
+        "url": row.known.url,
+    }
