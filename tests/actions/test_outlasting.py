@@ -83,7 +83,8 @@ def test_a_pruning_gc_is_waited_for_and_another_is_not(tmp_path: Path) -> None:
     assert pruning_gc(str(tmp_path)) is None and os.path.exists(tmp_path / "gc.pid")
 
 
-def test_commands_beside_a_gc_in_a_loop(repo: Path) -> None:
+@pytest.mark.parametrize("landings", [3, pytest.param(9, marks=pytest.mark.soak)])
+def test_commands_beside_a_gc_in_a_loop(repo: Path, landings: int) -> None:
     """Commits and landings beside `git gc --prune=now`, again and again: none fails, nothing is lost."""
     desk = Desk(repo, worktree=True)
     ended = threading.Event()
@@ -95,7 +96,7 @@ def test_commands_beside_a_gc_in_a_loop(repo: Path) -> None:
     thread = threading.Thread(target=loop)
     thread.start()
     try:
-        for number in range(1, 7):
+        for number in range(1, landings + 1):
             desk.patch(f"p{number}")
             desk.save("a.txt", numbered(*((line, f"p {line}") for line in range(1, number + 1))))
             if number % 2:
