@@ -1,8 +1,9 @@
 """Conflict records: made from what a merge said, matched with earlier ones, shown as files to edit.
 
 A record's resolution lives in the record and is used by the next merge of its patch while the three sides are
-the same; once they differ it is stale. Where its sides are files, the conflict lies as a marked file at
-``.gitsession/conflicts/<id>/<path>`` in the session's worktree; a save of it without markers resolves it.
+the same; once they differ it is stale. The conflict lies as a marked file at ``.gitsession/conflicts/<id>/<path>`` in
+the session's worktree: its text, or, where its sides are no texts, a line for each side. A save of it without markers
+resolves it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,32 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.model.conflicts import control_path, is_marked, labels_of, marker_size, same_clash
+from gitsessiond.model.conflicts import (
+    control_path,
+    is_marked,
+    labels_of,
+    marker_size,
+    same_clash,
+    telling_text,
+    told_side,
+)
+from gitsessiond.model.hunks import Part, parts_of, places_in
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Conflict, ConflictSide, Patch
 from gitsessiond.model.values import GITLINK, Entry, is_binary
+from gitsessiond.store.attributes import marker_sizes
 from gitsessiond.store.exclude import ensure_exclude, replace_file
+from gitsessiond.store.files import Content, read_file
 from gitsessiond.store.layers import Layer
 from gitsessiond.store.merge import PathConflict, Side, TreeMerge
 from gitsessiond.store.steps import State
 from gitsessiond.store.text import merge_text
 from gitsessiond.store.trees import edit_tree
+
+LARGEST_SAVED = 64 << 20  # bytes; a resolution larger than this is given with `resolve --file`
 
 
 def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]) -> list[Conflict]:
@@ -32,6 +47,8 @@ def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]
     labels = labels_of(state.session.name, patch.name, state.session.target)
     known = [one for one in state.conflicts.values() if one.patch == pid]
     out = []
+    found = list(found)
+    sizes = marker_sizes(home_directory(ctx, live), [clash.path for clash in found])
     for clash in found:
         record = Conflict(
             id=ctx.new_id(),
@@ -43,11 +60,17 @@ def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]
             ours=side_record(clash.ours, clash.path),
             theirs=side_record(clash.theirs, clash.path),
             labels=labels,
+            marker_size=sizes.get(clash.path),
             message=clash.message,
             created_at=ctx.now(),
         )
         out.append(next((alive(one) for one in known if same_clash(one, record)), record))
     return out
+
+
+def home_directory(ctx: Context, live: Live) -> str:
+    """The worktree whose attributes count: the session's, while it is there."""
+    return live.worktree.repository.worktree if live.worktree is not None else ctx.repository.worktree
 
 
 def alive(record: Conflict) -> Conflict:
@@ -62,7 +85,7 @@ def side_record(side: Side | None, path: bytes) -> ConflictSide:
     if side is None:
         return ConflictSide()
     moved = quote_path(side.path) if side.path != path else None
-    return ConflictSide(oid=side.entry.oid, mode=side.entry.mode, path=moved)
+    return ConflictSide(oid=side.entry.oid, mode=side.entry.mode, path=moved, marked=side.marked)
 
 
 def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathConflict, Conflict]]) -> str | None:
@@ -78,7 +101,10 @@ def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathCo
         if side is not None and side.oid is not None and side.mode is not None:
             at = unquote_path(side.path) if side.path is not None else clash.path
             results[at] = Entry(side.mode, side.oid)
-    return edit_tree(layer, merge.marked, edits | results)
+    try:
+        return edit_tree(layer, merge.marked, edits | results)
+    except ValueError:
+        return None  # one was resolved to a file where another has files below it
 
 
 def with_records(ctx: Context, state: State, records: Iterable[Conflict], pid: str, read: Layer) -> State:
@@ -150,9 +176,40 @@ def marked_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes | None:
     if not is_marked(conflict) or any(is_binary(text) for text in texts.values()):
         return None
     sides = [texts.get(name, b"") for name in ("base", "ours", "theirs")]
-    size = marker_size(sides)
+    size = marker_size(sides, conflict.marker_size)
     merged = merge_text(*sides, labels=conflict.labels, marker_size=size)
     return merged.content if merged.conflicts else None
+
+
+class Work(NamedTuple):
+    """A conflict's text as somebody left it in its file, or as it was made."""
+
+    text: bytes
+    size: int
+    parts: list[Part]
+
+
+def work_on(ctx: Context, live: Live, conflict: Conflict) -> Work | None:
+    """The places of a conflict that are still to be settled, those of its file first; None: it has no lines."""
+    texts = texts_of(ctx, live.state, conflict)
+    marked = marked_text(texts, conflict)
+    if marked is None:
+        return None
+    size = marker_size(texts.values(), conflict.marker_size)
+    at = control_file(live, conflict)
+    found = read_file(at, LARGEST_SAVED) if at is not None and conflict.status == "open" else None
+    for text in [found.data] if isinstance(found, Content) else []:
+        parts = parts_of(text, size)
+        if parts is not None and places_in(parts):
+            return Work(text, size, parts)
+    parts = parts_of(marked, size)
+    return Work(marked, size, parts) if parts is not None else None
+
+
+def file_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes:
+    """What the file of a conflict holds at first: its text with markers, or a line for each side."""
+    marked = marked_text(texts, conflict)
+    return marked if marked is not None else telling_text(conflict, texts)
 
 
 def control_file(live: Live, conflict: Conflict) -> bytes | None:
@@ -166,7 +223,8 @@ def control_file(live: Live, conflict: Conflict) -> bytes | None:
 def write_control_files(ctx: Context, live: Live) -> None:
     """Make the files of open conflicts that are not there yet, and remove those that nobody needs.
 
-    They can be made again at any time, so a disk that refuses is no reason to fail.
+    They can be made again at any time, so a disk that refuses is no reason to fail. One that somebody has changed
+    and that is recorded nowhere stays.
     """
     if live.worktree is None:
         return
@@ -182,14 +240,26 @@ def write_control_files(ctx: Context, live: Live) -> None:
         assert path is not None
         try:
             if conflict.status == "open" and not os.path.lexists(path):
-                content = marked_text(texts_of(ctx, live.state, conflict), conflict)
-                if content is not None:
-                    os.makedirs(os.path.dirname(path), exist_ok=True)
-                    replace_file(os.fsdecode(path), content)
-            elif is_done_with(live.state, conflict):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                replace_file(os.fsdecode(path), file_text(texts_of(ctx, live.state, conflict), conflict))
+            elif is_done_with(live.state, conflict) and not is_changed(ctx, live, conflict, path):
                 shutil.rmtree(os.path.join(home, b"conflicts", conflict.id.encode()), ignore_errors=True)
         except OSError:
             continue
+
+
+def is_changed(ctx: Context, live: Live, conflict: Conflict, path: bytes) -> bool:
+    """Whether the file of a conflict holds what somebody wrote and nobody recorded."""
+    if not os.path.lexists(path):
+        return False
+    found = read_file(path, LARGEST_SAVED)
+    if not isinstance(found, Content):
+        return True
+    texts = texts_of(ctx, live.state, conflict)
+    result = live.state.sides.get(conflict.id, {}).get("result")
+    known = [*texts.values(), file_text(texts, conflict), *([ctx.store.blob(result)] if result else [])]
+    named = told_side(conflict, texts, found.data) if marked_text(texts, conflict) is None else None
+    return found.data not in known and named is None
 
 
 def is_done_with(state: State, conflict: Conflict) -> bool:

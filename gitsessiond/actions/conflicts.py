@@ -1,45 +1,48 @@
-"""``conflicts``, ``conflict show``, ``resolve``, and the resolutions people save in an editor."""
+"""``conflicts``, ``conflict show``, ``resolve``."""
 
 from __future__ import annotations
 
 import base64
 import os
-from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from gitsessiond.actions import views
+from gitsessiond.actions.asked import inside
 from gitsessiond.actions.clashing import (
-    back_from_conflicts,
+    Work,
     control_file,
+    file_text,
     marked_text,
     open_of,
     texts_of,
+    work_on,
     write_control_files,
 )
 from gitsessiond.actions.contests import review
 from gitsessiond.actions.context import Asked, Context, Live
-from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.purposes import purposes
+from gitsessiond.actions.resolutions import remembered_places, remembered_whole
 from gitsessiond.actions.sessions import patch_reply
-from gitsessiond.model.conflicts import (
-    How,
-    chosen_side,
-    clash_in,
-    control_path,
-    is_marked,
-    left_over,
-    resolved,
-    written_mode,
+from gitsessiond.actions.settling import (
+    Unsaid,
+    refuse_markers,
+    saved_result,
+    settle,
+    side_chosen,
+    take_all_saved,
+    take_saved,
+    written,
 )
+from gitsessiond.model.conflicts import SIDE_NAMES, control_path, telling_lines
 from gitsessiond.model.errors import BadRequest, NotFound, Refused
+from gitsessiond.model.hunks import CHOICES, Place, composed, ended_as, places_in, taken
 from gitsessiond.model.names import is_id_prefix, quote_path, unquote_path
-from gitsessiond.model.records import Conflict, ConflictSide
-from gitsessiond.model.values import GITLINK, SYMLINK, is_binary
-from gitsessiond.store.files import Content, read_file
+from gitsessiond.model.records import Conflict, ConflictSide, How
+from gitsessiond.store.exclude import replace_file
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.text import union_text
 
-SIDES = ("ours", "theirs", "base")
-LARGEST_SAVED = 64 << 20  # bytes; a resolution larger than this is given with `resolve --file`
+__all__ = ["list_conflicts", "resolve", "show_conflict", "take_all_saved", "take_saved"]
 
 
 def list_conflicts(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -55,27 +58,60 @@ def list_conflicts(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 
 def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``conflict show ID``: the three sides, the text with markers, and where it can be edited."""
+    """``conflict show ID``: the three sides and what they are for, the text with markers, and where to edit it."""
     live = ctx.live(asked)
     take_all_saved(ctx, live)
     write_control_files(ctx, live)
     conflict = conflict_asked(live, asked.text("id"))
     texts = texts_of(ctx, live.state, conflict)
-    marked = marked_text(texts, conflict)
     at = control_file(live, conflict)
     there = at is not None and os.path.lexists(at)
+    work = work_on(ctx, live, conflict)
+    known, whole = offered(ctx, live, conflict, work)
     control = quote_path(control_path(conflict, unquote_path(conflict.path)))
+    told = telling_lines(conflict, texts)
     return {
         "conflict": views.conflict_view(live.state, conflict),
-        **{name: as_text(texts.get(name)) for name in ("base", "ours", "theirs")},
-        "marked": as_text(marked),
+        **{name: as_text(texts.get(name)) for name in SIDE_NAMES},
+        "marked": as_text(marked_text(texts, conflict)),
+        "told": {name: as_text(told[name]) for name in SIDE_NAMES},
+        "text": as_text(work.text if work is not None else file_text(texts, conflict)),
+        "hunks": hunk_views(work, known),
+        "remembered": whole,
+        "intent": purposes(ctx, live, conflict),
         "file": control if there else None,
+        "at": quote_path(at) if at is not None and there else None,
     }
 
 
 def as_text(content: bytes | None) -> str | None:
     """Bytes as JSON carries them: UTF-8, other bytes as lone surrogates."""
     return None if content is None else content.decode("utf-8", "surrogateescape")
+
+
+def hunk_views(work: Work | None, known: list[bytes | None]) -> list[dict[str, Any]]:
+    """The places still to be settled, with what each became before."""
+    return [
+        {
+            "line": place.line,
+            "ours": as_text(place.ours),
+            "base": as_text(place.base),
+            "theirs": as_text(place.theirs),
+            "text": as_text(place.whole),
+            "remembered": as_text(answer),
+        }
+        for place, answer in zip(places_in(work.parts) if work else [], known, strict=True)
+    ]
+
+
+def offered(ctx: Context, live: Live, conflict: Conflict, work: Work | None) -> tuple[list[bytes | None], bool]:
+    """What the places became before, and whether that settles the whole."""
+    if conflict.status != "open":
+        return [None] * len(places_in(work.parts) if work else []), False
+    if work is None:
+        return [], remembered_whole(ctx, live, conflict) is not None
+    known = remembered_places(ctx, live, conflict, places_in(work.parts))
+    return known, bool(known) and None not in known
 
 
 def conflict_asked(live: Live, wanted: str) -> Conflict:
@@ -93,7 +129,7 @@ def conflict_asked(live: Live, wanted: str) -> Conflict:
 
 
 def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``resolve ID``: settle one conflict by a side, the union of both, or given content.
+    """``resolve ID``: settle one conflict by a side, by both, by what it became before, or by given content.
 
     Files and series do not change; the next ``merge`` of the patch uses it.
 
@@ -103,21 +139,49 @@ def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     by = identity_of(asked.who.env, asked.who.cwd)
     conflict = conflict_asked(live, asked.text("id"))
-    how = asked.text("how")
-    if how in SIDES:
-        side = cast("Literal['ours', 'theirs', 'base']", how)
-        if side == "base" and conflict.base.oid is None:
-            raise Refused("both sides added it: there is no base", hint="git session resolve ID --ours")
-        settle(ctx, live, conflict, side, chosen_side(conflict, side), by)
-    elif how == "union":
-        settle(ctx, live, conflict, "union", written(ctx, conflict, union_of(ctx, live, conflict)), by)
-    elif how in ("file", "edit"):
-        content = content_asked(asked)
-        refuse_markers(ctx, live, conflict, content)
-        settle(ctx, live, conflict, cast("How", how), written(ctx, conflict, content), by)
-    else:
-        raise BadRequest(f"no way to resolve {how!r}", hint="--ours, --theirs, --base, --union or --file F")
+    if asked.text("how") == "hunks" and "skip" in asked.texts("hunks"):
+        return leave_rest(ctx, live, conflict, asked)
+    how, result = answer_asked(ctx, live, conflict, asked)
+    settle(ctx, live, conflict, how, result, by)
     return settled_reply(ctx, live, conflict)
+
+
+def answer_asked(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> tuple[How, ConflictSide | None]:
+    """How a conflict is to be settled, and as what; None: the path is deleted.
+
+    Raises:
+        Refused: the way does not fit its shape, or markers are left over.
+        BadRequest: there is no such way.
+    """
+    how, named = asked.text("how"), asked.text("as")
+    at = quote_path(inside(live, asked, named)) if named else None
+    if how in SIDE_NAMES:
+        result = side_chosen(conflict, how)
+        if result is not None and at is not None:
+            result = result.model_copy(update={"path": at})
+        return cast("How", how), result
+    if how == "delete":
+        return "delete", None
+    if how == "remembered":
+        return "remembered", remembered_answer(ctx, live, conflict)
+    if how == "tool" and asked.text("take"):
+        take = asked.text("take")
+        return "tool", None if take == "delete" else side_chosen(conflict, "ours" if take == "ours" else "theirs")
+    if how == "union":
+        content = union_of(ctx, live, conflict)
+    elif how == "hunks":
+        content = by_hunks(ctx, live, conflict, asked)
+    elif how in ("file", "edit", "tool"):
+        content = content_asked(asked)
+        if marked_text(texts_of(ctx, live.state, conflict), conflict) is None and how == "edit":
+            said = saved_result(ctx, live, conflict, content)
+            if isinstance(said, Unsaid):
+                raise Refused(f"{conflict.path} is as it was", hint="leave the line of one side in the file")
+            return "edit", said
+    else:
+        raise BadRequest(f"no way to resolve {how!r}", hint="git session resolve -h")
+    refuse_markers(ctx, live, conflict, content)
+    return cast("How", how), written(ctx, conflict, content, at)
 
 
 def settled_reply(ctx: Context, live: Live, conflict: Conflict) -> dict[str, Any]:
@@ -154,92 +218,107 @@ def content_asked(asked: Asked) -> bytes:
         BadRequest: there is none, or it is no base64.
     """
     sent = asked.args.get("content")
-    try:
-        if isinstance(sent, str):
-            return base64.b64decode(sent, validate=True)
-    except ValueError:
-        pass  # told as if it were not there: a client's mistake, not a person's
+    if isinstance(sent, str):
+        return from_base64(sent)
     raise BadRequest("the content is missing", hint="git session resolve ID --file F")
 
 
-def refuse_markers(ctx: Context, live: Live, conflict: Conflict, content: bytes) -> None:
-    """Raise Refused when conflict markers are left over in a resolution."""
-    line = None if is_binary(content) else left_over(content, texts_of(ctx, live.state, conflict).values())
-    if line is not None:
-        raise Refused(
-            f"line {line} of the resolution of {conflict.path} is a conflict marker",
-            hint="take the markers out, then resolve again",
-        )
-
-
-def written(ctx: Context, conflict: Conflict, content: bytes) -> ConflictSide:
-    """The result that a content makes, its blob in the store."""
-    mode = written_mode(conflict)
-    if mode == SYMLINK:
-        content = content.removesuffix(b"\n")  # a link's target, typed in an editor
-    moved = conflict.ours.path or conflict.theirs.path
-    return ConflictSide(oid=ctx.store.put("blob", content), mode=mode, path=moved)
-
-
-def settle(ctx: Context, live: Live, conflict: Conflict, how: How, result: ConflictSide | None, by: str) -> None:
-    """Record a resolution; the patch has its former status again when it was the last.
+def from_base64(sent: str) -> bytes:
+    """The bytes of a text in base64.
 
     Raises:
-        Refused: the conflict is no more.
+        BadRequest: it is none.
     """
-    state = live.state
-    patch = state.patches.get(conflict.patch) if conflict.patch else None
-    if conflict.status == "stale" or (patch is not None and patch.status in ("merged", "abandoned")):
-        raise Refused(f"the conflict in {conflict.path} is no more", hint="git session conflicts")
-    record = resolved(conflict, how, result, ctx.now(), by)
-    sides = {name: oid for name, oid in state.sides.get(record.id, {}).items() if name != "result"}
-    if result is not None and result.oid is not None and result.mode != GITLINK:
-        sides["result"] = result.oid
-    state = replace(
-        state,
-        conflicts={**state.conflicts, record.id: record},
-        sides={**state.sides, record.id: sides},
-    )
-    if patch is not None:
-        state = back_from_conflicts(state, patch.id)
-    facts = {"conflict": record.id, "path": record.path, "how": how}
-    publish(ctx, live, state, "resolve", by=by, text=f"{record.path} {how}", facts=facts)
-    write_control_files(ctx, live)
-
-
-# Resolutions saved in an editor.
-
-
-def take_all_saved(ctx: Context, live: Live) -> None:
-    """Take the resolutions that were saved while nobody watched."""
-    for conflict in list(live.state.conflicts.values()):
-        if conflict.status == "open" and is_marked(conflict):
-            take_saved(ctx, live, control_path(conflict, unquote_path(conflict.path)))
-
-
-def take_saved(ctx: Context, live: Live, path: bytes) -> bool:
-    """Take a save below ``.gitsession/conflicts/`` as a resolution if it has no markers left; whether it was.
-
-    ``path`` is from the worktree's root. A save with markers, of a stale conflict, or of anything else there,
-    is nothing; it is not recorded either.
-    """
-    named = clash_in(path)
-    conflict = live.state.conflicts.get(named[0]) if named else None
-    if named is None or conflict is None or unquote_path(conflict.path) != named[1]:
-        return False
-    at = control_file(live, conflict)
-    found = read_file(at, LARGEST_SAVED) if at is not None else None
-    if not isinstance(found, Content) or conflict.status == "stale":
-        return False
-    content = found.data
-    texts = texts_of(ctx, live.state, conflict)
-    if left_over(content, texts.values()) is not None:
-        return False
-    result = written(ctx, conflict, content)
-    if conflict.status == "resolved" and conflict.result == result:
-        return False
     try:
-        settle(ctx, live, conflict, "saved", result, live.state.session.created_by)
-    except Refused:
-        return False  # its patch was merged or abandoned meanwhile
-    return True
+        return base64.b64decode(sent, validate=True)
+    except ValueError:
+        raise BadRequest("the content is no base64", hint="git session resolve ID --file F") from None
+
+
+# Place by place.
+
+
+def by_hunks(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> bytes:
+    """The text with each place settled as asked.
+
+    Raises:
+        Refused: the conflict has no lines, other places than were answered, or nothing remembered for one.
+        BadRequest: an answer means nothing.
+    """
+    work = work_on(ctx, live, conflict)
+    if work is None:
+        raise Refused(
+            f"{conflict.path} has no lines to choose from ({conflict.shape})",
+            hint=f"git session resolve {conflict.id[:6]} --ours, or --theirs",
+        )
+    places, answers = places_in(work.parts), asked.texts("hunks")
+    if len(places) != len(answers):
+        raise Refused(
+            f"{conflict.path} has {len(places)} places to settle, and {len(answers)} answers were given",
+            hint=f"git session conflict show {conflict.id[:6]}",
+        )
+    known = remembered_places(ctx, live, conflict, places) if "remembered" in answers else [None] * len(places)
+    settled = [answer_to(place, answer, before) for place, answer, before in zip(places, answers, known, strict=True)]
+    text = composed(work.parts, settled)
+    texts = texts_of(ctx, live.state, conflict)
+    last = answers[-1] if answers else ""
+    return ended_as(text, work.parts, texts.get("theirs" if last == "both" else last, b""))
+
+
+def answer_to(place: Place, answer: str, before: bytes | None) -> bytes | None:
+    """What one place becomes; None: it stays as it is.
+
+    Raises:
+        Refused: nothing is remembered.
+        BadRequest: the answer means nothing.
+    """
+    if answer in CHOICES:
+        return taken(place, answer)
+    if answer == "skip":
+        return None
+    if answer == "remembered":
+        if before is None:
+            raise Refused(f"line {place.line}: this was not resolved before", hint="ours, theirs, both or base")
+        return before
+    if answer.startswith("text:"):
+        return from_base64(answer.removeprefix("text:"))
+    raise BadRequest(f"no answer {answer!r}", hint="ours, theirs, both, base or remembered")
+
+
+def leave_rest(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> dict[str, Any]:
+    """Put what was settled into the conflict's file; the conflict stays open for the rest.
+
+    Raises:
+        Refused: the conflict has no lines, is not open, or the session no worktree to keep the file in.
+    """
+    content = by_hunks(ctx, live, conflict, asked)
+    at = control_file(live, conflict)
+    if at is None or not os.path.lexists(at) or conflict.status != "open":
+        raise Refused(f"{conflict.path} has no file to keep the answers in", hint="settle all of its places at once")
+    replace_file(os.fsdecode(at), content)
+    return settled_reply(ctx, live, conflict)
+
+
+def remembered_answer(ctx: Context, live: Live, conflict: Conflict) -> ConflictSide | None:
+    """What the same clash became before.
+
+    Raises:
+        Refused: it was not resolved before, or not all of it.
+    """
+    work = work_on(ctx, live, conflict)
+    if work is None:
+        before = remembered_whole(ctx, live, conflict)
+        if before is not None:
+            return before.result
+        known: list[bytes | None] = []
+    else:
+        known = remembered_places(ctx, live, conflict, places_in(work.parts))
+    if work is None or None in known or not known:
+        count = f"{sum(answer is not None for answer in known)} of {len(known)} places" if known else "this"
+        raise Refused(
+            f"{conflict.path}: {count} {'were' if known else 'was not'} resolved before",
+            hint=f"git session resolve {conflict.id[:6]} --edit",
+        )
+    content = composed(work.parts, known)
+    refuse_markers(ctx, live, conflict, content)
+    return written(ctx, conflict, content)

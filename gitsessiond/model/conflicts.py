@@ -1,51 +1,54 @@
 """Conflicts as values: how they are marked, when markers are left over, what a resolution is.
 
-Markers are git's diff3 ones, so that editors know them; where a line of the text looks like one, all of them are
-made longer (as attribute ``conflict-marker-size`` does by hand).
+Markers are git's diff3 ones, so that editors know them, as long as attribute ``conflict-marker-size`` says; where a
+line of the text looks like one, all of them are made longer still.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.records import Conflict, ConflictSide
-from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK
+from gitsessiond.model.records import Conflict, ConflictSide, How
+from gitsessiond.model.values import EXECUTABLE, GITLINK, REGULAR, SYMLINK
 
 FILES = (REGULAR, EXECUTABLE)
 SMALLEST = 7  # git's own size, the only one that most editors recognise
 
-How = Literal["ours", "theirs", "union", "base", "file", "edit", "saved", "rule"]
+SideName = Literal["base", "ours", "theirs"]
+SIDE_NAMES: tuple[SideName, ...] = ("base", "ours", "theirs")
 
 _RUN = re.compile(rb"^(<+|\|+|=+|>+)", re.MULTILINE)
-_MARKER = re.compile(rb"(<{7,}|\|{7,}|>{7,})( .*)?|={7,}")
+_MARKER = re.compile(rb"(<+|\|+|>+)( .*)?|=+", re.DOTALL)
 
 
-def marker_size(texts: Iterable[bytes]) -> int:
-    """A size at which no line of these texts looks like a marker."""
+def marker_size(texts: Iterable[bytes], wanted: int | None = None) -> int:
+    """The size wanted, or git's own; a larger one where a line of these texts would look like a marker."""
+    least = wanted or SMALLEST
     longest = max((len(run) for text in texts for run in _RUN.findall(text)), default=0)
-    return SMALLEST if longest < SMALLEST else longest + 1
+    return least if longest < least else longest + 1
 
 
-def left_over(content: bytes, sides: Iterable[bytes]) -> int | None:
+def left_over(content: bytes, sides: Iterable[bytes], wanted: int | None = None) -> int | None:
     """The number (from 1) of the first line that is a conflict marker; None: there is none.
 
     Lines that one of the sides has as well are text, not markers. A line of ``=`` alone counts only in the size
-    that :func:`marker_size` gives, since it may be a heading.
+    that :func:`marker_size` gives, since it may be a heading; where a size is wanted, so do all others.
     """
     sides = list(sides)
-    size = marker_size(sides)
+    size = marker_size(sides, wanted)
     known = {line.rstrip(b"\r") for side in sides for line in side.split(b"\n")}
     for number, line in enumerate(content.split(b"\n"), 1):
         bare = line.rstrip(b"\r")
         if bare in known or not _MARKER.fullmatch(bare):
             continue
-        if bare.startswith(b"=") and len(bare) != size:
-            continue
-        return number
+        length = len(bare) - len(bare.lstrip(bare[:1]))
+        exact = bare.startswith(b"=") or wanted is not None
+        if length == size if exact else length >= SMALLEST:
+            return number
     return None
 
 
@@ -54,7 +57,7 @@ def labels_of(session: str, patch: str, target: str) -> tuple[str, str, str]:
     return ("base", target, f"{patch} ({session})")
 
 
-def side_of(conflict: Conflict, name: Literal["base", "ours", "theirs"]) -> ConflictSide:
+def side_of(conflict: Conflict, name: SideName) -> ConflictSide:
     """One of the three sides."""
     return {"base": conflict.base, "ours": conflict.ours, "theirs": conflict.theirs}[name]
 
@@ -83,19 +86,79 @@ def resolved(conflict: Conflict, how: How, result: ConflictSide | None, at: date
     )
 
 
-def chosen_side(conflict: Conflict, name: Literal["base", "ours", "theirs"]) -> ConflictSide | None:
+def chosen_side(conflict: Conflict, name: SideName) -> ConflictSide | None:
     """The result of taking one side whole, at the path it has there; None: the side has no such path."""
     side = side_of(conflict, name)
     return side if side.oid is not None else None
 
 
 def written_mode(conflict: Conflict) -> int:
-    """The mode of a resolution that somebody wrote: the one a side changed, as git merges modes."""
+    """The mode of a resolution that somebody wrote: the one a side changed, as git merges modes.
+
+    Content is a file's where a side is a file, else a link's target, else it says a submodule's commit.
+    """
     modes = [side.mode for side in (conflict.base, conflict.ours, conflict.theirs)]
-    base, ours, theirs = (mode if mode in (*FILES, SYMLINK) else None for mode in modes)
+    if any(mode in FILES for mode in modes[1:]):
+        base, ours, theirs = (mode if mode in FILES else None for mode in modes)
+    else:
+        base, ours, theirs = modes
     if ours is None or ours == base:
-        return theirs or ours or REGULAR
+        return theirs or ours or base or REGULAR
     return ours
+
+
+# Sides that are no lines: each is told in one line, and a file with one of these lines takes that side.
+
+
+def telling_line(side: ConflictSide, path: str, text: bytes | None, *, directory: bool = False) -> bytes:
+    """One side as one line: ``link to a.txt``; ``path`` is its own, quoted."""
+    if side.oid is None:
+        return b"directory" if directory else b"nothing"
+    if side.mode == SYMLINK:
+        return b"link to " + (text or b"?")
+    if side.mode == GITLINK:
+        return b"submodule at " + side.oid.encode("ascii")
+    kind = "executable file" if side.mode == EXECUTABLE else "file"
+    size = "" if text is None else f", {len(text)} bytes"
+    return f"{kind} {path} (blob {side.oid[:12]}{size})".encode("utf-8", "surrogateescape")
+
+
+def telling_lines(conflict: Conflict, texts: Mapping[str, bytes]) -> dict[SideName, bytes]:
+    """All three sides so."""
+    out: dict[SideName, bytes] = {}
+    for name in SIDE_NAMES:
+        side = side_of(conflict, name)
+        beside = name != "base" and conflict.shape == "directory/file"
+        out[name] = telling_line(side, side.path or conflict.path, texts.get(name), directory=beside)
+    return out
+
+
+def telling_text(conflict: Conflict, texts: Mapping[str, bytes]) -> bytes:
+    """A clash of whole things as a text with markers; a file with one line of it left takes that side."""
+    told = telling_lines(conflict, texts)
+    base, ours, theirs = (label.encode("utf-8", "surrogateescape") for label in conflict.labels)
+    rows = [b"<" * 7 + b" " + ours, told["ours"], b"|" * 7 + b" " + base, told["base"]]
+    rows += [b"=" * 7, told["theirs"], b">" * 7 + b" " + theirs]
+    return b"\n".join(rows) + b"\n"
+
+
+def told_side(conflict: Conflict, texts: Mapping[str, bytes], content: bytes) -> SideName | Literal["several"] | None:
+    """The side that a file's content names by its line; ``several``: lines of more than one, or with others; None:
+    it names none.
+    """
+    told = telling_lines(conflict, texts)
+    lines = [line.rstrip() for line in content.split(b"\n") if line.strip()]
+    named = [name for name in SIDE_NAMES if told[name] in lines]
+    if not named:
+        return None
+    return named[0] if len(lines) == 1 else "several"
+
+
+def told_commit(content: bytes) -> str | None:
+    """The commit that a content names for a submodule: its id, alone or behind words as ``git diff`` has them."""
+    words = content.split()
+    last = words[-1].decode("ascii", "replace") if words and content.strip().count(b"\n") == 0 else ""
+    return last if re.fullmatch("[0-9a-f]{40}", last) else None
 
 
 def control_path(conflict: Conflict, path: bytes) -> bytes:

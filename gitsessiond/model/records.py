@@ -30,6 +30,9 @@ ConflictShape = Literal[
     "content", "add/add", "modify/delete", "rename/rename", "rename/delete", "directory/file",
     "mode", "symlink", "binary", "submodule",
 ]  # fmt: skip
+How = Literal[
+    "ours", "theirs", "union", "base", "delete", "file", "edit", "tool", "hunks", "remembered", "saved", "rule",
+]  # fmt: skip
 
 
 class Record(BaseModel):
@@ -142,6 +145,7 @@ class ConflictSide(Record):
     oid: Oid | None = None
     mode: int | None = None
     path: str | None = None  # quoted, when it differs (renames)
+    marked: bool = False  # git has merged renames into it and left conflict markers there
 
 
 class Conflict(Record):
@@ -158,11 +162,12 @@ class Conflict(Record):
     ours: ConflictSide = ConflictSide()  # the target's
     theirs: ConflictSide = ConflictSide()  # the patch's
     labels: tuple[str, str, str] = ("base", "ours", "theirs")
+    marker_size: int | None = None  # what .gitattributes say; None: git's own
     message: str = ""  # what git said
     created_at: Time
     resolved_at: Time | None = None
     resolved_by: str | None = None
-    how: Literal["ours", "theirs", "union", "base", "file", "edit", "saved", "rule"] | None = None
+    how: How | None = None
     result: ConflictSide | None = None  # the resolution; None with status resolved: the path is deleted
 
 

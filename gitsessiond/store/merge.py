@@ -16,15 +16,17 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.model.records import ConflictShape
-from gitsessiond.model.values import GITLINK, SYMLINK, Entry
+from gitsessiond.model.values import Entry
+from gitsessiond.store.clashes import PathConflict, Side, Sides, clashes_in, messages, shape_of
 from gitsessiond.store.git import run_git
 from gitsessiond.store.objects import Object, loose_bytes, oid_of
 from gitsessiond.store.repository import Repository
+
+__all__ = ["PathConflict", "Side", "Sides", "TreeMerge", "git_merge", "git_merge_trees", "shape_of"]
 
 SETTINGS = (
     "merge.directoryRenames=false",
@@ -33,45 +35,6 @@ SETTINGS = (
     "merge.verbosity=2",
     "core.fsync=none",  # scratch; what lands is made durable by Store.to_repository
 )
-
-# git's stable short names of what it says -> our shapes; the first that was said of a path wins
-SAID: tuple[tuple[bytes, ConflictShape], ...] = (
-    (b"rename/rename", "rename/rename"),
-    (b"rename involved in collision", "rename/rename"),
-    (b"rename/delete", "rename/delete"),
-    (b"file/directory", "directory/file"),
-    (b"modify/delete", "modify/delete"),
-    (b"distinct", "mode"),
-    (b"submodule", "submodule"),
-    (b"binary", "binary"),
-)
-
-
-class Side(NamedTuple):
-    """What one side has at a conflict; ``path`` differs from the conflict's when the side renamed it."""
-
-    entry: Entry
-    path: bytes
-
-
-Sides = tuple[Side | None, Side | None, Side | None]  # base, ours, theirs
-
-
-@dataclass(frozen=True)
-class PathConflict:
-    """A clash at one path; a side that is None has nothing there."""
-
-    path: bytes
-    shape: ConflictShape
-    base: Side | None
-    ours: Side | None
-    theirs: Side | None
-    message: str = ""  # what git said, oids replaced by labels; empty from a walk
-
-    @property
-    def paths(self) -> frozenset[bytes]:
-        """Every path the clash is about."""
-        return frozenset({self.path, *(side.path for side in (self.base, self.ours, self.theirs) if side)})
 
 
 @dataclass(frozen=True)
@@ -210,82 +173,42 @@ def _merge_in(
     if told.code == 0:
         return TreeMerge(tree.decode("ascii"), (), "git", made)
     listed, _, said = rest.partition(b"\0\0")
-    conflicts = tuple(_conflicts(listed, _messages(said, dict(sides))))
-    if not conflicts:
+    found = list(clashes_in(listed, messages(said, dict(sides))))
+    if not found:
         raise StoreFailed("git merge-tree told of a conflict but not where", hint="git session doctor")
-    return TreeMerge(None, conflicts, "git", made, marked=tree.decode("ascii"))
+    for n, clash in enumerate(found):
+        if clash.shape == "rename/rename":
+            found[n] = _unmixed(clash, sides, made, cwd or repository.worktree, env)
+    return TreeMerge(None, tuple(found), "git", made, marked=tree.decode("ascii"))
 
 
-class _Said(NamedTuple):
-    """One message of merge-tree: the paths it is about, its stable short name, its text."""
+def _unmixed(
+    clash: PathConflict,
+    sides: tuple[tuple[str, str], tuple[str, str]],
+    made: dict[str, Object],
+    cwd: str,
+    env: Mapping[str, str],
+) -> PathConflict:
+    """A clash of renames whose sides are what somebody wrote.
 
-    paths: tuple[bytes, ...]
-    kind: bytes
-    text: str
-
-
-def _messages(said: bytes, names: Mapping[str, str]) -> list[_Said]:
-    """The message section of ``-z`` output: count, paths, short name, text; each ended by NUL."""
-    fields = iter(said.split(b"\0"))
-    out = []
-    for count in fields:
-        if not count:
-            break  # the end of the output
-        paths = tuple(next(fields) for _ in range(int(count)))
-        kind, text = next(fields), next(fields).decode("utf-8", "surrogateescape").strip()
-        for oid, name in names.items():
-            text = text.replace(oid, name)
-        out.append(_Said(paths, kind, text))
-    return [one for one in out if one.kind.startswith(b"CONFLICT")]
-
-
-def _conflicts(listed: bytes, said: list[_Said]) -> Iterator[PathConflict]:
-    """The conflicts from the listed stages, paths that git names in one rename put together."""
-    stages: dict[bytes, dict[int, Entry]] = {}
-    for line in listed.split(b"\0"):
-        facts, _, path = line.partition(b"\t")
-        mode, oid, stage = facts.split(b" ")
-        stages.setdefault(path, {})[int(stage)] = Entry(int(mode, 8), oid.decode("ascii"))
-    left = dict(stages)
-    for paths in [one.paths for one in said if one.kind.endswith(b"(rename/rename)")]:
-        group = [path for path in paths if path in left]
-        if _one_each([left[path] for path in group]):
-            for path in group:
-                del left[path]
-            yield _conflict(group[0], {path: stages[path] for path in group}, said)
-    for path, entries in left.items():
-        yield _conflict(path, {path: entries}, said)
-
-
-def _one_each(groups: list[dict[int, Entry]]) -> bool:
-    """Whether these stages together are at most one base, one ours and one theirs, of several paths."""
-    numbers = [stage for group in groups for stage in group]
-    return len(groups) > 1 and len(numbers) == len(set(numbers))
-
-
-def _conflict(path: bytes, stages: dict[bytes, dict[int, Entry]], said: list[_Said]) -> PathConflict:
-    """One conflict from its stages and what was said of its paths."""
-    sides: dict[int, Side] = {}
-    for at, entries in stages.items():
-        for stage, entry in entries.items():
-            sides[stage] = Side(entry, at)
-    about = [one for one in said if stages.keys() & set(one.paths)]
-    three = (sides.get(1), sides.get(2), sides.get(3))
-    told = [shape for kind, shape in SAID if any(kind in one.kind for one in about)]
-    shape = told[0] if told else shape_of(three)
-    return PathConflict(path, shape, *three, message="; ".join(dict.fromkeys(one.text for one in about)))
-
-
-def shape_of(sides: Sides) -> ConflictShape:
-    """The shape of a conflict as far as its sides tell it."""
-    base, ours, theirs = sides
-    there = [side.entry for side in sides if side is not None]
-    if any(entry.mode == GITLINK for entry in there):
-        return "submodule"
-    if ours is None or theirs is None:
-        return "modify/delete"
-    if any(entry.mode == SYMLINK for entry in there):
-        return "symlink"
-    if ours.entry.oid == theirs.entry.oid:
-        return "mode"
-    return "content" if base is not None else "add/add"
+    git lists the merge of both contents as either side of it. Where that merge has markers in it, each side of one
+    file with two new names is what that side has; where different files came to one name, the markers are all there
+    is to see of the third file, so they stay, with names in place of ids.
+    """
+    known = []
+    for listed, (commit, _) in zip((clash.ours, clash.theirs), sides, strict=True):
+        data = made[listed.entry.oid].data if listed is not None and listed.entry.oid in made else b""
+        side = listed
+        if side is not None and any(b"<<<<<<< " + one.encode() + b":" in data for one, _ in sides):
+            if clash.base is not None:
+                told = run_git(["ls-tree", "-z", "--full-tree", commit, "--", side.path], cwd=cwd, env=env).out
+                mode, _, oid = told.partition(b"\t")[0].split(b" ")
+                side = side._replace(entry=Entry(int(mode, 8), oid.decode("ascii")))
+            else:
+                for one, name in sides:
+                    data = data.replace(b" " + one.encode() + b":", b" " + os.fsencode(name) + b":")
+                blob = Object("blob", data)
+                made[oid_of(*blob)] = blob
+                side = side._replace(entry=Entry(side.entry.mode, oid_of(*blob)), marked=True)
+        known.append(side)
+    return replace(clash, ours=known[0], theirs=known[1])

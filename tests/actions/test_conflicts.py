@@ -196,7 +196,7 @@ def test_both_added(it: Asking) -> None:
 
 
 def test_binary_content(repo: Path) -> None:
-    """It has no lines, so no marked file: a side, or a whole new content."""
+    """It has no lines: its file has one for each side; a side, or a whole new content."""
     (repo / "logo").write_bytes(b"\0base")
     git(repo, "add", "-A")
     git(repo, "commit", "-q", "-m", "logo")
@@ -207,9 +207,10 @@ def test_binary_content(repo: Path) -> None:
     it.look()
     it.move_target("logo", b"\0ours")
     (conflict,) = it.merge("one")["conflicts"]
-    assert conflict["shape"] == "binary" and not marked_file(it, conflict).exists()
+    assert conflict["shape"] == "binary"
     shown = it.ask("conflict.show", id=conflict["id"])
-    assert shown["marked"] is None and shown["file"] is None
+    assert shown["marked"] is None and marked_file(it, conflict).read_text() == shown["text"]
+    assert "file logo (blob" in shown["text"]
     it.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(b"\0both").decode())
     it.ask("merge", patch="one")
     assert it.on_target("logo") == "\0both"

@@ -1,0 +1,49 @@
+"""Whether a conflict is still the one that somebody looked at: a target or patch that moved since makes it another."""
+
+from __future__ import annotations
+
+from gitsessiond.actions.clashing import home_directory, records_of
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.mergeable import chosen_strategy, target_tip
+from gitsessiond.actions.strategies import stands_in, tried_by
+from gitsessiond.model.conflicts import same_clash
+from gitsessiond.model.errors import GitSessionError
+from gitsessiond.model.records import Conflict, Patch
+from gitsessiond.model.strategies import Strategy
+from gitsessiond.store.merge import git_merge
+
+
+def stands(ctx: Context, live: Live, record: Conflict) -> bool:
+    """Whether a merge of the record's patch would come to this very clash.
+
+    A merge by another strategy than the one now set may have made it. What the patch has uncommitted does not count
+    before it is committed. Where nobody can tell (the target is gone), it is as it was.
+
+    Raises:
+        StoreFailed: git failed.
+    """
+    patch = live.state.patches.get(record.patch or "")
+    if record.kind != "git_merge" or patch is None or not patch.series:
+        return True
+    try:
+        target = target_tip(ctx, live.state.session.target)
+        first = chosen_strategy(ctx)
+    except GitSessionError:
+        return True
+    kinds: list[Strategy] = [first, *(kind for kind in ("merge", "rebase") if kind != first)]  # squash is as merge
+    return any(clashes_so(ctx, live, patch, kind, target, record) for kind in kinds)
+
+
+def clashes_so(ctx: Context, live: Live, patch: Patch, kind: Strategy, target: str, record: Conflict) -> bool:
+    """Whether this way of merging comes to the record's clash."""
+    return any(same_clash(one, record) for one in records_by(ctx, live, patch, kind, target))
+
+
+def records_by(ctx: Context, live: Live, patch: Patch, kind: Strategy, target: str) -> list[Conflict]:
+    """The records of the clashes that this way of merging comes to now."""
+    cwd = home_directory(ctx, live)
+    if kind == "merge" and stands_in(ctx, live.state, patch, target):
+        merge = git_merge(ctx.repository, target, patch.series[-1].oid, cwd=cwd)
+        return records_of(ctx, live, patch.id, merge.conflicts)
+    tried = tried_by(ctx, live, patch, kind, target, cwd, sign=False)
+    return [record for _, record in tried.clashes]

@@ -1,0 +1,126 @@
+"""Every shape of conflict: told, shown, settled in each way, and landed as git's merge with the same choice by hand."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from gitsessiond.faces.cli.panel import panel_lines
+from gitsessiond.faces.cli.terminal import Look
+from gitsessiond.model.errors import Refused
+from tests.actions.asking import Asking
+from tests.conftest import git
+from tests.shapes import Shape, Tree, edited, merged_by_hand, put, shapes, submodule, text
+
+
+class Clashing(Asking):
+    """One patch that clashes with main in every shape at once."""
+
+    def __init__(self, repo: Path, only: str = "") -> None:
+        commits = submodule(repo / "sub")
+        self.shapes = {name: one for name, one in shapes(commits).items() if only in name}
+        for one in self.shapes.values():
+            put(repo, one.base)
+        git(repo, "add", "-A")
+        git(repo, "commit", "-q", "-m", "base")
+        super().__init__(repo)
+        self.start()
+        self.ask("patch.new", name="one")
+        for one in self.shapes.values():
+            put(repo, one.theirs)
+        self.look()
+        self.ask("patch.ready", patch="one")
+        for path in [row["path"] for row in self.ask("unassigned")["unassigned"]]:
+            self.ask("assign", what=path, patch="one")  # large or binary new files are nobody's at first
+        self.to_main({path: item for one in self.shapes.values() for path, item in one.ours.items()})
+
+    def to_main(self, edits: Tree) -> None:
+        """A commit on main that nobody's worktree made."""
+        tree = edited(self.root, self.rev("main^{tree}"), edits)
+        commit = self.git("commit-tree", tree, "-p", self.rev("main"), "-m", "upstream").strip()
+        self.git("update-ref", "refs/heads/main", commit)
+
+    def conflicts(self) -> dict[str, dict[str, Any]]:
+        """Merge; the conflicts by the names of their shapes."""
+        found = {one["path"]: one for one in self.merge("one")["conflicts"]}
+        named = {name: found.pop(one.path) for name, one in self.shapes.items()}
+        assert not found, found
+        return named
+
+    def landed(self, choice: Tree) -> None:
+        """Merge again; the target must be what git makes of it by hand."""
+        before = self.rev("main")
+        done = self.ask("merge", patch="one")
+        assert done["merged"], done
+        assert self.rev("main^{tree}") == merged_by_hand(self.root, before, self.rev("main^2"), choice)
+
+
+@pytest.fixture
+def it(repo: Path) -> Iterator[Clashing]:
+    clashing = Clashing(repo)
+    yield clashing
+    clashing.desk.close()
+
+
+def as_in(side: Literal["ours", "theirs"], one: Shape) -> Tree:
+    """The paths of a shape as one side has them."""
+    return {path: getattr(one, side).get(path) for path in {*one.base, *one.ours, *one.theirs}}
+
+
+def test_every_shape_is_told_and_lands_as_one_side(it: Clashing) -> None:
+    """Record, panel, marked file and JSON tell the shape; each side taken whole lands as that side."""
+    found = it.conflicts()
+    assert {name: one["shape"] for name, one in found.items()} == {name: one.shape for name, one in it.shapes.items()}
+    panel = "\n".join(panel_lines(it.ask("session.status"), Look(ascii=True)))
+    for name, conflict in found.items():
+        shown = it.ask("conflict.show", id=conflict["id"])
+        file = it.root / shown["file"]
+        assert file.read_text() == shown["text"] and "<<<<<<< main\n" in shown["text"], name
+        assert f"{conflict['path']} ({conflict['shape']}, in one)" in panel
+        assert "oid" not in shown["told"]["ours"] and shown["told"]["ours"] != shown["told"]["theirs"], name
+    for n, (name, conflict) in enumerate(found.items()):
+        it.ask("resolve", id=conflict["id"], how=("ours", "theirs")[n % 2])
+        assert not (it.root / ".gitsession" / "conflicts" / conflict["id"]).exists(), name
+    sides = dict(zip(it.shapes, ("ours", "theirs") * len(it.shapes), strict=False))
+    it.landed({path: item for name, one in it.shapes.items() for path, item in as_in(sides[name], one).items()})
+
+
+def test_every_shape_is_settled_by_saving_its_file(it: Clashing) -> None:
+    """A text without markers is the result; of a clash without lines the line of one side is."""
+    choice: dict[str, Any] = {}
+    for n, (name, conflict) in enumerate(it.conflicts().items()):
+        shown = it.ask("conflict.show", id=conflict["id"])
+        one, side = it.shapes[name], ("theirs", "ours")[n % 2]
+        choice |= as_in(side, one)
+        if shown["hunks"]:
+            (it.root / shown["file"]).write_text(f"settled {name}\n")
+            at = conflict["ours"]["path"] or conflict["theirs"]["path"] or conflict["path"]
+            choice |= dict.fromkeys(as_in("ours", one)) | {at: text(f"settled {name}\n")}
+        else:
+            (it.root / shown["file"]).write_text(shown["told"][side] + "\n")
+        it.look(shown["file"])
+        assert not [other for other in it.ask("conflicts")["conflicts"] if other["id"] == conflict["id"]], name
+    it.landed(choice)
+
+
+@pytest.fixture
+def only(repo: Path, request: pytest.FixtureRequest) -> Iterator[Clashing]:
+    clashing = Clashing(repo, request.param)
+    yield clashing
+    clashing.desk.close()
+
+
+@pytest.mark.parametrize("only", ["submodule"], indirect=True)
+def test_a_submodule_is_resolved_to_a_commit(only: Clashing) -> None:
+    """Any commit may be named; content of a file is none."""
+    (conflict,) = only.conflicts().values()
+    with pytest.raises(Refused, match="is the id of a commit"):
+        only.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(b"words\n").decode())
+    named = b"Subproject commit " + b"1" * 40 + b"\n"
+    only.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(named).decode())
+    assert only.ask("merge", patch="one")["merged"]
+    assert only.git("ls-tree", "main", "sub") == f"160000 commit {'1' * 40}\tsub\n"
