@@ -103,9 +103,6 @@ class SeriesCommit(Record):
     of: Oid | None
 
 
-class Patch(Record):
-    """One logical change of one session."""
-
 class Publication(Record):
     """A branch of a remote that a patch is published to."""
 
@@ -118,6 +115,9 @@ class Publication(Record):
     by: str = ""
     url: str | None = None  # what the remote answered, such as the page of a review
 
+
+class Patch(Record):
+    """One logical change of one session."""
 
     format: Literal[1] = 1
     id: Id
@@ -136,10 +136,10 @@ class Publication(Record):
     merge_onto: Oid | None = None  # where the target was before; None: not known
     reverted_in: Oid | None = None  # the commit on the target that took its last landing back
     not_separable: str | None = None  # why its part cannot be put alone, or None
+    published: tuple[Publication, ...] = ()  # the one used last, last
 
 
 class ConflictSide(Record):
-    published: tuple[Publication, ...] = ()  # the one used last, last
     """One side of a conflict at its path; ``oid`` None: the side has no such path."""
 
     oid: Oid | None = None
