@@ -25,7 +25,7 @@ from gitsessiond.model.ownership import uncommitted_paths
 from gitsessiond.model.records import Patch, Publication
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
-from gitsessiond.store.upstreams import check_branch_name, is_branch_name, push_remote
+from gitsessiond.store.upstreams import check_branch_name, is_branch_name, is_remote, push_remote
 
 
 class Row(NamedTuple):
@@ -56,8 +56,7 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
     patch = live.patch(asked.text("patch"))
     refuse_ended(patch)
     stack, notes = stack_of(live, patch)
-    last = patch.published[-1] if patch.published else None
-    remote = push_remote(ctx.config, live.state.session.target, asked.text("remote") or (last.remote if last else ""))
+    remote = push_remote(ctx.config, live.state.session.target, asked.text("remote") or remote_before(ctx, patch))
     ground = ground_for(ctx, live.state.session, remote)
     branches = branches_of(live, stack, remote, asked.text("branch"))
     commits = plant(ctx, live, ground, stack)
@@ -139,6 +138,11 @@ def stack_of(live: Live, patch: Patch) -> tuple[list[Patch], list[str]]:
         else:
             notes.append(f"{one.name}, which {patch.name} needs, has no commit yet and is not published")
     return [*stack, patch], notes
+
+
+def remote_before(ctx: Context, patch: Patch) -> str:
+    """The remote a patch was published to last, if it is there still; else nothing."""
+    return next((one.remote for one in reversed(patch.published) if is_remote(ctx.config, one.remote)), "")
 
 
 def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) -> list[str]:

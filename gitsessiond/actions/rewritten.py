@@ -68,7 +68,15 @@ def find_foreign(
     found = {oid: Foreign(oid, "another branch") for oid in was | rewrites}
     fresh = {facts.oid for facts in ground.chain} - set(state.session.chain) - pairs.keys()
     told = commits.foreign(ground.chain, ground.base, our_refs(ctx, state.session, commits)) if fresh else []
+    if told:
+        fresh -= published_by_us(state, ground, commits)
     return found | {one.oid: one for one in told if one.oid in fresh}
+
+
+def published_by_us(state: State, ground: Ground, commits: CommitGraph) -> set[str]:
+    """The commits that this session's patches were published with: a remote's branch has them from us."""
+    known = {oid for patch in state.patches.values() for one in patch.published for oid in (one.oid, one.tried)}
+    return {facts.oid for oid in known if oid and commits.has(oid) for facts in commits.beyond(ground.base, oid)}
 
 
 def our_refs(ctx: Context, session: Session, commits: CommitGraph) -> Callable[[str], bool]:

@@ -48,6 +48,11 @@ def remotes_of(config: Config) -> list[str]:
     return list(dict.fromkeys(name for name, _, what in keys if what in ("url", "pushurl")))
 
 
+def is_remote(config: Config, name: str) -> bool:
+    """Whether this is a configured remote, or a URL or path."""
+    return name in remotes_of(config) or any(sign in name for sign in "/:")
+
+
 def push_remote(config: Config, branch: str, wanted: str = "") -> str:
     """The remote to push to: as named, else as git's own push finds it for a branch.
 
@@ -60,7 +65,7 @@ def push_remote(config: Config, branch: str, wanted: str = "") -> str:
     """
     remotes = remotes_of(config)
     if wanted:
-        if wanted in remotes or any(sign in wanted for sign in "/:"):
+        if is_remote(config, wanted):
             return wanted
         raise NotFound(f"there is no remote {wanted!r}", hint="git remote -v")
     for key in (f"branch.{branch}.pushRemote", "remote.pushDefault", f"branch.{branch}.remote"):

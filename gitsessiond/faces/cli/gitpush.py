@@ -25,6 +25,7 @@ OF_ANOTHER_PLACE = (  # what would make git look elsewhere than in the repositor
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE",
 )  # fmt: skip
 PROGRESS = re.compile(r"(Enumerating|Counting|Compressing|Writing|Delta compression|Total|To|Everything up-to-date)\b")
+RACED = re.compile(r"cannot lock ref .*(is at [0-9a-f]+ but expected|reference already exists)")
 NOT_PUSHED = "failed to push some refs"
 LINE_ENDS = re.compile(rb"[^\r\n]*[\r\n]+|[^\r\n]+$")
 
@@ -58,13 +59,19 @@ class Pushed(NamedTuple):
 
     @property
     def stale(self) -> bool:
-        """Whether a branch was not where it was expected."""
-        return any(one.reason == "stale info" for one in self.refs if not one.landed)
+        """Whether a branch was not where it was expected, when git looked or when the remote moved it."""
+        return self.raced or any(one.reason == "stale info" for one in self.refs if not one.landed)
 
     @property
     def outrun(self) -> bool:
         """Whether the remote has commits that we do not."""
-        return any(one.reason in ("fetch first", "non-fast-forward") for one in self.refs if not one.landed)
+        lacking = ("fetch first", "non-fast-forward")
+        return self.raced or any(one.reason in lacking for one in self.refs if not one.landed)
+
+    @property
+    def raced(self) -> bool:
+        """Whether another push came first, at the very same moment (git's refs/files-backend.c)."""
+        return any(not one.landed for one in self.refs) and any(RACED.search(line) for line in self.said)
 
     @property
     def refused_here(self) -> bool:

@@ -16,6 +16,7 @@ from gitsessiond.wire.place import find_place
 from gitsessiond.wire.turns import PushTurn
 
 TRIES = 3
+MERGES = 10  # of several who push at once, one gets in at a time
 NO_ATOMIC = "the receiving end does not support --atomic push"
 
 Reply = dict[str, Any]
@@ -137,7 +138,7 @@ def push_target(face: Face, wanted: str | None, no_verify: bool) -> Reply:
     """
     merged: str | None = None
     output: list[str] = []
-    for number in range(1, TRIES + 1):
+    for number in range(1, MERGES + 1):
         plan = face.call("push", remote=wanted)
         remote, target = plan["remote"], plan["target"]
         options = ["--no-verify"] if no_verify else []
@@ -159,7 +160,7 @@ def push_target(face: Face, wanted: str | None, no_verify: bool) -> Reply:
         merged = done["commit"] if done["merged"] else merged
         if done["behind"]:
             return remotelines.pushed_reply(reply | {"behind": done["behind"]}, mine[0])
-    raise Moved(f"{remote} moved {TRIES} times while {target} was pushed", hint=command("push"))
+    raise Moved(f"{remote} moved {MERGES} times while {target} was pushed", hint=command("push"))
 
 
 def turn(face: Face, words: str) -> PushTurn:
