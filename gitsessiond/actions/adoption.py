@@ -17,6 +17,7 @@ import traceback
 from dataclasses import replace
 from typing import NamedTuple
 
+from gitsessiond.actions.carrying import Carried, without_clashes
 from gitsessiond.actions.catching_up import sort_disk
 from gitsessiond.actions.clashing import write_control_files
 from gitsessiond.actions.contests import contested
@@ -151,11 +152,15 @@ def catch_up(
     *,
     verb: str,
     by: str,
+    carried: Carried | None = None,
 ) -> bool:
-    """Read chain and disk anew, if they are not as they were, as one step; True when ``reading`` is in it."""
+    """Read chain and disk anew, if they are not as they were, as one step; True when ``reading`` is in it.
+
+    ``carried``: what an update has put the session's edits to, on a base where nothing contradicts them.
+    """
     assert live.worktree is not None
     state, start = live.state, settled_state(ctx, live)
-    moved = not unchanged(commits, state, ground) or not holds(ctx, state, ground)
+    moved = carried is not None or not unchanged(commits, state, ground) or not holds(ctx, state, ground)
     if not moved and state.session.parked is None:
         if start is not None:
             end_provisional(ctx, live, start)
@@ -164,14 +169,17 @@ def catch_up(
         state = back_to(state, start)
     before = state
     state = unparked(state)
-    found = relearn(ctx, live, state, ground, commits) if moved else Relearned(state)
+    found = relearn(ctx, live, state, ground, commits, carried) if moved else Relearned(state)
     head = ground.chain[-1].tree if ground.chain else tree_of_commit(ctx.store, ground.base)
     state, placed, readings = sort_disk(ctx, live, found.state, reading, head, found.resolved)
     notes: list[str] = []
     if moved:
         state = remake_series(ctx, state)
-        state, notes = contested(ctx, live, before, state)
-        found.notes += notes
+        if carried is None:
+            state, notes = contested(ctx, live, before, state)
+            found.notes += notes
+        else:
+            state = without_clashes(state)
     told = what_was_adopted(before, state, found, what_moved_head(live))
     publish(ctx, live, state, verb, by=by, text=told.text, placed=(*found.placed, *placed), facts=told.facts)
     live.settled = None

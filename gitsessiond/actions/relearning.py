@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, is_target_merge
+from gitsessiond.actions.layering import put_in_layers
 from gitsessiond.actions.rewritten import compare_chains
 from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, still_open
 from gitsessiond.model.commits import PATCH_TRAILER, CommitFacts, trailer_values
@@ -54,14 +56,18 @@ def tree_held(ctx: Context, owners: Owners, base: str, bit: int) -> str:
     return edit_tree(ctx.store, tree, overlay) if overlay else tree
 
 
-def relearn(ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph) -> Relearned:
+def relearn(
+    ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph, carried: Carried | None = None
+) -> Relearned:
     """The State with the owners as base and chain now say; ``state`` holds the last settled owners.
+
+    ``carried``: an update worked out beforehand what the edits are on the new base.
 
     Raises:
         StateUnreadable: an object is gone.
         StoreFailed: git or the disk failed.
     """
-    return Relearning(ctx, live, state, ground, commits).run()
+    return Relearning(ctx, live, state, ground, commits, carried).run()
 
 
 class Relearning:
@@ -71,8 +77,10 @@ class Relearning:
     the bits after those: what they held is known until the commits that came in their place are learned.
     """
 
-    def __init__(self, ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph) -> None:
-        self.ctx, self.live, self.ground, self.commits = ctx, live, ground, commits
+    def __init__(
+        self, ctx: Context, live: Live, state: State, ground: Ground, commits: CommitGraph, carried: Carried | None
+    ) -> None:
+        self.ctx, self.live, self.ground, self.commits, self.carried = ctx, live, ground, commits, carried
         self.before = state
         self.done = Relearned(state)
         self.base = state.session.base
@@ -144,7 +152,7 @@ class Relearning:
             moved = assign(self.owners, claim, self.how(facts, claim), bit=bit)
             self.take(moved.owners, moved.moved)
             self.done.notes += [f"{quote_path(one.path)} stays where it is: {one.why}" for one in moved.refused[:3]]
-        elif facts.oid not in self.chains.foreign:
+        elif facts.oid not in self.chains.foreign and self.carried is None:
             self.settle_unassigned(bit, facts)
         return True
 
@@ -260,6 +268,10 @@ class Relearning:
         store = self.ctx.store
         changes = diff_trees(store, tree_of_commit(store, self.base), tree_of_commit(store, base))
         moved = move_base(self.owners, changes, self.ctx.tools)
+        if self.carried is not None and base == self.carried.base:
+            self.take(put_in_layers(self.ctx, moved, self.carried))
+            self.base = base
+            return
         self.take(moved.owners)
         for path, owner in moved.contested:
             self.contested.setdefault(path, set()).add(owner)

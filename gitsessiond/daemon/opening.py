@@ -8,6 +8,7 @@ from typing import Any
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.starting import reopen_worktree
+from gitsessiond.actions.updating import finish_update
 from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.daemon.alive import utc_now
 from gitsessiond.daemon.log import log
@@ -74,6 +75,7 @@ def attach(ctx: Context, live: Live) -> None:
     try:
         if not seek_worktree(ctx, live):
             live.worktree = reopen_worktree(ctx, live.state)
+        finish_update(ctx, live)
         live.lost = None
     except GitSessionError as exc:
         live.worktree, live.lost = None, exc.message + (f"; {exc.hint}" if exc.hint else "")

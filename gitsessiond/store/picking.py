@@ -60,7 +60,9 @@ def write_picks(layer: LandingLayer, onto: str, picks: tuple[Pick, ...], asker: 
     committer = b"" if sign else committer_now(asker)
     tip, facts = onto, parse_commit(onto, layer.read(onto).data)
     for pick in picks:
-        wanted = in_utf8(pick.facts)._replace(tree=pick.tree, parents=(tip,), committer=committer)
+        wanted = in_utf8(pick.facts)._replace(
+            tree=pick.tree, parents=(tip, *pick.facts.parents[1:]), committer=committer
+        )
         if sign:
             author = as_author(asker, wanted.author)
             facts = made_by_git(layer, wanted.tree, wanted.parents, wanted.message, author, sign=True)

@@ -101,6 +101,11 @@ class WorkTree:
         """Paths that the next reading looks at again without being told."""
         return frozenset(self._again)
 
+    @property
+    def left_out(self) -> frozenset[bytes]:
+        """Paths that are tracked but not wanted on disk."""
+        return self._tracked.left_out
+
     def ignored_directories(self) -> list[bytes]:
         """Directories that need no watch: ignored ones, submodules, nested repositories."""
         if self._unwatched is None:

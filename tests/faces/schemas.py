@@ -492,6 +492,30 @@ class Merge(Reply):
     output: str
 
 
+class Unsaved(Closed):
+    """A file that an editor has changes of."""
+
+    path: str
+    program: str
+
+
+class Update(Reply):
+    """``update``."""
+
+    updated: bool
+    session: Session
+    target: str
+    base: Oid
+    commits: int
+    files: list[str]
+    unsaved: list[Unsaved]
+    merged: list[Named]
+    conflicts: list[Conflict]
+    notes: list[str]
+    dry_run: bool
+    message: str
+
+
 class Revert(Reply):
     """``revert``."""
 
@@ -691,3 +715,4 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "daemon checkpoint": Checkpoint,
     "demo": Demo,
 }
+    "update": Update,

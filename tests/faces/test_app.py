@@ -32,6 +32,11 @@ REVERTED: dict[str, Any] = {
     "reverted": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1, "message": "",
     "output": "",
 }  # fmt: skip
+UPDATED: dict[str, Any] = {
+    "updated": True, "session": replies.session(), "target": "main", "base": replies.OID, "commits": 1,
+    "files": ["shop/user.py"], "unsaved": [{"path": "shop/user.py", "program": "vim"}], "merged": [NAMED],
+    "conflicts": [], "notes": [], "dry_run": False, "message": "",
+}  # fmt: skip
 DAEMON = {
     "pid": 1,
     "recorder_pid": 2,
@@ -69,6 +74,7 @@ ANSWERS: dict[str, Any] = {
     "unassigned": {"unassigned": [replies.row("a.py", (1, 2), text="x = 1")]},
     "commit": {"commit": replies.OID, "short": "1a2b3c4", "patch": replies.validation(), "files": 2, "output": ""},
     "merge": MERGED,
+    "session.update": UPDATED,
     "revert": REVERTED,
     "conflicts": {"conflicts": [replies.conflict()]},
     "conflict.show": {
@@ -122,6 +128,7 @@ LINES: dict[str, list[str]] = {
     "patch reopen": ["patch", "reopen", "p"],
     "assign": ["assign", "a.py:1-2", "--patch", "p"],
     "unassigned": ["unassigned"],
+    "update": ["update", "--dry-run"],
     "commit": ["commit", "-m", "text", "--patch", "p"],
     "merge": ["merge", "p", "--ready", "--strategy", "squash"],
     "revert": ["revert", "p", "--no-verify"],
@@ -156,6 +163,7 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "assign": ("assign", {"what": "a.py:1-2", "all": False, "patch": "p", "new": None}),
     "commit": ("commit", {"message": "text", "patch": "p", "no_verify": False}),
     "merge": (
+    "update": ("session.update", {"dry_run": True}),
         "merge", {"patch": "p", "ready": True, "strategy": "squash", "dry_run": False, "no_verify": False},
     ),
     "revert": ("revert", {"patch": "p", "no_verify": True}),
@@ -241,7 +249,7 @@ def test_every_error_ends_with_its_exit_code(code: str, capsys: pytest.CaptureFi
             ["resolve", "x"],
             "say how: one of --ours, --theirs, --base, --union, --file F\nhint: git session conflict show x",
         ),
-        (["log"], None), (["undo"], None), (["update"], None), (["purge"], None), (["lock", "x"], None),
+        (["log"], None), (["undo"], None), (["update", "x"], None), (["purge"], None), (["lock", "x"], None),
     ],
 )  # fmt: skip
 def test_wrong_words_exit_2_and_ask_nothing(

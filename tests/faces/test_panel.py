@@ -37,7 +37,7 @@ PICTURE = """\
 LETTERS = """\
 Session: user-improvements
    Enhancing user validation and profile features
-   on main at 3f2c1ab, branch session/user-improvements, 1 commit behind main
+   on main at 3f2c1ab, branch session/user-improvements, main is 1 ahead: git session update
 
 Warnings:
 `-- the index would revert b.py: `git add b.py`
@@ -62,6 +62,7 @@ Also Changed Elsewhere:
 Actions:
 |-- git session conflict show tttu  see the clash in shop/user.py
 |-- git session assign --all        choose a patch for 2 unassigned edits
+|-- git session update              bring 1 new commit of main in
 |-- git session patch new NAME      begin another patch
 |-- git session close               end the session; merges all ready patches
 `-- git session abandon             end the session; merges nothing, keeps your files

@@ -18,6 +18,7 @@ from gitsessiond.faces.cli import (
     recorded,
     remote,
     sessions,
+    updating,
     upkeep,
 )
 from gitsessiond.faces.cli.connect import Dial, open_client
@@ -44,7 +45,11 @@ def root(ctx: click.Context, letters: bool) -> int:
     return fast.answer(fast.Glance("panel", face.session, face.json, letters), face.dial)
 
 
-for noun in (sessions, patches, assigning, merging, remote, conflicts, recorded, upkeep, events, daemon, demo):
+NOUNS = (
+    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, upkeep, events, daemon, demo,
+)  # fmt: skip
+
+for noun in NOUNS:
     for command in noun.COMMANDS:
         root.add_command(command)
 

@@ -74,6 +74,8 @@ checked out: the paths the merge changes, never one with other changes of yours 
 | `publish` | none here but the remote-tracking branch, as with every `git push`; on the remote, the branches it names \
 | none |
 | `push` | as `publish`; where the remote has gone on, the target branch as `merge` | as `merge` |
+| `update` | the session's branch and the index, as `git rebase` would, but what is staged stays staged | those that \
+the target changed, with your edits in them |
 | `restore`, `patch abandon --discard` | none | what they name; it is recorded first |
 | `close --remove` | removes the branch, if all is merged | removes the worktree, if nothing in it would be lost |
 | `uninstall --hard` | removes the sessions' branches | none of yours |

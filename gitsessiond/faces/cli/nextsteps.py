@@ -79,6 +79,9 @@ def usual(status: Json) -> Iterator[Step]:
         yield Step("git session assign --all", f"choose a patch for {count}")
     for patch in drafts_to_finish(status):
         yield Step(command("merge", patch["name"], "--ready"), "declare this patch ready and merge it")
+    if status["session"].get("behind"):
+        target, count = clean(status["session"]["target"]), plural(status["session"]["behind"], "new commit")
+        yield Step(command("update"), f"bring {count} of {target} in")
     if not still_open and not unassigned and patches:
         yield Step("git session close", "nothing is left to merge")
     if not still_open and not unassigned:

@@ -118,7 +118,7 @@ def standing(status: Json) -> str:
     elif session["state"] != "live":
         words.append(session["state"])
     if session.get("behind"):
-        words.append(f"{plural(session['behind'], 'commit')} behind {session['target']}")
+        words.append(f"{session['target']} is {session['behind']} ahead: git session update")
     if session.get("upstream"):
         words += upstream_words(session)
     if status.get("recording_left"):

@@ -1,0 +1,317 @@
+"""What an update would come to: every patch, the unassigned edits and the commits put on a new base, in memory only.
+
+Each open patch alone first: from what it stands on (the base with what is merged, and its dependencies) to the same
+on the new base, by a three-way merge; the known resolutions of its conflicts are used. Then all of them together, in
+the order of their dependencies, and on top what is on disk. Last the commits of the chain, as ``git rebase`` would
+make them again.
+
+A conflict that nobody resolved is a record for its owner. To find the others as well, what is above it is looked at
+as if it had been resolved to the owner's own text; nothing moves then anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from gitsessiond.actions.clashing import alive, back_from_conflicts, kept_sides, side_record
+from gitsessiond.actions.contests import settled_tree
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.wording import home_of
+from gitsessiond.model.conflicts import labels_of, same_clash
+from gitsessiond.model.graph import graph_of
+from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.ownership import versions
+from gitsessiond.model.records import Conflict
+from gitsessiond.model.values import UNASSIGNED, Entry
+from gitsessiond.store.chain import CommitGraph, tree_of_commit
+from gitsessiond.store.layers import LandingLayer, objects_lacking
+from gitsessiond.store.merge import PathConflict, TreeMerge, git_merge_trees
+from gitsessiond.store.picking import Pick, Three
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import edit_tree, entry_at
+from gitsessiond.store.walk import merges_plainly, walk_merge
+
+KIND: Final = "context_switch"  # of its records
+STAGED = "staged"  # whose conflict it is, beside patches and unassigned edits
+
+
+class Clash(NamedTuple):
+    """A conflict of one owner: what git said, and its record."""
+
+    found: PathConflict
+    record: Conflict
+
+
+class Layer(NamedTuple):
+    """The files with what one owner and all below it have."""
+
+    owner: str
+    tree: str
+
+
+@dataclass
+class Carried:
+    """A session on a new base. ``tree`` and ``work`` mean nothing while a clash is open."""
+
+    base: str
+    layer: LandingLayer
+    layers: list[Layer] = field(default_factory=list)  # lowest first; the last one is the disk's
+    clashes: list[Clash] = field(default_factory=list)  # those resolved before, too
+    kept: str | None = None  # the last commit of the chain that can stay as it is; None: the base
+    picks: tuple[Pick, ...] = ()  # the commits that are made again, behind that
+    tree: str = ""  # of the last commit
+    work: str = ""  # what the worktree will be
+
+    @property
+    def open(self) -> list[Clash]:
+        """The conflicts that are not resolved."""
+        return [one for one in self.clashes if one.record.status != "resolved"]
+
+
+def carry(ctx: Context, live: Live, state: State, base: str) -> Carried:
+    """Put a session on another base.
+
+    Raises:
+        StateUnreadable: an object is gone.
+        StoreFailed: git failed.
+    """
+    carrying = Carrying(ctx, live, state, base)
+    carrying.patches()
+    carrying.disk()
+    carrying.chain()
+    return carrying.done
+
+
+class Carrying:
+    """One session on its way to another base."""
+
+    def __init__(self, ctx: Context, live: Live, state: State, base: str) -> None:
+        self.ctx, self.live, self.state = ctx, live, state
+        self.layer = LandingLayer(ctx.store, {})
+        self.done = Carried(base, self.layer)
+        self.plainly = merges_plainly(ctx.repository.common_dir, ctx.config)
+        self.old_base, self.new_base = (tree_of_commit(ctx.store, oid) for oid in (state.session.base, base))
+        graph = graph_of(state.owners)
+        self.merged = frozenset(pid for pid, patch in state.patches.items() if patch.status == "merged")
+        self.order = [pid for pid in graph.order() if pid not in self.merged]
+        self.needs = {pid: graph.closure(pid) - self.merged for pid in self.order}
+        self.olds: dict[frozenset[str], str] = {}
+        self.news: dict[frozenset[str], str] = {frozenset(): self.new_base}
+        self.owns: dict[str, str] = {}
+        self.merges: dict[Three, TreeMerge] = {}
+        self.unsettled: set[bytes] = set()  # paths at which a clash below is open
+
+    # One merge.
+
+    def put(self, owner: str, three: Three, *, alone: bool = False) -> str:
+        """A merge for an owner; what clashes is its record's resolution, or its own text for now.
+
+        ``alone``: nothing of another owner is in it, so that an open clash of another one is no reason to wait.
+        """
+        merge = self.merge(three)
+        if merge.tree is not None:
+            return merge.tree
+        assert merge.marked is not None
+        edits: dict[bytes, Entry | None] = {}
+        results: dict[bytes, Entry | None] = {}
+        for clash in merge.conflicts:
+            record = self.record_of(owner, clash)
+            if alone or not clash.paths & self.unsettled:
+                self.note(Clash(clash, record))
+            if record.status != "resolved":
+                self.unsettled |= clash.paths
+            edits |= dict.fromkeys(clash.paths)
+            side = record.result if record.status == "resolved" else record.theirs
+            if side is not None and side.oid is not None and side.mode is not None:
+                at = unquote_path(side.path) if side.path is not None else clash.path
+                results[at] = Entry(side.mode, side.oid)
+        return edit_tree(self.layer, merge.marked, edits | results)
+
+    def merge(self, three: Three) -> TreeMerge:
+        """A three-way merge of trees of the layer: in memory where it is clean, else git's."""
+        if three.base == three.ours:
+            return TreeMerge(three.theirs, (), "walk")
+        if three.theirs in (three.base, three.ours):
+            return TreeMerge(three.ours, (), "walk")
+        if three not in self.merges:
+            found = walk_merge(self.layer, *three) if self.plainly else None
+            if found is None or found.tree is None:
+                lacking = objects_lacking(self.layer, three)
+                labels = (self.state.session.target, self.state.session.name)
+                cwd = home_of(self.ctx, self.live)
+                found = git_merge_trees(self.ctx.repository, *three, objects=lacking, labels=labels, cwd=cwd)
+            self.layer.made.update(found.made)
+            self.merges[three] = found
+        return self.merges[three]
+
+    def record_of(self, owner: str, clash: PathConflict) -> Conflict:
+        """The record of a clash; of one that was met before in this update, that one."""
+        record = record_of(self.ctx, self.state, owner, clash)
+        return next((one.record for one in self.done.clashes if same_clash(one.record, record)), record)
+
+    def note(self, clash: Clash) -> None:
+        """Tell of a clash, once."""
+        if all(one.record.id != clash.record.id for one in self.done.clashes):
+            self.done.clashes.append(clash)
+
+    # The patches.
+
+    def old(self, who: frozenset[str]) -> str:
+        """The files as these patches and the merged ones have them on the old base."""
+        if who not in self.olds:
+            overlay = versions(self.state.owners, self.merged | who, self.ctx.tools)
+            self.olds[who] = edit_tree(self.ctx.store, self.old_base, overlay) if overlay else self.old_base
+        return self.olds[who]
+
+    def own(self, pid: str) -> str:
+        """A patch on what it needs, on the new base."""
+        if pid not in self.owns:
+            needs = self.needs[pid]
+            mine = settled_tree(self.ctx, self.state, pid, self.old(needs | {pid}))
+            three = Three(self.old(needs), self.new(needs), mine)
+            self.owns[pid] = self.put(pid, three, alone=not needs)
+        return self.owns[pid]
+
+    def new(self, who: frozenset[str]) -> str:
+        """Patches, with all that each of them needs, on the new base."""
+        if who not in self.news:
+            tree = self.new_base
+            for pid in self.order:
+                if pid in who:
+                    tree = self.put(pid, Three(self.new(self.needs[pid]), tree, self.own(pid)))
+            self.news[who] = tree
+        return self.news[who]
+
+    def patches(self) -> None:
+        """Each patch alone, then one on top of the other."""
+        for pid in self.order:
+            self.own(pid)
+        tree = self.new_base
+        for pid in self.order:
+            tree = self.put(pid, Three(self.new(self.needs[pid]), tree, self.own(pid)))
+            self.done.layers.append(Layer(pid, tree))
+
+    def disk(self) -> None:
+        """What is on disk, on top of all patches."""
+        every = frozenset(self.order)
+        below = self.done.layers[-1].tree if self.done.layers else self.new_base
+        self.done.work = self.put(UNASSIGNED, Three(self.old(every), below, self.state.work))
+        self.done.layers.append(Layer(UNASSIGNED, self.done.work))
+
+    # The commits.
+
+    def chain(self) -> None:
+        """The commits of the session's branch behind the new base; one that changes nothing there goes.
+
+        Where one clashes it gets at once what its file will have been committed to in the end.
+        """
+        graph = CommitGraph(self.ctx.repository.common_dir)
+        assert self.live.worktree is not None
+        head = graph.ref(f"refs/heads/{self.state.session.branch}")
+        facts = graph.chain(self.state.session.base, head) if head is not None else []
+        tree, picks, kept = self.new_base, list[Pick](), self.done.base
+        settled: set[bytes] = set()
+        for one in facts:
+            before = self.tree_of(one.parents[0])
+            theirs = self.without(one.tree, before, settled)
+            if not picks and one.parents[0] == kept:
+                kept, tree = one.oid, one.tree
+                continue
+            merge = self.merge(Three(before, tree, theirs))
+            after = merge.tree
+            if after is None:
+                paths = frozenset(path for clash in merge.conflicts for path in clash.paths)
+                settled |= paths
+                after = self.committed(facts[-1].tree, merge, paths)
+            if after != tree or one.tree == before:
+                sides = tuple(side for side in one.parents[1:] if not graph.within(side, self.done.base))
+                picks.append(Pick(one._replace(parents=(kept, *sides)), after))
+            tree = after
+        self.done.kept, self.done.picks, self.done.tree = kept, tuple(picks), tree
+
+    def tree_of(self, oid: str) -> str:
+        """The tree of a commit."""
+        return tree_of_commit(self.layer, oid)
+
+    def without(self, tree: str, before: str, paths: Collection[bytes]) -> str:
+        """A commit's tree without its changes of these paths."""
+        back = {path: entry_at(self.layer, before, path) for path in paths}
+        return edit_tree(self.layer, tree, back) if back else tree
+
+    def committed(self, head: str, merge: TreeMerge, paths: Iterable[bytes]) -> str:
+        """The merge of a commit with what these paths will have been committed to in the end.
+
+        That is the disk without what is not committed now; where these cannot be told apart, the base's text: the
+        edits are then not committed.
+        """
+        assert merge.marked is not None
+        last = self.merge(Three(self.state.work, self.done.work, head))
+        clashing = {path for clash in last.conflicts for path in clash.paths}
+        whole = last.tree or last.marked
+        edits = {path: entry_at(self.layer, self.new_base if path in clashing else whole, path) for path in paths}
+        return edit_tree(self.layer, merge.marked, edits)
+
+
+def record_of(ctx: Context, state: State, owner: str, clash: PathConflict) -> Conflict:
+    """The record of a clash of a patch, of unassigned edits or of what is staged."""
+    session = state.session
+    pid = owner if owner in state.patches and state.patches[owner].status != "abandoned" else None
+    name = {UNASSIGNED: "unassigned edits", STAGED: "staged"}.get(owner) or state.patches[owner].name
+    record = Conflict(
+        id=ctx.new_id(),
+        kind=KIND,
+        shape=clash.shape,
+        path=quote_path(clash.path),
+        patch=pid,
+        base=side_record(clash.base, clash.path),
+        ours=side_record(clash.ours, clash.path),
+        theirs=side_record(clash.theirs, clash.path),
+        labels=labels_of(session.name, name, session.target),
+        message=clash.message,
+        created_at=ctx.now(),
+    )
+    return next((alive(one) for one in state.conflicts.values() if same_clash(one, record)), record)
+
+
+def with_clashes(ctx: Context, state: State, clashes: Sequence[Clash], layer: LandingLayer) -> State:
+    """The State with these conflicts of an update, each owner's patch waiting; what clashed before and does no
+    more is stale."""
+    found = {one.record.id: one.record for one in clashes}
+    conflicts = {
+        cid: one.model_copy(update={"status": "stale"})
+        if one.kind == KIND and one.status != "stale" and still_counts(state, one)
+        else one
+        for cid, one in state.conflicts.items()
+    } | found
+    sides = dict(state.sides)
+    for cid, record in found.items():
+        if cid not in sides:
+            sides[cid] = kept_sides(ctx, record, layer)
+    patches = dict(state.patches)
+    waiting = {one.patch for one in found.values() if one.patch is not None and one.status == "open"}
+    for pid in waiting:
+        patch = patches[pid]
+        if patch.status != "conflicts":
+            former = "ready" if patch.status == "ready" else "draft"
+            patches[pid] = patch.model_copy(update={"status": "conflicts", "former": former})
+    return replace(state, conflicts=conflicts, sides=sides, patches=patches)
+
+
+def still_counts(state: State, record: Conflict) -> bool:
+    """Whether a conflict is of no patch, or of one that has not ended."""
+    patch = state.patches.get(record.patch) if record.patch else None
+    return patch is None or patch.status not in ("merged", "abandoned")
+
+
+def without_clashes(state: State) -> State:
+    """The State after an update: what clashed on the way does no more."""
+    conflicts = {
+        cid: one.model_copy(update={"status": "stale"}) if one.status != "stale" and still_counts(state, one) else one
+        for cid, one in state.conflicts.items()
+    }
+    state = replace(state, conflicts=conflicts)
+    for pid in state.patches:
+        state = back_from_conflicts(state, pid)
+    return state

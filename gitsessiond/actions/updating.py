@@ -1,0 +1,388 @@
+"""``update``: the target's new commits come into the session, below everything that is there.
+
+All of it is worked out before a file moves (:mod:`gitsessiond.actions.carrying`). A conflict of any owner is a record
+and nothing moves; once all are resolved the same command goes through. Else files, branch and index move together
+(:mod:`gitsessiond.store.moving`), and what came of it is read back as whatever git does is: one step.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gitsessiond.actions import views
+from gitsessiond.actions.adoption import adopt, catch_up, look_at
+from gitsessiond.actions.asked import refuse_parked
+from gitsessiond.actions.carrying import STAGED, Carried, Clash, carry, record_of, with_clashes
+from gitsessiond.actions.clashing import write_control_files
+from gitsessiond.actions.commits import place_of
+from gitsessiond.actions.conflicts import take_all_saved
+from gitsessiond.actions.contests import review
+from gitsessiond.actions.context import Asked, Context, Live, Who
+from gitsessiond.actions.grounding import Ground
+from gitsessiond.actions.landings import finish_interrupted, record_merged
+from gitsessiond.actions.mergeable import as_told, target_tip
+from gitsessiond.actions.predicting import is_landed
+from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.reopening import open_again
+from gitsessiond.actions.saves import record_reading
+from gitsessiond.actions.sessions import session_reply
+from gitsessiond.model.conflicts import place_words
+from gitsessiond.model.errors import Moved, Refused
+from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.ownership import edits_of
+from gitsessiond.model.records import Conflict
+from gitsessiond.model.values import GITLINK, Entry
+from gitsessiond.store import moving
+from gitsessiond.store.authoring import Asker, signs
+from gitsessiond.store.chain import CommitGraph, tree_of_commit
+from gitsessiond.store.committing import mark_of
+from gitsessiond.store.head import branch_tip
+from gitsessiond.store.identity import identity_env, identity_of
+from gitsessiond.store.index import Staged, commit_taken_in, copy_index, staged_changes
+from gitsessiond.store.landing import in_the_way
+from gitsessiond.store.merge import PathConflict, Side, shape_of
+from gitsessiond.store.outlasting import held
+from gitsessiond.store.picking import write_picks
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import diff_trees, entry_at
+from gitsessiond.store.unsaved import Unsaved, unsaved_among
+
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update would do; nothing of it is visible yet."""
+
+    base: str
+    carried: Carried
+    clashes: tuple[Clash, ...]  # those not resolved
+    files: dict[bytes, Entry | None]
+    index: dict[bytes, Entry | None]
+    index_seen: list[int] | None
+    unsaved: tuple[Unsaved, ...]
+    submodules: tuple[bytes, ...]  # that point elsewhere then; their files are theirs
+
+
+def update_session(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``update [--dry-run]``; conflicts are an answer, not an error.
+
+    Raises:
+        Refused: parked, git at work, no target, no common history, or something unrecorded is in the way.
+        Moved: branch, index or files changed at each of three tries.
+        StoreFailed: git or the disk refused; nothing has moved.
+    """
+    ctx = as_told(ctx, asked.who)
+    finish_interrupted(ctx)
+    live, who, dry_run = ctx.live(asked), asked.who, asked.flag("dry_run")
+    refuse_parked(live)
+    take_all_saved(ctx, live)
+    for left in reversed(range(TRIES)):
+        place_of(ctx, live)
+        base = new_base(ctx, live)
+        if base == live.state.session.base:
+            return reply_of(ctx, live, message=f"{live.state.session.name} has all of {live.state.session.target}")
+        waiting = [one for patch in live.open_patches() for one in review(ctx, live, patch.id)]
+        if waiting:
+            return reply_of(ctx, live, conflicts=shown(live.state, waiting), dry_run=dry_run, message=stopped(waiting))
+        state, notes = without_lost(ctx, live, base)
+        update = plan_update(ctx, live, state, base)
+        if update.clashes or dry_run:
+            return not_moved(ctx, live, update, state, who, notes, dry_run=dry_run)
+        try:
+            return moved(ctx, live, update, state, who, notes)
+        except Moved:
+            if not left:
+                raise
+            look_again(ctx, live)
+    raise AssertionError("the last try returns or raises")
+
+
+def new_base(ctx: Context, live: Live) -> str:
+    """The target's commit, when the session can be put on it; the recorded base where it has that already.
+
+    Raises:
+        Refused: the target is gone, or has no commit in common with the session.
+    """
+    session = live.state.session
+    tip = target_tip(ctx, session.target)
+    graph = CommitGraph(ctx.repository.common_dir)
+    if graph.within(tip, session.base):
+        return session.base
+    if graph.merge_base(tip, session.base) is None:
+        raise Refused(
+            f"{session.target} has no commit in common with {session.name}",
+            hint=f"git log --oneline {session.target}; git session start NAME begins another session on it",
+        )
+    return tip
+
+
+def without_lost(ctx: Context, live: Live, base: str) -> tuple[State, list[str]]:
+    """The State in which patches that the new base has lost (the target was rewritten) are open again."""
+    state, notes = live.state, list[str]()
+    graph = CommitGraph(ctx.repository.common_dir)
+    gone = graph.count_beyond(base, state.session.base)
+    if gone:
+        words = "1 commit that this session stood on is" if gone == 1 else f"{gone} commits it stood on are"
+        notes.append(f"{state.session.target} was rewritten: {words} not in it any more")
+    for pid, patch in live.state.patches.items():
+        if patch.status != "merged" or patch.merge_commit is None or graph.within(patch.merge_commit, base):
+            continue
+        if edits_of(state.owners, pid) and not is_landed(ctx, live, pid, base):
+            state = open_again(ctx, live, state, pid, base)
+            notes.append(f"{patch.name} is not in {state.session.target} any more: it is a draft again")
+    return state, notes
+
+
+# The plan.
+
+
+def plan_update(ctx: Context, live: Live, state: State, base: str) -> Update:
+    """Everything that an update comes to, in objects only.
+
+    Raises:
+        Refused: something that is not recorded is in the way.
+        StoreFailed: git failed.
+    """
+    assert live.worktree is not None
+    carried = carry(ctx, live, state, base)
+    changes = list(diff_trees(carried.layer, state.work, carried.work))
+    links = [one.path for one in changes if GITLINK in {side.mode for side in (one.before, one.after) if side}]
+    unwritten = {*links, *live.worktree.left_out}
+    files = {one.path: one.after for one in changes if one.path not in unwritten}
+    root = live.worktree.repository.worktree
+    blocked = [path for path in in_the_way(root, changes) if path not in live.worktree.known]
+    index, seen, staged = staged_carried(ctx, live, state, carried)
+    clashes = (*carried.open, *(one for one in staged if one.record.status != "resolved"))
+    if blocked and not clashes:
+        raise Refused(
+            f"{place_words(blocked)} is in the way and not recorded",
+            hint=f"mv {quote_path(blocked[0])} elsewhere, then git session update",
+        )
+    return Update(
+        base=base,
+        carried=replace(carried, clashes=[*carried.clashes, *staged]),
+        clashes=clashes,
+        files=files,
+        index=index,
+        index_seen=seen,
+        unsaved=tuple(unsaved_among(root, files)),
+        submodules=tuple(links),
+    )
+
+
+def staged_carried(
+    ctx: Context, live: Live, state: State, carried: Carried
+) -> tuple[dict[bytes, Entry | None], list[int] | None, list[Clash]]:
+    """The index over the new commits: entries to set, what told the index from another, and what clashes."""
+    assert live.worktree is not None
+    at = live.worktree.repository
+    seen = mark_of(os.path.join(at.git_dir, "index"))
+    head = branch_tip(at.common_dir, state.session.branch)
+    assert head is not None, "place_of has seen it"
+    with tempfile.TemporaryDirectory(dir=ctx.repository.state_dir, prefix="scratch-") as home:
+        copy = os.path.join(home, "index")
+        copy_index(at.git_dir, copy)
+        staged = staged_changes(at.worktree, copy, head)
+    changed = {
+        one.path: (one.before, one.after)
+        for one in diff_trees(carried.layer, tree_of_commit(ctx.store, head), carried.tree)
+    }
+    wrote = list[str]()
+
+    def write(content: bytes) -> str:
+        wrote.append(ctx.store.put("blob", content))
+        return wrote[-1]
+
+    taken = commit_taken_in(staged, changed, ctx.tools.merge3, lambda oid: carried.layer.read(oid).data, write)
+    if wrote:
+        ctx.store.to_repository(wrote)
+    entries, clashes = dict(taken.entries), list[Clash]()
+    for path in taken.clashes:
+        clash = staged_clash(path, staged[path], *changed[path])
+        record = record_of(ctx, state, STAGED, clash)
+        clashes.append(Clash(clash, record))
+        if record.status == "resolved":
+            entries[path] = resolution(record)
+    return entries, seen, clashes
+
+
+def staged_clash(path: bytes, staged: Staged, before: Entry | None, after: Entry | None) -> PathConflict:
+    """What is staged at a path beside what the update makes of it."""
+    sides = tuple(Side(entry, path) if entry else None for entry in (before, after, staged.in_index))
+    return PathConflict(path, shape_of((sides[0], sides[1], sides[2])), sides[0], sides[1], sides[2])
+
+
+def resolution(record: Conflict) -> Entry | None:
+    """What a resolved conflict's path is to be."""
+    side = record.result
+    return Entry(side.mode, side.oid) if side and side.oid is not None and side.mode is not None else None
+
+
+# What does not move.
+
+
+def not_moved(
+    ctx: Context, live: Live, update: Update, state: State, who: Who, notes: list[str], *, dry_run: bool
+) -> dict[str, Any]:
+    """The answer of a dry run, or of an update that stopped at conflicts: those are recorded."""
+    records = [one.record for one in update.clashes]
+    session, count = live.state.session, ahead_of(ctx, live.state, update.base)
+    if records and not dry_run:
+        state = with_clashes(ctx, state, update.carried.clashes, update.carried.layer)
+        by = identity_of(who.env, who.cwd)
+        ids = {"conflicts": [record.id for record in records]}
+        publish(ctx, live, state, "update", by=by, text=f"{stopped(records)}; nothing moved", facts=ids)
+        write_control_files(ctx, live)
+    message = stopped(records) if records else f"{session.name} would take {count} commits of {session.target}"
+    facts = {"conflicts": shown(state, records), "dry_run": dry_run, "notes": notes, "commits": count}
+    return reply_of(ctx, live, update, message=message, **facts)
+
+
+def stopped(records: Iterable[Conflict]) -> str:
+    """Where an update stopped, in words."""
+    return f"conflicts in {place_words(dict.fromkeys(unquote_path(one.path) for one in records))}"
+
+
+def shown(state: State, records: Iterable[Conflict]) -> list[dict[str, Any]]:
+    """Conflicts as replies have them."""
+    return [views.conflict_view(state, record) for record in records]
+
+
+def ahead_of(ctx: Context, state: State, base: str) -> int:
+    """How many commits the new base has that the session's has not."""
+    return CommitGraph(ctx.repository.common_dir).count_beyond(state.session.base, base)
+
+
+# What moves.
+
+
+def moved(ctx: Context, live: Live, update: Update, state: State, who: Who, notes: list[str]) -> dict[str, Any]:
+    """Carry an update out and record it.
+
+    Raises:
+        Moved: somebody was faster; nothing has moved.
+        Refused: something is in the way; nothing has moved.
+        StoreFailed: git or the disk refused; nothing has moved.
+    """
+    assert live.worktree is not None
+    before = live.state
+    session, by = before.session, identity_of(who.env, who.cwd)
+    if state is not before:
+        publish(ctx, live, state, "update", by=by, text="; ".join(notes))
+    count = ahead_of(ctx, before, update.base)
+    new = new_tip(ctx, live, update, who)
+    old = branch_tip(ctx.repository.common_dir, session.branch)
+    assert old is not None, "place_of has seen it"
+    raws = {path: entry.oid for path in update.files if (entry := entry_at(ctx.store, before.raw, path))}
+    plan = moving.Plan(
+        branch=session.branch,
+        old=old,
+        new=new,
+        base=update.base,
+        files=update.files,
+        now={path: entry_at(ctx.store, before.work, path) for path in update.files},
+        raws=raws,
+        index=update.index,
+        index_seen=update.index_seen,
+    )
+    layer = update.carried.layer
+    with held(ctx.repository.common_dir, new, lambda: layer.to_repository([new])):
+        moving.move(live.worktree, layer, plan, f"gitsession update: {session.target}", identity_env(who.env))
+    record_update(ctx, live, update.carried, new, by)
+    merged = note_empty(ctx, live, before, update.base)
+    names = {quote_path(one): "git submodule update" for one in update.submodules}
+    notes += [f"{path} points to another commit: {command} {path}" for path, command in names.items()]
+    return reply_of(ctx, live, update, updated=True, commits=count, merged=merged, notes=notes, message="")
+
+
+def new_tip(ctx: Context, live: Live, update: Update, who: Who) -> str:
+    """The last commit of the session's branch on the new base, durably in the repository."""
+    carried = update.carried
+    kept = carried.kept or update.base
+    if not carried.picks:
+        return kept
+    assert live.worktree is not None
+    asker = Asker(who.env, live.worktree.repository.worktree, who.tty)
+    return write_picks(carried.layer, kept, carried.picks, asker, sign=signs(ctx.config, asker)).oid
+
+
+def record_update(ctx: Context, live: Live, carried: Carried, head: str, by: str) -> None:
+    """Take the moved worktree over as one step, the edits where the update has put them."""
+    assert live.worktree is not None
+    commits = CommitGraph(ctx.repository.common_dir)
+    ground = Ground(carried.base, tuple(commits.chain(carried.base, head)))
+    live.memory.forget()
+    catch_up(ctx, live, ground, commits, None, verb="update", by=by, carried=carried)
+    live.head_seen = look_at(live)
+    moving.forget(live.worktree.repository.git_dir)
+    write_control_files(ctx, live)
+
+
+def note_empty(ctx: Context, live: Live, before: State, base: str) -> list[dict[str, str]]:
+    """Mark the patches merged that the update left without an edit: the target has all they did."""
+    out = []
+    for patch in live.open_patches():
+        if edits_of(before.owners, patch.id) and not edits_of(live.state.owners, patch.id):
+            record_merged(ctx, live, patch.id, base, "git", verb="merged elsewhere")
+            out.append({"id": patch.id, "name": patch.name})
+    return out
+
+
+def look_again(ctx: Context, live: Live) -> None:
+    """Record what somebody saved or did meanwhile."""
+    if live.worktree is not None and not adopt(ctx, live, reading := live.worktree.scan_whole()):
+        record_reading(ctx, live, reading)
+        if live.worktree is not None:
+            live.worktree.accept(reading)
+
+
+def reply_of(ctx: Context, live: Live, update: Update | None = None, **facts: Any) -> dict[str, Any]:
+    """What ``update`` answers; ``facts`` are what differs from one with nothing to do."""
+    return {
+        "updated": False,
+        "session": session_reply(ctx, live.state),
+        "target": live.state.session.target,
+        "base": update.base if update else live.state.session.base,
+        "commits": 0,
+        "files": [quote_path(path) for path in sorted(update.files)] if update else [],
+        "unsaved": [{"path": quote_path(one.path), "program": one.program} for one in update.unsaved] if update else [],
+        "merged": [],
+        "conflicts": [],
+        "notes": [],
+        "dry_run": False,
+        "message": "",
+        **facts,
+    }
+
+
+# After a crash.
+
+
+def finish_update(ctx: Context, live: Live) -> None:
+    """Bring an update that a crash cut off to one of its ends: everything as it was, or the update recorded.
+
+    Raises:
+        StoreFailed: git is still at work on it, or the disk refused; it can be asked again.
+    """
+    if live.worktree is None:
+        return
+    at = live.worktree.repository
+    begun = moving.read_note(at.git_dir)
+    if begun is None:
+        return
+    state = live.state
+    now = {path: entry_at(ctx.store, state.work, path) for path in begun.files}
+    raws = {path: entry.oid for path in begun.files if (entry := entry_at(ctx.store, state.raw, path))}
+    if moving.settle(live.worktree, ctx.store, now, raws) != "moved":
+        return
+    if state.session.base == begun.base:  # the step was recorded
+        moving.forget(at.git_dir)
+        return
+    head = branch_tip(at.common_dir, state.session.branch)
+    assert head is not None, "settle has seen it"
+    record_update(ctx, live, carry(ctx, live, state, begun.base), head, "git")

@@ -1,0 +1,277 @@
+"""``update`` at the desk: the target's commits below everything that is there, or nothing moved and a record."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsessiond.model.errors import Moved, Refused
+from gitsessiond.store import moving
+from gitsessiond.store.trees import entry_at
+from tests.actions.asking import LINES, Asking
+
+
+@pytest.fixture
+def it(repo: Path) -> Any:
+    asking = Asking(repo)
+    yield asking
+    asking.desk.close()
+
+
+def two(it: Asking) -> None:
+    """Two patches in one file, each with a commit and an edit that is not committed."""
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.ask("commit", message="two")
+    it.patch("other", "a.txt", "line 9\n", "LINE 9\n")
+    it.ask("commit", message="nine")
+
+
+def test_the_targets_commits_come_in_below(it: Asking) -> None:
+    """Files, branch and index are what rebase makes; owners, series and what is staged stay."""
+    two(it)
+    it.edit("a.txt", "line 10\n", "LINE 10\n")
+    it.look()
+    (it.root / "new.txt").write_text("staged\n")
+    it.git("add", "new.txt")
+    it.move_target("a.txt", LINES.replace("line 5", "line five"), ("b.txt", "b of main\n"))
+    main = it.rev("main")
+    done = it.ask("session.update")
+    assert done["updated"] and done["base"] == main and done["commits"] == 1, done
+    assert done["files"] == ["a.txt", "b.txt"]
+    text = LINES.replace("line 5", "line five").replace("line 2\n", "LINE 2\n").replace("line 9", "LINE 9")
+    assert (it.root / "a.txt").read_text() == text.replace("line 10", "LINE 10")
+    assert (it.root / "b.txt").read_text() == "b of main\n"
+    assert it.git("log", "--format=%s", "main..").split() == ["nine", "two"]
+    assert it.git("status", "--porcelain") == " M a.txt\nA  new.txt\n"
+    assert it.git("show", "HEAD:a.txt") == text
+    assert it.git("reflog", "-1", "--format=%gs").strip() == "gitsession update: main"
+    state = it.desk.ctx.sessions[next(iter(it.desk.ctx.sessions))].state
+    assert state.session.base == main and len(state.session.chain) == 2
+    status = it.ask("session.status")
+    assert status["session"]["behind"] == 0
+    assert [(p["name"], p["commits"]) for p in status["patches"]] == [("one", 1), ("other", 1)]
+    assert it.ask("session.update")["message"] == "x has all of main"
+
+
+def patch_text(it: Asking, name: str, path: str = "a.txt") -> str:
+    """A file as a patch alone has it."""
+    live = next(iter(it.desk.ctx.sessions.values()))
+    pid = live.patch(name).id
+    store = it.desk.ctx.store
+    entry = entry_at(store, live.state.trees[pid], path.encode())
+    assert entry is not None
+    return store.blob(entry.oid).decode()
+
+
+def stopped(it: Asking) -> list[dict[str, Any]]:
+    """An update that stops at conflicts: nothing has moved, and a dry run says the same. Returns them."""
+    before, base = it.files(), it.ask("session.status")["session"]["base"]
+    dry = it.ask("session.update", dry_run=True)
+    done = it.ask("session.update")
+    assert not done["updated"] and done["conflicts"], done
+    assert [one["path"] for one in dry["conflicts"]] == [one["path"] for one in done["conflicts"]]
+    after = it.files()
+    assert {path: text for path, text in after.items() if not path.startswith(".gitsession")} == before
+    assert it.ask("session.status")["session"]["base"] == base
+    conflicts: list[dict[str, Any]] = done["conflicts"]
+    return conflicts
+
+
+def settle(it: Asking, conflict: dict[str, Any], text: str) -> None:
+    """Resolve one conflict to this text."""
+    it.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(text.encode()).decode())
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_conflict_of_a_patch_is_resolved_and_then_the_update_goes_through(it: Asking, committed: bool) -> None:
+    """The record waits, the patch with it; what it is resolved to is the patch's, committed where it was."""
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    if committed:
+        it.ask("commit", message="two")
+    it.patch("other", "a.txt", "line 9\n", "LINE 9\n")
+    it.move_target("a.txt", LINES.replace("line 2", "line two"))
+    (conflict,) = stopped(it)
+    assert (conflict["path"], conflict["patch"]["name"]) == ("a.txt", "one")
+    assert (it.status_of("one"), it.status_of("other")) == ("conflicts", "draft")
+    settle(it, conflict, LINES.replace("line 2", "LINE two"))
+    assert it.status_of("one") == "draft"
+    assert it.ask("session.update")["updated"]
+    text = LINES.replace("line 2", "LINE two").replace("line 9", "LINE 9")
+    assert (it.root / "a.txt").read_text() == text
+    assert patch_text(it, "one") == LINES.replace("line 2", "LINE two")
+    assert patch_text(it, "other") == LINES.replace("line 2", "line two").replace("line 9", "LINE 9")
+    assert it.git("log", "--format=%s", "main..").split() == (["two"] if committed else [])
+    assert it.ask("unassigned")["unassigned"] == [] and it.ask("conflicts")["conflicts"] == []
+    assert it.merge("one")["merged"] and it.merge("other")["merged"]
+    assert it.on_target("a.txt") == text
+
+
+def test_each_owner_has_its_conflict(it: Asking) -> None:
+    """Two patches, unassigned edits and what is staged, all at once; each resolved by itself."""
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.patch("other", "a.txt", "line 9\n", "LINE 9\n")
+    (it.root / "u.txt").write_text("u\n")
+    (it.root / "s.txt").write_text("s\n")
+    it.look()
+    it.git("add", "s.txt")
+    it.ask("assign", what="u.txt", patch="-")
+    it.ask("assign", what="s.txt", patch="-")
+    (it.root / "s.txt").write_text("s of main\n")
+    it.look()
+    it.move_target(
+        "a.txt",
+        LINES.replace("line 2", "line two").replace("line 9", "line nine"),
+        ("u.txt", "u of main\n"),
+        ("s.txt", "s of main\n"),
+    )
+    found = stopped(it)
+    told = [(one["path"], one["patch"]["name"] if one["patch"] else one["labels"][2]) for one in found]
+    assert told == [
+        ("a.txt", "one"),
+        ("a.txt", "other"),
+        ("u.txt", "unassigned edits (x)"),
+        ("s.txt", "staged (x)"),
+    ]
+    both = LINES.replace("line 2", "LINE two").replace("line 9", "LINE nine")
+    settle(it, found[0], LINES.replace("line 2", "LINE two").replace("line 9", "line nine"))
+    settle(it, found[1], LINES.replace("line 2", "line two").replace("line 9", "LINE nine"))
+    settle(it, found[2], "u of both\n")
+    assert len(stopped(it)) == 1
+    it.ask("resolve", id=found[3]["id"], how="theirs")
+    assert it.ask("session.update")["updated"]
+    assert (it.root / "a.txt").read_text() == both
+    assert (it.root / "u.txt").read_text() == "u of both\n"
+    assert it.git("show", ":s.txt") == "s\n" and (it.root / "s.txt").read_text() == "s of main\n"
+    assert patch_text(it, "one") == both.replace("LINE nine", "line nine")
+    assert patch_text(it, "other") == both.replace("LINE two", "line two")
+    assert [row["path"] for row in it.ask("unassigned")["unassigned"]] == ["u.txt"]
+
+
+def test_a_merged_patch_and_one_landed_by_others(it: Asking) -> None:
+    """Ours is part of the base afterwards; one that was picked or squashed elsewhere is merged, what needs it goes on."""
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.merge("one")
+    it.patch("picked", "a.txt", "line 5\n", "LINE 5\n")
+    it.ask("patch.new", name="upon")
+    it.ask("patch.use", patch="upon", strict=True)
+    it.edit("a.txt", "LINE 5\n", "LINE 5!\n")
+    text = LINES.replace("line 2", "LINE 2")
+    it.move_target("a.txt", text.replace("line 5", "LINE 5"), ("b.txt", "more\n"))
+    done = it.ask("session.update")
+    assert done["updated"] and [one["name"] for one in done["merged"]] == ["picked"]
+    assert (it.status_of("one"), it.status_of("picked"), it.status_of("upon")) == ("merged", "merged", "draft")
+    assert patch_text(it, "upon") == text.replace("line 5", "LINE 5!")
+    assert it.merge("upon")["merged"] and it.on_target("a.txt") == text.replace("line 5", "LINE 5!")
+
+
+def test_a_target_that_was_rewritten(it: Asking) -> None:
+    """A force-push takes commits away: what the session stood on goes, what it had landed is open again."""
+    it.start()
+    start = it.rev("main")
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.merge("one")
+    it.move_target("gone.txt", "will go\n")
+    assert it.ask("session.update")["updated"] and (it.root / "gone.txt").exists()
+    it.patch("other", "a.txt", "line 9\n", "LINE 9\n")
+    it.ask("commit", message="nine")
+    it.git("update-ref", "refs/heads/main", start)
+    it.move_target("kept.txt", "kept\n")
+    done = it.ask("session.update")
+    assert done["updated"], done
+    assert any("rewritten" in note for note in done["notes"])
+    assert not (it.root / "gone.txt").exists() and (it.root / "kept.txt").exists()
+    assert (it.root / "a.txt").read_text() == LINES.replace("line 9", "LINE 9")
+
+
+def test_no_history_in_common_is_refused(it: Asking) -> None:
+    """And a target that is gone."""
+    it.start()
+    tree = it.rev("main^{tree}")
+    orphan = it.git("commit-tree", tree, "-m", "other").strip()
+    it.git("update-ref", "refs/heads/main", orphan)
+    with pytest.raises(Refused, match="no commit in common"):
+        it.ask("session.update")
+    it.git("update-ref", "-d", "refs/heads/main")
+    with pytest.raises(Refused, match="does not exist"):
+        it.ask("session.update")
+
+
+def test_what_is_not_recorded_is_not_written_over(it: Asking) -> None:
+    """An ignored file where main has a new one: refused, named, nothing moved."""
+    (it.root / ".gitignore").write_text("*.log\n")
+    it.git("add", ".gitignore")
+    it.git("commit", "-qm", "ignore")
+    it.start()
+    (it.root / "x.log").write_text("mine\n")
+    it.git("branch", "-f", "aside", "main")
+    it.move_target(".gitignore", "", ("x.log", "of main\n"))
+    before = it.files()
+    with pytest.raises(Refused, match=r"x\.log is in the way"):
+        it.ask("session.update")
+    assert it.files() == before and (it.root / "x.log").read_text() == "mine\n"
+    (it.root / "x.log").unlink()
+    assert it.ask("session.update")["updated"] and (it.root / "x.log").read_text() == "of main\n"
+
+
+def test_a_save_made_meanwhile_is_kept(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody saves while files are written: put back, recorded, worked out again."""
+    two(it)
+    it.move_target("a.txt", LINES.replace("line 5", "line five"), ("0.txt", "first\n"))
+    real, count = moving.write_files, []
+
+    def saving(*args: Any, **more: Any) -> None:
+        if not count:
+            it.edit("a.txt", "line 7\n", "line 7, saved\n")
+        count.append(1)
+        real(*args, **more)
+
+    monkeypatch.setattr(moving, "write_files", saving)
+    assert it.ask("session.update")["updated"]
+    assert len(count) > 1
+    text = (it.root / "a.txt").read_text()
+    assert "line 7, saved" in text and "line five" in text and "LINE 2" in text
+    assert (it.root / "0.txt").read_text() == "first\n"
+
+
+def test_one_who_saves_at_every_try_is_told(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three tries; then everything is as it was, and the saves are there."""
+    two(it)
+    it.move_target("a.txt", LINES.replace("line 5", "line five"), ("0.txt", "first\n"))
+    head, real, count = it.rev("HEAD"), moving.write_files, []
+
+    def saving(tree: Any, wanted: Any, *args: Any) -> None:
+        if b"a.txt" in wanted:
+            count.append(1)
+            (it.root / "a.txt").write_text(f"save {len(count)}\n" + (it.root / "a.txt").read_text())
+        real(tree, wanted, *args)
+
+    monkeypatch.setattr(moving, "write_files", saving)
+    with pytest.raises(Moved):
+        it.ask("session.update")
+    assert it.rev("HEAD") == head and not (it.root / "0.txt").exists()
+    assert (it.root / "a.txt").read_text().startswith("save 3\nsave 2\nsave 1\n")
+    assert not list((it.root / ".git").glob("*.lock")) and not list((it.root / ".git").glob("gitsession-update*"))
+
+
+def test_files_with_unsaved_changes_are_named(it: Asking) -> None:
+    """vim's swap file and emacs' link beside a file that changes; what a process that ended left is no news."""
+    two(it)
+    it.move_target("a.txt", LINES.replace("line 5", "line five"), ("README", "more\n"), ("c.txt", "c\n"))
+    host, me = socket.gethostname().encode(), os.getpid()
+    for name, pid in (("a.txt", me), ("c.txt", 2**22 + 1)):
+        block = bytearray(4096)
+        block[:12], block[24:28], block[1007] = b"b0VIM 9.0\0\0\0", pid.to_bytes(4, "little"), 0x55
+        block[68 : 68 + len(host)] = host
+        (it.root / f".{name}.swp").write_bytes(bytes(block))
+    os.symlink(b"me@" + host + b".%d:1700000000" % me, it.root / ".#README")
+    found = it.ask("session.update", dry_run=True)["unsaved"]
+    assert [one["path"] for one in found] == ["README", "a.txt"] and all(one["program"] for one in found)
