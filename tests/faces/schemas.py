@@ -697,6 +697,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "unassigned": Unassigned,
     "commit": Commit,
     "merge": Merge,
+    "update": Update,
     "revert": Revert,
     "publish": Publish,
     "push": Push,
@@ -715,4 +716,3 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "daemon checkpoint": Checkpoint,
     "demo": Demo,
 }
-    "update": Update,
