@@ -1,7 +1,7 @@
 """Entry points. The only module that may import every floor; it imports each only where it is needed.
 
 ``git-session`` answers its short commands before anything slow is loaded. ``gitsessiond`` is the daemon's processes:
-``run`` is front, ``recorder`` its child, ``once`` both for a single request.
+``run`` is front, ``recorder`` its child, ``once`` both for a single request; ``check`` runs the user's check.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def run_process(argv: Sequence[str]) -> int:
     import argparse
 
     parser = argparse.ArgumentParser(prog="gitsessiond", usage=USAGE, add_help=False)
-    parser.add_argument("role", choices=["run", "once", "recorder"])
+    parser.add_argument("role", choices=["run", "once", "check", "recorder"])
     parser.add_argument("--foreground", action="store_true")
     parser.add_argument("--repository", default=None)
     parser.add_argument("--fd", type=int)
@@ -94,6 +94,10 @@ def run_process(argv: Sequence[str]) -> int:
     if asked.fd is None:
         print(f"gitsessiond {asked.role} is started by git session itself", file=sys.stderr)
         return 2
+    if asked.role == "check":
+        from gitsessiond.daemon.check_process import be_check
+
+        return be_check(where, asked.fd)
     from gitsessiond.daemon.recorder_process import be_once, be_recorder
 
     return be_once(where, asked.fd) if asked.role == "once" else be_recorder(where, asked.fd, asked.lock_fd)

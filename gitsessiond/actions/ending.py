@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitsessiond.actions.adoption import adopt
+from gitsessiond.actions.checking import due_part
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.giving_up import abandoned
 from gitsessiond.actions.merges import merge_patch
@@ -26,7 +27,8 @@ from gitsessiond.store.steps import State
 def close_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``close``: merges the ready patches, a dependency first, abandons the others, and always closes.
 
-    Again is no error: ``already`` is true and nothing changes. A patch that fails is listed with its error.
+    Again is no error: ``already`` is true and nothing changes. A patch that fails is listed with its error. Where a
+    check is to be run, the answer is that, with what is merged so far; the session is open until it is asked again.
     """
     ended = ended_state(ctx, asked)
     if ended is not None:
@@ -46,10 +48,15 @@ def close_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     for pid in order:
         name = live.state.patches[pid].name
         try:
-            reply = merge_patch(ctx, live, pid, asked.who, ready=False, dry_run=False, no_verify=False)
+            reply = merge_patch(
+                ctx, live, pid, asked.who,
+                ready=False, dry_run=False, no_verify=asked.flag("no_verify"), ran=tuple(asked.texts("ran")),
+            )  # fmt: skip
         except GitSessionError as exc:
             failed.append({"id": pid, "name": name, "error": exc.as_dict()})
             continue
+        if reply.get("check_due") is not None:
+            return closed_reply(ctx, live.state, merged, failed, []) | due_part(reply["check_due"])
         if reply["merged"]:
             merged.append({"id": pid, "name": name, "commit": reply["commit"]})
         else:

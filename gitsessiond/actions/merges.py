@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitsessiond.actions import views
+from gitsessiond.actions.checking import Merged, check_due, check_wanted
 from gitsessiond.actions.clashing import records_of, resolved_tree, with_patch, with_records, write_control_files
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.conflicts import take_all_saved
@@ -66,16 +67,17 @@ class Plan:
 
 
 def merge_patch(
-    ctx: Context, live: Live, pid: str, who: Who, *, ready: bool, dry_run: bool, no_verify: bool, strategy: str = ""
-) -> dict[str, Any]:
-    """Merge one patch into the session's target; conflicts are an answer, not an error.
+    ctx: Context, live: Live, pid: str, who: Who, *,
+    ready: bool, dry_run: bool, no_verify: bool, strategy: str = "", ran: tuple[str, ...] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """Merge one patch into the session's target; conflicts are an answer, not an error, and so is a check to be run.
 
-    ``strategy``: else as ``gitsession.merge`` says.
+    ``strategy``: else as ``gitsession.merge`` says. ``ran``: trees on which the asker has just run the check.
 
     Raises:
         BadRequest: no such strategy.
-        Refused: not ready, a dependency is not merged, nothing to merge, no target, or its files are in the
-            way. Nothing has moved (uncommitted edits of the patch may have been committed).
+        Refused: not ready, a dependency is not merged, nothing to merge, no target, its files are in the way, or
+            the check failed. Nothing has moved (uncommitted edits of the patch may have been committed).
         Moved: the target moved at each of three tries.
         StoreFailed: git or the disk refused.
     """
@@ -94,10 +96,16 @@ def merge_patch(
     if dry_run:
         return dry_reply(ctx, live, pid, kind)
     uncommitted = bool(uncommitted_paths(live.state.owners, pid, live.tip_bit()))
+    wanted = check_wanted(ctx, ran, no_verify=no_verify)
     if not uncommitted:
         refuse_empty(ctx, live, pid)
-    elif place is not None:  # a refusal must come before the commit
-        refuse_in_the_way(ctx, live, predict(ctx, live, pid, kind))
+    elif place is not None or wanted is not None:  # a refusal must come before the commit
+        ahead = predict(ctx, live, pid, kind)
+        refuse_in_the_way(ctx, live, ahead)
+        if wanted is not None and ahead.merged is not None:
+            due = check_due(ctx, live, pid, wanted, ahead.merged)
+            if due is not None:
+                return reply_of(ctx, live, pid, check_due=due)
     words = landing_words(ctx, live, patch, kind, who, uncommitted=uncommitted, no_verify=no_verify)
     output = [words.output]
     if uncommitted:
@@ -113,6 +121,11 @@ def merge_patch(
             record_merged(ctx, live, pid, plan.landing.old, identity_of(who.env, who.cwd))
             message = f"{target} has all of {patch.name} already"
             return merged_reply(ctx, live, pid, plan, plan.landing.old, message, output)
+        if wanted is not None:
+            merged = Merged(plan.landing.old, plan.landing.layer, plan.landing.tree)
+            due = check_due(ctx, live, pid, wanted, merged)
+            if due is not None:
+                return reply_of(ctx, live, pid, check_due=due)
         try:
             commit, told = land_patch(ctx, live, plan.landing, words, who)
         except Moved:

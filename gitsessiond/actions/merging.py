@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitsessiond.actions.asked import refuse_parked
+from gitsessiond.actions.checking import check_view, check_wanted, due_part
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.mergeable import as_told
@@ -62,6 +63,7 @@ def merge(ctx: Context, asked: Asked) -> dict[str, Any]:
         dry_run=asked.flag("dry_run"),
         no_verify=asked.flag("no_verify"),
         strategy=asked.text("strategy"),
+        ran=tuple(asked.texts("ran")),
     )
 
 
@@ -70,9 +72,13 @@ def validate(ctx: Context, asked: Asked) -> dict[str, Any]:
     ctx = as_told(ctx, asked.who)
     live = ctx.live(asked)
     patch = live.patch(asked.text("patch"))
-    found = validate_patch(ctx, live, patch.id)
+    wanted = check_wanted(ctx, tuple(asked.texts("ran")), no_verify=asked.flag("no_verify"))
+    found = validate_patch(ctx, live, patch.id, wanted)
+    checked = check_view(live.state, live.state.patches[patch.id]) if wanted is not None else None
     return {
         "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx),
         "blockers": list(found.blockers),
         "warnings": list(found.warnings),
+        "check": checked,
+        **due_part(found.check_due),
     }

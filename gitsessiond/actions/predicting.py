@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
-from gitsessiond.actions.clashing import records_of
+from gitsessiond.actions.checking import Merged, Wanted, check_due
+from gitsessiond.actions.clashing import records_of, resolved_tree
 from gitsessiond.actions.contests import refuse_settled_rebase, review, settled_tree
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.landings import record_merged
@@ -26,6 +27,7 @@ from gitsessiond.actions.wording import home_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.hints import command_words
 from gitsessiond.model.ownership import unassigned_rows, uncommitted_paths
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy
@@ -47,6 +49,7 @@ class Validation:
 
     blockers: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
+    check_due: dict[str, Any] | None = None  # what the asker is to run, for the answer to be whole
 
 
 class Predicted(NamedTuple):
@@ -54,34 +57,50 @@ class Predicted(NamedTuple):
 
     clashes: tuple[Clash, ...]
     changes: tuple[Change, ...] = ()
+    merged: Merged | None = None  # None: it clashes
 
 
 def predict(ctx: Context, live: Live, pid: str, strategy: Strategy = "merge") -> Predicted:
     """The patch as it is now, uncommitted edits included, put on the target in memory.
+
+    Patches it needs and the target lacks are put there with it, as one change whatever the strategy is.
 
     Raises:
         Refused: the target is gone.
         StoreFailed: git failed.
     """
     state = live.state
-    before, after = patch_trees(ctx, state, pid)
+    lacking = {patch.id for patch in unmerged_dependencies(live, pid)}
+    before, after = patch_trees(ctx, state, pid, lacking)
     after = settled_tree(ctx, state, pid, after)
     tip = target_tip(ctx, state.session.target)
     ours = tree_of_commit(ctx.store, tip)
-    if strategy == "rebase":
+    if strategy == "rebase" and not lacking:
         tried = try_rebase(ctx, live, state.patches[pid], tip, home_of(ctx, live), last=after)
         if tried.tree is None:
             return Predicted(tried.clashes)
-        return Predicted((), tuple(diff_trees(tried.layer, ours, tried.tree)))
+        return predicted(ctx, tip, tried.layer, tried.tree)
     merge = None
     if merges_plainly(ctx.repository.common_dir, ctx.config):
         merge = walk_merge(ctx.store, before, ours, after)
     if merge is None:
         merge = merge_from(ctx, live, pid, Three(before, ours, after))
-    if merge.tree is None:
-        records = records_of(ctx, live, pid, merge.conflicts)
-        return Predicted(tuple(zip(merge.conflicts, records, strict=True)))
-    return Predicted((), tuple(diff_trees(LandingLayer(ctx.store, merge.made), ours, merge.tree)))
+    if merge.tree is not None:
+        return predicted(ctx, tip, LandingLayer(ctx.store, merge.made), merge.tree)
+    clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
+    if any(record.status != "resolved" for _, record in clashes):
+        return Predicted(clashes)
+    if merge.marked is None:  # a walk stops at clashes; git goes on around them
+        merge = merge_from(ctx, live, pid, Three(before, ours, after))
+        clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
+    layer = LandingLayer(ctx.store, merge.made)
+    tree = merge.tree or resolved_tree(layer, merge, clashes)
+    return Predicted(clashes) if tree is None else predicted(ctx, tip, layer, tree)._replace(clashes=clashes)
+
+
+def predicted(ctx: Context, tip: str, layer: LandingLayer, tree: str) -> Predicted:
+    """A merge without open conflicts."""
+    return Predicted((), tuple(diff_trees(layer, tree_of_commit(ctx.store, tip), tree)), Merged(tip, layer, tree))
 
 
 def merge_from(ctx: Context, live: Live, pid: str, three: Three) -> TreeMerge:
@@ -91,24 +110,34 @@ def merge_from(ctx: Context, live: Live, pid: str, three: Three) -> TreeMerge:
     return git_merge_trees(ctx.repository, *three, objects=lacking, labels=labels, cwd=home_of(ctx, live))
 
 
-def validate_patch(ctx: Context, live: Live, pid: str) -> Validation:
-    """Everything that keeps a patch from being merged now."""
+def validate_patch(ctx: Context, live: Live, pid: str, wanted: Wanted | None = None) -> Validation:
+    """Everything that keeps a patch from being merged now; ``wanted``: the user's check must pass too."""
     review(ctx, live, pid)
     state = live.state
     patch = state.patches[pid]
     blockers = list(views.blockers_of(state, patch, graph_of(state.owners)))
     warnings: list[str] = []
     if patch.status in ("draft", "merged", "abandoned"):
-        hint = f"git session patch {'reopen' if patch.status == 'abandoned' else 'ready'} {patch.name}"
+        hint = command_words("patch", "reopen" if patch.status == "abandoned" else "ready", patch.name)
         blockers.insert(0, {"code": patch.status, "message": f"{patch.name} is {patch.status}", "hint": hint})
-    for check in (check_strategy_of, check_contents, check_target):
+    possible = patch.status not in ("merged", "abandoned")
+    for look in (check_strategy_of, check_contents, check_target):
         try:
-            warnings += check(ctx, live, pid)
+            warnings += look(ctx, live, pid)
         except GitSessionError as exc:
+            possible = False
             blockers.append({"code": exc.code, "message": exc.message, "hint": exc.hint})
-    if not blockers:
-        blockers += predicted_blockers(ctx, live, pid)
-    return Validation(tuple(blockers), tuple(warnings))
+    due = None
+    if possible:
+        found = predict(ctx, live, pid, chosen_strategy(ctx))
+        known = {blocker["code"] for blocker in blockers}
+        blockers += [one for one in predicted_blockers(ctx, live, pid, found) if one["code"] not in known]
+        if wanted is not None and found.merged is not None and not unmerged_dependencies(live, pid):
+            try:
+                due = check_due(ctx, live, pid, wanted, found.merged)
+            except Refused as exc:
+                blockers.append({"code": "check", "message": exc.message, "hint": exc.hint})
+    return Validation(tuple(blockers), tuple(warnings), due)
 
 
 def check_strategy_of(ctx: Context, live: Live, pid: str) -> list[str]:
@@ -141,15 +170,15 @@ def check_target(ctx: Context, live: Live, pid: str) -> list[str]:
     return []
 
 
-def predicted_blockers(ctx: Context, live: Live, pid: str) -> list[dict[str, Any]]:
+def predicted_blockers(ctx: Context, live: Live, pid: str, found: Predicted) -> list[dict[str, Any]]:
     """One blocker for the paths at which a merge would stop, or for what lies in its way where it would land."""
-    found = predict(ctx, live, pid, chosen_strategy(ctx))
     paths = [clash.path for clash, record in found.clashes if record.status != "resolved"]
     if not paths:
         return way_blockers(ctx, live, found)
     name, target = live.state.patches[pid].name, live.state.session.target
-    message = f"{name} would conflict with {target} in {place_words(paths)}"
-    return [{"code": "conflicts", "message": message, "hint": f"git session merge {name}"}]
+    who = f"{name} with what it needs" if unmerged_dependencies(live, pid) else name
+    message = f"{who} would conflict with {target} in {place_words(paths)}"
+    return [{"code": "conflicts", "message": message, "hint": command_words("merge", name)}]
 
 
 def way_blockers(ctx: Context, live: Live, found: Predicted) -> list[dict[str, Any]]:

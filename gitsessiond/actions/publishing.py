@@ -6,7 +6,7 @@ transaction (the commit point), then what can be made again: patch refs, control
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
 from gitsessiond.store.trees import edit_tree, file_at
 
-NOT_ASKED_FOR = ("save", "adopt", "judge")  # steps that no person asked for
+NOT_ASKED_FOR = ("save", "adopt", "judge", "check")  # steps that say nothing about owners
 
 
 def publish(
@@ -149,11 +149,11 @@ def with_trees(ctx: Context, live: Live, after: State) -> tuple[State, dict[str,
     return replace(after, trees=trees), shown
 
 
-def patch_trees(ctx: Context, state: State, pid: str) -> tuple[str, str]:
-    """The trees a patch's diff goes between: what it stands on, and its own version."""
+def patch_trees(ctx: Context, state: State, pid: str, beside: Collection[str] = ()) -> tuple[str, str]:
+    """The trees a patch's diff goes between: what it stands on (but for ``beside``), and its own version."""
     closure = graph_of(state.owners).closure(pid)
     base_tree = tree_of_commit(ctx.store, state.session.base)
-    under = edit_tree(ctx.store, base_tree, versions(state.owners, closure, ctx.tools))
+    under = edit_tree(ctx.store, base_tree, versions(state.owners, closure - set(beside), ctx.tools))
     return under, edit_tree(ctx.store, base_tree, versions(state.owners, closure | {pid}, ctx.tools))
 
 

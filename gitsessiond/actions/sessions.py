@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
+from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.unreadable import HINT
@@ -98,6 +99,8 @@ def patch_reply(state: State, patch: Patch, graph: Graph | None = None, ctx: Con
     graph = graph or graph_of(state.owners)
     ops = count_ops_of(ctx, state, patch.id) if ctx else 0
     blocked = [] if patch.status in ("merged", "abandoned") else views.blockers_of(state, patch, graph)
+    if ctx is not None and patch.status not in ("merged", "abandoned"):
+        blocked += check_blockers(ctx, state, patch)
     return views.patch_view(state, patch, graph, ops, blocked)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gitsessiond.actions import views
 from gitsessiond.actions.asked import patch_asked, state_asked
+from gitsessiond.actions.checking import check_view
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.publishing import patch_trees
 from gitsessiond.actions.sessions import patch_reply
@@ -33,6 +34,7 @@ def show_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         "ops": [views.op_view(op) for op in ops_of(state.owners, patch.id, ctx.tools)],
         "edits": [views.placed_view(state, edit) for edit in edits_of(state.owners, patch.id)],
         "series": series,
+        "check": check_view(state, patch),
     }
 
 

@@ -26,6 +26,7 @@ from gitsessiond.daemon.opening import Tell, attach, load_sessions, open_context
 from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, StateUnreadable
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
+from gitsessiond.store.checkouts import sweep_checks
 from gitsessiond.store.config import Config
 from gitsessiond.store.outlasting import sweep_held
 from gitsessiond.store.readings import Reading
@@ -80,6 +81,7 @@ class Desk:
             load_sessions(self.opened)
             finish_interrupted(self.opened)
             sweep_held(self.repository.common_dir)
+            sweep_checks(self.repository)
             find_due_anchors(self.opened)
             self.trouble = None
         except NewerState:
@@ -260,6 +262,7 @@ class Desk:
     def idle(self) -> bool:
         """Work for quiet moments: judge, look again, checkpoint, the sign of life. True when there is more of it."""
         self.alive.give()
+        sweep_checks(self.repository)
         if self.opened is None or self.trouble is not None:
             return False
         for live in self.opened.sessions.values():

@@ -7,6 +7,7 @@ from typing import Any
 
 from gitsessiond.actions import (
     assigning,
+    checking,
     conflicts,
     ending,
     giving_up,
@@ -44,6 +45,7 @@ VERBS: dict[str, Action] = {
     "patch.ready": patches.ready_patch,
     "patch.depend": patches.depend_patch,
     "patch.validate": merging.validate,
+    "patch.checked": checking.record_check,
     "patch.ops": showing.patch_ops,
     "patch.diff": showing.diff_patch,
     "patch.rename": patches.rename_patch,

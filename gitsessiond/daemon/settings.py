@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gitsessiond.daemon.log import log
+from gitsessiond.model.durations import seconds_of
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Settings(NamedTuple):
@@ -31,14 +30,11 @@ def read_settings(repository: Repository) -> Settings:
 
 def seconds(config: Config, key: str, default: float) -> float:
     """A time such as ``90``, ``15m`` or ``1h``; ``0`` and ``never`` are 0."""
-    value = (config.get(key) or "").strip().lower()
+    value = (config.get(key) or "").strip()
     if not value:
         return default
-    if value == "never":
-        return 0.0
-    unit = UNITS.get(value[-1], 0.0)
     try:
-        return max(0.0, float(value[:-1]) * unit if unit else float(value))
+        return seconds_of(value)
     except ValueError:
         log(f"{key} = {value!r} is no time; {default:g} s it is")
         return default

@@ -116,6 +116,20 @@ class Publication(Record):
     url: str | None = None  # what the remote answered, such as the page of a review
 
 
+class Check(Record):
+    """What the user's check (``gitsession.check``) last said of a patch merged into its target."""
+
+    command: str
+    tree: Oid  # the merged tree it ran on
+    version: Oid  # the patch's version then, as a tree: another one now, and this says nothing of it
+    code: int  # its exit code as a shell has it; 128 + n: ended by signal n
+    timed_out: bool = False
+    seconds: float
+    output: str = ""  # its last lines
+    at: Time
+    by: str
+
+
 class Patch(Record):
     """One logical change of one session."""
 
@@ -137,6 +151,7 @@ class Patch(Record):
     reverted_in: Oid | None = None  # the commit on the target that took its last landing back
     not_separable: str | None = None  # why its part cannot be put alone, or None
     published: tuple[Publication, ...] = ()  # the one used last, last
+    check: Check | None = None
 
 
 class ConflictSide(Record):

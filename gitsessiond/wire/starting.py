@@ -92,17 +92,18 @@ def start_once(place: Place, cwd: str) -> socket.socket:
     return ours
 
 
-def spawn(place: Place, words: list[str], kept: int, *, session: bool) -> None:
-    """Start this Python at the daemon's entry point; ``kept`` is handed on, what it prints is logged.
+def spawn(place: Place, words: list[str], kept: int, *, session: bool, speak: int | None = None) -> None:
+    """Start this Python at the daemon's entry point; ``kept`` is handed on.
 
+    What it prints goes to the descriptor ``speak``, else into the log.
     ``-P``: the directory one stands in is never a place to import from.
     """
     os.set_inheritable(kept, True)
     log = open_log(place)
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, log, 1),
-        (os.POSIX_SPAWN_DUP2, log, 2),
+        (os.POSIX_SPAWN_DUP2, log if speak is None else speak, 1),
+        (os.POSIX_SPAWN_DUP2, log if speak is None else speak, 2),
     ]
     argv = [sys.executable, "-P", "-m", "gitsessiond.main", *words]
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -331,6 +331,20 @@ class Patches(Reply):
     patches: list[Patch]
 
 
+class PatchCheck(Closed):
+    """What the user's check last said of a patch on its target; ``current``: the patch is as it was then."""
+
+    command: str
+    tree: Oid
+    code: int
+    timed_out: bool
+    seconds: float
+    output: str
+    at: AwareDatetime
+    by: str
+    current: bool
+
+
 class SeriesCommit(Closed):
     """A commit of a patch's series and the chain's commit it is part of."""
 
@@ -346,6 +360,7 @@ class PatchShow(Reply):
     ops: list[Op]
     edits: list[Placed]
     series: list[SeriesCommit]
+    check: PatchCheck | None
 
 
 class Claim(Closed):
@@ -382,6 +397,7 @@ class Validation(Reply):
     patch: Patch
     blockers: list[Blocker]
     warnings: list[Blocker | str]
+    check: PatchCheck | None
 
 
 class Ops(Reply):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.faces.cli import lines, loglines, mergelines
+from gitsessiond.faces.cli import checklines, difflines, lines, loglines, mergelines
 from gitsessiond.faces.cli.terminal import Look, encoded
 from gitsessiond.faces.cli.words import listed, place, plural
 from tests.faces import replies
@@ -151,21 +151,21 @@ def test_validate_gives_every_reason() -> None:
         {"code": "draft", "message": "it is a draft", "hint": None},
     ]
     reply = {"patch": replies.validation(), "blockers": blockers, "warnings": ["no description"]}
-    assert lines.validate_lines(reply) == [
+    assert checklines.validate_lines(reply) == [
         "validation-enhancements cannot be merged: 2 reasons.",
         "  a must be merged first (git session merge a)",
         "  it is a draft",
         "  warning: no description",
     ]
     reply = {"patch": replies.validation(), "blockers": [], "warnings": []}
-    assert lines.validate_lines(reply) == ["validation-enhancements can be merged."]
+    assert checklines.validate_lines(reply) == ["validation-enhancements can be merged."]
 
 
 def test_a_diff_is_coloured_as_git_does() -> None:
     """With colour each line has git's own; without, not a byte is changed."""
     text = "diff --git a/a b/a\n@@ -1 +1 @@\n-x\n+y\n z\n\\ No newline"
-    assert lines.diff_text({"diff": text}, Look()) == text
-    painted = lines.diff_text({"diff": text + "\n"}, Look(colour=True))
+    assert difflines.diff_text({"diff": text}, Look()) == text
+    painted = difflines.diff_text({"diff": text + "\n"}, Look(colour=True))
     assert painted.splitlines()[2:5] == ["\033[31m-x\033[0m", "\033[32m+y\033[0m", " z"]
 
 

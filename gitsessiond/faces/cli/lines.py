@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gitsessiond.faces.cli.checklines import check_lines
 from gitsessiond.faces.cli.glance import seen_from
-from gitsessiond.faces.cli.terminal import Look
 from gitsessiond.faces.cli.times import stamp
 from gitsessiond.faces.cli.words import (
     OP_WORDS,
@@ -23,7 +23,6 @@ from gitsessiond.faces.cli.words import (
     names_in,
     place,
     plural,
-    said,
     short,
     short_of,
     typed_path,
@@ -173,6 +172,7 @@ def patch_show_lines(reply: Json) -> list[str]:
     out += block("Ops:", ops_rows(reply["ops"]))
     out += block("Edits:", [place(edit) for edit in reply["edits"]])
     out += block("Commits:", [f"{short(one['oid'])} {clean(one['subject'])}" for one in reply["series"]])
+    out += check_lines(reply.get("check"))
     return out
 
 
@@ -241,34 +241,6 @@ def depend_lines(reply: Json) -> list[str]:
     if not patch["depends_on"]:
         return [f"{clean(patch['name'])} needs no other patch."]
     return [f"{clean(patch['name'])} needs {listed(names_in(patch['depends_on']))}."]
-
-
-def validate_lines(reply: Json, target: str = "") -> list[str]:
-    """Whether the patch could be merged now; every reason why not, each with its command."""
-    name = clean(reply["patch"]["name"])
-    out = [f"  warning: {clean(said(one))}" for one in reply["warnings"]]
-    if not reply["blockers"]:
-        return [f"{name} can be merged{f' into {target}' if target else ''}.", *out]
-    head = f"{name} cannot be merged: {plural(len(reply['blockers']), 'reason')}."
-    rows = []
-    for one in reply["blockers"]:
-        rows.append(f"  {clean(one['message'])}" + (f" ({one['hint']})" if one.get("hint") else ""))
-    return [head, *rows, *out]
-
-
-def diff_text(reply: Json, look: Look) -> str:
-    """A patch's diff, coloured as git colours it."""
-    text = str(reply["diff"])
-    if not look.colour or not text:
-        return text
-    return "".join(look.paint(line[:-1], *diff_style(line)) + "\n" for line in text.splitlines(keepends=True))
-
-
-def diff_style(line: str) -> tuple[str, ...]:
-    """git's own colours: meta bold, frag cyan, old red, new green."""
-    if line.startswith(("diff ", "index ", "--- ", "+++ ", "new file", "deleted file", "rename ", "similarity")):
-        return ("bold",)
-    return {"@": ("cyan",), "-": ("red",), "+": ("green",)}.get(line[:1], ())
 
 
 def patch_abandon_lines(reply: Json, discard: bool) -> list[str]:

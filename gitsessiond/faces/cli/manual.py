@@ -34,6 +34,7 @@ EXIT_WORDS = {
 
 ENVIRONMENT = (
     ("GITSESSION", "the session commands are about, by name or id, wherever one stands; `-s` wins over it"),
+    ("GITSESSION_USER", "`Name <email>`: who makes sessions, patches and steps; else git's own author"),
     ("NO_COLOR", "set and not empty: no colour, as without a terminal"),
     ("GITSESSION_DAEMON", "`never`: no daemon is started; each command records, answers and ends"),
     ("CI", "`true`: likewise"),

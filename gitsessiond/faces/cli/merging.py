@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gitsessiond.faces.cli import mergelines
+from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 
 CONFLICTS = 3
@@ -36,15 +37,18 @@ def commit(face: Face, *, message: str, patch: str | None, no_verify: bool) -> i
     help="merge, rebase or squash: a merge commit, its own commits, or one.  [default: gitsession.merge, or merge]",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
-@click.option("--no-verify", is_flag=True, help="Skip the pre-commit and commit-msg hooks.")
+@click.option("--no-verify", is_flag=True, help="Skip gitsession.check and the pre-commit and commit-msg hooks.")
 @pass_face
 def merge(face: Face, *, name: str, ready: bool, strategy: str | None, dry_run: bool, no_verify: bool) -> int:
     """Merge one patch into the session's target branch
 
     Only this patch: other patches, and files that it does not change, stay as they are. Exits 4 while a
-    patch it needs is not merged; exits 3 with conflict records if it clashes with the target.
+    patch it needs is not merged, or if the command that `git config gitsession.check` names fails on the
+    merged files; exits 3 with conflict records if it clashes with the target.
     """
-    reply = face.call("merge", patch=name, ready=ready, strategy=strategy, dry_run=dry_run, no_verify=no_verify)
+    reply = call_checked(
+        face, "merge", patch=name, ready=ready, strategy=strategy, dry_run=dry_run, no_verify=no_verify
+    )
     face.show_output(reply)
     face.show(reply, mergelines.merge_lines(reply), mergelines.merge_hints(reply))
     return CONFLICTS if reply["conflicts"] else 0

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from gitsessiond.faces.cli import lines
+from gitsessiond.faces.cli import checklines, difflines, lines
+from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionGroup, pass_face
 from gitsessiond.faces.cli.terminal import look_of, put_json, put_text
 from gitsessiond.faces.cli.typed import path_argument
@@ -117,14 +118,16 @@ def depend(face: Face, *, name: str, other: str, remove: bool) -> int:
 
 @patch.command("validate")
 @click.argument("name", metavar="P")
+@click.option("--no-verify", is_flag=True, help="Do not run gitsession.check.")
 @pass_face
-def validate(face: Face, *, name: str) -> int:
+def validate(face: Face, *, name: str, no_verify: bool) -> int:
     """Say whether a patch could be merged now, and every reason why not
 
-    Exits 0 if it could, 3 if conflicts alone are in the way, else 4.
+    Where `git config gitsession.check` names a command, it is run on the merged files, in a worktree made
+    for it. Exits 0 if the patch could be merged, 3 if conflicts alone are in the way, else 4.
     """
-    reply = face.call("patch.validate", patch=name)
-    face.show(reply, lines.validate_lines(reply))
+    reply = call_checked(face, "patch.validate", patch=name, no_verify=no_verify)
+    face.show(reply, checklines.validate_lines(reply))
     codes = {str(blocker["code"]) for blocker in reply["blockers"]}
     if not codes:
         return 0
@@ -150,7 +153,7 @@ def diff(face: Face, *, name: str) -> int:
     if face.json:
         put_json(reply)
     else:
-        put_text(lines.diff_text(reply, look_of(sys.stdout, os.environ)))
+        put_text(difflines.diff_text(reply, look_of(sys.stdout, os.environ)))
     return 0
 
 

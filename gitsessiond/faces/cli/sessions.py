@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gitsessiond.faces.cli import fast, lines
+from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.words import clean, said, typed_path
@@ -127,8 +128,9 @@ def switch(face: Face, *, session: str) -> int:
 @click.option("--dry-run", is_flag=True, help="Say what would be merged and abandoned; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--remove", is_flag=True, help="Remove its worktree, if nothing in it would be lost.")
+@click.option("--no-verify", is_flag=True, help="Skip gitsession.check and the pre-commit and commit-msg hooks.")
 @pass_face
-def close(face: Face, *, dry_run: bool, yes: bool, remove: bool) -> int:
+def close(face: Face, *, dry_run: bool, yes: bool, remove: bool, no_verify: bool) -> int:
     """End a session: merge its ready patches, a dependency first
 
     Patches that are not ready become abandoned; their edits stay in the files. Exits 3 if a patch did
@@ -138,7 +140,7 @@ def close(face: Face, *, dry_run: bool, yes: bool, remove: bool) -> int:
         plan = face.call("session.close", dry_run=True, remove=remove)
         if not plan["already"]:
             face.ask(f"Close session {clean(plan['session']['name'])}?", lines.close_lines(plan)[1:])
-    reply = face.call("session.close", dry_run=dry_run, remove=remove)
+    reply = call_checked(face, "session.close", dry_run=dry_run, remove=remove, no_verify=no_verify)
     face.show(reply, lines.close_lines(reply), lines.close_hints(reply))
     return CONFLICTS if reply["failed"] else 0
 
