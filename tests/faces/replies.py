@@ -143,6 +143,27 @@ def conflict(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def shown_conflict(**changes: Any) -> dict[str, Any]:
+    """The reply of ``conflict show``: one place, known from before."""
+    marked = "<<<<<<< main\nb\n||||||| base\na\n=======\nc\n>>>>>>> p\n"
+    place = {"line": 1, "ours": "b\n", "base": "a\n", "theirs": "c\n", "text": marked, "remembered": None}
+    told = {"base": "file a (blob 1)", "ours": "file a (blob 2)", "theirs": "link to x"}
+    return {
+        "conflict": conflict(),
+        "base": "a\n",
+        "ours": "b\n",
+        "theirs": "c\n",
+        "marked": marked,
+        "told": told,
+        "text": marked,
+        "hunks": [place],
+        "remembered": False,
+        "intent": {"ours": ["1a2b3c4 Ben: Make it fast"], "theirs": ["Speed up login"]},
+        "file": ".gitsession/conflicts/tttuuuvvvwww/shop/user.py",
+        "at": None,
+    } | changes
+
+
 def status(**changes: Any) -> dict[str, Any]:
     """The reply of ``status`` of the story: two patches, three editors."""
     first, second = validation(), performance()

@@ -487,6 +487,7 @@ class Push(Reply):
     outcome: Literal["created", "updated", "unchanged", "behind"]
     merged: Oid | None
     behind: int
+    pull: str | None
     tries: int
     urls: list[str]
     output: str
@@ -550,6 +551,32 @@ class Conflicts(Reply):
     conflicts: list[Conflict]
 
 
+class Sides(Closed):
+    """A line for each side."""
+
+    base: str
+    ours: str
+    theirs: str
+
+
+class Intent(Closed):
+    """What both sides are for."""
+
+    ours: list[str]
+    theirs: list[str]
+
+
+class ConflictHunk(Closed):
+    """One place where both sides differ, still to be settled."""
+
+    line: int
+    ours: str
+    base: str
+    theirs: str
+    text: str
+    remembered: str | None
+
+
 class ConflictShow(Reply):
     """``conflict show``; texts carry bytes that are not UTF-8 as surrogate escapes."""
 
@@ -558,7 +585,13 @@ class ConflictShow(Reply):
     ours: str | None
     theirs: str | None
     marked: str | None
-    file: str
+    told: Sides
+    text: str
+    hunks: list[ConflictHunk]
+    remembered: bool
+    intent: Intent
+    file: str | None
+    at: str | None
 
 
 class Resolve(Reply):

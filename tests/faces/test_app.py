@@ -77,9 +77,7 @@ ANSWERS: dict[str, Any] = {
     "session.update": UPDATED,
     "revert": REVERTED,
     "conflicts": {"conflicts": [replies.conflict()]},
-    "conflict.show": {
-        "conflict": replies.conflict(), "base": "a", "ours": "b", "theirs": "c", "marked": "<<<\n", "file": "x",
-    },
+    "conflict.show": replies.shown_conflict(),
     "resolve": {"conflict": replies.conflict(status="resolved", how="ours"), "left": [], "patch": replies.performance()},
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
@@ -247,7 +245,8 @@ def test_every_error_ends_with_its_exit_code(code: str, capsys: pytest.CaptureFi
         (["abandon"], "this must be confirmed, and there is no terminal to ask on\nhint: add --yes"),
         (
             ["resolve", "x"],
-            "say how: one of --ours, --theirs, --base, --union, --file F\nhint: git session conflict show x",
+            "say how: one of --ours, --theirs, --base, --union, --delete, --file F, --edit, --tool, --hunk N=HOW, "
+            "--remembered\nhint: git session conflict show x",
         ),
         (["log"], None), (["undo"], None), (["update", "x"], None), (["purge"], None), (["lock", "x"], None),
     ],

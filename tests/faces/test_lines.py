@@ -213,7 +213,7 @@ def test_merge_says_landed_would_land_or_clashes() -> None:
     ]
     assert mergelines.merge_hints(clash) == [
         "edit .gitsession/conflicts/tttuuuvvvwww/shop/user.py in any editor and save it without markers,",
-        "or git session resolve tttu --ours|--theirs|--union|--base|--file F;"
+        "or git session resolve tttu [--ours|--theirs|--union|--base|--edit|--tool|--file F];"
         " then git session merge performance-optimizations",
     ]
 
@@ -230,18 +230,15 @@ def test_a_resolution_tells_what_is_left() -> None:
 
 
 def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
-    """Text has its marked form, binary content the sizes of its sides."""
-    reply = {
-        "conflict": replies.conflict(),
-        "base": "a",
-        "ours": "b",
-        "theirs": None,
-        "file": ".gitsession/x",
-    }
-    assert mergelines.conflict_show_lines(reply | {"marked": "<<<\nb\n"})[-2:] == ["<<<", "b"]
-    assert mergelines.conflict_show_lines(reply | {"marked": None})[-3:] == [
-        "base: 1 byte", "ours: 1 byte", "theirs: not there",
-    ]  # fmt: skip
+    """Text has its marked form, all else a line for each side; both say what the sides are for, and the way on."""
+    reply = replies.shown_conflict()
+    shown = mergelines.conflict_show_lines(reply)
+    assert shown[-2:] == ["c", ">>>>>>> p"] and "  theirs: Speed up login" in shown
+    assert mergelines.conflict_show_hints(reply) == ["git session resolve tttu asks for each of 1 place"]
+    known = replies.shown_conflict(remembered=True)
+    assert mergelines.conflict_show_hints(known) == ["this was resolved before: git session resolve tttu --remembered"]
+    whole = replies.shown_conflict(marked=None, hunks=[])
+    assert mergelines.conflict_show_lines(whole)[-1] == "theirs: link to x"
 
 
 def test_history_lines_up() -> None:

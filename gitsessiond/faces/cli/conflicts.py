@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
+import os
 import sys
+from typing import Any
 
 import click
 
-from gitsessiond.faces.cli import mergelines
+from gitsessiond.faces.cli import handing, mergelines, walking
 from gitsessiond.faces.cli.face import Face, SessionCommand, SessionGroup, pass_face
-from gitsessiond.model.errors import BadRequest, NotFound
+from gitsessiond.faces.cli.terminal import note
+from gitsessiond.faces.cli.typed import path_argument
+from gitsessiond.faces.cli.words import typed_path
+from gitsessiond.model.errors import BadRequest
 
-SIDES = ("ours", "theirs", "base", "union")
+HUNK_WAYS = ("ours", "theirs", "both", "base", "remembered")
 
 
 @click.command("conflicts", cls=SessionCommand)
@@ -33,10 +38,13 @@ def conflict() -> None:
 @click.argument("conflict_id", metavar="ID")
 @pass_face
 def show(face: Face, conflict_id: str) -> int:
-    """Show a conflict: its three sides, its text with markers, where to edit it"""
+    """Show a conflict: its three sides, what they are for, and where to edit it"""
     reply = face.call("conflict.show", id=conflict_id)
-    face.show(reply, mergelines.conflict_show_lines(reply))
+    face.show(reply, mergelines.conflict_show_lines(reply), mergelines.conflict_show_hints(reply))
     return 0
+
+
+WAYS = "--ours, --theirs, --base, --union, --delete, --file F, --edit, --tool, --hunk N=HOW, --remembered"
 
 
 @click.command("resolve", cls=SessionCommand)
@@ -45,38 +53,111 @@ def show(face: Face, conflict_id: str) -> int:
 @click.option("--theirs", "how", flag_value="theirs", help="The patch's side.")
 @click.option("--base", "how", flag_value="base", help="As it was before both.")
 @click.option("--union", "how", flag_value="union", help="The lines of both sides.")
+@click.option("--delete", "how", flag_value="delete", help="Nothing: the path is deleted.")
 @click.option("--file", "file", metavar="F", help="The content of this file; - for standard input.")
+@click.option("--edit", "how", flag_value="edit", help="What the editor leaves in its file; git's editor.")
+@click.option("--tool", "tool", is_flag=False, flag_value="", metavar="[NAME]", help="By git mergetool.")
+@click.option(
+    "--hunk",
+    "hunks",
+    multiple=True,
+    metavar="N=HOW",
+    help="Place N by ours, theirs, both, base or remembered; for each place one.",
+)
+@click.option("--remembered", "how", flag_value="remembered", help="As the same clash was resolved before.")
+@click.option("--as", "name", metavar="PATH", help="Where the result is to be, if both sides renamed it.")
 @pass_face
-def resolve(face: Face, conflict_id: str, how: str | None, file: str | None) -> int:
+def resolve(
+    face: Face, *, conflict_id: str, how: str | None, file: str | None, tool: str | None,
+    hunks: tuple[str, ...], name: str | None,
+) -> int:  # fmt: skip
     """Settle a conflict
 
-    Saving its file under .gitsession/conflicts/ without markers, in any editor, settles it too. The
-    resolution is used by the next `merge` of the patch.
+    Saving its file under .gitsession/conflicts/ without markers, in any editor, settles it too. Without an
+    option it asks, on a terminal, for each place where both sides differ. The resolution is used by the next
+    `merge` of the patch.
     """
-    if (how is None) == (file is None):
-        raise BadRequest(
-            "say how: one of --ours, --theirs, --base, --union, --file F",
-            hint=f"git session conflict show {conflict_id}",
-        )
-    content = None if file is None else base64.b64encode(content_of(file)).decode("ascii")
-    reply = face.call("resolve", id=conflict_id, how=how or "file", content=content)
+    given = [way for way in (how, file and "file", None if tool is None else "tool", "hunks" if hunks else None) if way]
+    if not given and sys.stdin.isatty() and not face.json:
+        return walk_through(face, conflict_id)
+    if len(given) != 1:
+        raise BadRequest(f"say how: one of {WAYS}", hint=f"git session conflict show {conflict_id}")
+    if name is not None and given[0] not in ("ours", "theirs", "base", "union", "file", "hunks"):
+        raise BadRequest("--as goes with a side, --union, --file or --hunk", hint="git session resolve -h")
+    asked: dict[str, Any] = {"how": given[0], "content": None}
+    if name is not None:
+        asked["as"] = path_argument(name)
+    if file is not None:
+        asked["content"] = in_base64(sys.stdin.buffer.read() if file == "-" else handing.read_content(file))
+    elif hunks:
+        asked["hunks"] = hunk_answers(face, conflict_id, hunks)
+    elif how == "edit":
+        asked["content"] = in_base64(edited(face, conflict_id))
+    elif tool is not None:
+        outcome = handing.run_tool(face.call("conflict.show", id=conflict_id), tool, os.getcwd())
+        asked |= {"take": outcome.take} if outcome.take else {"content": in_base64(outcome.content)}
+    return send(face, conflict_id, asked)
+
+
+def send(face: Face, conflict_id: str, asked: dict[str, Any]) -> int:
+    """Ask for it and print what came of it."""
+    reply = face.call("resolve", id=conflict_id, **asked)
     face.show(reply, mergelines.resolve_lines(reply), mergelines.resolve_hints(reply))
     return 0
 
 
-def content_of(file: str) -> bytes:
-    """The bytes of a file, or of standard input for ``-``.
+def in_base64(content: bytes) -> str:
+    """Bytes as a request carries them."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def edited(face: Face, conflict_id: str) -> bytes:
+    """The conflict's file as the editor leaves it; a temporary one where the session has no worktree."""
+    shown = face.call("conflict.show", id=conflict_id)
+    if shown["at"] is None:
+        return handing.edit_text(
+            shown["text"].encode("utf-8", "surrogateescape"), typed_path(shown["conflict"]["path"])
+        )
+    path = typed_path(shown["at"])
+    handing.edit_file(path)
+    return handing.read_content(path)
+
+
+def hunk_answers(face: Face, conflict_id: str, hunks: tuple[str, ...]) -> list[str]:
+    """``2=ours`` and the like as one answer for each place.
 
     Raises:
-        NotFound: it cannot be read.
+        BadRequest: one is no such answer, or a place has none or two.
     """
-    if file == "-":
-        return sys.stdin.buffer.read()
-    try:
-        with open(file, "rb") as opened:
-            return opened.read()
-    except OSError as refused:
-        raise NotFound(f"cannot read {file}: {refused.strerror}", hint="name a file that can be read") from refused
+    count = len(face.call("conflict.show", id=conflict_id)["hunks"])
+    found: dict[int, str] = {}
+    for one in hunks:
+        number, _, answer = one.partition("=")
+        if answer not in HUNK_WAYS or not number.isdigit() or int(number) in found:
+            raise BadRequest(f"{one!r} is no N={'|'.join(HUNK_WAYS)}", hint=f"git session conflict show {conflict_id}")
+        found[int(number)] = answer
+    if set(found) != set(range(1, count + 1)):
+        raise BadRequest(
+            f"there are {count} places to settle, and {len(found)} answers were given",
+            hint=f"git session conflict show {conflict_id}",
+        )
+    return [found[number] for number in range(1, count + 1)]
+
+
+def walk_through(face: Face, conflict_id: str) -> int:
+    """Ask for each place; what is skipped stays in the conflict's file, with what was settled."""
+    shown = face.call("conflict.show", id=conflict_id)
+    if not shown["hunks"]:
+        for line in mergelines.conflict_show_lines(shown):
+            note(line)
+        ways = ["ours", "theirs", *(["remembered"] if shown["remembered"] else [])]
+        how = click.prompt("Take", type=click.Choice(ways), err=True)
+        return send(face, conflict_id, {"how": how, "content": None})
+    answers = walking.walk(shown)
+    if all(answer == "skip" for answer in answers):
+        note("nothing was changed")
+        return 0
+    return send(face, conflict_id, {"how": "hunks", "content": None, "hunks": answers})
 
 
 COMMANDS = (conflicts, conflict, resolve)

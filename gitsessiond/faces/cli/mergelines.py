@@ -63,7 +63,7 @@ def merge_hints(reply: Json) -> list[str]:
     first = reply["conflicts"][0]
     ids = [conflict["id"] for conflict in reply["conflicts"]]
     settle = (
-        f"{command('resolve', short_of(first['id'], ids))} --ours|--theirs|--union|--base|--file F;"
+        f"{command('resolve', short_of(first['id'], ids))} [--ours|--theirs|--union|--base|--edit|--tool|--file F];"
         f" then {command('merge', reply['patch']['name'])}"
     )
     if first["kind"] == "state_divergence":
@@ -113,20 +113,31 @@ def conflict_show_lines(reply: Json) -> list[str]:
         out.append(clean(str(one["message"])))
     base, ours, theirs = one["labels"]
     out.append(f"base: {clean(base)}; ours: {clean(ours)}; theirs: {clean(theirs)}")
+    for side in ("ours", "theirs"):
+        out += [f"  {side}: {clean(words)}" for words in reply["intent"][side]]
     if reply.get("file"):
         out.append(f"edit: {reply['file']}")
     if reply.get("marked") is not None:
         out += ["", *str(reply["marked"]).removesuffix("\n").split("\n")]
         return out
-    for side in ("base", "ours", "theirs"):
-        text = reply.get(side)
-        out.append(f"{side}: {side_words(text)}")
-    return out
+    return [*out, *(f"{side}: {clean(reply['told'][side])}" for side in ("base", "ours", "theirs"))]
 
 
-def side_words(text: str | None) -> str:
-    """The size of a side that has no marked text; what is not there is not there."""
-    return "not there" if text is None else plural(len(text.encode("utf-8", "surrogateescape")), "byte")
+def conflict_show_hints(reply: Json) -> list[str]:
+    """That the same was resolved before; else the walk through its places, or the sides to choose from."""
+    one = reply["conflict"]
+    if one["status"] != "open":
+        return []
+    resolve = command("resolve", short_of(one["id"], [one["id"]]))
+    known = sum(hunk["remembered"] is not None for hunk in reply["hunks"])
+    if reply["remembered"]:
+        return [f"this was resolved before: {resolve} --remembered"]
+    if known:
+        words = f"{known} of {plural(len(reply['hunks']), 'place')} {'was' if known == 1 else 'were'} resolved before"
+        return [f"{words}: {resolve}"]
+    if reply["hunks"]:
+        return [f"{resolve} asks for each of {plural(len(reply['hunks']), 'place')}"]
+    return [f"{resolve} --ours, or --theirs; or leave one of these lines in its file"]
 
 
 def resolve_lines(reply: Json) -> list[str]:

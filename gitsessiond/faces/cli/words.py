@@ -28,7 +28,11 @@ OP_WORDS = {
 
 HOW_WORDS = {
     "file": "with a file",
+    "delete": "by deleting it",
     "edit": "by editing",
+    "tool": "with a merge tool",
+    "hunks": "place by place",
+    "remembered": "as before",
     "saved": "by saving its file",
     "rule": "by a rule",
 }

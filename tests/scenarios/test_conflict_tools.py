@@ -1,0 +1,148 @@
+"""Conflicts settled with programs of the person's own: the editor git finds, a merge tool, and on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench import SCRIPT, Workbench
+from tests.conftest import git
+
+LINES = "".join(f"line {n}\n" for n in range(1, 21))
+OURS = LINES.replace("line 2\n", "ours 2\n").replace("line 15\n", "ours 15\n")
+THEIRS = LINES.replace("line 2\n", "theirs 2\n").replace("line 15\n", "theirs 15\n")
+
+
+def clash(bench: Workbench, ours: str = OURS, patch: str = "one") -> str:
+    """A patch and main with lines 2 and 15 changed in b.txt; the conflict's id."""
+    bench.write("b.txt", THEIRS)
+    commit_on_main(bench, ours)
+    bench.run("merge", patch, "--ready", code=3)
+    found: dict[str, Any] = bench.json("conflicts")["conflicts"][0]
+    return str(found["id"])
+
+
+def commit_on_main(bench: Workbench, content: str) -> None:
+    """b.txt on main, by nobody's worktree."""
+    side = bench.root.parent / "side"
+    git(bench.root, "worktree", "add", "-q", "--detach", str(side), "main")
+    (side / "b.txt").write_text(content)
+    git(side, "commit", "-q", "-am", "Make it ours")
+    git(side, "push", "-q", ".", "HEAD:main")
+    git(bench.root, "worktree", "remove", "--force", str(side))
+
+
+@pytest.fixture
+def it(bench: Workbench) -> Workbench:
+    bench.write("b.txt", LINES)
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "b")
+    bench.run("start", "x")
+    bench.run("patch", "new", "one", "-m", "Make it theirs")
+    return bench
+
+
+def script(path: Path, text: str) -> str:
+    """An executable script."""
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_editor_and_tool(it: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--edit hands the file to git's editor, markers left in it are refused; --tool to any tool configured here."""
+    cid = clash(it)
+    keeps = script(tmp_path / "keeps", "exit 0\n")
+    told = it.run("resolve", cid, "--edit", env={"GIT_EDITOR": keeps}, code=4)
+    assert "is a conflict marker" in told.err
+    assert "ended with exit code" in it.run("resolve", cid, "--edit", env={"GIT_EDITOR": "false"}, code=1).err
+    it.git("config", "core.editor", script(tmp_path / "edits", 'printf "edited\\n" > "$1"\n'))
+    monkeypatch.delenv("GIT_EDITOR")
+    it.run("resolve", cid, "--edit")
+    assert it.json("conflict", "show", cid)["conflict"]["how"] in ("edit", "saved")
+    tool = 'cat "$LOCAL" "$BASE" "$REMOTE" > "$MERGED"; grep -c "<<<<" "$MERGED" >/dev/null || exit 0; exit 1'
+    it.git("config", "mergetool.mine.cmd", tool)
+    it.git("config", "mergetool.mine.trustExitCode", "true")
+    it.git("config", "mergetool.none.cmd", "exit 1")
+    it.git("config", "mergetool.none.trustExitCode", "true")
+    assert "did not settle it" in it.run("resolve", cid, "--tool", "none", code=4).err
+    it.git("config", "merge.tool", "mine")
+    it.run("resolve", cid, "--tool")
+    assert it.json("conflict", "show", cid)["conflict"]["how"] == "tool"
+    it.run("merge", "one")
+    assert it.git("show", "main:b.txt").out == OURS + LINES + THEIRS
+    assert it.git("status", "--porcelain").out == ""
+
+
+def typed(bench: Workbench, words: list[str], answers: str, env: dict[str, str]) -> str:
+    """A command on a terminal, and what a person types there; everything it printed."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(bench.root)
+        os.execve(SCRIPT, [SCRIPT, *words], {**os.environ, **env})
+    os.write(terminal, answers.encode())
+    said, end = b"", time.monotonic() + 60
+    while time.monotonic() < end and select.select([terminal], [], [], 60)[0]:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break  # the other end is closed
+        if not piece:
+            break
+        said += piece
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said.decode()
+    return said.decode()
+
+
+def test_a_walk_through_the_places(it: Workbench, tmp_path: Path) -> None:
+    """Each place with what both sides are for; skipped ones wait; what was answered once is offered in another patch."""
+    cid = clash(it)
+    said = typed(it, ["resolve", cid], "both\nskip\n", {})
+    assert "Make it theirs" in said and "Make it ours" in said and "place 2 of 2" in said
+    shown = it.json("conflict", "show", cid)
+    assert [hunk["ours"] for hunk in shown["hunks"]] == ["ours 15\n"] and shown["conflict"]["status"] == "open"
+    edits = script(tmp_path / "edits", 'printf "edited 15\\n" > "$1"\n')
+    said = typed(it, ["resolve", cid], "nonsense\ne\n", {"GIT_EDITOR": edits})
+    assert "Resolved b.txt place by place" in said
+    it.run("merge", "one")
+    landed = LINES.replace("line 2\n", "ours 2\ntheirs 2\n").replace("line 15\n", "edited 15\n")
+    assert it.git("show", "main:b.txt").out == landed
+
+    it.git("branch", "other", "main~1")  # ours alone, as it was before the merge
+    it.run("start", "y", "--from", "main~1^", "--target", "other", "--worktree", str(tmp_path / "y"))
+    second = it.at(tmp_path / "y")
+    second.run("patch", "new", "two")
+    second.write("b.txt", THEIRS.replace("line 7\n", "another 7\n"))
+    second.run("merge", "two", "--ready", code=3)
+    (conflict,) = second.json("conflicts")["conflicts"]
+    told = second.run("conflict", "show", conflict["id"][:4])
+    assert "this was resolved before" in told.err and conflict["status"] == "open"
+    second.run("resolve", conflict["id"], "--remembered")
+    second.run("merge", "two")
+    assert second.git("show", "other:b.txt").out == landed.replace("line 7\n", "another 7\n")
+
+
+def test_places_as_data(it: Workbench) -> None:
+    """--json gives every place; one answer for each settles it, anything else is refused."""
+    cid = clash(it)
+    shown = it.json("conflict", "show", cid)
+    assert [(hunk["ours"], hunk["base"], hunk["theirs"]) for hunk in shown["hunks"]] == [
+        ("ours 2\n", "line 2\n", "theirs 2\n"), ("ours 15\n", "line 15\n", "theirs 15\n"),
+    ]  # fmt: skip
+    it.run("resolve", cid, "--hunk", "1=ours", code=2)
+    it.run("resolve", cid, "--hunk", "1=ours", "--hunk", "2=neither", code=2)
+    it.run("resolve", cid, "--hunk", "1=ours", "--hunk", "2=remembered", code=4)
+    done = json.loads(it.run("resolve", cid, "--hunk", "2=base", "--hunk", "1=theirs", "--json").out)
+    assert done["conflict"]["how"] == "hunks" and done["left"] == []
+    it.run("merge", "one")
+    assert it.git("show", "main:b.txt").out == THEIRS.replace("theirs 15\n", "line 15\n")
+    assert subprocess.run(["git", "fsck", "--strict"], cwd=it.root, capture_output=True).returncode == 0
