@@ -54,6 +54,8 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
     ctx = as_told(ctx, asked.who)
     live = ctx.live(asked)
     patch = live.patch(asked.text("patch"))
+    if patch.status == "merged":
+        raise Refused(f"{patch.name} is merged into {live.state.session.target}", hint="git session push")
     refuse_ended(patch)
     stack, notes = stack_of(live, patch)
     remote = push_remote(ctx.config, live.state.session.target, asked.text("remote") or remote_before(ctx, patch))

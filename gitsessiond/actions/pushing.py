@@ -8,6 +8,7 @@ merge is (:mod:`gitsessiond.store.landing`), moved or not at all. Nothing is eve
 from __future__ import annotations
 
 import os
+import shlex
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ def merge_fetched(ctx: Context, asked: Asked) -> dict[str, Any]:
     target = live.state.session.target
     for _ in range(TRIES):
         old = target_tip(ctx, target)
-        reply = {"commit": old, "merged": False, "behind": 0, "output": ""}
+        reply = {"commit": old, "merged": False, "behind": 0, "pull": forward_words(ctx, target, fetched), "output": ""}
         if graph.within(theirs, old):
             return reply
         if graph.within(old, theirs):
@@ -109,7 +110,16 @@ def refuse_configured(ctx: Context, target: str) -> None:
 def pull_words(ctx: Context, target: str) -> str:
     """How a person brings the target up to its upstream."""
     place = find_place(ctx.repository, target)
-    return f"git -C {place.worktree} pull" if place else f"git switch {target} && git pull"
+    return shlex.join(("git", "-C", place.worktree, "pull")) if place else f"git switch {target} && git pull"
+
+
+def forward_words(ctx: Context, target: str, fetched: Fetched) -> str:
+    """How a person brings a target that is merely behind up to a remote's branch."""
+    place = find_place(ctx.repository, target)
+    words = (fetched.remote, f"{fetched.branch}:{target}") if place is None else (fetched.remote, fetched.branch)
+    if place is None:
+        return shlex.join(("git", "fetch", *words))
+    return shlex.join(("git", "-C", place.worktree, "pull", "--ff-only", *words))
 
 
 def merge_into_target(ctx: Context, live: Live, asked: Asked, old: str, fetched: Fetched) -> tuple[str, str]:

@@ -342,7 +342,8 @@ def test_push_merges_what_the_remote_has(team: Team) -> None:
     bobs = team.bob_pushes("main", "bob.txt", "bob\n")
     shown = ann.run("push")
     assert (shown.out, shown.err) == (
-        "Nothing to push: main is 1 commit behind origin/main.\n", "hint: git session update\n",
+        "Nothing to push: main is 1 commit behind origin/main.\n",
+        "hint: git fetch origin main:main && git session update\n",
     )  # fmt: skip
     assert "main is 1 behind origin/main" in ann.run("status").out
     side = ann.root.parent / "side"
@@ -399,3 +400,59 @@ def test_five_push_at_once(team: Team, tmp_path: Path) -> None:
     finally:
         for one in clones:
             one.stop()
+
+
+@pytest.mark.soak
+def test_a_week_of_two_people(team: Team) -> None:
+    """Published, reviewed, published again, squash-merged by the other, taken in by update; the dependent goes on.
+
+    No file differs at any moment from what the two wrote.
+    """
+    ann, bob = team.ann, team.bob
+    ann.run("patch", "new", "on-top")
+    ann.run("patch", "use", "on-top", "--strict")
+    ann.edit("a.txt", "LINE 2", "LINE 2 and a half")
+    ann.run("commit", "-m", "on top")
+    ann.edit("src/b.txt", "b 9", "not committed")
+    wrote = {path: ann.read(path) for path in ("a.txt", "src/b.txt", "README")}
+
+    def as_written() -> None:
+        assert {path: ann.read(path) for path in wrote} == wrote
+
+    ann.run("publish", "on-top")
+    as_written()
+    bob.git("fetch", "-q", "origin")
+    review = bob.git("diff", "origin/main...origin/fix").out
+    assert "+LINE 2\n" in review and "a half" not in review
+    ann.run("patch", "use", "fix", "--strict")
+    ann.edit("README", "shop\n", "shop\nfixed two\n")
+    wrote["README"] = ann.read("README")
+    ann.run("commit", "-m", "as asked for", "--patch", "fix")
+    ann.run("publish", "on-top")
+    as_written()
+    bob.git("fetch", "-q", "origin")
+    bob.git("checkout", "-q", "main")
+    bob.write("bob.txt", "bob\n")
+    bob.git("add", "-A")
+    bob.git("commit", "-q", "-m", "bob's own")
+    bob.git("merge", "-q", "--squash", "origin/fix")
+    bob.git("commit", "-q", "-m", "fix (#1)")
+    bob.git("push", "-q", "origin", "main")
+    ann.git("fetch", "-q", "origin", "main:main")
+    as_written()
+    reply = ann.json("update")
+    assert [one["name"] for one in reply["merged"]] == ["fix"] or ann.patch("fix")["status"] == "merged"
+    wrote["bob.txt"] = "bob\n"
+    as_written()
+    assert "is merged into main" in ann.run("publish", "fix", code=4).err
+    out = ann.run("publish", "on-top").out
+    assert "Published on-top to origin as on-top: 1 commit, in place of" in out and "fix" not in out
+    assert team.hub("rev-parse", "on-top~1") == team.heads()["main"]
+    bob.git("fetch", "-q", "origin")
+    bob.git("merge", "-q", "--ff-only", "origin/on-top")
+    bob.git("push", "-q", "origin", "main")
+    ann.git("fetch", "-q", "origin", "main:main")
+    assert ann.patch("on-top")["status"] == "merged"
+    as_written()
+    assert bob.read("a.txt") == wrote["a.txt"] and bob.read("README") == wrote["README"]
+    ann.judge(full=False)

@@ -107,5 +107,9 @@ def ending(status: Json) -> Iterator[Step]:
     if status["session"]["status"] != "open":
         yield Step("git session start NAME", "begin another session")
         return
+    ahead = (status["session"].get("upstream") or {}).get("ahead")
+    if ahead:
+        session = status["session"]
+        yield Step("git session push", f"push {session['target']}: {ahead} ahead of {session['upstream']['name']}")
     yield Step("git session close", "end the session; merges all ready patches")
     yield Step("git session abandon", "end the session; merges nothing, keeps your files")

@@ -144,7 +144,8 @@ def push_target(face: Face, wanted: str | None, no_verify: bool) -> Reply:
         options = ["--no-verify"] if no_verify else []
         pushed = gitpush.push(remote, [f"refs/heads/{target}"], options, quiet=face.json)
         output += pushed.said
-        reply = plan | {"merged": merged, "behind": 0, "tries": number, "urls": pushed.urls, "output": output}
+        reply = plan | {"merged": merged, "behind": 0, "pull": None, "tries": number}
+        reply |= {"urls": pushed.urls, "output": output}
         mine = [one for one in pushed.refs if one.source == f"refs/heads/{target}"]
         if not pushed.outrun:
             if pushed.code or not mine:
@@ -159,7 +160,7 @@ def push_target(face: Face, wanted: str | None, no_verify: bool) -> Reply:
             gitpush.let_go()
         merged = done["commit"] if done["merged"] else merged
         if done["behind"]:
-            return remotelines.pushed_reply(reply | {"behind": done["behind"]}, mine[0])
+            return remotelines.pushed_reply(reply | {"behind": done["behind"], "pull": done["pull"]}, mine[0])
     raise Moved(f"{remote} moved {MERGES} times while {target} was pushed", hint=command("push"))
 
 

@@ -76,4 +76,4 @@ def push_lines(reply: Json) -> list[str]:
 
 def push_hints(reply: Json) -> list[str]:
     """How to get what the remote has."""
-    return ["git session update"] if reply["outcome"] == "behind" else []
+    return [f"{clean(reply['pull'])} && git session update"] if reply["pull"] else []
