@@ -12,6 +12,7 @@ import pytest
 from gitsessiond.model.errors import NotFound, Refused
 from tests.actions.asking import LINES, Asking
 from tests.conftest import git
+from tests.shapes import edited, text
 
 OURS, THEIRS = LINES.replace("line 2", "ours 2"), LINES.replace("line 2", "theirs 2")
 
@@ -295,3 +296,122 @@ def test_edits_in_the_meantime_make_it_a_draft(it: Asking, clash: dict[str, Any]
     it.edit("a.txt", "theirs 2", "theirs too")
     it.ask("resolve", id=clash["id"], how="ours")
     assert it.status_of("one") == "draft"
+
+
+def sent(content: str) -> str:
+    return base64.b64encode(content.encode()).decode()
+
+
+def test_an_answer_that_comes_too_late_is_refused_and_offered(it: Asking, clash: dict[str, Any]) -> None:
+    """The target moved after the merge: nothing is settled by it, and the same lines' next clash has it at hand."""
+    it.move_target("a.txt", OURS.replace("line 9", "nine"))
+    with pytest.raises(Refused, match="has moved since"):
+        it.ask("resolve", id=clash["id"], how="file", content=sent(LINES.replace("line 2", "both 2")))
+    found = it.ask("conflicts", all=True)["conflicts"]
+    assert [(one["status"], one["how"]) for one in found] == [("stale", "file")] and it.status_of("one") == "ready"
+    (again,) = it.ask("merge", patch="one")["conflicts"]
+    assert again["id"] != clash["id"]
+    shown = it.ask("conflict.show", id=again["id"])
+    assert shown["remembered"] and shown["hunks"][0]["remembered"] == "both 2\n"
+    assert it.status_of("one") == "conflicts", "it is offered, not applied"
+    it.ask("resolve", id=again["id"], how="remembered")
+    assert it.ask("merge", patch="one")["merged"]
+    assert it.on_target("a.txt") == LINES.replace("line 2", "both 2").replace("line 9", "nine")
+
+
+def test_a_save_that_comes_too_late_is_kept_and_told(it: Asking, clash: dict[str, Any]) -> None:
+    """Nobody's text is taken away: the file stays, an event says why, the answer is remembered."""
+    it.move_target("a.txt", OURS.replace("line 9", "nine"))
+    file = marked_file(it, clash)
+    file.write_text(LINES.replace("line 2", "both 2"))
+    it.told.clear()
+    it.look(f".gitsession/conflicts/{clash['id']}/a.txt")
+    assert any(told.get("event", {}).get("type") == "not_resolved" for told in it.told), it.told
+    (again,) = it.ask("merge", patch="one")["conflicts"]
+    assert it.ask("conflict.show", id=again["id"])["hunks"][0]["remembered"] == "both 2\n"
+
+
+def test_half_a_resolution_is_never_taken_away(it: Asking, clash: dict[str, Any]) -> None:
+    """A marked file with edits in it stays, also when its conflict is no more."""
+    file = marked_file(it, clash)
+    file.write_text(file.read_text().replace("theirs 2", "half way"))
+    it.move_target("a.txt", LINES)
+    assert it.ask("merge", patch="one")["merged"]
+    assert "half way" in file.read_text()
+
+
+def test_what_another_session_resolved_is_offered(it: Asking, clash: dict[str, Any]) -> None:
+    """Place by place: known ones by word, the others by choice; nothing known is refused."""
+    it.ask("resolve", id=clash["id"], how="union")
+    it.ask("merge", patch="one")
+    it.git("branch", "other", "main~1")
+    wide = it.root.parent / "wide"
+    it.ask("session.start", name="y", worktree=str(wide), target="other", **{"from": "main~1^"})
+    (wide / "a.txt").write_text(THEIRS.replace("line 9", "theirs 9"))
+    side = Asking.__new__(Asking)
+    side.root, side.env, side.told, side.desk = wide, {}, it.told, it.desk
+    side.ask("patch.new", name="two")
+    made = edited(it.root, "other^{tree}", {"a.txt": text(OURS.replace("line 9", "ours 9"))})
+    it.git("update-ref", "refs/heads/other", it.git("commit-tree", made, "-p", "other", "-m", "upstream").strip())
+    (conflict,) = side.merge("two")["conflicts"]
+    shown = side.ask("conflict.show", id=conflict["id"])
+    assert [hunk["remembered"] for hunk in shown["hunks"]] == ["ours 2\ntheirs 2\n", None] and not shown["remembered"]
+    with pytest.raises(Refused, match="1 of 2 places"):
+        side.ask("resolve", id=conflict["id"], how="remembered")
+    side.ask("resolve", id=conflict["id"], how="hunks", hunks=["remembered", "theirs"])
+    assert side.ask("merge", patch="two")["merged"]
+    assert git(wide, "show", "other:a.txt").decode() == LINES.replace("line 2", "ours 2\ntheirs 2").replace(
+        "line 9", "theirs 9"
+    )
+
+
+def test_markers_are_as_long_as_attributes_say(it: Asking) -> None:
+    """conflict-marker-size counts for the file and for what is left over; the record keeps it."""
+    (it.root / ".git" / "info" / "attributes").write_text("*.txt conflict-marker-size=12\n")
+    it.patch("one", "a.txt", "line 2", "theirs 2")
+    it.move_target("a.txt", OURS)
+    (conflict,) = it.merge("one")["conflicts"]
+    text = marked_file(it, conflict).read_text()
+    assert "<" * 12 + " main\n" in text and "=" * 12 + "\n" in text
+    (it.root / ".git" / "info" / "attributes").unlink()
+    with pytest.raises(Refused, match="conflict marker"):
+        it.ask("resolve", id=conflict["id"], how="file", content=sent("a\n" + ">" * 12 + " x\n"))
+    it.ask("resolve", id=conflict["id"], how="file", content=sent("a\n>>>>>>> no marker here\n"))
+    it.ask("merge", patch="one")
+    assert it.on_target("a.txt") == "a\n>>>>>>> no marker here\n"
+
+
+def test_gc_and_doctor_take_nothing_of_a_conflict(it: Asking, clash: dict[str, Any]) -> None:
+    """The target went back, so nothing in the repository holds its side: the record does."""
+    it.git("update-ref", "refs/heads/main", "main~1")
+    it.git("reflog", "expire", "--expire=now", "--all")
+    it.git("gc", "-q", "--prune=now")
+    checks = it.ask("doctor", fix=True)["checks"]
+    assert not [check for check in checks if not check["ok"] and not check["fixed"]]
+    it.restart()
+    shown = it.ask("conflict.show", id=clash["id"])
+    assert (shown["base"], shown["ours"], shown["theirs"]) == (LINES, OURS, THEIRS)
+
+
+def test_renames_that_come_to_one_name_and_clash_inside(repo: Path) -> None:
+    """git leaves markers of its own in such a side: it is not taken whole, and they are not taken for its text."""
+    (repo / "row.txt").write_text(LINES.replace("line", "row"))
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "row")
+    it = Asking(repo)
+    it.start()
+    it.ask("patch.new", name="one")
+    (it.root / "row.txt").rename(it.root / "c.txt")
+    it.edit("a.txt", "line 2", "theirs 2")
+    it.look()
+    it.move_target("a.txt", None, ("c.txt", OURS))
+    (conflict,) = it.merge("one")["conflicts"]
+    shown = it.ask("conflict.show", id=conflict["id"])
+    assert conflict["path"] == "c.txt" and "<<<<<<< main:c.txt" in shown["ours"]
+    with pytest.raises(Refused, match="conflicts of its own"):
+        it.ask("resolve", id=conflict["id"], how="ours")
+    with pytest.raises(Refused, match="conflict marker"):
+        it.ask("resolve", id=conflict["id"], how="file", content=sent(shown["ours"]))
+    it.ask("resolve", id=conflict["id"], how="file", content=sent("c\n"))
+    assert it.ask("merge", patch="one")["merged"] and it.on_target("c.txt") == "c\n"
+    it.desk.close()
