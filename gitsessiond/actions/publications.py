@@ -27,6 +27,8 @@ from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 from gitsessiond.store.upstreams import check_branch_name, is_branch_name, is_remote, push_remote
 
+MOST_TRIED = 8
+
 
 class Row(NamedTuple):
     """One branch to be pushed: a patch's commits, and where the branch is expected to be (None: nowhere)."""
@@ -76,7 +78,7 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
         "notes": [*ground.notes, *notes, *uncommitted_notes(live, stack)],
     }
     heads, over = heads_of(asked), asked.text("replace")
-    if heads is None and (over or any(row.known.tried not in (None, row.commit) for row in rows)):
+    if heads is None and (over or any(set(row.known.tried) - {row.commit} for row in rows)):
         return reply | {"ask": [row.branch for row in rows]}
     rows = [row._replace(expected=expected_at(row, remote, heads, over)) for row in rows]
     by = identity_of(asked.who.env, asked.who.cwd)
@@ -99,7 +101,7 @@ def record_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
         if other not in state.patches:
             continue
         known = known_of(state.patches[other], remote, branch)
-        now = known.model_copy(update={"tried": None})
+        now = known.model_copy(update={"tried": ()})
         if one.get("landed") is True:
             series = state.patches[other].series
             now = now.model_copy(
@@ -144,7 +146,8 @@ def stack_of(live: Live, patch: Patch) -> tuple[list[Patch], list[str]]:
 
 def remote_before(ctx: Context, patch: Patch) -> str:
     """The remote a patch was published to last, if it is there still; else nothing."""
-    return next((one.remote for one in reversed(patch.published) if is_remote(ctx.config, one.remote)), "")
+    known = (one.remote for one in reversed(patch.published) if one.oid and is_remote(ctx.config, one.remote))
+    return next(known, "")
 
 
 def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) -> list[str]:
@@ -156,7 +159,7 @@ def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) ->
     """
     out: list[str] = []
     for one in stack:
-        before = [known.branch for known in one.published if known.remote == remote]
+        before = [known.branch for known in one.published if known.remote == remote and known.oid]
         branch = before[-1] if before else branch_for(one)
         if one is stack[-1] and wanted:
             branch = check_branch_name(wanted)
@@ -212,7 +215,7 @@ def expected_at(row: Row, remote: str, heads: Mapping[str, str | None] | None, o
     if heads is None:
         return row.known.oid
     there = heads.get(row.branch)
-    if there is None or there in (row.known.oid, row.known.tried, row.commit):
+    if there is None or there in (row.known.oid, *row.known.tried, row.commit):
         return there
     if over and there.startswith(over):
         return there
@@ -236,8 +239,10 @@ def record_tries(ctx: Context, live: Live, rows: Sequence[Row], by: str) -> None
     for row in rows:
         if not is_begun(row):
             continue
-        oid = row.expected if row.expected in (row.known.oid, row.known.tried, None) else row.known.oid
-        state = with_publication(state, row.patch.id, row.known.model_copy(update={"oid": oid, "tried": row.commit}))
+        known = row.known
+        oid = row.expected if row.expected in (known.oid, *known.tried, None) else known.oid
+        tried = (*(one for one in known.tried if one != row.commit), row.commit)[-MOST_TRIED:]
+        state = with_publication(state, row.patch.id, known.model_copy(update={"oid": oid, "tried": tried}))
     if state is not live.state:
         names = ", ".join(row.patch.name for row in rows)
         publish(ctx, live, state, "publish", by=by, text=f"{names} to {rows[-1].known.remote}, begun")
@@ -245,14 +250,14 @@ def record_tries(ctx: Context, live: Live, rows: Sequence[Row], by: str) -> None
 
 def is_begun(row: Row) -> bool:
     """Whether pushing a branch may change it, as far as is known."""
-    return not (row.expected == row.commit == row.known.oid and row.known.tried is None)
+    return not (row.expected == row.commit == row.known.oid and not row.known.tried)
 
 
 def with_publication(state: State, pid: str, now: Publication) -> State:
     """The State with what is remembered of one branch, which is now the one used last."""
     patch = state.patches[pid]
     others = tuple(one for one in patch.published if (one.remote, one.branch) != (now.remote, now.branch))
-    kept = others if now.oid is None and now.tried is None else (*others, now)
+    kept = others if now.oid is None and not now.tried else (*others, now)
     if kept == patch.published:
         return state
     return replace(state, patches={**state.patches, pid: patch.model_copy(update={"published": kept})})

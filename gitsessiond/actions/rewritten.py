@@ -75,8 +75,10 @@ def find_foreign(
 
 def published_by_us(state: State, ground: Ground, commits: CommitGraph) -> set[str]:
     """The commits that this session's patches were published with: a remote's branch has them from us."""
-    known = {oid for patch in state.patches.values() for one in patch.published for oid in (one.oid, one.tried)}
-    return {facts.oid for oid in known if oid and commits.has(oid) for facts in commits.beyond(ground.base, oid)}
+    known = {oid for patch in state.patches.values() for one in patch.published for oid in (one.oid, *one.tried)}
+    return {
+        facts.oid for oid in known if oid is not None and commits.has(oid) for facts in commits.beyond(ground.base, oid)
+    }
 
 
 def our_refs(ctx: Context, session: Session, commits: CommitGraph) -> Callable[[str], bool]:

@@ -110,7 +110,7 @@ class Publication(Record):
     branch: str  # of the remote, without refs/heads/
     oid: Oid | None = None  # the commit we put there last, as far as is known
     tip: Oid | None = None  # the last commit of the series that this was made of
-    tried: Oid | None = None  # the commit of a push that was begun and of whose end nothing is known
+    tried: tuple[Oid, ...] = ()  # commits of pushes that were begun and of whose end nothing is known
     at: Time | None = None  # of the last push that is known to have ended well
     by: str = ""
     url: str | None = None  # what the remote answered, such as the page of a review
