@@ -65,9 +65,13 @@ def take_lock(git_dir: str, draft: str) -> None:
 
 
 def copy_index(git_dir: str, to: str) -> None:
-    """Copy the worktree's index; a missing index is an empty one, which git reads from no file at all."""
+    """Copy the worktree's index; a missing index is an empty one, which git reads from no file at all.
+
+    With its time: by that git tells a file that was changed in the very second in which it was added (git's
+    racy-git.txt). A younger copy would have it believe the entry.
+    """
     try:
-        shutil.copyfile(os.path.join(git_dir, "index"), to)
+        shutil.copy2(os.path.join(git_dir, "index"), to)
     except FileNotFoundError:
         remove_file(to)
 

@@ -12,6 +12,7 @@ from gitsessiond.model.errors import Refused
 from gitsessiond.model.values import REGULAR, Entry
 from gitsessiond.store import committing
 from gitsessiond.store.committing import Committed, Place, Words, commit_changes, finish_commit, place_at
+from gitsessiond.store.index import copy_index, set_entries
 from gitsessiond.store.repository import open_repository
 from gitsessiond.store.store import Store, open_store
 from gitsessiond.store.text import merge_text
@@ -236,3 +237,20 @@ def test_lock_of_another_is_left_alone(repo: Path, store: Store) -> None:
     assert finish_commit(store, merge_text, str(repo), str(repo / ".git"))
     assert (repo / ".git/index.lock").exists()
     assert not (repo / ".git/gitsession-commit").exists()
+
+
+def test_a_copied_index_still_doubts_what_was_added_just_now(repo: Path) -> None:
+    """A file of the same size, changed in the second in which the index was written, is changed in a copy's heir too."""
+    git(repo, "config", "core.trustCTime", "false")
+    then = 1_700_000_000
+    for text in ("one\n", "two\n"):
+        (repo / "racy.txt").write_text(text)
+        os.utime(repo / "racy.txt", (then, then))
+        if text == "one\n":
+            git(repo, "add", "racy.txt")
+            os.utime(repo / ".git" / "index", (then, then))
+    copy = repo / ".git" / "copy"
+    copy_index(str(repo / ".git"), str(copy))
+    set_entries(str(repo), str(copy), {b"other.txt": Entry(REGULAR, put(repo, ""))})
+    os.replace(copy, repo / ".git" / "index")
+    assert b"racy.txt" in git(repo, "diff-files", "--name-only").split()
