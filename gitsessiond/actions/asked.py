@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 
 from gitsessiond.actions.commits import way_back
 from gitsessiond.actions.context import Asked, Context, Live
@@ -57,4 +58,4 @@ def refuse_ended(patch: Patch) -> None:
     if patch.status == "merged":
         raise Refused(f"patch {patch.name} is merged", hint="git session patch new NAME")
     if patch.status == "abandoned":
-        raise Refused(f"patch {patch.name} is abandoned", hint=f"git session patch reopen {patch.name}")
+        raise Refused(f"patch {patch.name} is abandoned", hint=f"git session patch reopen {quote(patch.name)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import NamedTuple
 
 from gitsessiond.actions.adoption import adopt, seen_head
@@ -48,7 +49,7 @@ def commit_patch(
     tree = edit_tree(ctx.store, place.head_tree, changes_of_patch(ctx, live, pid))
     changed = place.changed(tree)
     if not changed:
-        raise Refused(f"patch {patch.name} has nothing to commit", hint=f"git session patch show {patch.name}")
+        raise Refused(f"patch {patch.name} has nothing to commit", hint=f"git session patch show {quote(patch.name)}")
     ctx.store.to_repository([tree])
     done = commit_changes(place, changed, words)
     adopt(ctx, live, verb="commit", by=by)
@@ -68,7 +69,7 @@ def place_of(ctx: Context, live: Live) -> Place:
     """
     session = live.state.session
     if live.worktree is None:
-        raise Refused("the session has no worktree", hint=f"git worktree add DIR {session.branch}")
+        raise Refused("the session has no worktree", hint=f"git worktree add DIR {quote(session.branch)}")
     at = live.worktree.repository
     head = read_head(at.git_dir, at.common_dir)
     if session.parked or head.stands_on != session.branch or head.oid is None:
@@ -88,10 +89,11 @@ def way_back(live: Live) -> str:
     at = live.worktree.repository if live.worktree else None
     head = read_head(at.git_dir, at.common_dir) if at else None
     if head is not None and head.oid is None and head.stands_on == session.branch:
-        return f"git update-ref refs/heads/{session.branch} {session.chain[-1] if session.chain else session.base}"
+        last = session.chain[-1] if session.chain else session.base
+        return f"git update-ref {quote(f'refs/heads/{session.branch}')} {last}"
     if head is not None and head.stands_on == session.branch:
         return "git status"  # git is at work there, and says how to go on
-    return f"git switch {session.branch}"
+    return f"git switch {quote(session.branch)}"
 
 
 def refuse_dependencies(live: Live, patch: Patch) -> None:
@@ -106,7 +108,7 @@ def refuse_dependencies(live: Live, patch: Patch) -> None:
     if behind:
         raise Refused(
             f"{patch.name} depends on uncommitted edits of {', '.join(behind)}",
-            hint=f"git session commit --patch {behind[0]} -m TEXT",
+            hint=f"git session commit --patch {quote(behind[0])} -m TEXT",
         )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from shlex import quote
 from typing import Final, NamedTuple
 
 from gitsessiond.actions.clashing import (
@@ -264,5 +265,5 @@ def refuse_settled_rebase(ctx: Context, state: State, pid: str, strategy: Strate
         name = state.patches[pid].name
         raise Refused(
             f"the commits of {name} are older than what its conflict was resolved to",
-            hint=f"git session merge {name} --strategy squash",
+            hint=f"git session merge {quote(name)} --strategy squash",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.adoption import adopt
@@ -166,7 +167,7 @@ def reopen_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     if carrier is not None:
         raise Refused(
             f"its worktree now carries {carrier.state.session.name}",
-            hint=f"git session close -s {carrier.state.session.name}",
+            hint=f"git session close -s {quote(carrier.state.session.name)}",
         )
     live = taken_up(ctx, state)
     live.worktree = reopen_worktree(ctx, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import patch_trees
@@ -34,10 +35,10 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
     """
     patch = live.state.patches[pid]
     if patch.status in ("merged", "abandoned"):
-        again = f"git session patch reopen {patch.name}" if patch.status == "abandoned" else None
+        again = f"git session patch reopen {quote(patch.name)}" if patch.status == "abandoned" else None
         raise Refused(f"patch {patch.name} is {patch.status}", hint=again or "git session patch list")
     if not ready and (patch.former if patch.status == "conflicts" else patch.status) != "ready":
-        raise Refused(f"patch {patch.name} is a draft", hint=f"git session merge {patch.name} --ready")
+        raise Refused(f"patch {patch.name} is a draft", hint=f"git session merge {quote(patch.name)} --ready")
     waiting = unmerged_dependencies(live, pid)
     if waiting:
         names = ", ".join(other.name for other in waiting)
@@ -45,12 +46,12 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
         gone = first.status == "abandoned"
         raise Refused(
             f"{patch.name} depends on {names}, which {'is' if len(waiting) == 1 else 'are'} not merged",
-            hint=f"git session {'patch reopen' if gone else 'merge'} {first.name}",
+            hint=f"git session {'patch reopen' if gone else 'merge'} {quote(first.name)}",
         )
     if patch.not_separable:
         raise Refused(
             f"{patch.name} cannot be put alone: {patch.not_separable}",
-            hint=f"git session patch show {patch.name}",
+            hint=f"git session patch show {quote(patch.name)}",
         )
     return patch
 
@@ -95,7 +96,7 @@ def refuse_foreign_base(ctx: Context, live: Live, tip: str, place: Place | None)
     session = live.state.session
     if CommitGraph(ctx.repository.common_dir).within(session.base, tip):
         return
-    where = f"git -C {place.worktree} " if place else "git "
+    where = f"git -C {quote(place.worktree)} " if place else "git "
     raise Refused(
         f"{session.name} stands on {session.base[:7]}, which {session.target} does not have",
         hint=f"{where}merge --ff-only {session.base[:12]}"
@@ -109,4 +110,4 @@ def refuse_empty(ctx: Context, live: Live, pid: str) -> None:
     patch = live.state.patches[pid]
     before, after = patch_trees(ctx, live.state, pid)
     if before == after or not any(commit.of for commit in patch.series):
-        raise Refused(f"{patch.name} has nothing to merge", hint=f"git session assign PATH --patch {patch.name}")
+        raise Refused(f"{patch.name} has nothing to merge", hint=f"git session assign PATH --patch {quote(patch.name)}")

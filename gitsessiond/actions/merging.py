@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.asked import refuse_parked
@@ -46,7 +47,7 @@ def patch_to_commit(live: Live, asked: Asked) -> Patch:
     if not names:
         raise Refused("the session has no open patch", hint="git session patch new NAME")
     raise Refused(
-        f"no patch is in use; open: {', '.join(names)}", hint=f"git session commit -m TEXT --patch {names[0]}"
+        f"no patch is in use; open: {', '.join(names)}", hint=f"git session commit -m TEXT --patch {quote(names[0])}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions import views
@@ -145,7 +146,9 @@ def ready_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         refuse_conflicts(patch)
         refuse_parked(live)
         if not ops_of(live.state.owners, patch.id, ctx.tools):
-            raise Refused(f"patch {patch.name} has no edits", hint=f"git session assign PATH --patch {patch.name}")
+            raise Refused(
+                f"patch {patch.name} has no edits", hint=f"git session assign PATH --patch {quote(patch.name)}"
+            )
         if uncommitted_paths(live.state.owners, patch.id, live.tip_bit()):
             done = commit_patch(ctx, live, patch.id, None, asked.who, no_verify=asked.flag("no_verify"))
             commit, output = done.oid, done.output
@@ -176,7 +179,7 @@ def depend_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
             where = f" ({quote_path(found.path)})" if found.path else ""
             raise Refused(
                 f"{patch.name} needs {other.name} because of its edits{where}",
-                hint=f"git session patch show {patch.name}",
+                hint=f"git session patch show {quote(patch.name)}",
             )
         declared = declared - {edge}
     else:
@@ -196,9 +199,11 @@ def check_dependency(state: State, graph: Graph, patch: Patch, other: Patch) -> 
     if patch.id == other.id:
         raise Refused(f"{patch.name} cannot depend on itself", hint="name another patch with --on")
     if other.status == "abandoned":
-        raise Refused(f"{other.name} is abandoned", hint=f"git session patch reopen {other.name}")
+        raise Refused(f"{other.name} is abandoned", hint=f"git session patch reopen {quote(other.name)}")
     if patch.id in graph.closure(other.id):
-        raise Refused(f"{other.name} already depends on {patch.name}", hint=f"git session patch show {other.name}")
+        raise Refused(
+            f"{other.name} already depends on {patch.name}", hint=f"git session patch show {quote(other.name)}"
+        )
 
 
 def rename_patch(ctx: Context, asked: Asked) -> dict[str, Any]:

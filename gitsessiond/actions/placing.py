@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
+from shlex import quote
 
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.model.errors import GitSessionError, Refused
@@ -56,7 +57,7 @@ def place_for(ctx: Context, asked: Asked, where: Repository, ground: Ground, nam
     no_here = why_not_here(where, ground, carrier)
     if here:
         if no_here:
-            raise Refused(f"--here cannot be: {no_here}", hint=f"git session start {name} --worktree")
+            raise Refused(f"--here cannot be: {no_here}", hint=f"git session start {quote(name)} --worktree")
         return Place(os.path.realpath(where.worktree), new=False)
     setting = ctx.config.get("gitsession.start")
     if wish is None and no_here is None and setting != "worktree":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any, NamedTuple
 
 from gitsessiond.actions.asked import refuse_ended
@@ -124,7 +125,7 @@ def stack_of(live: Live, patch: Patch) -> tuple[list[Patch], list[str]]:
     """
     if not any(commit.of for commit in patch.series):
         raise Refused(
-            f"nothing of {patch.name} is committed yet", hint=f"git session commit --patch {patch.name} -m TEXT"
+            f"nothing of {patch.name} is committed yet", hint=f"git session commit --patch {quote(patch.name)} -m TEXT"
         )
     graph, patches = graph_of(live.state.owners), live.state.patches
     needs = graph.closure(patch.id)
@@ -135,7 +136,8 @@ def stack_of(live: Live, patch: Patch) -> tuple[list[Patch], list[str]]:
             continue
         if one.status == "abandoned":
             raise Refused(
-                f"{patch.name} depends on {one.name}, which is abandoned", hint=f"git session patch reopen {one.name}"
+                f"{patch.name} depends on {one.name}, which is abandoned",
+                hint=f"git session patch reopen {quote(one.name)}",
             )
         if any(commit.of for commit in one.series):
             stack.append(one)
@@ -166,7 +168,7 @@ def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) ->
         if branch == live.state.session.target:
             raise Refused(
                 f"{branch} is what patches merge into, not a branch to publish one to",
-                hint=f"git session publish {one.name} --branch NAME; or merge it, then git session push",
+                hint=f"git session publish {quote(one.name)} --branch NAME; or merge it, then git session push",
             )
         if branch in out:
             other = stack[out.index(branch)].name
@@ -219,7 +221,7 @@ def expected_at(row: Row, remote: str, heads: Mapping[str, str | None] | None, o
         return there
     if over and there.startswith(over):
         return there
-    again = f"git session publish {row.patch.name} --replace {there[:12]}"
+    again = f"git session publish {quote(row.patch.name)} --replace {there[:12]}"
     if row.known.oid is not None:
         raise Moved(
             f"somebody else pushed to {row.branch} of {remote}: it is at {there[:7]}, you published"
@@ -229,7 +231,7 @@ def expected_at(row: Row, remote: str, heads: Mapping[str, str | None] | None, o
         )
     raise Refused(
         f"{remote} has a branch {row.branch} already, at {there[:7]}, that {row.patch.name} was not published to",
-        hint=f"git session publish {row.patch.name} --branch OTHER, or to replace it: {again}",
+        hint=f"git session publish {quote(row.patch.name)} --branch OTHER, or to replace it: {again}",
     )
 
 
@@ -267,7 +269,7 @@ def uncommitted_notes(live: Live, stack: Sequence[Patch]) -> list[str]:
     """What of these patches is not in any commit, and so not published."""
     tip = live.tip_bit()
     return [
-        f"uncommitted edits of {one.name} are not published: git session commit --patch {one.name} -m TEXT"
+        f"uncommitted edits of {one.name} are not published: git session commit --patch {quote(one.name)} -m TEXT"
         for one in stack
         if uncommitted_paths(live.state.owners, one.id, tip)
     ]

@@ -8,6 +8,7 @@ then finds that there is nothing left to take back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.asked import refuse_parked
@@ -50,7 +51,7 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     patch = revertible(ctx, live, live.patch(asked.text("patch")))
     target = live.state.session.target
     message = revert_message(live.state.session, patch, landed_words(ctx, patch))
-    again = f"git session revert {patch.name} --no-verify"
+    again = f"git session revert {quote(patch.name)} --no-verify"
     words = seen_by_hook(ctx, live, message, who, "the revert", again, no_verify=asked.flag("no_verify"))
     for _ in range(TRIES):
         landing = plan_revert(ctx, live, patch)
@@ -97,7 +98,9 @@ def revertible(ctx: Context, live: Live, patch: Patch) -> Patch:
     above = [one for one in graph.order() if patch.id in graph.closure(one) and state.patches[one].status == "merged"]
     if above:
         last = state.patches[above[-1]]
-        raise Refused(f"{last.name} is merged and builds on {patch.name}", hint=f"git session revert {last.name}")
+        raise Refused(
+            f"{last.name} is merged and builds on {patch.name}", hint=f"git session revert {quote(last.name)}"
+        )
     base = state.session.base
     taken_in = CommitGraph(ctx.repository.common_dir).within(patch.merge_commit, base)
     if taken_in or not edits_of(state.owners, patch.id):
@@ -127,9 +130,10 @@ def plan_revert(ctx: Context, live: Live, patch: Patch) -> Landing:
         merge = merge_on(ctx.repository, layer, Three(landed, tree, without), (target, f"before {patch.name}"), cwd)
         if merge.tree is None:
             paths = place_words(clash.path for clash in merge.conflicts)
+            again = f"git session revert {quote(patch.name)}"
             raise Conflicted(
                 f"{target} has changed what {patch.name} brought, in {paths}; nothing was reverted",
-                hint=f"{where_of(ctx, target)}{revert_by_hand(ctx, patch)}, then git session revert {patch.name}",
+                hint=f"{where_of(ctx, target)}{revert_by_hand(ctx, patch)}, then {again}",
             )
         tree = merge.tree
     changes = tuple(diff_trees(layer, before, tree))
@@ -169,4 +173,4 @@ def revert_by_hand(ctx: Context, patch: Patch) -> str:
 def where_of(ctx: Context, target: str) -> str:
     """The beginning of a git command in the worktree that has the target, which is a person's to make if none has."""
     place = find_place(ctx.repository, target)
-    return f"git -C {place.worktree} " if place else f"on {target}: git "
+    return f"git -C {quote(place.worktree)} " if place else f"on {target}: git "

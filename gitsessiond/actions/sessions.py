@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
+from shlex import quote as shell_word
 from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
@@ -239,7 +240,7 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
     session = state.session
     if session.parked:
         here = session.parked.startswith("git is at work")
-        way = "`git status` says how to end that" if here else f"`git switch {session.branch}` resumes"
+        way = "`git status` says how to end that" if here else f"`git switch {shell_word(session.branch)}` resumes"
         out.append(f"parked: {session.parked}; {way}")
     if live.lost:
         out.append(live.lost)
@@ -256,7 +257,9 @@ def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
     if session.status != "open":
         return ["git session list --all"]
     if session.parked:
-        return ["git status" if session.parked.startswith("git is at work") else f"git switch {session.branch}"]
+        return [
+            "git status" if session.parked.startswith("git is at work") else f"git switch {shell_word(session.branch)}"
+        ]
     hints: list[str] = []
     if reply["conflicts"]:
         hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
@@ -275,9 +278,3 @@ def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
     if patches and not live:
         hints.append("git session close")
     return hints or ["git session history"]
-
-
-def shell_word(text: str) -> str:
-    """A name as it must be typed in a shell."""
-    safe = all(letter.isalnum() or letter in "-_./" for letter in text)
-    return text if safe and text else "'" + text.replace("'", "'\\''") + "'"

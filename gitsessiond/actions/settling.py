@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 from typing import NamedTuple
 
 from gitsessiond.actions.clashing import (
@@ -151,7 +152,7 @@ def settle(ctx: Context, live: Live, conflict: Conflict, how: How, result: Confl
         raise Refused(
             f"{record.path} is not in that conflict any more: {state.session.target} or {name} has moved since; "
             "the answer is kept, and offered where the same lines clash again",
-            hint=f"git session merge {name}",
+            hint=f"git session merge {quote(name)}",
         )
 
 

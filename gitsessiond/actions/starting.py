@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.context import Asked, Context, Live
@@ -191,7 +192,7 @@ def reopen_worktree(ctx: Context, state: State) -> WorkTree:
     """
     path = os.fsdecode(unquote_path(state.session.worktree))
     if not os.path.isdir(path):
-        raise NotFound(f"worktree {path} is gone", hint=f"git worktree add {path} {state.session.branch}")
+        raise NotFound(f"worktree {path} is gone", hint=f"git worktree add {quote(path)} {quote(state.session.branch)}")
     at = open_repository(path)
     session = state.session
     return WorkTree.open(at, session.worktree_id, ctx.store, ctx.config, state.work, state.raw)

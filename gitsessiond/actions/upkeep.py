@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.context import Asked, Context
@@ -74,7 +75,7 @@ def refuse_open(sessions: list[Session]) -> None:
     """Raise Refused while a session is open."""
     still = [session.name for session in sessions if session.status == "open"]
     if still:
-        raise Refused(f"session {still[0]} is open", hint=f"git session close -s {still[0]}")
+        raise Refused(f"session {still[0]} is open", hint=f"git session close -s {quote(still[0])}")
 
 
 def refuse_checked_out(ctx: Context, branches: list[str]) -> None:
@@ -82,7 +83,9 @@ def refuse_checked_out(ctx: Context, branches: list[str]) -> None:
     for worktree in worktrees(ctx.repository):
         branch = (worktree.branch or "").removeprefix("refs/heads/")
         if branch in branches:
-            raise Refused(f"{branch} is checked out in {worktree.path}", hint=f"git -C {worktree.path} switch main")
+            raise Refused(
+                f"{branch} is checked out in {worktree.path}", hint=f"git -C {quote(worktree.path)} switch main"
+            )
 
 
 def refuse_unmerged(ctx: Context, states: list[State], branches: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Any
 
 from gitsessiond.model.graph import Graph
@@ -121,7 +122,7 @@ def blockers_of(state: State, patch: Patch, graph: Graph) -> list[dict[str, Any]
                 {
                     "code": "dependency_abandoned",
                     "message": f"dependency {other.name} is abandoned",
-                    "hint": f"git session patch reopen {other.name}",
+                    "hint": f"git session patch reopen {quote(other.name)}",
                     "patch": pid,
                 }
             )
@@ -130,7 +131,7 @@ def blockers_of(state: State, patch: Patch, graph: Graph) -> list[dict[str, Any]
                 {
                     "code": "dependency",
                     "message": f"{other.name} must be merged first",
-                    "hint": f"git session merge {other.name}" + ("" if other.status == "ready" else " --ready"),
+                    "hint": f"git session merge {quote(other.name)}" + ("" if other.status == "ready" else " --ready"),
                     "patch": pid,
                 }
             )

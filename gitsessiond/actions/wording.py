@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from shlex import quote
 from typing import NamedTuple
 
 from gitsessiond.actions.context import Context, Live, Who
@@ -49,7 +50,7 @@ def landing_words(
             messages.append(words_of(patch).encode("utf-8", "surrogateescape"))
         others = [person for person in dict.fromkeys(people) if person != asker]
         message, what = squash_message(session, patch, messages, others), "squashed"
-    again = f"git session merge {patch.name} --no-verify"
+    again = f"git session merge {quote(patch.name)} --no-verify"
     return seen_by_hook(ctx, live, message, who, f"the {what} commit", again, no_verify=no_verify)
 
 

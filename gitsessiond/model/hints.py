@@ -8,8 +8,3 @@ import shlex
 def command_words(*words: str) -> str:
     """``git session`` and these words, as they are typed."""
     return "git session " + shlex.join(words)
-
-
-def git_words(*words: str) -> str:
-    """``git`` and these words, as they are typed."""
-    return "git " + shlex.join(words)

@@ -22,6 +22,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from gitsessiond.model.errors import GitSessionError, Moved, Refused, StoreFailed
 from gitsessiond.model.names import quote_path
@@ -83,7 +84,7 @@ def find_place(repository: Repository, target: str) -> Place | None:
             # its disk is away for now: once back, its files would look like the landing undone
             raise Refused(
                 f"{target} is checked out in {worktree}, which is locked and not there",
-                hint=f"git worktree unlock {worktree}",
+                hint=f"git worktree unlock {quote(worktree)}",
             )
     if len(found) > 1:
         places = " and ".join(place.worktree for place in found)
@@ -116,13 +117,13 @@ def _refuse_under_way(place: Place, target: str, common_dir: str) -> None:
     if head.rebasing is not None:
         raise Refused(
             f"{target} is being rebased in {place.worktree}",
-            hint=f"git -C {place.worktree} rebase --continue",
+            hint=f"git -C {quote(place.worktree)} rebase --continue",
         )
     busy = sorted(head.at_work & UNDER_WAY)
     if busy:
         raise Refused(
             f"git is in the middle of something in {place.worktree} ({', '.join(busy)})",
-            hint=f"git -C {place.worktree} status",
+            hint=f"git -C {quote(place.worktree)} status",
         )
 
 

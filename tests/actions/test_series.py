@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gitsessiond.actions.assigning import assign_edits
 from gitsessiond.actions.context import Asked
 from gitsessiond.actions.patches import depend_patch
-from gitsessiond.actions.series import remake_series
+from gitsessiond.actions.series import ground_of, remake_series
+from gitsessiond.model.errors import Refused
+from gitsessiond.model.series import plan_series
+from gitsessiond.store.chain import read_commit
 from tests.actions.desk import Desk, desk, numbered, text_at
+from tests.actions.test_adoption import begin, rebase
 from tests.conftest import git
 
 __all__ = ["desk"]
@@ -99,3 +105,185 @@ def test_words_in_another_encoding(it: Desk) -> None:
     raw = git(it.root, "cat-file", "commit", tip(it, "q"))
     assert b"\nencoding ISO-8859-1\n" in raw
     assert b"\n\nGr\xfc\xdfe\n\nSession-Id: " in raw
+
+
+# Must hold for every series: it can be made again from nothing, and carried away by git alone.
+
+
+def ids(it: Desk) -> dict[str, list[str]]:
+    return {patch.name: [one.oid for one in patch.series] for patch in it.live.state.patches.values()}
+
+
+def made_from_nothing(it: Desk) -> dict[str, list[str]]:
+    """The ids that chain, owners and base alone give, without any commit made before."""
+    found = plan_series(replace(ground_of(it.ctx, it.live.state), former={}))
+    it.store.drop_pending()
+    return {it.live.state.patches[pid].name: [one.oid for one in series] for pid, series in found.items()}
+
+
+def mailed(it: Desk, name: str) -> str:
+    """The tree that a patch's series makes of the base as mail: `git format-patch | git am` in another repository."""
+    far = it.root.parent / f"far-{name}"
+    git(it.root.parent, "clone", "-q", "--no-checkout", str(it.root), str(far))
+    git(far, "fetch", "-q", "origin", "refs/gitsession/*:refs/gitsession/*")
+    git(far, "checkout", "-q", "--detach", it.session.base)
+    mail = git(far, "format-patch", "--stdout", "--full-index", f"{it.session.base}..{tip(it, name)}")
+    git(far, "-c", "core.autocrlf=false", "am", "-q", "--keep-cr", "--committer-date-is-author-date", stdin=mail)
+    return git(far, "rev-parse", "HEAD^{tree}").decode().strip()
+
+
+@pytest.fixture
+def many(desk: Desk) -> Desk:
+    """Patches p; q, beside it; r on both; s on r by word alone; each with several commits, some over several."""
+    p2, p5, q9, r5 = (2, "p 1"), (5, "p 2"), (9, "q 1"), (6, "r beside p")
+    desk.save("a.txt", numbered(p2), "p")
+    desk.git("commit", "-qam", "p 1\n\nWith a body.\n\nReviewed-by: Bob <bob@example.org>")
+    desk.save("a.txt", numbered(p2, q9), "q")
+    desk.save("src/b.txt", "q 1\r\nno newline", "q")
+    desk.git("commit", "-qam", "q 1")
+    desk.patch("r")
+    desk.save("a.txt", numbered(p2, p5, q9), "p")
+    desk.save("a.txt", numbered(p2, p5, r5, q9), "r")
+    desk.save("r.bin", "\0\1\2", "r")
+    (desk.root / "README").rename(desk.root / "README.md")
+    desk.look("README", "README.md")
+    desk.git("add", "-A", look=False)
+    desk.git("commit", "-qm", "p and r: [PATCH] in brackets")
+    depend_patch(desk.ctx, Asked("patch.depend", {"patch": "r", "on": "q"}, desk.who))
+    desk.patch("s")
+    depend_patch(desk.ctx, Asked("patch.depend", {"patch": "s", "on": "r"}, desk.who))
+    desk.save("s.txt", "s\n", "s")
+    desk.save("src/b.txt", "q 2\r\nno newline", "q")
+    desk.git("add", "-A", look=False)
+    desk.git("commit", "-qm", "s and q")
+    desk.check()
+    return desk
+
+
+def test_rebuilt_from_nothing(many: Desk) -> None:
+    """All patch refs deleted, and what only they held: `doctor --fix` makes the same twins, whole and in git."""
+    before = ids(many)
+    assert all(before.values()) and made_from_nothing(many) == before
+    refs = git(many.root, "for-each-ref", "--format=%(refname)", "refs/gitsession").decode().split()
+    patch_refs = [ref for ref in refs if "/patches/" in ref]
+    assert len(patch_refs) == 4
+    for ref in patch_refs:
+        git(many.root, "update-ref", "-d", ref)
+    many.mend()
+    again = {name: git(many.root, "rev-parse", ref).decode().strip() for name, ref in refs_of(many).items()}
+    assert again == {name: series[-1] for name, series in before.items()} and ids(many) == before
+    for ref in refs:
+        git(many.root, "update-ref", "-d", ref)
+    git(many.root, "gc", "--prune=now", "-q")
+    many.mend()
+    assert ids(many) == before
+    git(many.root, "fsck", "--strict", "--no-dangling")
+    many.check()
+
+
+def refs_of(it: Desk) -> dict[str, str]:
+    patches = it.live.state.patches.values()
+    return {patch.name: f"refs/gitsession/patches/{it.session.id}/{patch.id}" for patch in patches}
+
+
+@pytest.mark.soak
+def test_mailed_to_somebody_else(many: Desk) -> None:
+    """`git format-patch | git am` onto the base gives each patch's tree, those it needs included, byte for byte."""
+    for name in ("p", "q", "r", "s"):
+        assert mailed(many, name) == git(many.root, "rev-parse", f"{tip(many, name)}^{{tree}}").decode().strip(), name
+
+
+@pytest.mark.soak
+def test_author_date_and_words_are_the_commits(many: Desk) -> None:
+    """A twin has author, dates and words of the chain's commit, its trailers in one block with ours."""
+    for patch in many.live.state.patches.values():
+        for one in patch.series:
+            if one.of is None:
+                continue
+            facts, own = read_commit(many.store, one.oid), read_commit(many.store, one.of)
+            assert (facts.author, facts.committer) == (own.author, own.committer)
+            assert facts.message.startswith(own.message.rstrip(b"\n"))
+    made = git(many.root, "log", "-1", "--format=%(trailers:only,keyonly)", f"{tip(many, 'q')}").decode().split()
+    assert made == ["Session-Id", "Patch-Id"]
+    assign_edits(many.ctx, Asked("assign", {"what": many.session.chain[0], "patch": "q"}, many.who))
+    (twin,) = [one.oid for one in many.named("q").series if one.of == many.session.chain[0]]
+    made = git(many.root, "log", "-1", "--format=%(trailers:only,keyonly)", twin).decode().split()
+    assert twin == many.session.chain[0] or made == ["Reviewed-by", "Session-Id", "Patch-Id"]
+
+
+REBASES = {
+    "reorder": ("pick q: first\npick p: first\npick both", {"p": ["p: first", "both"], "q": ["q: first", "both"]}),
+    "fixup": ("pick p: first\npick q: first\nfixup both", {"p": ["p: first", "q: first"], "q": ["q: first"]}),
+    "drop": ("pick p: first\npick q: first\ndrop both", {"p": ["p: first"], "q": ["q: first"]}),
+    "reword": (
+        "pick p: first\nexec GIT_COMMITTER_DATE=2030-01-01T00:00:00Z git commit -q --amend -m 'p: again'\n"
+        "pick q: first\npick both", {"p": ["p: again", "both"], "q": ["q: first", "both"]},
+    ),
+    "split": (
+        "pick p: first\npick q: first\npick both\nexec git reset -q HEAD~1 && git commit -qm 'both: a' a.txt && "
+        "git commit -qm 'both: b' src/b.txt", {"p": ["p: first", "both: a"], "q": ["q: first", "both: a", "both: b"]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=[] if how == "split" else [pytest.mark.soak]) for how in REBASES]
+)
+def test_moved_by_rebase_i(desk: Desk, how: str) -> None:
+    """`rebase -i`: each series has the commits of the new chain its patch has a part in, as from nothing; owners kept."""
+    it = begin(desk)
+    it.git("commit", "-qam", "both")
+    owners, kept = {name: it.edits(name) for name in ("p", "q")}, ids(it)
+    todo, wanted = REBASES[how]
+    rebase(it, todo)
+    assert {name: it.subjects(name) for name in ("p", "q")} == wanted
+    if how == "drop":
+        assert it.edits("p") == [("a.txt", (2, 2))] and [path for path, _ in it.edits("q")] == ["src/b.txt"]
+    else:
+        assert {name: it.edits(name) for name in ("p", "q")} == owners
+    for name in ("p", "q"):
+        bare = [(read_commit(it.store, oid).tree, read_commit(it.store, oid).message) for oid in ids(it)[name]]
+        fresh = [
+            (read_commit(it.store, oid).tree, read_commit(it.store, oid).message) for oid in made_and_kept(it)[name]
+        ]
+        assert bare == fresh
+        assert mailed(it, name) == git(it.root, "rev-parse", f"{tip(it, name)}^{{tree}}").decode().strip()
+    lowest = [oid for name in ("p", "q") for oid in ids(it)[name] if oid in it.session.chain]
+    assert lowest[0] == it.session.chain[0]
+    if how == "fixup":
+        assert kept["p"][0] == ids(it)["p"][0]
+    it.check()
+
+
+def made_and_kept(it: Desk) -> dict[str, list[str]]:
+    """As :func:`made_from_nothing`, its commits still to be read."""
+    found = plan_series(replace(ground_of(it.ctx, it.live.state), former={}))
+    return {it.live.state.patches[pid].name: [one.oid for one in series] for pid, series in found.items()}
+
+
+@pytest.mark.soak
+def test_dropped_when_no_longer_needed(desk: Desk) -> None:
+    """A dependency goes with the edits it came from; the series stands on the base again, as if it had never been."""
+    desk.save("a.txt", numbered((2, "p")), "p")
+    desk.git("commit", "-qam", "p")
+    desk.save("a.txt", numbered((2, "p"), (3, "q")), "q")
+    desk.git("commit", "-qam", "q")
+    assert desk.needs("q") == {"p"}
+    desk.git("reset", "-q", "--soft", "HEAD~1")
+    desk.save("a.txt", numbered((2, "p"), (9, "q")), "q")
+    desk.git("commit", "-qam", "q")
+    assert desk.needs("q") == set()
+    assert git(desk.root, "rev-parse", f"{tip(desk, 'q')}~1").decode().strip() == desk.session.base
+    desk.check()
+
+
+@pytest.mark.soak
+def test_circles_are_refused(many: Desk) -> None:
+    """A dependency that closes a circle of any length is refused, and nothing is stored."""
+    before = ids(many)
+    for below, above in (("p", "p"), ("q", "r"), ("q", "s"), ("p", "s")):
+        with pytest.raises(Refused):
+            depend_patch(many.ctx, Asked("patch.depend", {"patch": below, "on": above}, many.who))
+    assert ids(many) == before
+    depend_patch(many.ctx, Asked("patch.depend", {"patch": "s", "on": "r"}, many.who))
+    assert ids(many) == before

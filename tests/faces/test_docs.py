@@ -78,3 +78,11 @@ def test_the_json_of_status_is_described(name: str, record: type[schemas.Closed]
     described = set(re.findall(r"`(\w+)`", row))
     assert set(record.model_fields) <= described
     assert described - set(record.model_fields) <= parts
+
+
+def test_hints_quote_names() -> None:
+    """No hint puts a name of somebody's bare into a command: names hold spaces, quotes, `$`."""
+    bare = re.compile(r'git session [^"]*\{[\w.\[\]]*(?:name|names\[0\])\}')
+    for path in (DOCS.parent / "gitsessiond").rglob("*.py"):
+        found = [line.strip() for line in path.read_text().splitlines() if bare.search(line)]
+        assert not found, f"{path}: {found}"

@@ -2,8 +2,8 @@
 
 Each story of ``tests/actions/test_adoption.py`` is told in two ways: the daemon alive all the time, and killed before
 everything a person does and started by the next question. At its end git judges the invariants; HEAD, index, status and
-files are what git alone left; and both ways have the same commits, owners and series. Every run tells one story of
-each number in one way; `pytest -m soak` tells all.
+files are what git alone left. Every run tells one story of each number in one way. `pytest -m soak` tells every story in
+both ways, one after the other, and compares how they end: the same commits, owners and series.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 from tests.actions import test_adoption
 from tests.actions.desk import numbered
 from tests.actions.test_adoption import P1, P2
-from tests.scenarios.live_desk import LiveDesk, Seen, Stage
+from tests.scenarios.live_desk import LiveDesk, Stage
 
 Story = Callable[..., None]
 
@@ -38,7 +38,7 @@ def ways(every_run: str | None) -> list[Any]:
 
 
 def told() -> list[Any]:
-    """Every numbered story with every set of its parameters, in both ways; one of each number in every run."""
+    """Every numbered story with every set of its parameters, for long runs; one of each number for every run."""
     found: list[Any] = []
     told_once: set[int] = set()
     for name, story in vars(test_adoption).items():
@@ -53,10 +53,11 @@ def told() -> list[Any]:
         assert not unknown, f"{name} needs {unknown}: give it, or tell the story here in its own words"
         for values in product(*[mark.args[1] for mark in marks]):
             said = "-".join(["".join(map(str, value)) if isinstance(value, list) else str(value) for value in values])
-            for way in ways(every_run):
-                given = dict(zip(words, values, strict=True))
-                title = "-".join(filter(None, (name[5:], said, way.values[0])))
-                found.append(pytest.param(story, given, way.values[0], id=title, marks=way.marks))
+            given = dict(zip(words, values, strict=True))
+            title = "-".join(filter(None, (name[5:], said)))
+            if every_run is not None:
+                found.append(pytest.param(story, given, (every_run,), id=f"{title}-{every_run}"))
+            found.append(pytest.param(story, given, WAYS, id=f"{title}-both", marks=pytest.mark.soak))
             every_run = None
     return found
 
@@ -67,7 +68,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 STAGES: dict[Path, Stage] = {}
-TOLD: dict[str, Seen] = {}
 
 
 @pytest.fixture
@@ -81,19 +81,19 @@ def stage(place: Path, repo: Path) -> Iterator[Stage]:
     STAGES[place].end()
 
 
-@pytest.mark.parametrize(("story", "params", "way"), told())
-def test_story(
-    stage: Stage, tmp_path: Path, story: Story, params: dict[str, Any], way: str, request: pytest.FixtureRequest
-) -> None:
-    """The story holds, git judges the invariants, nothing but git moved anything, and both ways end alike."""
+@pytest.mark.parametrize(("story", "params", "told_ways"), told())
+def test_story(stage: Stage, tmp_path: Path, story: Story, params: dict[str, Any], told_ways: tuple[str, ...]) -> None:
+    """The story holds, git judges the invariants, nothing but git moved anything, and all ways it is told end alike."""
     wanted = inspect.signature(story).parameters
-    desk = stage.begin("it" if "it" in wanted else "desk", dead=way == "dead")
-    given = {"it": desk, "desk": desk, "tmp_path": tmp_path} | params
-    story(**{name: given[name] for name in wanted})
-    ended = desk.judge()
-    name = request.node.callspec.id.removesuffix(way)
-    other = TOLD.setdefault(name, ended)
-    assert ended == other
+    ends = []
+    for way in told_ways:
+        desk = stage.begin("it" if "it" in wanted else "desk", dead=way == "dead")
+        (tmp_path / way).mkdir()
+        given = {"it": desk, "desk": desk, "tmp_path": tmp_path / way} | params
+        story(**{name: given[name] for name in wanted})
+        ends.append(desk.judge())
+        stage.end()
+    assert all(end == ends[0] for end in ends)
 
 
 @pytest.fixture(params=ways("dead"))

@@ -108,8 +108,8 @@ def close_hints(reply: Json) -> list[str]:
     if reply.get("uncommitted") and not reply["dry_run"]:
         session = reply["session"]
         steps = [
-            f"git worktree add {typed_path(session['worktree'])} {session['branch']}",
-            f"cd {typed_path(session['worktree'])}",
+            shlex.join(("git", "worktree", "add", typed_path(session["worktree"]), session["branch"])),
+            shlex.join(("cd", typed_path(session["worktree"]))),
             command("reopen"),
             command("restore", ".", "--at", str(session["step"])),
         ]

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 from gitsessiond.faces.cli.times import local_time, stamp
-from gitsessiond.faces.cli.words import clean, few, listed, name_in, place, plural, typed_path
+from gitsessiond.faces.cli.words import clean, command, few, listed, name_in, place, plural, typed_path
 
 Json = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ def restore_hints(reply: Json) -> list[str]:
         return []
     paths = reply["restored"]
     what = typed_path(paths[0]) if len(paths) == 1 else "."
-    return [f"git session restore {what} --at {reply['step'] - 1} undoes it"]
+    return [f"{command('restore', what, '--at', str(reply['step'] - 1))} undoes it"]
 
 
 def doctor_lines(reply: Json) -> list[str]:

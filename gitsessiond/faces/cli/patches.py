@@ -45,7 +45,7 @@ def new(
     The first patch of a session takes the edits that had none. New edits go to it until another is used.
     """
     if paths and not take:
-        raise BadRequest(f"{paths[0]!r} is one word too many", hint=f"git session patch new {name} --take {paths[0]}")
+        raise BadRequest(f"{paths[0]!r} is one word too many", hint=command("patch", "new", name, "--take", paths[0]))
     wanted = [path_argument(path) for path in paths] if take else None
     reply = face.call("patch.new", name=name, description=description, depends_on=list(depends_on), take=wanted)
     face.show(reply, lines.new_patch_lines(reply))
@@ -82,7 +82,7 @@ def use(face: Face, *, name: str, paths: tuple[str, ...], strict: bool) -> int:
     With PATHs: new edits of these paths go to P from now on, whatever patch is in use. `-` means no patch.
     """
     if strict and paths:
-        raise BadRequest("--strict is for every path", hint=f"git session patch use {name} --strict")
+        raise BadRequest("--strict is for every path", hint=command("patch", "use", name, "--strict"))
     reply = face.call("patch.use", patch=name, paths=[path_argument(path) for path in paths], strict=strict)
     face.show(reply, lines.use_lines(reply, paths))
     return 0
@@ -165,7 +165,7 @@ def diff(face: Face, *, name: str) -> int:
 def rename(face: Face, *, name: str, new_name: str | None, description: str | None) -> int:
     """Give a patch another name or description"""
     if new_name is None and description is None:
-        raise BadRequest("nothing to change", hint=f"git session patch rename {name} NAME [-m TEXT]")
+        raise BadRequest("nothing to change", hint=command("patch", "rename", name) + " NAME [-m TEXT]")
     reply = face.call("patch.rename", patch=name, name=new_name, description=description)
     face.show(reply, lines.patch_now_lines(reply))
     return 0

@@ -40,7 +40,7 @@ def publish(
     """
     asked: Reply = {"patch": name, "branch": branch, "remote": remote, "replace": replace}
     options = ["--no-verify"] if no_verify else []
-    with turn(face, f"git session publish {name}"):
+    with turn(face, command("publish", name)):
         plan, pushed = publish_planned(face, asked, options)
     reply = remotelines.published_reply(plan, pushed)
     face.show(reply, remotelines.publish_lines(reply), reply["notes"])
