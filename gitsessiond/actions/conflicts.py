@@ -154,13 +154,18 @@ def answer_asked(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> 
         BadRequest: there is no such way.
     """
     how, named = asked.text("how"), asked.text("as")
-    at = quote_path(inside(live, asked, named)) if named else None
+    at = name_asked(live, asked, conflict, named) if named else None
     if how in SIDE_NAMES:
         result = side_chosen(conflict, how)
         if result is not None and at is not None:
             result = result.model_copy(update={"path": at})
         return cast("How", how), result
     if how == "delete":
+        if conflict.shape == "directory/file":
+            raise Refused(
+                f"{conflict.path} is a file on one side and a directory on the other",
+                hint=f"git session resolve {conflict.id[:6]} --ours, or --theirs",
+            )
         return "delete", None
     if how == "remembered":
         return "remembered", remembered_answer(ctx, live, conflict)
@@ -182,6 +187,20 @@ def answer_asked(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> 
         raise BadRequest(f"no way to resolve {how!r}", hint="git session resolve -h")
     refuse_markers(ctx, live, conflict, content)
     return cast("How", how), written(ctx, conflict, content, at)
+
+
+def name_asked(live: Live, asked: Asked, conflict: Conflict, named: str) -> str:
+    """A path of the conflict, quoted.
+
+    Raises:
+        Refused: the path is none of its names; what else may be there is no part of the conflict.
+    """
+    names = [side.path for side in (conflict.ours, conflict.theirs, conflict.base)]
+    at = quote_path(inside(live, asked, named))
+    known = list(dict.fromkeys([name for name in (*names, conflict.path) if name is not None]))
+    if at not in known:
+        raise Refused(f"{at} is no name of this conflict", hint=f"--as {' or '.join(known)}")
+    return at
 
 
 def settled_reply(ctx: Context, live: Live, conflict: Conflict) -> dict[str, Any]:

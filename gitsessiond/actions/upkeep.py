@@ -8,10 +8,12 @@ from contextlib import suppress
 from shlex import quote
 from typing import Any
 
+from gitsessiond.actions.clashing import control_file, is_changed
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.publishing import settle_anchors
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.holdings import parts_of
+from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Session
 from gitsessiond.store.doctor import examine
 from gitsessiond.store.exclude import forget_exclude
@@ -39,7 +41,8 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``uninstall [--hard]``: control files and exclude lines go; with ``--hard`` every trace of ours.
 
     Raises:
-        Refused: sessions are open, a session branch is checked out, or holds unmerged commits without ``--yes``.
+        Refused: sessions are open, a session branch is checked out; without ``--yes`` also: a session branch holds
+            unmerged commits, or a conflict's file half a resolution.
     """
     states = ctx.all_states()
     sessions = [state.session for state in states]
@@ -51,10 +54,28 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
         refuse_open(sessions)
         if not asked.flag("yes"):
             refuse_unmerged(ctx, states, branches)
+    if not asked.flag("yes"):
+        refuse_half_resolved(ctx)
+    waiting = sum(one.status == "open" for live in ctx.sessions.values() for one in live.state.conflicts.values())
+    words = "1 conflict is" if waiting == 1 else f"{waiting} conflicts are"
+    warnings = [f"{words} open still; git session conflicts makes their files again"] if waiting else []
     removed = remove_control_files(ctx)
     if hard:
         removed += remove_traces(ctx, branches)
-    return {"removed": removed, "hard": hard, "state_dir": ctx.repository.state_dir if hard else None}
+    state_dir = ctx.repository.state_dir if hard else None
+    return {"removed": removed, "hard": hard, "state_dir": state_dir, "warnings": warnings}
+
+
+def refuse_half_resolved(ctx: Context) -> None:
+    """Raise Refused while the file of a conflict holds what somebody wrote and nobody recorded."""
+    for live in ctx.sessions.values():
+        for conflict in live.state.conflicts.values():
+            at = control_file(live, conflict)
+            if at is not None and is_changed(ctx, live, conflict, at):
+                raise Refused(
+                    f"{quote_path(at)} holds edits that are recorded nowhere",
+                    hint="finish it, move it away, or git session uninstall --yes",
+                )
 
 
 def refuse_unreadable(ctx: Context) -> None:

@@ -14,7 +14,7 @@ from gitsessiond.faces.cli.terminal import Look
 from gitsessiond.model.errors import Refused
 from tests.actions.asking import Asking
 from tests.conftest import git
-from tests.shapes import Shape, Tree, edited, merged_by_hand, put, shapes, submodule, text
+from tests.shapes import Item, Shape, Tree, edited, merged_by_hand, put, shapes, submodule, ten, text
 
 
 class Clashing(Asking):
@@ -32,6 +32,7 @@ class Clashing(Asking):
         self.ask("patch.new", name="one")
         for one in self.shapes.values():
             put(repo, one.theirs)
+        (repo / "beside").write_text("what clashes with nothing\n")
         self.look()
         self.ask("patch.ready", patch="one")
         for path in [row["path"] for row in self.ask("unassigned")["unassigned"]]:
@@ -124,3 +125,57 @@ def test_a_submodule_is_resolved_to_a_commit(only: Clashing) -> None:
     only.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(named).decode())
     assert only.ask("merge", patch="one")["merged"]
     assert only.git("ls-tree", "main", "sub") == f"160000 commit {'1' * 40}\tsub\n"
+
+
+WAYS: tuple[str, ...] = ("ours", "theirs", "base", "union", "delete", "file")
+TEXT = b"a resolution\n"
+
+
+def by_way(way: str, name: str, one: Shape, conflict: dict[str, Any]) -> Tree | None:
+    """What a shape's paths are to be when it is resolved so; None: the way is refused for it."""
+    every = {*one.base, *one.ours, *one.theirs}
+    if way in ("ours", "theirs"):
+        return as_in(way, one)  # type: ignore[arg-type]
+    if way == "base":
+        return {path: one.base.get(path) for path in every} if one.base else None
+    if way == "delete":
+        return None if one.shape == "directory/file" else dict.fromkeys(every)
+    at = conflict["ours"]["path"] or conflict["theirs"]["path"] or conflict["path"]
+    mode = "100755" if one.shape == "mode" else "120000" if name == "link" else "100644"
+    if way == "file":
+        return (
+            None
+            if one.shape == "submodule"
+            else dict.fromkeys(every)
+            | {at: Item("100644" if name == "mode" else mode, TEXT.rstrip() if name == "link" else TEXT)}
+        )
+    if name == "add-add":
+        return {at: text("ours\ntheirs\n")}
+    if name in ("content", "renamed-and-changed"):
+        both = ten("c" if name == "content" else "rc", "ours").content
+        first = both.partition(b" ours\n")[0].split(b"\n")[-1]
+        return dict.fromkeys(every) | {
+            at: text(both.replace(first + b" ours\n", first + b" ours\n" + first + b" theirs\n"))
+        }
+    return None
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", WAYS)
+def test_every_shape_in_every_way(it: Clashing, way: str) -> None:
+    """Each way fits a shape, and lands as by hand, or is refused with words; then the patch's side is taken."""
+    choice: dict[str, Any] = {}
+    refused = 0
+    for name, conflict in it.conflicts().items():
+        wanted = by_way(way, name, it.shapes[name], conflict)
+        content = base64.b64encode(TEXT).decode() if way == "file" else None
+        if wanted is None:
+            with pytest.raises(Refused):
+                it.ask("resolve", id=conflict["id"], how=way, content=content)
+            it.ask("resolve", id=conflict["id"], how="theirs")
+            wanted, refused = as_in("theirs", it.shapes[name]), refused + 1
+        else:
+            it.ask("resolve", id=conflict["id"], how=way, content=content)
+        choice |= wanted
+    it.landed(choice)
+    print(f"{way}: {len(it.shapes) - refused} shapes settled so, {refused} refused")

@@ -340,6 +340,19 @@ def test_half_a_resolution_is_never_taken_away(it: Asking, clash: dict[str, Any]
     assert "half way" in file.read_text()
 
 
+def test_uninstall_tells_of_conflicts_and_takes_no_half_resolution(it: Asking, clash: dict[str, Any]) -> None:
+    """Records stay and their files come back; what was typed into one goes only with --yes."""
+    file = marked_file(it, clash)
+    before = file.read_text()
+    file.write_text(before.replace("theirs 2", "half way"))
+    with pytest.raises(Refused, match="recorded nowhere"):
+        it.ask("uninstall")
+    file.write_text(before)
+    assert "1 conflict is open" in it.ask("uninstall")["warnings"][0] and not file.exists()
+    it.ask("conflicts")
+    assert file.read_text() == before
+
+
 def test_what_another_session_resolved_is_offered(it: Asking, clash: dict[str, Any]) -> None:
     """Place by place: known ones by word, the others by choice; nothing known is refused."""
     it.ask("resolve", id=clash["id"], how="union")

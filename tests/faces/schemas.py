@@ -656,6 +656,7 @@ class Uninstall(Reply):
     removed: list[str]
     hard: bool
     state_dir: str | None
+    warnings: list[str]
 
 
 class Stopped(Reply):

@@ -82,7 +82,7 @@ ANSWERS: dict[str, Any] = {
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
-    "uninstall": {"removed": ["/home/shop/.gitsession"], "hard": False, "state_dir": None},
+    "uninstall": {"removed": ["/home/shop/.gitsession"], "hard": False, "state_dir": None, "warnings": []},
     "daemon.status": DAEMON,
     "daemon.stop": {},
     "daemon.checkpoint": {"sessions": [replies.SID]},

@@ -23,10 +23,10 @@ from gitsessiond.model.names import quote_path, unquote_path
 from tests.conftest import git
 from tests.judge import never
 
-MERGES = int(os.environ.get("GITSESSIOND_MERGES", "400"))
+MERGES = int(os.environ.get("GITSESSIOND_MERGES", "300"))
 SEED = int(os.environ.get("GITSESSION_TEST_SEED", "4"))
 SETTINGS = ("-c", "merge.directoryRenames=false", "-c", "merge.renameLimit=0")
-IN_ONE_CLONE = 20
+IN_ONE_CLONE = 10
 
 
 class Merge(NamedTuple):
@@ -72,6 +72,8 @@ class Replay:
     def __init__(self, source: Path, top: Path) -> None:
         self.root, self.other = top / "replay", top / "other"
         subprocess.run(["git", "clone", "-q", "--shared", "--no-checkout", str(source), str(self.root)], check=True)
+        git(self.root, "config", "gitsession.fsync", "never")
+        git(self.root, "config", "core.fsync", "none")
         self.counts: Counter[str] = Counter()
         self.desk: Desk | None = None
         self.number = 0

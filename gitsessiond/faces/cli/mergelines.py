@@ -117,6 +117,9 @@ def conflict_show_lines(reply: Json) -> list[str]:
         out += [f"  {side}: {clean(words)}" for words in reply["intent"][side]]
     if reply.get("file"):
         out.append(f"edit: {reply['file']}")
+    modes = [one[side]["mode"] for side in ("ours", "theirs") if one[side] and one[side]["mode"]]
+    if reply.get("marked") is not None and len(set(modes)) > 1:
+        out.append(f"mode: ours {modes[0]}, theirs {modes[1]}")
     if reply.get("marked") is not None:
         out += ["", *str(reply["marked"]).removesuffix("\n").split("\n")]
         return out

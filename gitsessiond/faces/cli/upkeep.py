@@ -24,7 +24,7 @@ def doctor(face: Face, fix: bool) -> int:
 
 @click.command("uninstall", cls=SessionCommand)
 @click.option("--hard", is_flag=True, help="Remove every trace: history, refs, branches, configuration.")
-@click.option("--yes", is_flag=True, help="Even if a session branch holds commits that are merged nowhere.")
+@click.option("--yes", is_flag=True, help="Even if unmerged commits of a session, or edits in a conflict's file, go.")
 @pass_face
 def uninstall(face: Face, hard: bool, yes: bool) -> int:
     """Take gitsessiond out of this repository
@@ -34,7 +34,7 @@ def uninstall(face: Face, hard: bool, yes: bool) -> int:
     """
     reply = face.call("uninstall", hard=hard, yes=yes)
     kept = [] if hard else ["what was recorded stays; git session uninstall --hard removes it too"]
-    face.show(reply, loglines.uninstall_lines(reply), kept)
+    face.show(reply, loglines.uninstall_lines(reply), [*reply["warnings"], *kept])
     return 0
 
 
