@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,8 @@ def test_addresses_are_found_where_remotes_put_them() -> None:
 def test_git_runs_here_and_asks_only_a_person() -> None:
     """What names another repository is not handed on; all else is; a program is asked for no password."""
     env = {"GIT_DIR": "/x", "GIT_INDEX_FILE": "/y", "GIT_SSH_COMMAND": "ssh -v", "SSH_AUTH_SOCK": "/s"}
-    assert gitpush.environment(env, False) == {"GIT_SSH_COMMAND": "ssh -v", "SSH_AUTH_SOCK": "/s", "LANGUAGE": "C"}
+    handed = {"GIT_SSH_COMMAND": "ssh -v", "SSH_AUTH_SOCK": "/s", "LANGUAGE": "C", gitpush.INSIDE: str(os.getpid())}
+    assert gitpush.environment(env, False) == handed
     assert gitpush.environment(env, True)["GIT_TERMINAL_PROMPT"] == "0"
     assert gitpush.environment({"GIT_TERMINAL_PROMPT": "1"}, True)["GIT_TERMINAL_PROMPT"] == "1"
 

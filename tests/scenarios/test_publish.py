@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import pty
 import signal
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -456,3 +460,75 @@ def test_a_week_of_two_people(team: Team) -> None:
     as_written()
     assert bob.read("a.txt") == wrote["a.txt"] and bob.read("README") == wrote["README"]
     ann.judge(full=False)
+
+
+@pytest.mark.soak
+def test_from_wherever_one_stands(team: Team) -> None:
+    """By -s from another worktree, parked, without a daemon, by url.insteadOf, from within a hook that must not wait."""
+    ann, side = team.ann, team.ann.at(team.ann.root.parent / "side")
+    ann.git("remote", "set-url", "origin", "hub:hub.git")
+    ann.git("config", f"url.{team.remote.parent}/.insteadOf", "hub:")
+    ann.git("worktree", "add", "-q", str(side.root), "main")
+    assert "no session" in side.run("publish", "fix", code=10).err
+    assert side.run("publish", "fix", "-s", "x").out == "Published fix to origin as fix: 1 commit, new.\n"
+    ann.git("commit", "-q", "--amend", "-m", "two, with care")
+    assert "git session publish fix" in ann.run("status").out
+    ann.git("switch", "-q", "-c", "elsewhere")
+    assert "in place of" in ann.run("publish", "fix").out
+    ann.git("switch", "-q", "session/x")
+    ann.git("commit", "-q", "--amend", "-m", "two, with more care")
+    ann.stop()
+    assert "in place of" in ann.run("publish", "fix", env={"GITSESSION_DAEMON": "never"}).out
+    hook = ann.root / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        "#!/bin/sh\ncat >/dev/null\ngit session status >/dev/null || exit 1\ngit session push; test $? = 11\n"
+    )
+    hook.chmod(0o755)
+    ann.git("commit", "-q", "--amend", "-m", "two, hooked")
+    assert "in place of" in ann.run("publish", "fix").out
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """A server that wants a name and a password, and is never content."""
+
+    told: list[str] = []
+
+    def do_GET(self) -> None:
+        self.told.append(self.headers.get("Authorization", ""))
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="hub"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.soak
+def test_a_password_is_asked_for_at_the_terminal(team: Team) -> None:
+    """git's prompt is the person's, not the daemon's; with --json nobody is asked, and the error says why."""
+    ann, before = team.ann, team.state()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    ann.git("remote", "set-url", "origin", f"http://127.0.0.1:{server.server_port}/x.git")
+    asked_too = {"GIT_TERMINAL_PROMPT": "1"}
+    try:
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(ann.root)
+            os.execvpe(SCRIPT, [SCRIPT, "publish", "fix"], {**os.environ, **asked_too})
+        shown = b""
+        for prompt, answer in ((b"Username for", b"ann\n"), (b"Password for", b"secret\n"), (b"hint: ", b"")):
+            while prompt not in shown:
+                shown += os.read(terminal, 4096)
+            os.write(terminal, answer)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 15, shown
+        assert shown.count(b"error:") == 1 and b"Authentication failed" in shown and b"secret" not in shown
+        assert base64.b64encode(b"ann:secret").decode() in Guarded.told[-1]
+        error = ann.json("publish", "fix", code=15)["error"]
+        assert "terminal prompts disabled" in error["message"]
+    finally:
+        server.shutdown()
+    ann.git("remote", "set-url", "origin", str(team.remote))
+    assert team.state() == before

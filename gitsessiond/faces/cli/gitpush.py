@@ -20,6 +20,7 @@ from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import GitSessionError, Refused, StoreFailed
 
 URL = re.compile(r"https?://[^\s<>\"']+")
+INSIDE = "GITSESSION_PUSHING"  # in the environment of git and its hooks: the process whose turn it is
 OF_ANOTHER_PLACE = (  # what would make git look elsewhere than in the repository one stands in
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE",
@@ -142,7 +143,7 @@ def run(words: Sequence[str], *, quiet: bool) -> Done:
 def environment(told: Mapping[str, str], quiet: bool) -> dict[str, str]:
     """The person's own, about this repository, git's words untranslated; a program is not asked for a password."""
     env = {name: value for name, value in told.items() if name not in OF_ANOTHER_PLACE}
-    env["LANGUAGE"] = "C"
+    env["LANGUAGE"], env[INSIDE] = "C", str(os.getpid())
     if quiet:
         env.setdefault("GIT_TERMINAL_PROMPT", "0")
     return env

@@ -68,6 +68,10 @@ def usual(status: Json) -> Iterator[Step]:
     for patch in patches:
         if patch["ready_to_merge"]:
             yield Step(command("merge", patch["name"]), "merge this ready patch alone")
+        elif patch["status"] not in ("merged", "abandoned") and any(
+            not one["current"] for one in patch["published"][-1:]
+        ):
+            yield Step(command("publish", patch["name"]), "publish what has changed since")
     left = status.get("left", {})
     count = plural(len(unassigned) + left.get("unassigned", 0), "unassigned edit")
     still_open = [patch for patch in patches if patch["status"] not in ("merged", "abandoned")]

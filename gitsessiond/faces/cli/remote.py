@@ -11,7 +11,7 @@ from gitsessiond.faces.cli import gitpush, remotelines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.words import command
-from gitsessiond.model.errors import Moved
+from gitsessiond.model.errors import Locked, Moved
 from gitsessiond.wire.place import find_place
 from gitsessiond.wire.turns import PushTurn
 
@@ -165,7 +165,14 @@ def push_target(face: Face, wanted: str | None, no_verify: bool) -> Reply:
 
 
 def turn(face: Face, words: str) -> PushTurn:
-    """This command's turn at the remote; while another one's lasts, that is told."""
+    """This command's turn at the remote; while another one's lasts, that is told.
+
+    Raises:
+        Locked: a push of ours waits for the hook that this was called from.
+    """
+    above = os.environ.get(gitpush.INSIDE)
+    if above:
+        raise Locked(f"{words} was called from a hook of process {above}, which pushes", hint="run it after that push")
 
     def waiting(holder: str) -> None:
         if not face.json:
