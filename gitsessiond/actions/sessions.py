@@ -273,6 +273,8 @@ def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
     drafts = [p for p in live if p["status"] == "draft" and p["ops"]]
     blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
     hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
+    if reply["session"]["behind"]:
+        hints.append("git session update")
     if not patches and not reply["unassigned"]:
         hints.append("git session patch new NAME")
     if patches and not live:

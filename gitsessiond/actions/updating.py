@@ -293,7 +293,7 @@ def moved(ctx: Context, live: Live, update: Update, state: State, who: Who, note
     layer = update.carried.layer
     with held(ctx.repository.common_dir, new, lambda: layer.to_repository([new])):
         moving.move(live.worktree, layer, plan, f"gitsession update: {session.target}", identity_env(who.env))
-    record_update(ctx, live, update.carried, new, by)
+    record_update(ctx, live, update.carried, new, by, update.files)
     merged = note_empty(ctx, live, before, update.base)
     names = {quote_path(one): "git submodule update" for one in update.submodules}
     notes += [f"{path} points to another commit: {command} {path}" for path, command in names.items()]
@@ -311,13 +311,14 @@ def new_tip(ctx: Context, live: Live, update: Update, who: Who) -> str:
     return write_picks(carried.layer, kept, carried.picks, asker, sign=signs(ctx.config, asker)).oid
 
 
-def record_update(ctx: Context, live: Live, carried: Carried, head: str, by: str) -> None:
-    """Take the moved worktree over as one step, the edits where the update has put them."""
+def record_update(ctx: Context, live: Live, carried: Carried, head: str, by: str, paths: Iterable[bytes]) -> None:
+    """Take the moved worktree over as one step, the edits where the update has put them; ``paths`` were written."""
     assert live.worktree is not None
     commits = CommitGraph(ctx.repository.common_dir)
     ground = Ground(carried.base, tuple(commits.chain(carried.base, head)))
     live.memory.forget()
-    catch_up(ctx, live, ground, commits, None, verb="update", by=by, carried=carried)
+    reading = live.worktree.read_whole(sorted(paths))
+    catch_up(ctx, live, ground, commits, reading, verb="update", by=by, carried=carried)
     live.head_seen = look_at(live)
     moving.forget(live.worktree.repository.git_dir)
     write_control_files(ctx, live)
@@ -385,4 +386,4 @@ def finish_update(ctx: Context, live: Live) -> None:
         return
     head = branch_tip(at.common_dir, state.session.branch)
     assert head is not None, "settle has seen it"
-    record_update(ctx, live, carry(ctx, live, state, begun.base), head, "git")
+    record_update(ctx, live, carry(ctx, live, state, begun.base), head, "git", begun.files)

@@ -170,12 +170,10 @@ def put_back(tree: WorkTree, store: Trees, files: Files, now: Files, raws: Mappi
 
 def accepted(tree: WorkTree, wanted: Files, paths: Files) -> list[bytes]:
     """Take for known what is on disk as ``wanted``; the rest is read again. Returns the paths taken."""
-    readings = [tree.read_paths(sorted(paths))]
-    while readings[-1].left:
-        readings.append(tree.read_paths(()))
-    found = [seen for one in readings for seen in one.changes if seen.path in wanted]
+    reading = tree.read_whole(sorted(paths))
+    found = [seen for seen in reading.changes if seen.path in wanted]
     changes = tuple(seen for seen in found if seen.after == wanted[seen.path])
-    tree.accept(readings[0]._replace(changes=changes))
+    tree.accept(reading._replace(changes=changes))
     tree.read_again()
     return [seen.path for seen in changes]
 

@@ -173,6 +173,13 @@ class WorkTree:
             readings.append(self.read_paths(()))
         return joined(readings)
 
+    def read_whole(self, paths: Iterable[bytes]) -> Reading:
+        """:meth:`read_paths` of however many there are, at once."""
+        readings = [self.read_paths(paths)]
+        while readings[-1].left:
+            readings.append(self.read_paths(()))
+        return joined(readings)
+
     def accept(self, reading: Reading) -> None:
         """What was read is recorded now."""
         for seen in reading.changes:

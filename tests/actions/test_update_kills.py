@@ -84,6 +84,7 @@ class Again:
         return died(self.repo, before, lambda it: it.ask("session.update")), settled(self.repo, self.was)
 
 
+@pytest.mark.soak
 def test_a_kill_leaves_all_or_nothing(repo: Path) -> None:
     """One kill among the writes, and the update that follows; the long test has every point."""
     again = Again(repo)

@@ -88,7 +88,7 @@ def settle(it: Asking, conflict: dict[str, Any], text: str) -> None:
     it.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(text.encode()).decode())
 
 
-@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("committed", [pytest.param(True, marks=pytest.mark.soak), False])
 def test_a_conflict_of_a_patch_is_resolved_and_then_the_update_goes_through(it: Asking, committed: bool) -> None:
     """The record waits, the patch with it; what it is resolved to is the patch's, committed where it was."""
     it.start()
@@ -242,6 +242,7 @@ def test_a_save_made_meanwhile_is_kept(it: Asking, monkeypatch: pytest.MonkeyPat
     assert (it.root / "0.txt").read_text() == "first\n"
 
 
+@pytest.mark.soak
 def test_one_who_saves_at_every_try_is_told(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three tries; then everything is as it was, and the saves are there."""
     two(it)

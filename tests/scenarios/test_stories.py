@@ -160,7 +160,10 @@ def standing(desk: LiveDesk) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("way", ways("alive"))
 def test_26_refused_without_autostash(stage: Stage, way: str) -> None:
-    """main moved; a rebase refuses the dirty files: nothing changes, and `status` says how far behind and what to do."""
+    """main moved; a rebase refuses the dirty files: nothing changes, and `status` says how far behind and what to do.
+
+    That done, all is as `git rebase --autostash` makes it, and every edit is whose it was.
+    """
     desk = stage.begin("it", dead=way == "dead")
     main = desk.bench.at(stage.ground / "main")
     desk.git("worktree", "add", "-q", str(main.root), "main")
@@ -173,7 +176,15 @@ def test_26_refused_without_autostash(stage: Stage, way: str) -> None:
     assert refused.code and "unstaged changes" in refused.err
     desk.look()
     assert standing(desk) == before
-    assert desk.bench.status()["session"]["behind"] == 1
+    status = desk.bench.status()
+    assert status["session"]["behind"] == 1 and "git session update" in status["hints"]
+    edits, unassigned, subjects = (desk.edits("p"), desk.edits("q")), desk.unassigned(), desk.chain()
+    files = {path: desk.bench.read(path) for path in ("a.txt", "b.txt") if (desk.root / path).exists()}
+    assert desk.tell("update")["updated"]
+    desk.left = desk.bystanders()
+    assert ((desk.edits("p"), desk.edits("q")), desk.unassigned(), desk.chain()) == (edits, unassigned, subjects)
+    assert {path: desk.bench.read(path) for path in files} == files and desk.bench.read("README") == "others\n"
+    assert desk.head("HEAD~2") == desk.head("main") == desk.session.base
     desk.judge()
 
 
