@@ -19,7 +19,7 @@ from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import GitSessionError, Refused, StoreFailed
 
-URL = re.compile(r"https?://[^\s<>\"']+")
+URL = re.compile(r"https?://[^\x00-\x20<>\"'\x7f-\U0010ffff]+")
 INSIDE = "GITSESSION_PUSHING"  # in the environment of git and its hooks: the process whose turn it is
 OF_ANOTHER_PLACE = (  # what would make git look elsewhere than in the repository one stands in
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
@@ -178,10 +178,17 @@ class Relay:
         if self.complaints or text.startswith("hint: "):
             return
         if not self._quiet:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+            self._pass_on(line)
         if line.endswith(b"\n") and text.strip() and not PROGRESS.match(text):
             self.said.append(text)
+
+    def _pass_on(self, line: bytes) -> None:
+        """As it came. One who has gone away is no reason to leave git with a full pipe."""
+        try:
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+        except (OSError, ValueError):
+            self._quiet = True
 
     def finish(self) -> None:
         """Wait for the rest, but not for long for what a hook left running."""
