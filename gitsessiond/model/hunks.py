@@ -108,7 +108,11 @@ def ended_as(text: bytes, parts: Sequence[Part], side: bytes) -> bytes:
 
 
 def answers_in(parts: Sequence[Part], result: bytes, diff: Diff) -> list[bytes | None]:
-    """What each place became in a result; None where the lines around it became something else as well."""
+    """What each place became in a result; None for all where that does not explain the whole of it.
+
+    Lines beside the places that became something else, or that look like those of an answer, leave it open which of
+    them were the answer.
+    """
     lines: list[bytes] = []
     at: list[int] = []
     for part in parts:
@@ -123,6 +127,8 @@ def answers_in(parts: Sequence[Part], result: bytes, diff: Diff) -> list[bytes |
     for line in at:
         exact = [hunk for hunk in hunks if (hunk.old_from, hunk.old_to) == (line, line + 1)]
         out.append(b"".join(there[exact[0].new_from : exact[0].new_to]) if exact else None)
+    if None in out or composed(parts, out) != result:
+        return [None] * len(out)
     return out
 
 

@@ -115,6 +115,7 @@ def only(repo: Path, request: pytest.FixtureRequest) -> Iterator[Clashing]:
     clashing.desk.close()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("only", ["submodule"], indirect=True)
 def test_a_submodule_is_resolved_to_a_commit(only: Clashing) -> None:
     """Any commit may be named; content of a file is none."""

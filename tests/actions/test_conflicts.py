@@ -319,6 +319,7 @@ def test_an_answer_that_comes_too_late_is_refused_and_offered(it: Asking, clash:
     assert it.on_target("a.txt") == LINES.replace("line 2", "both 2").replace("line 9", "nine")
 
 
+@pytest.mark.soak
 def test_a_save_that_comes_too_late_is_kept_and_told(it: Asking, clash: dict[str, Any]) -> None:
     """Nobody's text is taken away: the file stays, an event says why, the answer is remembered."""
     it.move_target("a.txt", OURS.replace("line 9", "nine"))
@@ -331,6 +332,7 @@ def test_a_save_that_comes_too_late_is_kept_and_told(it: Asking, clash: dict[str
     assert it.ask("conflict.show", id=again["id"])["hunks"][0]["remembered"] == "both 2\n"
 
 
+@pytest.mark.soak
 def test_half_a_resolution_is_never_taken_away(it: Asking, clash: dict[str, Any]) -> None:
     """A marked file with edits in it stays, also when its conflict is no more."""
     file = marked_file(it, clash)
@@ -340,6 +342,7 @@ def test_half_a_resolution_is_never_taken_away(it: Asking, clash: dict[str, Any]
     assert "half way" in file.read_text()
 
 
+@pytest.mark.soak
 def test_uninstall_tells_of_conflicts_and_takes_no_half_resolution(it: Asking, clash: dict[str, Any]) -> None:
     """Records stay and their files come back; what was typed into one goes only with --yes."""
     file = marked_file(it, clash)
@@ -394,6 +397,7 @@ def test_markers_are_as_long_as_attributes_say(it: Asking) -> None:
     assert it.on_target("a.txt") == "a\n>>>>>>> no marker here\n"
 
 
+@pytest.mark.soak
 def test_gc_and_doctor_take_nothing_of_a_conflict(it: Asking, clash: dict[str, Any]) -> None:
     """The target went back, so nothing in the repository holds its side: the record does."""
     it.git("update-ref", "refs/heads/main", "main~1")

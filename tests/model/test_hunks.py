@@ -39,7 +39,7 @@ def parts(base: bytes, ours: bytes, theirs: bytes) -> list[bytes | Place]:
 
 
 @given(base=TEXTS, ours=TEXTS, theirs=TEXTS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_any_answers_leave_a_text_without_markers(base: bytes, ours: bytes, theirs: bytes) -> None:
     """Whatever is chosen; and what each place became is read from the result again, or nothing is said of it."""
     found = parts(base, ours, theirs)
@@ -50,9 +50,7 @@ def test_any_answers_leave_a_text_without_markers(base: bytes, ours: bytes, thei
         text = composed(found, answers)
         assert left_over(text, [base, ours, theirs]) is None
         again = answers_in(found, text, diff_lines)
-        unsaid = [n for n, answer in enumerate(again) if answer is None]
-        if not unsaid:
-            assert composed(found, again) == text
+        assert None in again or composed(found, again) == text
 
 
 def test_each_choice_is_that_side() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.bench import SCRIPT, Workbench
 from tests.conftest import git
+from tests.shapes import edited, merged_by_hand, put, shapes, submodule
 
 LINES = "".join(f"line {n}\n" for n in range(1, 21))
 OURS = LINES.replace("line 2\n", "ours 2\n").replace("line 15\n", "ours 15\n")
@@ -103,6 +104,7 @@ def typed(bench: Workbench, words: list[str], answers: str, env: dict[str, str])
     return said.decode()
 
 
+@pytest.mark.soak
 def test_a_walk_through_the_places(it: Workbench, tmp_path: Path) -> None:
     """Each place with what both sides are for; skipped ones wait; what was answered once is offered in another patch."""
     cid = clash(it)
@@ -131,6 +133,7 @@ def test_a_walk_through_the_places(it: Workbench, tmp_path: Path) -> None:
     assert second.git("show", "other:b.txt").out == landed.replace("line 7\n", "another 7\n")
 
 
+@pytest.mark.soak
 def test_places_as_data(it: Workbench) -> None:
     """--json gives every place; one answer for each settles it, anything else is refused."""
     cid = clash(it)
@@ -146,3 +149,40 @@ def test_places_as_data(it: Workbench) -> None:
     it.run("merge", "one")
     assert it.git("show", "main:b.txt").out == THEIRS.replace("theirs 15\n", "line 15\n")
     assert subprocess.run(["git", "fsck", "--strict"], cwd=it.root, capture_output=True).returncode == 0
+
+
+@pytest.mark.soak
+def test_every_shape_by_the_real_command(bench: Workbench) -> None:
+    """Told by merge, panel and --json, shown with its sides, settled by commands, merged; git's merge is the judge."""
+    commits = submodule(bench.root / "sub")
+    found = shapes(commits)
+    for one in found.values():
+        put(bench.root, one.base)
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "base")
+    bench.run("start", "x")
+    bench.run("patch", "new", "one")
+    for one in found.values():
+        put(bench.root, one.theirs)
+    if bench.json("unassigned")["unassigned"]:
+        bench.run("assign", "--all", "--patch", "one")
+    ours = {path: item for one in found.values() for path, item in one.ours.items()}
+    tree = edited(bench.root, "main^{tree}", ours)
+    commit = bench.git("commit-tree", tree, "-p", "main", "-m", "upstream").out.strip()
+    bench.git("update-ref", "refs/heads/main", commit)
+    told = bench.run("merge", "one", "--ready", code=3)
+    assert "14 conflicts" in told.out and bench.git("rev-parse", "main").out.strip() == commit
+    panel = bench.run("status", "--ascii").out
+    listed = {one["path"]: one for one in bench.json("conflicts")["conflicts"]}
+    for name, one in found.items():
+        conflict = listed[one.path]
+        assert conflict["shape"] == one.shape and f"{one.path} ({one.shape}, in one)" in panel, name
+        shown = bench.run("conflict", "show", conflict["id"]).out
+        assert f"edit: .gitsession/conflicts/{conflict['id']}/{one.path}" in shown and "  theirs: one" in shown, name
+        assert "<<<<<<< main\n" in bench.read(f".gitsession/conflicts/{conflict['id']}/{one.path}"), name
+        bench.run("resolve", conflict["id"], "--theirs")
+    bench.run("merge", "one")
+    every = {path: one.theirs.get(path) for one in found.values() for path in {*one.base, *one.ours, *one.theirs}}
+    by_hand = merged_by_hand(bench.root, commit, bench.git("rev-parse", "main^2").out.strip(), every)
+    assert bench.git("rev-parse", "main^{tree}").out.strip() == by_hand
+    bench.judge(full=False)
