@@ -27,9 +27,10 @@ from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import HowLanded, LandingKind
 from gitsessiond.model.values import Change
 from gitsessiond.store.authoring import Asker, person_of, signs
+from gitsessiond.store.git import KeptGit
 from gitsessiond.store.identity import identity_env, identity_of
 from gitsessiond.store.intents import Intent, forget_intent, read_intents
-from gitsessiond.store.landing import How, Place, Unfinished, check_place, land
+from gitsessiond.store.landing import How, Place, Unfinished, check_place, land, mover
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.merge import sweep_scratch
 from gitsessiond.store.outlasting import TAKEN_TIMES, held, outlast_gc
@@ -62,40 +63,41 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         Refused: something in the target's worktree is in the way; nothing has happened.
         StoreFailed: git or the disk refused. What was begun is finished at the next merge or start.
     """
-    asker = Asker(who.env, home_of(ctx, live), who.tty)
-    made = make_commits(ctx, landing, words, asker)
-    commit = made.oid
-    if landing.place is not None:
-        check_place(landing.place, landing.changes)
-    intent = Intent(
-        id=ctx.new_id(),
-        session=live.sid,
-        patch=landing.patch.id,
-        target=landing.target,
-        old=landing.old,
-        new=commit,
-        worktree=quote_path(os.fsencode(landing.place.worktree)) if landing.place else None,
-        at=ctx.now(),
-        by=identity_of(who.env, who.cwd)
-        if landing.kind == "rebase"
-        else person_of(made.author).decode("utf-8", "replace"),
-        strategy=landing.kind,
-    )
-    how = how_for(ctx, intent, landing.patch, who.env)
-    output = land_patiently(ctx, landing, intent, how)
+    how = how_to(ctx, landing.patch.name, landing.place.worktree if landing.place else "", landing.kind, who.env)
+    mark, asker = ctx.new_id(), Asker(who.env, home_of(ctx, live), who.tty)
+    with mover(ctx.repository, landing.place, how, mark) as refs:  # it starts while the commits are made
+        made = make_commits(ctx, landing, words, asker)
+        commit = made.oid
+        if landing.place is not None:
+            check_place(landing.place, landing.changes)
+        intent = Intent(
+            id=mark,
+            session=live.sid,
+            patch=landing.patch.id,
+            target=landing.target,
+            old=landing.old,
+            new=commit,
+            worktree=quote_path(os.fsencode(landing.place.worktree)) if landing.place else None,
+            at=ctx.now(),
+            by=identity_of(who.env, who.cwd)
+            if landing.kind == "rebase"
+            else person_of(made.author).decode("utf-8", "replace"),
+            strategy=landing.kind,
+        )
+        output = land_patiently(ctx, landing, intent, how, refs)
     outlast_gc(ctx.repository.common_dir, partial(landing.layer.to_repository, [commit]))
     record_landing(ctx, live, intent)
     forget_intent(ctx.repository.state_dir, intent)
     return commit, output
 
 
-def land_patiently(ctx: Context, landing: Landing, intent: Intent, how: How) -> str:
+def land_patiently(ctx: Context, landing: Landing, intent: Intent, how: How, refs: KeptGit) -> str:
     """Carry an intent out, again where a gc took objects away under git; raises as :func:`land`."""
     put_back = partial(landing.layer.to_repository, [intent.new])
     for left in reversed(range(TAKEN_TIMES)):
         with held(ctx.repository.common_dir, intent.new, put_back):
             try:
-                return land(ctx.repository, intent, landing.place, how)
+                return land(ctx.repository, intent, landing.place, how, refs)
             except Unfinished:
                 put_back()
                 if settle_intent(ctx.repository, intent, how).outcome != "landed":
@@ -136,17 +138,19 @@ def record_landing(ctx: Context, live: Live, intent: Intent) -> None:
 
 
 def how_for(ctx: Context, intent: Intent, patch: Patch | None, env: Mapping[str, str]) -> How:
-    """Who lands, as git's reflogs are to know it."""
-    name = patch.name if patch else intent.patch
+    """Who lands an intent, as git's reflogs are to know it."""
     worktree = os.fsdecode(unquote_path(intent.worktree)) if intent.worktree else ""
+    return how_to(ctx, patch.name if patch else intent.patch, worktree, intent.strategy, env)
+
+
+def how_to(ctx: Context, name: str, worktree: str, kind: LandingKind, env: Mapping[str, str]) -> How:
+    """Who lands the patch of that name; ``worktree``: where the target is checked out, if anywhere."""
     return How(
         env=identity_env(env),
-        why=f"gitsession revert {name}"
-        if intent.strategy == "revert"
-        else f"gitsession merge {name}{strategy_words(intent.strategy)}",
+        why=f"gitsession revert {name}" if kind == "revert" else f"gitsession merge {name}{strategy_words(kind)}",
         submodules=ctx.config.flag("submodule.recurse"),
-        hook=intent.strategy != "revert" and has_hook(ctx, worktree, "post-merge"),
-        squash=intent.strategy == "squash",
+        hook=kind != "revert" and has_hook(ctx, worktree, "post-merge"),
+        squash=kind == "squash",
     )
 
 

@@ -16,7 +16,7 @@ from gitsessiond.actions.checking import Merged, check_due, check_wanted
 from gitsessiond.actions.clashing import records_of, resolved_tree, with_patch, with_records, write_control_files
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.conflicts import take_all_saved
-from gitsessiond.actions.contests import refuse_settled_rebase, review, settled_tree
+from gitsessiond.actions.contests import contests_of, refuse_settled_rebase, review, settled_tree
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.landings import (
     Landing,
@@ -183,11 +183,11 @@ def plan_merge(ctx: Context, live: Live, pid: str, kind: Strategy = "merge", *, 
     old, tip = target_tip(ctx, target), patch.series[-1].oid
     place = find_place(ctx.repository, target)
     cwd = place.worktree if place else home_of(ctx, live)
-    before, after = committed_trees(ctx, state, patch)
-    settled = settled_tree(ctx, state, pid, after)
-    if settled != after:
+    contested = committed_trees(ctx, state, patch) if contests_of(state, pid) else None
+    settled = settled_tree(ctx, state, pid, contested[1]) if contested is not None else None
+    if contested is not None and settled is not None and settled != contested[1]:
         trying = Trying(ctx, live, patch, old, cwd)
-        tried = trying.done(trying.put(before, settled))
+        tried = trying.done(trying.put(contested[0], settled))
     elif kind == "merge" and stands_in(ctx, state, patch, old):
         tried = try_history(ctx, live, pid, old, cwd)
     else:

@@ -11,13 +11,15 @@ import os
 import tempfile
 from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.model.values import GITLINK
 from gitsessiond.store.git import run_git
 from gitsessiond.store.layout import sync
 from gitsessiond.store.objects import Object, loose_bytes
 from gitsessiond.store.theirs import loose_path
+from gitsessiond.store.trees import TREE, TreeCache, decoded_entry, names_of
 
 _PRUNED_TIMES = 3
 _AT_ONCE = 200  # objects written together: as many open files
@@ -28,6 +30,9 @@ class Objects(Protocol):
 
     @property
     def common_dir(self) -> str: ...  # noqa: D102 - see Store
+
+    @property
+    def trees(self) -> TreeCache: ...  # noqa: D102
 
     def read(self, oid: str) -> Object: ...  # noqa: D102
 
@@ -78,21 +83,29 @@ def commit_links(data: bytes) -> tuple[str, list[str]]:
 # -- into the repository --------------------------------------------------------------------------------
 
 
-def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> bool:
+class Deposited(NamedTuple):
+    """What came of a deposit."""
+
+    lacked: bool  # the repository lacked something
+    looked: frozenset[str]  # the objects that were looked for there: all that may have been lacking
+
+
+def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> Deposited:
     """Write ``oids`` and all they reach that the repository lacks into it, durably, contents before their
     users.
 
     Objects that are there already are made young again, so that a gc under way does not take them before
     our ref moves; and zero-length loose files of a power cut, which git would take for the object, are
-    removed first. What ``anew`` names is looked below even where it is there. Returns whether anything lacked.
+    removed first. What ``anew`` names is looked below even where it is there.
 
     Raises:
         StateUnreadable: an object is in neither place.
         StoreFailed: the disk refused.
     """
     lacking: dict[str, Object] = {}
+    looked: set[str] = set()
     for oid in oids:
-        _collect(store, oid, lacking, anew)
+        looked |= _collect(store, oid, lacking, anew)
     items = list(lacking.items())
     try:
         for at in range(0, len(items), _AT_ONCE):
@@ -101,11 +114,12 @@ def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> b
         raise StoreFailed(
             f"objects cannot be written into the repository: {exc}", hint="check the disk, then run it again"
         ) from exc
-    return bool(items)
+    return Deposited(bool(items), frozenset(looked))
 
 
-def _collect(store: Objects, start: str, lacking: dict[str, Object], anew: Container[str]) -> None:
-    """Gather what ``start`` reaches and the repository lacks, each object after all that it names.
+def _collect(store: Objects, start: str, lacking: dict[str, Object], anew: Container[str]) -> set[str]:
+    """Gather what ``start`` reaches and the repository lacks, each object after all that it names; returns what was
+    looked for.
 
     A commit that the repository has, has all it reaches there, for commits are written last. So has a tree that
     only the repository knows; one that is ours too may be a left-over of an interrupted write. What a commit
@@ -124,29 +138,38 @@ def _collect(store: Objects, start: str, lacking: dict[str, Object], anew: Conta
         there = store.in_repository(oid)
         if there:
             _freshen(store.common_dir, oid)
-            if oid not in anew and (not store.own_has(oid) or store.read(oid).kind != "tree"):
+            if oid not in anew and not (store.own_has(oid) and _is_tree(store, oid)):
                 continue
         else:
             todo.append((oid, None, True))
-        todo += [(child, other, False) for child, other in _named_by(store, store.read(oid), beside)]
+        todo += [(child, other, False) for child, other in _named_by(store, oid, beside)]
+    return seen
 
 
-def _named_by(store: Objects, found: Object, beside: str | None) -> Iterator[tuple[str, str | None]]:
+def _is_tree(store: Objects, oid: str) -> bool:
+    return store.trees.get(oid) is not None or store.read(oid).kind == "tree"
+
+
+def _named_by(store: Objects, oid: str, beside: str | None) -> Iterator[tuple[str, str | None]]:
     """The objects an object names and that a repository must have with it, each with the tree beside it.
 
     ``beside``: a tree that is in the repository; what it has under the same name is left out.
     """
+    if _is_tree(store, oid):
+        known = names_of(store, beside)
+        for name, encoded in names_of(store, oid).items():
+            other = known.get(name)
+            if other == encoded:
+                continue
+            entry, was = decoded_entry(encoded), decoded_entry(other) if other is not None else None
+            if entry.mode != GITLINK:
+                yield entry.oid, was.oid if was is not None and was.mode == entry.mode == TREE else None
+        return
+    found = store.read(oid)
     if found.kind == "commit":
         tree, parents = commit_links(found.data)
         yield tree, commit_links(store.read(parents[0]).data)[0] if parents else None
         yield from ((parent, None) for parent in parents)
-    elif found.kind == "tree":
-        there = tree_items(store.read(beside).data) if beside is not None else ()
-        known = {name: (mode, oid) for mode, name, oid in there}
-        for mode, name, oid in tree_items(found.data):
-            other = known.get(name)
-            if mode != 0o160000 and other != (mode, oid):
-                yield oid, other[1] if other is not None and other[0] == mode == 0o40000 else None
 
 
 def _freshen(common_dir: str, oid: str) -> None:

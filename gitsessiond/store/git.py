@@ -174,6 +174,12 @@ class KeptGit:
         self._child: subprocess.Popen[bytes] | None = None
         self._spare = b""
 
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the child unless there is one, so that it is ready when it is asked."""
+        if self._child is None:
+            self._child, self._spare = _start(self._words, self._env, (PIPE, PIPE, DEVNULL)), b""
+        return self._child
+
     def ask(self, question: bytes, fields: int, *, end: bytes = b"\0", timeout: float = 60.0) -> list[bytes]:
         """Write ``question``, read until ``fields`` fields came, each ended by ``end``; return them without
         it.
@@ -181,10 +187,9 @@ class KeptGit:
         Raises:
             StoreFailed: the child ended or stayed silent for ``timeout`` seconds.
         """
-        if self._child is None:
-            self._child, self._spare = _start(self._words, self._env, (PIPE, PIPE, DEVNULL)), b""
+        child = self.start()
         try:
-            return self._talk(self._child, question, fields, end, timeout)
+            return self._talk(child, question, fields, end, timeout)
         except (OSError, EOFError) as exc:
             self.close()
             raise StoreFailed(f"git {_verb(self._args)} ended unexpectedly: {exc}", hint="git session doctor") from exc

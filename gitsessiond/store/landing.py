@@ -191,8 +191,25 @@ def _blocking(root: bytes, path: bytes, removed: set[bytes]) -> bytes | None:
     return None
 
 
-def land(repository: Repository, intent: Intent, place: Place | None, how: How) -> str:
+def mover(repository: Repository, place: Place | None, how: How, mark: str) -> KeptGit:
+    """The git that moves the target. Started before it is needed; it locks nothing until it is told to.
+
+    ``mark``: the id of the intent.
+    """
+    words = ["-c", "core.fsync=all", "update-ref", "-m", how.why, "--stdin", "-z"]
+    env = {**how.env, MARK: mark}
+    if place is None:
+        refs = KeptGit(words, git_dir=repository.common_dir, env=env)
+    else:
+        refs = KeptGit(words, cwd=place.worktree, env=env)
+    refs.start()
+    return refs
+
+
+def land(repository: Repository, intent: Intent, place: Place | None, how: How, refs: KeptGit | None = None) -> str:
     """Steps 3 to 7; returns what the post-merge hook said. The intent stays until its step is recorded.
+
+    ``refs``: the :func:`mover`, if it was started already; it has ended afterwards.
 
     Raises:
         Moved: the target is no longer at ``intent.old``; nothing has moved.
@@ -202,7 +219,7 @@ def land(repository: Repository, intent: Intent, place: Place | None, how: How) 
     """
     write_intent(repository.state_dir, intent)
     try:
-        return move_target(repository, intent, place, how)
+        return move_target(repository, intent, place, how, refs)
     except Unfinished:
         raise
     except GitSessionError:
@@ -210,19 +227,21 @@ def land(repository: Repository, intent: Intent, place: Place | None, how: How) 
         raise
 
 
-def move_target(repository: Repository, intent: Intent, place: Place | None, how: How) -> str:
+def move_target(
+    repository: Repository, intent: Intent, place: Place | None, how: How, refs: KeptGit | None = None
+) -> str:
     """Steps 4 to 7 of an intent that is on the disk; raises as :func:`land`."""
     env = {**how.env, MARK: intent.id}
-    if place is None:
-        moves = [RefMove(f"refs/heads/{intent.target}", intent.old, intent.new)]
-        move_refs(repository.common_dir, moves, how.why, env=env)
-        return ""
-    words = ["-c", "core.fsync=all", "update-ref", "-m", how.why, "--stdin", "-z"]
-    with KeptGit(words, cwd=place.worktree, env=env) as refs:
-        _prepare(repository, refs, intent)
+    with refs or mover(repository, place, how, intent.id) as moving:
+        if place is None:
+            if not _moved_at_once(repository, moving, intent):
+                moves = [RefMove(f"refs/heads/{intent.target}", intent.old, intent.new)]
+                move_refs(repository.common_dir, moves, how.why, env=env)  # says why, or waits for who holds it
+            return ""
+        _prepare(repository, moving, intent)
         _move_files(place, intent, how, env)
         try:
-            refs.ask(b"commit\0", 1, end=b"\n")
+            moving.ask(b"commit\0", 1, end=b"\n")
         except StoreFailed as exc:
             raise Unfinished(f"{intent.target} could not be moved: {exc.message}", hint=exc.hint) from exc
     return _run_hook(place, env, "1" if how.squash else "0") if how.hook else ""
@@ -237,10 +256,24 @@ def _run_hook(place: Place, env: Mapping[str, str], squash: str) -> str:
         return exc.message
 
 
+def _asked_to_prepare(intent: Intent) -> bytes:
+    """What tells update-ref to lock the target where ``intent.old`` is; it answers with two lines."""
+    name = os.fsencode(f"refs/heads/{intent.target}")
+    return b"start\0update %s\0%s\0%s\0prepare\0" % (name, intent.new.encode(), intent.old.encode())
+
+
+def _moved_at_once(repository: Repository, refs: KeptGit, intent: Intent) -> bool:
+    """Move a target that is checked out nowhere; whether it is moved."""
+    try:
+        refs.ask(_asked_to_prepare(intent) + b"commit\0", 3, end=b"\n")
+    except StoreFailed:
+        return branch_tip(repository.common_dir, intent.target) == intent.new
+    return True
+
+
 def _prepare(repository: Repository, refs: KeptGit, intent: Intent) -> None:
     """Lock the target (and HEAD) where ``intent.old`` is; a lock held by another git is waited for."""
-    name = os.fsencode(f"refs/heads/{intent.target}")
-    told = b"start\0update %s\0%s\0%s\0prepare\0" % (name, intent.new.encode(), intent.old.encode())
+    told = _asked_to_prepare(intent)
     until, pause = time.monotonic() + PATIENCE, 0.01
     while True:
         try:

@@ -41,6 +41,7 @@ class LandingLayer(Layer):
     def __init__(self, store: Store, made: Mapping[str, Object]) -> None:
         super().__init__(store, made)
         self._store = store
+        self._looked: dict[tuple[str, ...], frozenset[str]] = {}  # by what was put there: what may come to lack again
 
     @property
     def common_dir(self) -> str:
@@ -57,8 +58,15 @@ class LandingLayer(Layer):
         return not ours or self._store.in_repository(oid)
 
     def to_repository(self, oids: Iterable[str]) -> bool:
-        """As :meth:`gitsessiond.store.store.Store.to_repository`, with the objects made here; whether any lacked."""
-        return deposit(self, oids, self.made)
+        """As :meth:`gitsessiond.store.store.Store.to_repository`, with the objects made here; whether any lacked.
+
+        Again is cheap: it is looked whether all that was looked for the first time is there still.
+        """
+        oids = tuple(oids)
+        if oids in self._looked and all(map(self.in_repository, self._looked[oids])):
+            return False
+        lacked, self._looked[oids] = deposit(self, oids, self.made)
+        return lacked
 
 
 class Holds(Protocol):

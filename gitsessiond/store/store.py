@@ -181,7 +181,7 @@ class Store:
 
         See :func:`gitsessiond.store.crossing.deposit`.
         """
-        return deposit(self, oids, anew)
+        return deposit(self, oids, anew).lacked
 
     def copy_in(self, commits: Iterable[str], stop: Iterable[str]) -> None:
         """Put copies of ``commits`` and what they reach, except what ``stop`` reaches, into the store (pending).

@@ -62,7 +62,7 @@ class Trees(Protocol):
     def put(self, kind: str, data: bytes) -> str: ...  # noqa: D102
 
 
-def _names_of(store: Trees, oid: str | None) -> _Names:
+def names_of(store: Trees, oid: str | None) -> _Names:
     """The parsed tree ``oid``; an empty one for None. Never to be changed by the caller."""
     if oid is None or oid == EMPTY_TREE:
         return {}
@@ -94,7 +94,8 @@ def _encoded(name: bytes, entry: Entry) -> bytes:
     return b"%o %s\0%s" % (entry.mode, name, bytes.fromhex(entry.oid))
 
 
-def _entry(encoded: bytes) -> Entry:
+def decoded_entry(encoded: bytes) -> Entry:
+    """An entry from its bytes in a tree."""
     return Entry(int(encoded[: encoded.index(32)], 8), encoded[-20:].hex())
 
 
@@ -104,19 +105,19 @@ def _is_tree(encoded: bytes | None) -> bool:
 
 def read_tree(store: Trees, oid: str) -> dict[bytes, Entry]:
     """The entries of one tree, by name, in git's order; directories have mode ``TREE``."""
-    return {name: _entry(found) for name, found in _names_of(store, oid).items()}
+    return {name: decoded_entry(found) for name, found in names_of(store, oid).items()}
 
 
 def entry_at(store: Trees, tree: str | None, path: bytes) -> Entry | None:
     """The entry at ``path`` below ``tree`` (a directory's too), or None."""
     *above, name = path.split(b"/")
     for part in above:
-        found = _names_of(store, tree).get(part)
+        found = names_of(store, tree).get(part)
         if found is None or not _is_tree(found):
             return None
         tree = found[-20:].hex()
-    found = _names_of(store, tree).get(name)
-    return None if found is None else _entry(found)
+    found = names_of(store, tree).get(name)
+    return None if found is None else decoded_entry(found)
 
 
 def file_at(store: Trees, tree: str | None, path: bytes) -> Entry | None:
@@ -127,11 +128,11 @@ def file_at(store: Trees, tree: str | None, path: bytes) -> Entry | None:
 
 def list_tree(store: Trees, tree: str | None, below: bytes = b"") -> Iterator[tuple[bytes, Entry]]:
     """All paths under ``tree`` that are no directories, with their entries, in git's order."""
-    for name, found in _names_of(store, tree).items():
+    for name, found in names_of(store, tree).items():
         if _is_tree(found):
             yield from list_tree(store, found[-20:].hex(), below + name + b"/")
         else:
-            yield below + name, _entry(found)
+            yield below + name, decoded_entry(found)
 
 
 # -- editing -----------------------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def _removes(edit: Entry | _Edits | None) -> bool:
 
 def _edited(store: Trees, oid: str | None, edits: _Edits) -> str | None:
     """The tree with nested ``edits`` made; None when nothing is left in it."""
-    before = {} if _AFRESH in edits else _names_of(store, oid)
+    before = {} if _AFRESH in edits else names_of(store, oid)
     after = dict(before)
     late: list[tuple[bytes, bytes]] = []  # entries that get a new place in the order
     for name, edit in edits.items():
@@ -259,7 +260,7 @@ def diff_trees(store: Trees, a: str | None, b: str | None) -> list[Change]:
 def _compare(store: Trees, a: str | None, b: str | None, below: bytes, found: list[Change]) -> None:
     if a == b:
         return
-    before, after = _names_of(store, a), _names_of(store, b)
+    before, after = names_of(store, a), names_of(store, b)
     for name in {**before, **after}:
         old, new = before.get(name), after.get(name)
         if old == new:
@@ -269,7 +270,7 @@ def _compare(store: Trees, a: str | None, b: str | None, below: bytes, found: li
         new_tree = new[-20:].hex() if new and _is_tree(new) else None
         if old_tree or new_tree:
             _compare(store, old_tree, new_tree, path + b"/", found)
-        old_leaf = _entry(old) if old and not old_tree else None
-        new_leaf = _entry(new) if new and not new_tree else None
+        old_leaf = decoded_entry(old) if old and not old_tree else None
+        new_leaf = decoded_entry(new) if new and not new_tree else None
         if old_leaf or new_leaf:
             found.append(Change(path, old_leaf, new_leaf))
