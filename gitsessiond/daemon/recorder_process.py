@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 
 from gitsessiond.daemon import log
-from gitsessiond.daemon.desk import open_desk
+from gitsessiond.daemon.desk import Desk, open_desk
 from gitsessiond.daemon.once import serve_once
+from gitsessiond.daemon.opening import Tell
 from gitsessiond.daemon.process import leave_surroundings
 from gitsessiond.daemon.recorder import run_recorder
 from gitsessiond.store.leases import start_keeper
@@ -17,6 +19,7 @@ from gitsessiond.wire.place import find_place
 from gitsessiond.wire.starting import make_state_dir
 
 LOCK_WAIT_S = 45.0
+GARBAGE_AFTER = (50_000, 10, 20)  # new objects, and rounds of a generation, before circles are looked for
 
 
 def be_recorder(where: str, fd: int, lock_fd: int | None) -> int:
@@ -28,8 +31,19 @@ def be_recorder(where: str, fd: int, lock_fd: int | None) -> int:
             os.set_inheritable(number, False)  # git's children must hold neither
     start_keeper()
     with socket.socket(fileno=fd) as pipe:
-        run_recorder(pipe, lambda tell: open_desk(where, tell))
+        run_recorder(pipe, lambda tell: open_for_long(where, tell))
     return 0
+
+
+def open_for_long(where: str, tell: Tell) -> Desk:
+    """A desk whose objects, which are there for good, are not searched for circles again and again.
+
+    Hardly any circles are made, and the search took a sixth of the time of a large burst.
+    """
+    desk = open_desk(where, tell)
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_AFTER)
+    return desk
 
 
 def be_once(where: str, fd: int) -> int:

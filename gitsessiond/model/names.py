@@ -18,6 +18,7 @@ ID_LETTERS = "klmnopqrstuvwxyz"  # sixteen letters, one for each half byte: an i
 ID_LENGTH = 12
 
 _ESCAPES = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
+_NOT_PLAIN = re.compile(rb'[\0-\x1f"\\\x7f]')
 _UNESCAPES = {letter: code for code, letter in _ESCAPES.items()}
 _ID = re.compile(r"^[k-z]{12}$")
 _ID_PREFIX = re.compile(r"^[k-z]{1,12}$")
@@ -89,7 +90,7 @@ def quote_path(path: bytes) -> str:
     """Spell a path as git does with ``core.quotePath=false`` (git's quote.c: quote_c_style)."""
     try:
         text = path.decode("utf-8")
-        plain = all(code >= 32 and code not in (34, 92, 127) for code in path)
+        plain = _NOT_PLAIN.search(path) is None
     except UnicodeDecodeError:
         text, plain = "", False
     if plain:

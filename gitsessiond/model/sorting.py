@@ -57,9 +57,15 @@ def leaving_first(changes: Sequence[Change]) -> list[Change]:
     left = [change for change in changes if change.after is not None]
     while left:
         occupied = {change.renamed_from for change in left}
-        free = [change for change in left if change.path not in occupied - {change.renamed_from}] or left[:1]
+        free: list[Change] = []
+        waiting: list[Change] = []
+        for change in left:
+            held = change.path in occupied and change.path != change.renamed_from
+            (waiting if held else free).append(change)
+        if not free:
+            free, waiting = waiting[:1], waiting[1:]
         out += free
-        left = [change for change in left if change not in free]
+        left = waiting
     return out
 
 

@@ -100,9 +100,9 @@ def _finished(draft: str, entries: list[tuple[bytes, int, int]], directory: str)
 def merge_packs(git_dir: str, names: Iterable[str]) -> str:
     """Write one pack with everything that the packs ``names`` hold, as deltas; return its name.
 
-    ``--no-reuse-delta`` is what makes it small: git tries no delta between two objects that stand whole in
-    one pack. Nothing is left out, reachable or not: the writer may be about to name an object because we
-    had it.
+    ``--no-reuse-object`` is what makes it small: else git tries no delta between two objects that stand whole in
+    one pack, and leaves plain what a save did not deflate. Nothing is left out, reachable or not: the writer may be
+    about to name an object because we had it.
 
     Raises:
         StateUnreadable: a pack is damaged; the old ones are still all there.
@@ -113,7 +113,7 @@ def merge_packs(git_dir: str, names: Iterable[str]) -> str:
     hints = _path_hints(git_dir, oids)
     told = b"".join(b"%s %s\n" % (oid.encode(), hints.get(oid, b"")) for oid in oids)
     words = [
-        *_PACKING, "pack-objects", "-q", "--no-reuse-delta", "--window=10", "--depth=50", "--threads=1",
+        *_PACKING, "pack-objects", "-q", "--no-reuse-object", "--window=10", "--depth=50", "--threads=1",
         "--delta-base-offset", os.path.join(directory, "pack"),
     ]  # fmt: skip
     found = run_git(words, git_dir=git_dir, input=told, timeout=None).out.decode("ascii").strip()

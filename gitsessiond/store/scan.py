@@ -106,7 +106,7 @@ class Scan:
     def _at(self, path: bytes, new: dict[bytes, os.stat_result]) -> None:
         """Look at one path, whatever is there now."""
         known = self._known
-        have = known.get(path)
+        have = known.packed.get(path)
         try:
             found = os.lstat(os.path.join(self._root, path))
         except PermissionError as exc:
@@ -116,20 +116,20 @@ class Scan:
             self._note_vanished([path] if have is not None else known.below(path))
             return
         if stat.S_ISDIR(found.st_mode):
-            self._at_directory(path, have)
+            self._at_directory(path, was_file=have is not None)
             return
         self._note_vanished(known.below(path))
         if have is None:
             new[path] = found
-        elif have.sig != signature(found) or path in known.racy:
+        elif not have.startswith(signature(found)) or path in known.racy:
             self.look.differs.append((path, found))
 
-    def _at_directory(self, path: bytes, have: Known | None) -> None:
-        """Look at a directory and everything below it; ``have``: the path was a file, or is a submodule."""
+    def _at_directory(self, path: bytes, *, was_file: bool) -> None:
+        """Look at a directory and everything below it; ``was_file``: it was one, or is a submodule."""
         if path in self._tracked.links:
             self.look.links.append(path)
             return
-        if have is not None:
+        if was_file:
             self.look.vanished.add(path)
         enter = [path] if path in self._known.directories else self._admit_directories([path])
         self._below(enter)

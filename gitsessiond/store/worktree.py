@@ -223,16 +223,16 @@ class WorkTree:
     def _read(self, look: Look, news: Mapping[bytes, str], limit: int) -> Reading:
         """Read the next of what waits; ``news``: what was just found to be left out."""
         batch = self._waiting.take(limit, CHUNK_BYTES)
-        files = [(path, self._known.get(path)) for path, todo in batch.items() if todo.kind == "file"]
+        had = {path: self._known.at(path) for path, todo in batch.items() if todo.kind == "file"}
         size, modes = self._rules.max_file_size(), self._rules.modes_count()
-        outcomes = self._contents.read(files, max_size=size, modes=modes)
+        outcomes = self._contents.read(had.items(), max_size=size, modes=modes)
         changes: list[Seen] = []
         skipped = dict(news)
         guarded: dict[bytes, str] = {}
         for path, todo in batch.items():
             if todo.kind != "file":
                 known = self._link(path) if todo.kind == "link" else None
-                changes += self._changed(path, known)
+                changes += self._changed(path, self._known.at(path), known)
         for outcome in outcomes:
             todo = batch[outcome.path]
             if outcome.again:
@@ -244,7 +244,7 @@ class WorkTree:
             elif self._skip(outcome):
                 skipped[outcome.path] = outcome.skipped
             if outcome.skipped is None or outcome.known is not None:
-                changed = self._changed(outcome.path, outcome.known, outcome.racy)
+                changed = self._changed(outcome.path, had[outcome.path], outcome.known, outcome.racy)
                 changes += changed
                 if changed and outcome.linked and outcome.known is not None and outcome.known.sig:
                     # written by another name of the same file, for which no event came
@@ -257,9 +257,8 @@ class WorkTree:
         busy = tuple(sorted(self._again))
         return Reading(tuple(changes), tuple(skipped.items()), guarded, prune, busy, len(self._waiting))
 
-    def _changed(self, path: bytes, known: Known | None, racy: bool = False) -> list[Seen]:
+    def _changed(self, path: bytes, before: Known | None, known: Known | None, racy: bool = False) -> list[Seen]:
         """The change from what is recorded, for :meth:`accept`; no change is noted at once."""
-        before = self._known.get(path)
         if before is None and known is None:
             return []
         if before is not None and known is not None and before[:2] == known[:2]:
