@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
-from gitsessiond.model.errors import BadRequest, Unreachable, error_from
+from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable, error_from
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Place, find_place, read_pointer, refuse_stranger
 from gitsessiond.wire.requests import READS, request, who_asks
 from gitsessiond.wire.starting import StartLock, may_stay, start_daemon, start_once
 
+TELL_AFTER_S = 1.0  # how long a person waits without a word
+STATUS_WITHIN_S = 0.3
 SILENCE_S = 10.0  # how long a daemon may say nothing before it is asked whether it lives
 PONG_S = 10.0
 
@@ -26,15 +29,27 @@ class DaemonEnded(Unreachable):
     """The connection ended where a reply should have come."""
 
 
+class Patience(Protocol):
+    """Who tells a person that it takes long."""
+
+    def waited(self, seconds: float, left: int | None) -> None:
+        """So long already; ``left``: paths still to be recorded."""
+
+    def over(self) -> None:
+        """It is over."""
+
+
 class Client:
     """Asks the daemon of the repository around a directory.
 
     ``session``: named by ``-s``. ``autostart``: whether a daemon, or under ``CI=true`` and
-    ``GITSESSION_DAEMON=never`` a process for the one request, may be started.
+    ``GITSESSION_DAEMON=never`` a process for the one request, may be started. ``patience``: told while it takes long.
     """
 
-    def __init__(self, cwd: str, session: str | None = None, autostart: bool = True) -> None:
-        self._cwd, self._session, self._autostart = cwd, session, autostart
+    def __init__(
+        self, cwd: str, session: str | None = None, autostart: bool = True, patience: Patience | None = None
+    ) -> None:
+        self._cwd, self._session, self._autostart, self._patience = cwd, session, autostart, patience
 
     def call(self, verb: str, args: Mapping[str, Any]) -> Message:
         """Ask one thing and return the reply's ``ok``.
@@ -74,7 +89,27 @@ class Client:
         with self._connect(verb) as connection:
             talk = Talk(connection)
             talk.send(request(verb, args, self._who()))
-            return talk.receive(self._check_alive)
+            if self._patience is None:
+                return talk.receive(self._check_alive)
+            try:
+                return talk.receive(self._check_alive, self._tell_waiting)
+            finally:
+                self._patience.over()
+
+    def _tell_waiting(self, seconds: float) -> None:
+        """Tell how long it has taken, and how much the daemon has still to record."""
+        left = None
+        try:
+            connection = dial(find_place(self._cwd))
+            if connection is not None:
+                with connection:
+                    talk = Talk(connection)
+                    talk.send(request("daemon.status", {}, {}))
+                    left = (talk.next(STATUS_WITHIN_S) or {}).get("ok", {}).get("left")
+        except (GitSessionError, OSError):
+            pass  # it is only a line on a terminal
+        if self._patience is not None:
+            self._patience.waited(seconds, left)
 
     def _who(self) -> Message:
         return who_asks(self._cwd, self._session, os.environ)
@@ -149,17 +184,25 @@ class Talk:
         except (BrokenPipeError, ConnectionResetError):
             pass  # it may have answered before it went; the reader finds out
 
-    def receive(self, when_silent: Any) -> Message:
+    def receive(self, when_silent: Callable[[], None], each_second: Callable[[float], None] | None = None) -> Message:
         """The next frame; ``when_silent`` is called after each :data:`SILENCE_S` without one.
+
+        ``each_second`` is told how long that has been.
 
         Raises:
             DaemonEnded: the connection ended first.
         """
+        began = asked = time.monotonic()
         while True:
             try:
-                message = self.next(SILENCE_S)
+                message = self.next(SILENCE_S if each_second is None else TELL_AFTER_S)
             except TimeoutError:
-                when_silent()
+                now = time.monotonic()
+                if each_second is not None:
+                    each_second(now - began)
+                if each_second is None or now - asked >= SILENCE_S:
+                    when_silent()
+                    asked = time.monotonic()
                 continue
             if message is None:
                 raise DaemonEnded("the daemon ended before it answered", hint="run the command again")

@@ -650,6 +650,12 @@ class Doctor(Reply):
     checks: list[Check]
 
 
+class Page(Reply):
+    """``help``, ``completion``."""
+
+    text: str
+
+
 class Uninstall(Reply):
     """``uninstall``."""
 
@@ -765,4 +771,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "daemon logs": Logs,
     "daemon checkpoint": Checkpoint,
     "demo": Demo,
+    "help": Page,
+    "completion": Page,
 }

@@ -142,6 +142,8 @@ LINES: dict[str, list[str]] = {
     "daemon start": ["daemon", "start"],
     "daemon stop": ["daemon", "stop"],
     "daemon checkpoint": ["daemon", "checkpoint"],
+    "help": ["help", "patch", "new"],
+    "completion": ["completion", "bash"],
 }
 
 VERBS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -13,6 +13,7 @@ from gitsessiond.faces.cli import (
     demo,
     events,
     fast,
+    helping,
     merging,
     patches,
     recorded,
@@ -46,7 +47,7 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, upkeep, events, daemon, demo,
+    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, upkeep, events, daemon, helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:

@@ -6,6 +6,7 @@ Commands see only :class:`Client`; the real one is :mod:`gitsessiond.wire.client
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -43,4 +44,8 @@ def open_client(session: str | None, start: bool) -> Client:
         cwd = os.getcwd()
     except FileNotFoundError as gone:
         raise NotFound("this directory no longer exists", hint="cd to the repository") from gone
-    return WireClient(cwd, session=session, autostart=start)
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return WireClient(cwd, session=session, autostart=start)
+    from gitsessiond.faces.cli.progress import Waiting
+
+    return WireClient(cwd, session=session, autostart=start, patience=Waiting(sys.stderr))
