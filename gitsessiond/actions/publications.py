@@ -8,6 +8,7 @@ client that was killed in between leaves ``tried`` behind, and the next one asks
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from shlex import quote
@@ -29,6 +30,7 @@ from gitsessiond.store.steps import State
 from gitsessiond.store.upstreams import check_branch_name, is_branch_name, is_remote, push_remote
 
 MOST_TRIED = 8
+OID = re.compile(r"^[0-9a-f]{40}$")
 
 
 class Row(NamedTuple):
@@ -88,33 +90,59 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 
 def record_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``published``: which of the branches are now at the commits that were pushed; the others are as they were."""
+    """``published``: which of the branches are now at the commits that were pushed; the others are as they were.
+
+    Raises:
+        BadRequest: the results are no such thing.
+    """
     live = ctx.live(asked)
     patch = live.patch(asked.text("patch"))
-    remote, url = asked.text("remote"), asked.text("url") or None
-    found = asked.args.get("results")
-    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise BadRequest("results must be a list of objects", hint="see docs/protocol.md")
+    remote, url = asked.text("remote"), asked.text("url")
     by = identity_of(asked.who.env, asked.who.cwd)
     state, told = live.state, []
-    for one in found:
-        other, branch, commit = (str(one.get(name, "")) for name in ("patch", "branch", "commit"))
-        if other not in state.patches:
+    for one in results_of(asked):
+        if one.patch not in state.patches:
             continue
-        known = known_of(state.patches[other], remote, branch)
-        now = known.model_copy(update={"tried": ()})
-        if one.get("landed") is True:
-            series = state.patches[other].series
-            now = now.model_copy(
-                update={"oid": commit, "tip": series[-1].oid if series else None, "at": ctx.now(), "by": by}
-            )
-            if other == patch.id and url:
+        now = known_of(state.patches[one.patch], remote, one.branch).model_copy(update={"tried": ()})
+        if one.landed:
+            now = now.model_copy(update={"oid": one.commit, "tip": one.tip, "at": ctx.now(), "by": by})
+            told.append(f"{state.patches[one.patch].name} to {remote} as {one.branch}")
+            if one.patch == patch.id and url.isascii() and url:
                 now = now.model_copy(update={"url": url})
-            told.append(f"{state.patches[other].name} to {remote} as {branch}")
-        state = with_publication(state, other, now)
+        state = with_publication(state, one.patch, now)
     if state is not live.state:
         publish(ctx, live, state, "publish", by=by, text=", ".join(told) or f"{patch.name} was not published")
     return {"patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx)}
+
+
+class Result(NamedTuple):
+    """What became of one branch, as the client tells."""
+
+    patch: str
+    branch: str
+    commit: str
+    tip: str  # the last commit of the series when the push was planned
+    landed: bool
+
+
+def results_of(asked: Asked) -> list[Result]:
+    """What the client tells of each branch.
+
+    Raises:
+        BadRequest: it is no such thing.
+    """
+    wrong = BadRequest("results must name patch, branch, commit and tip", hint="see docs/protocol.md")
+    found = asked.args.get("results")
+    if not isinstance(found, list):
+        raise wrong
+    out = []
+    for one in found:
+        told = one if isinstance(one, Mapping) else {}
+        patch, branch, commit, tip = (str(told.get(name)) for name in ("patch", "branch", "commit", "tip"))
+        if not is_branch_name(branch) or not OID.match(commit) or not OID.match(tip):
+            raise wrong
+        out.append(Result(patch, branch, commit, tip, told.get("landed") is True))
+    return out
 
 
 def stack_of(live: Live, patch: Patch) -> tuple[list[Patch], list[str]]:
@@ -281,6 +309,7 @@ def row_view(row: Row) -> dict[str, Any]:
         "patch": {"id": row.patch.id, "name": row.patch.name},
         "branch": row.branch,
         "commit": row.commit,
+        "tip": row.patch.series[-1].oid,
         "commits": sum(1 for commit in row.patch.series if commit.of is not None),
         "expected": row.expected,
         "begun": is_begun(row),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import pygit2
@@ -60,9 +61,14 @@ def subject_of(store: ReadsObjects, oid: str) -> str:
 
 def commits_behind(repository: Places, base: str, ref: str) -> int | None:
     """How many commits a ref has that ``base`` lacks; None: no such ref."""
-    graph = CommitGraph(repository.common_dir)
-    tip = graph.ref(ref)
-    return None if tip is None else graph.count_beyond(base, tip)
+    tip = CommitGraph(repository.common_dir).ref(ref)
+    return None if tip is None else commits_apart(repository.common_dir, base, tip)[1]
+
+
+@lru_cache(maxsize=256)
+def commits_apart(common_dir: str, one: str, other: str) -> tuple[int, int]:
+    """How many commits each of two has that the other lacks. Counted once for any two: a panel asks each time."""
+    return CommitGraph(common_dir).apart(one, other)
 
 
 @dataclass(frozen=True)
@@ -173,10 +179,14 @@ class CommitGraph:
 
     def count_beyond(self, base: str, tip: str) -> int:
         """How many commits ``tip`` has that ``base`` lacks; 0 when either does not exist."""
+        return self.apart(tip, base)[0]
+
+    def apart(self, one: str, other: str) -> tuple[int, int]:
+        """How many commits each has that the other lacks; none when either does not exist."""
         try:
-            return self._repo.ahead_behind(tip, base)[0]
+            return self._repo.ahead_behind(one, other)
         except (KeyError, ValueError, pygit2.GitError):
-            return 0
+            return 0, 0
 
     def chain(self, base: str, tip: str) -> list[CommitFacts]:
         """``rev-list --first-parent --reverse base..tip``.

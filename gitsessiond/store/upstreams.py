@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from gitsessiond.model.errors import BadRequest, NotFound, Refused
-from gitsessiond.store.chain import LOCAL, REMOTE, CommitGraph
+from gitsessiond.store.chain import LOCAL, REMOTE, CommitGraph, commits_apart
 from gitsessiond.store.config import Config
 from gitsessiond.store.git import run_git
 
@@ -20,26 +19,14 @@ class Standing(NamedTuple):
 
 
 def standing_of(common_dir: str, branch: str) -> Standing | None:
-    """How far a branch is from its upstream; None: it has none, or that was never fetched.
-
-    Counted once for any two commits: a panel asks each time.
-    """
+    """How far a branch is from its upstream; None: it has none, or that was never fetched."""
     graph = CommitGraph(common_dir)
     name, ours = graph.upstream_name(branch), graph.ref(LOCAL + branch)
     theirs = graph.ref(name) if name is not None else None
     if name is None or ours is None or theirs is None:
         return None
     short = name.removeprefix(REMOTE).removeprefix(LOCAL)
-    return Standing(short, *_counted(common_dir, ours, theirs))
-
-
-@lru_cache(maxsize=256)
-def _counted(common_dir: str, ours: str, theirs: str) -> tuple[int, int]:
-    """Commits that each has and the other lacks."""
-    if ours == theirs:
-        return 0, 0
-    graph = CommitGraph(common_dir)
-    return graph.count_beyond(theirs, ours), graph.count_beyond(ours, theirs)
+    return Standing(short, *commits_apart(common_dir, ours, theirs))
 
 
 def remotes_of(config: Config) -> list[str]:
@@ -48,9 +35,14 @@ def remotes_of(config: Config) -> list[str]:
     return list(dict.fromkeys(name for name, _, what in keys if what in ("url", "pushurl")))
 
 
+def is_text(name: str) -> bool:
+    """Whether a name can be handed to git and kept: UTF-8 without NUL."""
+    return "\0" not in name and not any("\udc80" <= letter <= "\udcff" for letter in name)
+
+
 def is_remote(config: Config, name: str) -> bool:
     """Whether this is a configured remote, or a URL or path."""
-    return name in remotes_of(config) or any(sign in name for sign in "/:")
+    return is_text(name) and (name in remotes_of(config) or any(sign in name for sign in "/:"))
 
 
 def push_remote(config: Config, branch: str, wanted: str = "") -> str:
@@ -107,6 +99,6 @@ def check_branch_name(name: str) -> str:
 
 def is_branch_name(name: str) -> bool:
     """Whether git takes a branch of this name."""
-    if not name or name == "HEAD" or "\0" in name:
+    if not name or name == "HEAD" or not is_text(name):
         return False
     return run_git(["check-ref-format", "--branch", name], cwd="/", check=False).code == 0

@@ -39,7 +39,8 @@ def known(desk: DeskBench) -> Any:
 
 
 def landed(desk: DeskBench, row: dict[str, Any], landed: bool = True) -> Any:
-    result = {"patch": row["patch"]["id"], "branch": row["branch"], "commit": row["commit"], "landed": landed}
+    result = {"patch": row["patch"]["id"], "branch": row["branch"], "commit": row["commit"], "tip": row["tip"]}
+    result["landed"] = landed
     return desk.do("published", patch="fix", remote="origin", results=[result], url="https://hub/fix")["patch"]
 
 
@@ -50,6 +51,8 @@ def test_what_is_tried_is_known_before_and_settled_after(desk: DeskBench) -> Non
     assert landed(desk, row, False)["published"] == [] and known(desk) == ()
     (view,) = landed(desk, plan(desk)["branches"][0])["published"]
     assert (view["commit"], view["current"], view["url"]) == (row["commit"], True, "https://hub/fix")
+    for wrong in (None, {}, [{}], [{"patch": "x", "branch": "y", "commit": "z", "tip": "z"}]):
+        assert desk.ask("published", patch="fix", remote="origin", results=wrong)["error"]["code"] == "usage"
     again = plan(desk)["branches"][0]
     assert (again["expected"], again["begun"]) == (row["commit"], False)
     desk.save("a.txt", (desk.root / "a.txt").read_bytes().replace(b"line 3", b"LINE 3"))
@@ -88,9 +91,16 @@ def test_where_it_goes(desk: DeskBench) -> None:
         reply = desk.do("publish", patch=name)
         assert reply["branches"][0]["branch"] == branch
         desk.do("patch.rename", patch=name, name="fix")
-    for branch, code in (("main", "refused"), ("a..b", "usage"), ("HEAD", "usage"), ("-x", "usage")):
+    for branch, code in (
+        ("main", "refused"),
+        ("a..b", "usage"),
+        ("HEAD", "usage"),
+        ("-x", "usage"),
+        ("\udcff", "usage"),
+    ):
         assert desk.ask("publish", patch="fix", branch=branch)["error"]["code"] == code
-    assert desk.ask("publish", patch="fix", remote="none")["error"]["code"] == "not_found"
+    for remote in ("none", "a/\udcff"):
+        assert desk.ask("publish", patch="fix", remote=remote)["error"]["code"] == "not_found"
 
 
 def theirs_on_main(repo: Path, path: str, content: str) -> str:

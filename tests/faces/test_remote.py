@@ -26,7 +26,7 @@ GOAL = "refs/heads/fix"
 def planned(**changes: Any) -> dict[str, Any]:
     """A plan of one branch."""
     row = {
-        "patch": {"id": replies.VALIDATION, "name": "fix"}, "branch": "fix", "commit": replies.OID, "commits": 2,
+        "patch": {"id": replies.VALIDATION, "name": "fix"}, "branch": "fix", "commit": replies.OID, "tip": replies.OID, "commits": 2,
         "expected": None, "begun": True, "url": None,
     }  # fmt: skip
     return {
@@ -74,7 +74,13 @@ def test_publish_asks_pushes_and_tells(
         asked = replies.FakeClient({"publish": planned(), "published": {"patch": replies.validation()}})
         assert main(["publish", "fix", "--no-verify", *words], asked.dial) == 0
         told = capsys.readouterr()
-        result = {"patch": replies.VALIDATION, "branch": "fix", "commit": replies.OID, "landed": True}
+        result = {
+            "patch": replies.VALIDATION,
+            "branch": "fix",
+            "commit": replies.OID,
+            "tip": replies.OID,
+            "landed": True,
+        }
         assert [verb for verb, _ in asked.asked] == ["publish", "published"]
         assert (asked.asked[1][1]["results"], asked.asked[1][1]["url"]) == ([result], url)
         assert git.options == [["--no-verify", f"--force-with-lease={GOAL}:"]]
@@ -165,7 +171,7 @@ def test_addresses_are_found_where_remotes_put_them() -> None:
         "https://not.the/remote", "remote: Create a pull request for 'fix' on GitHub by visiting:",
         "remote:      https://github.com/a/b/pull/new/fix        ",
         "remote:   https://gitlab.com/a/b/-/merge_requests/new?merge_request%5Bsource_branch%5D=fix        ",
-        "remote: see <https://x.org/y>.", "remote: https://x.org/y",
+        "remote: see <https://x.org/y>.", "remote: https://x.org/y\udcff",
     )  # fmt: skip
     urls = Pushed(0, (), said, ()).urls
     assert urls == [

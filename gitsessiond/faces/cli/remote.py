@@ -105,7 +105,7 @@ def record(face: Face, plan: Reply, pushed: gitpush.Pushed) -> None:
     for row in plan["branches"]:
         one = pushed.of(f"refs/heads/{row['branch']}")
         if row["begun"] and (one is not None or pushed.refused_here):
-            fact = {"patch": row["patch"]["id"], "branch": row["branch"], "commit": row["commit"]}
+            fact = {"patch": row["patch"]["id"], **{name: row[name] for name in ("branch", "commit", "tip")}}
             told.append(fact | {"landed": one is not None and one.landed})
     if told:
         urls = remotelines.urls_for(plan["branches"][-1]["branch"], pushed.urls)
