@@ -5,6 +5,9 @@ on the new base, by a three-way merge; the known resolutions of its conflicts ar
 the order of their dependencies, and on top what is on disk. Last the commits of the chain, as ``git rebase`` would
 make them again.
 
+A patch whose landing the old base has and a ``revert`` took back on the new one comes first: what the revert took
+away is its own again, as one commit. So the files stay as they are, and so does all that was built on it.
+
 A conflict that nobody resolved is a record for its owner. To find the others as well, what is above it is looked at
 as if it had been resolved to the owner's own text; nothing moves then anyway.
 """
@@ -19,13 +22,15 @@ from gitsessiond.actions.clashing import alive, back_from_conflicts, kept_sides,
 from gitsessiond.actions.contests import settled_tree
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.wording import home_of
+from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, CommitFacts, with_trailers
 from gitsessiond.model.conflicts import labels_of, same_clash
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import quote_path, unquote_path
-from gitsessiond.model.ownership import versions
+from gitsessiond.model.ownership import edits_of, versions
 from gitsessiond.model.records import Conflict
+from gitsessiond.model.strategies import words_of
 from gitsessiond.model.values import UNASSIGNED, Entry
-from gitsessiond.store.chain import CommitGraph, tree_of_commit
+from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
 from gitsessiond.store.layers import LandingLayer, objects_lacking
 from gitsessiond.store.merge import PathConflict, TreeMerge, git_merge_trees
 from gitsessiond.store.picking import Pick, Three
@@ -78,6 +83,7 @@ def carry(ctx: Context, live: Live, state: State, base: str) -> Carried:
         StoreFailed: git failed.
     """
     carrying = Carrying(ctx, live, state, base)
+    carrying.returned()
     carrying.patches()
     carrying.disk()
     carrying.chain()
@@ -100,6 +106,7 @@ class Carrying:
         self.olds: dict[frozenset[str], str] = {}
         self.news: dict[frozenset[str], str] = {frozenset(): self.new_base}
         self.owns: dict[str, str] = {}
+        self.again: list[Pick] = []  # a commit for each patch that is back
         self.merges: dict[Three, TreeMerge] = {}
         self.unsettled: set[bytes] = set()  # paths at which a clash below is open
 
@@ -158,6 +165,33 @@ class Carrying:
 
     # The patches.
 
+    def returned(self) -> None:
+        """The patches that a revert opened again and whose edits are a part of the old base."""
+        graph = CommitGraph(self.ctx.repository.common_dir)
+        tree = self.new_base
+        for pid in self.order:
+            undone = self.state.patches[pid].reverted_in
+            if undone is None or edits_of(self.state.owners, pid):
+                continue
+            if graph.within(undone, self.state.session.base) or not graph.within(undone, self.done.base):
+                continue
+            facts = read_commit(self.layer, undone)
+            with_it = self.tree_of(facts.parents[0])
+            if self.merge(Three(facts.tree, self.old_base, with_it)).tree != self.old_base:
+                continue  # the old base has it not: it is gone by somebody's own doing
+            after = self.put(pid, Three(facts.tree, tree, with_it))
+            if after != tree:
+                tree = after
+                self.done.layers.append(Layer(pid, tree))
+                self.again.append(Pick(self.words_again(pid, facts), tree))
+        self.news[frozenset()] = tree
+
+    def words_again(self, pid: str, undone: CommitFacts) -> CommitFacts:
+        """The commit that has a patch's edits again: by whoever took them back, in the patch's words."""
+        trailers = [(SESSION_TRAILER, self.state.session.id), (PATCH_TRAILER, pid)]
+        words = words_of(self.state.patches[pid]).encode("utf-8", "surrogateescape")
+        return undone._replace(oid="", parents=(self.done.base,), message=with_trailers(words, trailers), encoding=None)
+
     def old(self, who: frozenset[str]) -> str:
         """The files as these patches and the merged ones have them on the old base."""
         if who not in self.olds:
@@ -177,7 +211,7 @@ class Carrying:
     def new(self, who: frozenset[str]) -> str:
         """Patches, with all that each of them needs, on the new base."""
         if who not in self.news:
-            tree = self.new_base
+            tree = self.news[frozenset()]
             for pid in self.order:
                 if pid in who:
                     tree = self.put(pid, Three(self.new(self.needs[pid]), tree, self.own(pid)))
@@ -188,7 +222,7 @@ class Carrying:
         """Each patch alone, then one on top of the other."""
         for pid in self.order:
             self.own(pid)
-        tree = self.new_base
+        tree = self.news[frozenset()]
         for pid in self.order:
             tree = self.put(pid, Three(self.new(self.needs[pid]), tree, self.own(pid)))
             self.done.layers.append(Layer(pid, tree))
@@ -196,7 +230,7 @@ class Carrying:
     def disk(self) -> None:
         """What is on disk, on top of all patches."""
         every = frozenset(self.order)
-        below = self.done.layers[-1].tree if self.done.layers else self.new_base
+        below = self.done.layers[-1].tree if self.done.layers else self.news[frozenset()]
         self.done.work = self.put(UNASSIGNED, Three(self.old(every), below, self.state.work))
         self.done.layers.append(Layer(UNASSIGNED, self.done.work))
 
@@ -211,7 +245,7 @@ class Carrying:
         assert self.live.worktree is not None
         head = graph.ref(f"refs/heads/{self.state.session.branch}")
         facts = graph.chain(self.state.session.base, head) if head is not None else []
-        tree, picks, kept = self.new_base, list[Pick](), self.done.base
+        tree, picks, kept = self.news[frozenset()], list(self.again), self.done.base
         settled: set[bytes] = set()
         for one in facts:
             before = self.tree_of(one.parents[0])

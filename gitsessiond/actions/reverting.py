@@ -1,8 +1,10 @@
 """``revert``: what a merged patch brought to its target is taken back there, and the patch is open again.
 
 One commit on the target, by git's three-way merge away from what landed; the session's files, branch and edits stay
-as they are. Where the target changed the same lines since, nothing moves: the person reverts by hand, and ``revert``
-then finds that there is nothing left to take back.
+as they are. Where the session stands on the landing already (an update took it in), the revert is brought in as well,
+with the patch's edits put back on it as one commit of its own: again no file changes. Where the target changed the
+same lines since, nothing moves: the person reverts by hand, and ``revert`` then finds that there is nothing left to
+take back.
 """
 
 from __future__ import annotations
@@ -12,17 +14,19 @@ from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.asked import refuse_parked
+from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
-from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.context import Asked, Context, Live, Who
 from gitsessiond.actions.landings import Landing, finish_interrupted, land_patch
 from gitsessiond.actions.mergeable import as_told, target_tip
 from gitsessiond.actions.merges import TRIES
 from gitsessiond.actions.reopening import record_reverted
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.strategies import own_commits
+from gitsessiond.actions.updating import bring_in
 from gitsessiond.actions.wording import home_of, seen_by_hook
 from gitsessiond.model.conflicts import place_words
-from gitsessiond.model.errors import Conflicted, Moved, Refused
+from gitsessiond.model.errors import Conflicted, GitSessionError, Moved, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import edits_of
 from gitsessiond.model.records import Patch
@@ -56,6 +60,7 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     for _ in range(TRIES):
         landing = plan_revert(ctx, live, patch)
         if not landing.changes:
+            refuse_left_over(ctx, live, patch, has_taken_in(ctx, live, patch))
             record_reverted(ctx, live, patch.id, landing.old, identity_of(who.env, who.cwd))
             return reply_of(
                 ctx, live, patch.id, None, 0, f"{target} has nothing of {patch.name} any more", words.output
@@ -64,6 +69,8 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
             commit, told = land_patch(ctx, live, landing, words, who)
         except Moved:
             continue
+        if has_taken_in(ctx, live, patch):
+            told = "\n".join([told, *taken_back_here(ctx, live, who)])
         output = "\n".join(part for part in (words.output, told) if part)
         files = len(landing.changes)
         return reply_of(ctx, live, patch.id, commit, files, f"{patch.name} reverted on {target}", output)
@@ -101,16 +108,43 @@ def revertible(ctx: Context, live: Live, patch: Patch) -> Patch:
         raise Refused(
             f"{last.name} is merged and builds on {patch.name}", hint=f"git session revert {quote(last.name)}"
         )
-    base = state.session.base
-    taken_in = CommitGraph(ctx.repository.common_dir).within(patch.merge_commit, base)
-    if taken_in or not edits_of(state.owners, patch.id):
-        words = revert_by_hand(ctx, patch)
-        raise Refused(
-            f"{state.session.name} stands on a {state.session.target} that has {patch.name}: "
-            "its edits are no patch's any more",
-            hint=f"{where_of(ctx, state.session.target)}{words}",
-        )
+    if has_taken_in(ctx, live, patch):
+        refuse_left_over(ctx, live, patch, bool(edits_of(state.owners, patch.id)))
+        place_of(ctx, live)
+        if target_tip(ctx, state.session.target) != state.session.base:
+            raise Refused(
+                f"{state.session.name} stands on an older {state.session.target} that has {patch.name}",
+                hint="git session update",
+            )
+    else:
+        refuse_left_over(ctx, live, patch, not edits_of(state.owners, patch.id))
     return patch
+
+
+def has_taken_in(ctx: Context, live: Live, patch: Patch) -> bool:
+    """Whether a patch's landing is a part of the session's base, and its edits are no patch's any more."""
+    state = live.state
+    landed = patch.merge_commit
+    return landed is not None and CommitGraph(ctx.repository.common_dir).within(landed, state.session.base)
+
+
+def refuse_left_over(ctx: Context, live: Live, patch: Patch, it_is: bool) -> None:
+    """Raise Refused when the edits of a patch can no longer be told from the base's."""
+    session = live.state.session
+    if it_is:
+        raise Refused(
+            f"{session.name} stands on a {session.target} that has {patch.name}: its edits are no patch's any more",
+            hint=f"{where_of(ctx, session.target)}{revert_by_hand(ctx, patch)}",
+        )
+
+
+def taken_back_here(ctx: Context, live: Live, who: Who) -> list[str]:
+    """Bring the revert into the session that had taken the landing in; what is left to do is told."""
+    try:
+        done = bring_in(ctx, live, who)
+    except GitSessionError as exc:  # the target has it; the session takes it as soon as it can
+        return [f"the session has yet to take it in: {exc.message}", "git session update"]
+    return [] if done["updated"] else [f"the session has yet to take it in: {done['message']}", "git session update"]
 
 
 def plan_revert(ctx: Context, live: Live, patch: Patch) -> Landing:

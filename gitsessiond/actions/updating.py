@@ -78,9 +78,14 @@ def update_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     """
     ctx = as_told(ctx, asked.who)
     finish_interrupted(ctx)
-    live, who, dry_run = ctx.live(asked), asked.who, asked.flag("dry_run")
+    live = ctx.live(asked)
     refuse_parked(live)
     take_all_saved(ctx, live)
+    return bring_in(ctx, live, asked.who, dry_run=asked.flag("dry_run"))
+
+
+def bring_in(ctx: Context, live: Live, who: Who, *, dry_run: bool = False) -> dict[str, Any]:
+    """The target's commits into a session that is not parked; the reply, and raises as :func:`update_session`."""
     for left in reversed(range(TRIES)):
         place_of(ctx, live)
         base = new_base(ctx, live)

@@ -540,7 +540,7 @@ def test_a_file_in_the_way_stops_a_revert(it: Asking, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_reverted(it: Asking) -> None:
-    """A draft; a patch that a merged one builds on; one whose lines are the session's base by now."""
+    """A draft; a patch that a merged one builds on; one in the base of a session that is behind, until it is not."""
     commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("two", "a.txt", "LINE 2", "LINE TWO"))
     it.move_target("README", "moved on\n")
     with pytest.raises(Refused, match="draft, not merged"):
@@ -551,10 +551,18 @@ def test_what_cannot_be_reverted(it: Asking) -> None:
         it.ask("revert", patch="one")
     assert refused.value.hint == "git session revert two"
     it.git("rebase", "-q", "main")
+    it.move_target("README", "and on\n")
     at = it.rev("main")
-    with pytest.raises(Refused, match="stands on"):
+    with pytest.raises(Refused, match="stands on an older main") as refused:
         it.ask("revert", patch="two")
+    assert refused.value.hint == "git session update"
     assert it.rev("main") == at and it.status_of("two") == "merged"
+    assert it.ask("session.update")["updated"]
+    for name, there in (("two", "LINE 2"), ("one", "line 2")):
+        assert it.ask("revert", patch=name)["reverted"] and it.status_of(name) == "draft"
+        assert there in it.on_target("a.txt") and "LINE TWO" in (it.root / "a.txt").read_text()
+    assert [one["name"] for one in patch(it, "two")["depends_on"]] == ["one"]
+    assert it.merge("one")["merged"] and it.merge("two")["merged"] and "LINE TWO" in it.on_target("a.txt")
 
 
 def test_what_is_gone_with_a_revert_has_not_landed(it: Asking) -> None:

@@ -276,3 +276,36 @@ def test_files_with_unsaved_changes_are_named(it: Asking) -> None:
     os.symlink(b"me@" + host + b".%d:1700000000" % me, it.root / ".#README")
     found = it.ask("session.update", dry_run=True)["unsaved"]
     assert [one["path"] for one in found] == ["README", "a.txt"] and all(one["program"] for one in found)
+
+
+@pytest.mark.parametrize("way", ["merge", pytest.param("squash", marks=pytest.mark.soak)])
+def test_a_revert_after_the_base_took_the_landing_in(it: Asking, way: str) -> None:
+    """The target loses the patch, the session keeps its files: the patch has its edits again, and what built on it."""
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.ask("commit", message="two")
+    it.edit("a.txt", "line 4\n", "LINE 4\n")
+    it.patch("other", "a.txt", "line 9\n", "LINE 9\n")
+    it.ask("commit", message="nine")
+    it.merge("one", strategy=way)
+    it.move_target("b.txt", "b\n")
+    assert it.ask("session.update")["updated"]
+    it.ask("patch.new", name="upon")
+    it.edit("a.txt", "LINE 2\n", "LINE 2!\n")
+    text, mine = (it.root / "a.txt").read_text(), LINES.replace("line 2", "LINE 2").replace("line 4", "LINE 4")
+    times = (it.root / "a.txt").stat().st_mtime_ns
+    assert it.ask("revert", patch="one")["reverted"]
+    assert it.on_target("a.txt") == LINES and it.on_target("b.txt") == "b\n"
+    assert (it.root / "a.txt").read_text() == text and (it.root / "a.txt").stat().st_mtime_ns == times
+    session = it.ask("session.status")["session"]
+    assert session["base"] == it.rev("main") and session["behind"] == 0
+    assert it.git("log", "--format=%s", "main..").split() == ["nine", "one"]
+    assert it.git("status", "--porcelain") == " M a.txt\n"
+    assert (it.status_of("one"), it.status_of("other")) == ("draft", "draft")
+    assert patch_text(it, "one") == mine
+    assert patch_text(it, "other") == LINES.replace("line 9", "LINE 9")
+    assert patch_text(it, "upon") == mine.replace("LINE 2", "LINE 2!")
+    assert it.ask("unassigned")["unassigned"] == []
+    for name in ("one", "other", "upon"):
+        assert it.merge(name, strategy=way)["merged"]
+    assert it.on_target("a.txt") == text
