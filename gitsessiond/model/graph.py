@@ -234,13 +234,10 @@ def lay_touches(files: Sequence[File], kind: Literal["committed", "touch"], layi
     grew = True
     while grew:
         grew = False
-        pairs = [(p, q) for p, q in combinations(side.states, 2) if not laying.comparable(p, q)]
-        if not pairs:
-            return
         for file in files:
             lines = marks_of(file).lines
-            for p, q in pairs:
-                if p in lines and q in lines and not laying.comparable(p, q):
+            for p, q in combinations([pid for pid in side.states if pid in lines], 2):
+                if not laying.comparable(p, q):
                     looks = looks_of(file)
                     for look in looks.committed if kind == "committed" else (looks.now,):
                         if look.touching(p, q, laying):

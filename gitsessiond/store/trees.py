@@ -261,10 +261,10 @@ def _compare(store: Trees, a: str | None, b: str | None, below: bytes, found: li
     if a == b:
         return
     before, after = names_of(store, a), names_of(store, b)
-    for name in {**before, **after}:
+    names = [name for name, new in after.items() if before.get(name) != new]
+    names += [name for name in before if name not in after]
+    for name in names:
         old, new = before.get(name), after.get(name)
-        if old == new:
-            continue
         path = below + name
         old_tree = old[-20:].hex() if old and _is_tree(old) else None
         new_tree = new[-20:].hex() if new and _is_tree(new) else None
