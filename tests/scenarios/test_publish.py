@@ -213,10 +213,10 @@ def test_hooks_answer_and_refuse(team: Team) -> None:
     hook.unlink()
     mine = ann.root / ".git" / "hooks" / "pre-push"
     mine.parent.mkdir(exist_ok=True)
-    mine.write_text("#!/bin/sh\ncat\necho tests are red >&2\nexit 1\n")
+    mine.write_text("#!/bin/sh\ncat\necho error: tests are red >&2\necho 2 of 3 >&2\nexit 1\n")
     mine.chmod(0o755)
     told = ann.run("publish", "fix", code=4).err
-    assert "the pre-push hook refused fix" in told and "tests are red" in told and "--no-verify" in told
+    assert "the pre-push hook refused fix" in told and "error: tests are red / 2 of 3" in told and "--no-verify" in told
     assert team.state() == before
     team.hook("post-receive", "echo; echo Create a pull request:; echo '  https://hub.example/new/fix'; echo")
     out = ann.run("publish", "fix", "--no-verify")
@@ -268,10 +268,10 @@ def test_a_remote_that_hangs(team: Team, tmp_path: Path) -> None:
     assert second.stderr is not None
     assert second.stderr.readline() == f"waiting for git session publish fix (process {first.pid})\n"
     os.killpg(second.pid, signal.SIGINT)
-    assert second.wait(20) == 130
+    assert second.wait(60) == 130
     os.killpg(first.pid, signal.SIGINT)
-    assert first.wait(20) == 130
-    assert first.communicate()[1].splitlines()[-1] == "interrupted"
+    assert first.wait(60) == 130
+    assert "interrupted" in first.communicate()[1].splitlines()
     assert team.state() == before
     team.hook("pre-receive", "true")
     assert ann.run("publish", "fix").out.startswith("Published fix to origin as fix: ")
@@ -285,7 +285,7 @@ def test_killed_between_push_and_record(team: Team, tmp_path: Path) -> None:
     for number in range(2):
         child = begin(ann, "publish", "fix")
         (tmp_path / "pid").write_text(f"{child.pid}\n")
-        assert child.wait(20) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL
         wait_for(lambda: team.heads().get("fix") == ann.patch("fix")["tip"])
         (tmp_path / "pid").unlink()
         assert len(published(ann)["fix"]) == number

@@ -28,6 +28,10 @@ OF_ANOTHER_PLACE = (  # what would make git look elsewhere than in the repositor
 PROGRESS = re.compile(r"(Enumerating|Counting|Compressing|Writing|Delta compression|Total|To|Everything up-to-date)\b")
 RACED = re.compile(r"cannot lock ref .*(is at [0-9a-f]+ but expected|reference already exists)")
 NOT_PUSHED = "failed to push some refs"
+GITS_OWN = (
+    "fatal: ", "hint: ", f"error: {NOT_PUSHED}", "Please make sure you have the correct access rights",
+    "and the repository exists.",
+)  # fmt: skip
 LINE_ENDS = re.compile(rb"[^\r\n]*[\r\n]+|[^\r\n]+$")
 
 
@@ -134,7 +138,7 @@ def run(words: Sequence[str], *, quiet: bool) -> Done:
         except BaseException:
             child.terminate()
             raise
-        relay.finish()
+        relay.finish(code)
         out.seek(0)
         shown = out.read().decode("utf-8", "surrogateescape")
     return Done(code, shown, tuple(relay.said), tuple(relay.complaints))
@@ -156,6 +160,7 @@ class Relay:
         assert child.stderr is not None
         self.said: list[str] = []
         self.complaints: list[str] = []
+        self._held: list[bytes] = []
         self._quiet, self._pipe = quiet, child.stderr
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -170,13 +175,18 @@ class Relay:
             self._take(left)
 
     def _take(self, line: bytes) -> None:
-        """One line, its end included. After git's own error comes its advice, which is not passed on."""
-        text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        """One line, its end included. From the first error on they wait: the rest may be git's advice."""
+        text = text_of(line)
         for word in ("error: ", "fatal: "):
             if text.startswith(word):
                 self.complaints.append(clean(text.removeprefix(word)))
-        if self.complaints or text.startswith("hint: "):
-            return
+        if self.complaints:
+            self._held.append(line)
+        elif not text.startswith("hint: "):
+            self._tell(line)
+
+    def _tell(self, line: bytes) -> None:
+        text = text_of(line)
         if not self._quiet:
             self._pass_on(line)
         if line.endswith(b"\n") and text.strip() and not PROGRESS.match(text):
@@ -190,9 +200,20 @@ class Relay:
         except (OSError, ValueError):
             self._quiet = True
 
-    def finish(self) -> None:
-        """Wait for the rest, but not for long for what a hook left running."""
+    def finish(self, code: int) -> None:
+        """Wait for the rest, but not for long for what a hook left running; what is not git's own is passed on."""
         self._thread.join(2.0)
+        by_git = (
+            GITS_OWN if code == 1 and not any(b"fatal: " in line for line in self._held) else (*GITS_OWN, "error: ")
+        )
+        for line in self._held:
+            if not text_of(line).startswith(by_git):
+                self._tell(line)
+
+
+def text_of(line: bytes) -> str:
+    """A line without its end."""
+    return line.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
 
 def split_lines(data: bytes) -> list[bytes]:
