@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitsessiond.model import fileset
+from gitsessiond.model.clashes import clashes_in, taken_apart, uppermost
 from gitsessiond.model.facts import Deciding
-from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of, path_of
-from gitsessiond.model.fileset import leaving
-from gitsessiond.model.graph import Edge, Laying, circle_in, graph_of, remembered, strong_edges
-from gitsessiond.model.hard import HardEdge, hard_edges_of
+from gitsessiond.model.files import File, facts_of, is_plain, last_path, marks_of
+from gitsessiond.model.fileset import same_places
+from gitsessiond.model.graph import graph_of, remembered
+from gitsessiond.model.hard import hard_edges_of
+from gitsessiond.model.laying import Edge, Laying
 from gitsessiond.model.names import within
 from gitsessiond.model.owners import Assigned, How, Owners, Refusal, shared_files, states_of, with_files
-from gitsessiond.model.parts import all_nobodys
+from gitsessiond.model.parts import stands_on_nobody, with_facts
 from gitsessiond.model.reassign import Reassigned, reassign
-from gitsessiond.model.registers import Fact, relabelled
+from gitsessiond.model.registers import Fact
+from gitsessiond.model.stays import Need
 from gitsessiond.model.values import Placed, is_unassigned
-from gitsessiond.model.weave import Run, is_patch, relabel
+from gitsessiond.model.weave import Run, relabel
 
 # Not for want of a patch: these reasons need a person's word.
 DELIBERATE = ("before", "guard", "foreign", "merged", "abandoned")
@@ -121,25 +124,18 @@ def merged_outside(owners: Owners, pid: str, tip_bit: int | None) -> Owners:
             changed.append(replace(after, weave=weave))
     if not changed:
         return owners
-    return remembered(without_place(set(owners.files.moves.taken), with_files(owners, changed)))
+    return remembered(taken_apart(owners, with_files(owners, changed)))
 
 
-def without_place(known: set[HardEdge], after: Owners) -> Owners:
-    """The ownership where whoever took a path that now nobody made free has it no more: such a file is nobody's too.
+class Given(NamedTuple):
+    """What is wanted of one file, the File then, and why it cannot be so yet."""
 
-    ``known``: the paths taken before, which are in order.
-    """
-    for edge in after.files.moves.taken:
-        if edge in known or not is_patch(edge.p) or not is_unassigned(edge.q):
-            continue
-        who = graph_of(after).closure(edge.p) | {edge.p}
-        there = [file for file in after.files.values() if path_of(file, who) == edge.path]
-        takers = [file for file in there if any((one.owner, one.value) == (edge.p, edge.path) for one in file.path)]
-        if len(there) > 1 and takers:
-            changed = [all_nobodys(file, "~on") for file in takers]
-            gone = [file.id for file in changed if is_plain(file)]  # also deleted by nobody
-            return without_place(known, with_files(after, changed, gone))
-    return after
+    file: File
+    wanted: Wanted
+    after: File
+    moved: tuple[Placed, ...]
+    refused: tuple[Refusal, ...]
+    why: str
 
 
 class Assigning:
@@ -151,6 +147,7 @@ class Assigning:
         self.gone: set[str] = set()
         self.moved: list[Placed] = []
         self.refused: list[Refusal] = []
+        self.waiting: list[Given] = []
 
     @property
     def owners(self) -> Owners:
@@ -161,7 +158,19 @@ class Assigning:
         return self.before
 
     def done(self) -> Assigned:
-        """What moved and what did not."""
+        """What moved and what did not; what one file's move lacked another's may have brought since."""
+        tried = 0
+        while self.waiting and tried != len(self.waiting):
+            waiting, self.waiting = self.waiting, []
+            tried = len(waiting)
+            for one in waiting:
+                self.give(one.file, one.wanted)
+        together = self.possible_together()
+        for one in self.waiting:
+            if one in together:
+                self.take_in(one)
+            else:
+                self.refused.append(Refusal(last_path(one.file), one.wanted.lines, one.why))
         owners = remembered(self.owners) if self.moved else self.owners
         return Assigned(owners, tuple(self.moved), tuple(self.refused))
 
@@ -187,15 +196,37 @@ class Assigning:
             self.refused += refused
             return
         why = self.why_not(file, after, whole)
-        if why is not None:
+        given = Given(file, wanted, after, tuple(moved), tuple(refused), why or "")
+        if why is None:
+            self.take_in(given)
+        elif same_places(file, after) or why.startswith("ended "):
             self.refused.append(Refusal(path, wanted.lines, why))
-            return
-        if is_plain(after):  # made and deleted by one patch now: nobody's version has it
-            self.gone.add(after.id)
         else:
-            self.changed[after.id] = after
-        self.moved += moved
-        self.refused += refused
+            self.waiting.append(given)
+
+    def take_in(self, given: Given) -> None:
+        """Move what is given of one file."""
+        if is_plain(given.after):  # made and deleted by one patch now: nobody's version has it
+            self.gone.add(given.after.id)
+        else:
+            self.changed[given.after.id] = given.after
+        self.moved += given.moved
+        self.refused += given.refused
+
+    def possible_together(self) -> list[Given]:
+        """Those of the waiting ones that can move at once, as the files of a swap can."""
+        loose = [one for one in self.waiting if stands_on_nobody(one.after, self.states) is None]
+        while len(loose) > 1:
+            gone = [one.after.id for one in loose if is_plain(one.after)]
+            then = with_files(self.owners, [one.after for one in loose], gone)
+            if graph_of(then).left_out - graph_of(self.owners).left_out:
+                return []
+            wrong = {stay.fid for need in self.new_wrong(self.owners, then) for stay in need.stays}
+            if not wrong:
+                return loose
+            left = [one for one in loose if one.file.id not in wrong]
+            loose = left if len(left) < len(loose) else []
+        return []
 
     def laying_without(self, file: File) -> Laying:
         """What patches need, but for one file's hard edges: these are looked at once it has changed."""
@@ -215,63 +246,37 @@ class Assigning:
         nobody_under = stands_on_nobody(after, self.states)
         if nobody_under and not stands_on_nobody(before, self.states):
             return nobody_under
-        if is_plain(after):
-            return None
-        if whole and (reason := self.in_the_way(after)) is not None:
+        owners = self.owners
+        known = owners.files.moves
+        then = with_files(owners, [after], [after.id] if is_plain(after) else [])
+        if then.files.moves is not known and (reason := self.in_the_way(after, owners, then)) is not None:
             return reason
         old = {(edge.p, edge.q) for edge in hard_edges_of(before)}
         if {(edge.p, edge.q) for edge in hard_edges_of(after)} <= old:
             return None
-        circle = circle_in(with_files(self.owners, [after]))
-        return f"cycle {circle[1]} {circle[0]}" if circle else None
+        circles = sorted(graph_of(then).left_out - graph_of(owners).left_out)
+        circles += [pair for need in clashes_in(owners, then) for pair in need.ways]
+        return next((f"cycle {q} {p}" for p, q in circles), None)
 
-    def in_the_way(self, after: File) -> str | None:
+    def in_the_way(self, after: File, owners: Owners, then: Owners) -> str | None:
         """Why a path cannot be taken by one owner where another made room; None: it can."""
-        if not any(leaving(file) for file in (after, *self.changed.values())) and not self.before.files.by(leaving):
-            return None
-        before = set(self.owners.files.moves.taken)
-        laying = strong_edges(graph_of(self.owners))
-        for edge in self.owners.files.changed([after]).moves.taken:
-            if edge in before or not is_patch(edge.p):
-                continue
-            upper, lower = self.states.get(edge.p), self.states.get(edge.q)
-            if is_unassigned(edge.q) or (lower == "abandoned" and upper != "abandoned"):
-                return "on" if any(fact.owner == edge.p for fact in after.path) else f"builds {edge.p}"
-            if laying.needs(edge.q, edge.p):
-                return f"cycle {edge.q} {edge.p}"
+        for need in self.new_wrong(owners, then):
+            for p, q in need.ways:
+                if self.states.get(q) != "abandoned":
+                    return f"cycle {q} {p}"
+            taker = uppermost(need)
+            return "on" if any(fact.owner == taker for fact in after.path) else f"builds {taker}"
         return None
 
+    def new_wrong(self, owners: Owners, then: Owners) -> list[Need]:
+        """The files that would meet at one path then, or only not because an abandoned patch left it."""
 
-def stands_on_nobody(file: File, states: dict[str, Any]) -> str | None:
-    """The reason, if a patch's fact, or its edit in a new file, stands on what is nobody's."""
-    marks = marks_of(file)
-    loose = {one for one in marks.labels if is_unassigned(one) or states.get(one) == "abandoned"}
-    if not loose:
-        return None
-    for stack in (file.path, file.mode, file.content):
-        seen = False
-        for fact in stack:
-            if seen and is_patch(fact.owner) and fact.owner not in loose:
-                return f"builds {fact.owner}"
-            seen = seen or fact.owner in loose
-    if file.path and file.base is None and file.path[0].owner in loose and marks.patches - loose:
-        return "whole"
-    last = file.path[-1] if file.path else None
-    if last is not None and last.value is None and last.owner not in loose:
-        return "on"
-    return None
+        def on_abandoned(p: str, q: str) -> bool:
+            return self.states.get(q) == "abandoned" and self.states.get(p) != "abandoned"
 
-
-def with_facts(file: File, select: Callable[[Fact[Any]], bool], to: str) -> File:
-    """The file with the selected facts given to another owner; the same object if there are none."""
-    if not any(select(fact) for fact in facts_of(file)):
-        return file
-    return replace(
-        file,
-        path=relabelled(file.path, file.base_path, select, to),
-        mode=relabelled(file.mode, file.base_mode, select, to),
-        content=relabelled(file.content, file.base_content, select, to),
-    )
+        known = set(owners.files.moves.needs)
+        new = [need for need in then.files.moves.needs if need not in known]
+        return [need for need in new if all(on_abandoned(*pair) for pair in need.ways)] or clashes_in(owners, then)
 
 
 def kinds_of(file: File, wanted: Wanted) -> list[str]:

@@ -15,10 +15,12 @@ from typing import NamedTuple
 from gitsessiond.model.align import place_commit
 from gitsessiond.model.base import fold
 from gitsessiond.model.base import move_base as move_weave
+from gitsessiond.model.clashes import taken_apart
 from gitsessiond.model.deciding import Rules
 from gitsessiond.model.files import File, Tools, from_base, is_plain, last_path, marks_of
-from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
+from gitsessiond.model.graph import graph_of, remembered, strong_edges
 from gitsessiond.model.hard import hard_edges_of
+from gitsessiond.model.laying import Edge, Laying
 from gitsessiond.model.owners import Owners, states_of, with_files
 from gitsessiond.model.parts import all_nobodys
 from gitsessiond.model.place import place_save
@@ -41,7 +43,7 @@ def move_base(owners: Owners, changes: Sequence[Change], tools: Tools) -> MovedB
     for change in paired(changes, owners):
         moving.take(change)
     gone = [file.id for file in moving.changed if is_plain(file)]
-    after = remembered(with_files(owners, moving.changed, gone)) if moving.changed else owners
+    after = remembered(taken_apart(owners, with_files(owners, moving.changed, gone))) if moving.changed else owners
     return MovedBase(after, tuple(dict.fromkeys(moving.contested)))
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from gitsessiond.model.clashes import clashes_in, uppermost
 from gitsessiond.model.facts import Deciding
 from gitsessiond.model.files import File, is_plain, last_path, marks_of, path_of
-from gitsessiond.model.graph import Laying, graph_of, remembered
+from gitsessiond.model.graph import graph_of, remembered
+from gitsessiond.model.laying import Laying
 from gitsessiond.model.owners import How, Owners, Refusal, paths_on_disk, states_of, with_files
 from gitsessiond.model.reassign import Refusal as LinesRefusal
 from gitsessiond.model.reassign import discard
@@ -48,10 +50,9 @@ def discard_patch(owners: Owners, pid: str, how: How) -> Discarded:
         else:
             changed.append(after)
     refused += in_the_way(owners, changed)
-    if refused:
-        return Discarded(owners, tuple(refused))
-    gone = [file.id for file in changed if is_plain(file)]
-    return Discarded(remembered(with_files(owners, changed, gone)), ())
+    then = with_files(owners, changed, [file.id for file in changed if is_plain(file)])
+    refused += [Refusal(need.path, None, f"builds {uppermost(need)}") for need in clashes_in(owners, then)]
+    return Discarded(owners, tuple(refused)) if refused else Discarded(remembered(then), ())
 
 
 def in_the_way(owners: Owners, changed: Sequence[File]) -> Iterator[Refusal]:

@@ -13,7 +13,7 @@ from gitsessiond.model.files import File, Tools, Version, copy_bit, live_version
 from gitsessiond.model.owners import Owners
 from gitsessiond.model.registers import EVERYONE, Fact
 from gitsessiond.model.values import Entry
-from gitsessiond.model.versions import Overlay, committed_version, overlay_of, tip_version
+from gitsessiond.model.versions import Overlay, committed_version, overlay_of, tip_versions
 from gitsessiond.model.weave import Run, is_ghost, weave_from
 
 EntryAt = Callable[[bytes], Entry | None]
@@ -33,8 +33,20 @@ def expected_commit(
         if not gives(files, parent, found, paths, entry_at, base_at):
             continue
         known = [copy_bit(file, bit - 1, bit) if bit else without_bit(file, bit) for file in files]
-        held = [holding(file, pid, bit) for file in known]
-        if all(version_of(file, EVERYONE, tools, bit) == one for file, one in zip(held, found, strict=True)):
+        held = [holding_as(file, pid, bit, one, tools) for file, one in zip(known, found, strict=True)]
+        if None not in held:
+            return [file for file in held if file is not None]
+    return None
+
+
+def holding_as(file: File, pid: str | None, bit: int, wanted: Version, tools: Tools) -> File | None:
+    """:func:`holding`, if the commit then has the file as it should.
+
+    One that another file replaces there is gone by whoever took it away on disk.
+    """
+    for owner in (pid, None) if wanted is None else (pid,):
+        held = holding(file, owner, bit)
+        if version_of(held, EVERYONE, tools, bit) == wanted:
             return held
     return None
 
@@ -63,18 +75,12 @@ def gives(
 def candidates(
     owners: Owners, files: list[File], parent: list[Version], tip: int | None, tools: Tools
 ) -> Iterator[tuple[str | None, list[Version]]]:
-    """What might be committed at once: everything (None), a patch's part, nothing (""); the versions then."""
+    """What might be committed at once: everything (None), nothing (""), a patch's part; the versions then."""
     yield None, [live_version(file, tools) for file in files]
-    for pid, _ in owners.patches:
-        if mine := owners.files.of(pid):
-            yield (
-                pid,
-                [
-                    tip_version(file, pid, tip, tools) if file.id in mine else was
-                    for file, was in zip(files, parent, strict=True)
-                ],
-            )
     yield "", parent
+    for pid, _ in owners.patches:
+        if owners.files.of(pid):
+            yield pid, tip_versions(files, parent, pid, tip, tools)
 
 
 def at(overlay: Overlay, path: bytes, base_at: EntryAt) -> Entry | None:

@@ -16,8 +16,8 @@ from typing import Literal
 
 from gitsessiond.model.deciding import Rules, Verdict, nobody
 from gitsessiond.model.files import File, marks_of
-from gitsessiond.model.graph import Laying
 from gitsessiond.model.hard import makers_of
+from gitsessiond.model.laying import Laying
 from gitsessiond.model.owners import How, PatchState
 from gitsessiond.model.registers import Fact, Value, top_owner, under_top
 from gitsessiond.model.values import BASE, UNASSIGNED, is_unassigned

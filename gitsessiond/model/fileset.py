@@ -6,13 +6,14 @@ Indexes are made when first asked for, and carried on to every later :class:`Fil
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from gitsessiond.model.files import File, last_path, marks_of, path_of
-from gitsessiond.model.hard import HardEdge, Left, paths_taken
+from gitsessiond.model.hard import Left
+from gitsessiond.model.stays import Need, Stay, Stays, needs_of
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -22,15 +23,48 @@ STEPS_KNOWN = 64  # how far back it is known which Files were changed
 class Moves:
     """What the paths of the Files say about each other; shared by all :class:`Files` in which these are the same."""
 
-    def __init__(self, files: Iterable[File], left: Iterable[File]) -> None:
-        self.files = files
-        self.left = Left(sorted(left, key=lambda file: file.id))  # who left which path; never to be added to
+    def __init__(self, files: dict[str, File], leaving: Iterable[File], former: Former | None = None) -> None:
+        self.files, self.former = files, former  # those that moved, also none that left another's place
+        self.leaving = sorted(leaving, key=lambda file: file.id)
 
     @cached_property
-    def taken(self) -> tuple[HardEdge, ...]:
-        """Each path that was taken after another file left it."""
-        files = sorted(self.files, key=lambda file: file.id) if self.left.at else ()
-        return tuple(paths_taken(files, self.left))
+    def left(self) -> Left:
+        """Who left which path, nobody's edits too; never to be added to."""
+        return Left(self.leaving)
+
+    @cached_property
+    def met(self) -> tuple[Stays, dict[tuple[Stay, Stay], Need]]:
+        """Where patches have these files, and what the stays of two at one path need of each other.
+
+        Files of which none left a place cannot meet.
+        """
+        known, ids = self.former or (None, frozenset())
+        self.former = None
+        if not self.leaving:
+            return Stays(), {}
+        if known is None or not known.leaving:
+            stays, found, ids = Stays(self.files.values()), {}, frozenset(self.files)
+        else:
+            old = (known.files[fid] for fid in ids if fid in known.files)
+            new = (self.files[fid] for fid in ids if fid in self.files)
+            stays = known.stays.changed(old, new)
+            found = {pair: need for pair, need in known.met[1].items() if ids.isdisjoint((pair[0].fid, pair[1].fid))}
+        for fid in ids & self.files.keys():
+            found.update((need.stays, need) for need in needs_of(self.files[fid], stays))
+        return stays, found
+
+    @property
+    def stays(self) -> Stays:
+        """Where patches have these files; never to be added to."""
+        return self.met[0]
+
+    @property
+    def needs(self) -> Collection[Need]:
+        """What the stays of two files at one path need of each other."""
+        return self.met[1].values()
+
+
+Former = tuple[Moves, frozenset[str]]  # what was known, and the ids of the Files whose places changed since
 
 
 Step = tuple[Sequence[File], Sequence[File]]  # Files that were replaced, and those that came instead
@@ -46,12 +80,13 @@ class Index(NamedTuple):
 class Files(dict[str, File]):
     """Never changed once it is made; :meth:`changed` makes the next one."""
 
-    __slots__ = ("__weakref__", "_indexes", "_moves", "_since")
+    __slots__ = ("__weakref__", "_former", "_indexes", "_moves", "_since")
 
     def __init__(self, files: Iterable[tuple[str, File]] | dict[str, File] = ()) -> None:
         super().__init__(files)
         self._indexes: dict[Callable[[File], Any] | None, Index] = {}  # by key; None: by owner
         self._moves: Moves | None = None
+        self._former: Former | None = None
         self._since: tuple[tuple[weakref.ref[Files], frozenset[str]], ...] = ()
 
     def changed(self, new: Iterable[File], gone: Iterable[str] = ()) -> Files:
@@ -67,8 +102,13 @@ class Files(dict[str, File]):
         for key, (made, steps) in self._indexes.items():
             if len(steps) < STEPS_KNOWN:
                 after._indexes[key] = Index(made, (*steps, step))
-        if all(same_places(self.get(fid), put.get(fid)) for fid in ids):
-            after._moves = self._moves
+        moved = frozenset(fid for fid in ids if not same_places(self.get(fid), put.get(fid)))
+        if not moved:
+            after._moves, after._former = self._moves, self._former
+        elif self._moves is not None:
+            after._former = self._moves, moved
+        elif self._former is not None:
+            after._former = self._former[0], self._former[1] | moved
         after._since = ((weakref.ref(self), ids), *self._since[: STEPS_KNOWN - 1])
         return after
 
@@ -95,7 +135,8 @@ class Files(dict[str, File]):
     def moves(self) -> Moves:
         """Who left and who took which paths."""
         if self._moves is None:
-            self._moves = Moves(self.by(moved).values(), self.by(leaving).values())
+            self._moves = Moves(self.by(moved), self.by(leaving).values(), self._former)
+            self._former = None
         return self._moves
 
     def changed_since(self, before: Files) -> set[str]:

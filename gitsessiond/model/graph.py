@@ -3,13 +3,15 @@
 The edges, in the order in which they are laid:
 
 1. *declared* by ``patch depend``;
-2. *hard*: p deletes a line of q, writes over a fact of q, edits a file that q made, takes a path that q left;
+2. *hard*: p deletes a line of q, writes over a fact of q, edits a file that q made, takes a path that q left
+   (:mod:`gitsessiond.model.stays`);
 3. *committed*: p and q touch in a commit of the chain; stays while that commit is in the chain;
 4. *touch*: no line that both keep stands between their edits;
 5. *judge*: git's merge of the two differs from what the weave says (:mod:`gitsessiond.model.judging`).
 
 Only edges of 1 and 2 could close a circle, and an edit that would is refused. Should a record hold one all the
-same, the need found last is left out, so that work goes on, and doctor tells it. The others are laid only
+same, the need found last is left out, so that work goes on, and doctor tells it. Of the two orders in which two
+files may have had one path, the one stays that was when only one could be. The others are laid only
 between patches that do not need each other yet: in the direction the pair had before, else the higher on the
 lower (merged, open, abandoned), else the one that just edited on the other, else the younger on the older.
 """
@@ -23,20 +25,11 @@ from typing import Literal, NamedTuple
 
 from gitsessiond.model.edges import touching
 from gitsessiond.model.files import File, last_path, marks_of
-from gitsessiond.model.hard import hard_edges_of, path_edges
-from gitsessiond.model.owners import Owners, Pair, shared_files, states_of
+from gitsessiond.model.hard import hard_edges_of
+from gitsessiond.model.laying import Edge, Laying, Sides
+from gitsessiond.model.owners import Owners, Pair, shared_files
+from gitsessiond.model.stays import Need
 from gitsessiond.model.weave import Weave, as_of, is_patch, owners_of
-
-EdgeKind = Literal["declared", "hard", "committed", "touch", "judge"]
-RANK = {"merged": 0, "open": 1, "abandoned": 2}
-
-
-class Edge(NamedTuple):
-    """Why p depends on q: the path on disk and the line (1-based) that show it, where there is one."""
-
-    kind: EdgeKind
-    path: bytes | None = None
-    line: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +39,10 @@ class Graph:
     edges: Mapping[Pair, Edge]
     patches: tuple[str, ...]  # in creation order
     closures: Mapping[str, frozenset[str]] = field(repr=False)
-    chosen: frozenset[Pair] = frozenset()  # directions chosen for edges of kinds 3 to 5
-    left_out: frozenset[Pair] = frozenset()  # hard needs that would close a circle; no command lets one be (doctor)
+    chosen: frozenset[Pair] = frozenset()  # directions chosen: edges of kinds 3 to 5, and at paths
+    # What no command lets be (doctor): hard needs that would close a circle, and files that meet at one path.
+    left_out: frozenset[Pair] = frozenset()
+    clashes: tuple[Need, ...] = ()
 
     def closure(self, patch: str) -> frozenset[str]:
         """Everything a patch depends on, directly or not; without itself."""
@@ -71,46 +66,6 @@ class Graph:
         for patch in self.patches:
             visit(patch)
         return list(done)
-
-
-class Laying:
-    """Edges while they are laid, with what each patch needs through them."""
-
-    def __init__(self, edges: Iterable[tuple[Pair, Edge]] = ()) -> None:
-        self.edges: dict[Pair, Edge] = {}
-        self.below: dict[str, set[str]] = {}
-        self.known: dict[str, frozenset[str]] = {}
-        for (p, q), edge in edges:
-            self.add(p, q, edge)
-
-    def add(self, p: str, q: str, edge: Edge) -> None:
-        """p depends on q; the first reason given is kept."""
-        if p != q and (p, q) not in self.edges:
-            self.edges[p, q] = edge
-            self.below.setdefault(p, set()).add(q)
-            self.known.clear()
-
-    def closure(self, patch: str) -> frozenset[str]:
-        """Everything a patch depends on."""
-        found = self.known.get(patch)
-        if found is None:
-            seen: set[str] = set()
-            left = list(self.below.get(patch, ()))
-            while left:
-                one = left.pop()
-                if one not in seen:
-                    seen.add(one)
-                    left += self.below.get(one, ())
-            found = self.known[patch] = frozenset(seen)
-        return found
-
-    def needs(self, patch: str, other: str) -> bool:
-        """Whether ``patch`` depends on ``other``."""
-        return other in self.closure(patch)
-
-    def comparable(self, p: str, q: str) -> bool:
-        """Whether one of two patches needs the other."""
-        return p in self.closure(q) or q in self.closure(p)
 
 
 def graph_of(owners: Owners) -> Graph:
@@ -153,12 +108,10 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
                 left_out.add((edge.p, edge.q))
             else:
                 laying.add(edge.p, edge.q, Edge("hard", last_path(file), edge.line))
-    for edge in path_edges(owners.files.moves.taken):
-        if not laying.needs(edge.q, edge.p):
-            laying.add(edge.p, edge.q, Edge("hard", edge.path))
+    side = Sides(owners, editors)
+    clashes = lay_stays(owners.files.moves.needs, laying, side)
     for file in shared:
         lay_return(file, laying)
-    side = Sides(owners, editors)
     lay_meetings(shared, laying, side)
     for p, q in sorted(owners.judged):
         if not laying.comparable(p, q):
@@ -166,7 +119,19 @@ def derive(owners: Owners, editors: frozenset[str] = frozenset()) -> Graph:
             lay_meetings(shared, laying, side)
     order = tuple(pid for pid, _ in owners.patches)
     closures = {pid: laying.closure(pid) for pid in order}
-    return Graph(laying.edges, order, closures, frozenset(side.chosen), frozenset(left_out))
+    return Graph(laying.edges, order, closures, frozenset(side.chosen), frozenset(left_out), clashes)
+
+
+def lay_stays(needs: Iterable[Need], laying: Laying, side: Sides) -> tuple[Need, ...]:
+    """Add the edges that keep two files from having one path, what leaves no choice first; returns what cannot be."""
+    clashes = []
+    for need in sorted(needs, key=lambda need: (len(need.ways) > 1, *(stay[:2] for stay in need.stays), need.ways)):
+        way = laying.meet(need, side.ways(need))
+        if way is None:
+            clashes.append(need)
+        else:
+            side.chosen.add(way)
+    return tuple(clashes)
 
 
 def lay_return(file: File, laying: Laying, side: Sides | None = None) -> None:
@@ -183,36 +148,6 @@ def lay_return(file: File, laying: Laying, side: Sides | None = None) -> None:
                 continue
             if laying.needs(patch, gone.owner) and not laying.needs(back.owner, patch):
                 laying.add(patch, back.owner, Edge("hard", last_path(file)))
-
-
-class Sides:
-    """Which way an edge between two patches that do not need each other goes."""
-
-    def __init__(self, owners: Owners, editors: frozenset[str]) -> None:
-        self.states = states_of(owners)
-        self.age = {pid: number for number, pid in enumerate(self.states)}
-        self.directions = owners.directions
-        self.editors = editors
-        self.chosen: set[Pair] = set()
-
-    def merged(self, patch: str) -> bool:
-        """Whether a patch is merged."""
-        return self.states.get(patch) == "merged"
-
-    def of(self, p: str, q: str) -> Pair:
-        """(upper, lower)."""
-        rank = {one: RANK[self.states.get(one, "open")] for one in (p, q)}
-        if 0 in rank.values() and rank[p] != rank[q]:  # nothing that is merged comes to need what is not
-            pair = (p, q) if rank[p] > rank[q] else (q, p)
-        elif (p, q) in self.directions:
-            pair = (p, q)
-        elif (q, p) in self.directions:
-            pair = (q, p)
-        else:
-            key = {one: (rank[one], one in self.editors, self.age.get(one, 0)) for one in (p, q)}
-            pair = (p, q) if key[p] > key[q] else (q, p)
-        self.chosen.add(pair)
-        return pair
 
 
 def lay_meetings(files: Sequence[File], laying: Laying, side: Sides) -> None:
@@ -280,18 +215,3 @@ def looks_of(file: File) -> Looks:
         at = [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
         found = file.memo["looks"] = Looks(Look(weave), tuple(Look(as_of(weave, bit)) for bit in at))
     return found
-
-
-def circle_in(owners: Owners) -> Pair | None:
-    """Two patches that need each other through edges that cannot be left out; None: there are none."""
-    graph = graph_of(owners)
-    laying = strong_edges(graph)
-    for file in shared_files(owners).values():
-        for found in hard_edges_of(file):
-            laying.add(found.p, found.q, Edge("hard"))
-    for edge in path_edges(owners.files.moves.taken):
-        laying.add(edge.p, edge.q, Edge("hard", edge.path))
-    for p, q in combinations(graph.patches, 2):
-        if laying.needs(p, q) and laying.needs(q, p):
-            return p, q
-    return None

@@ -21,7 +21,6 @@ class HardEdge(NamedTuple):
     p: str
     q: str
     line: int | None = None
-    path: bytes | None = None
 
 
 def hard_edges_of(file: File) -> tuple[HardEdge, ...]:
@@ -89,14 +88,23 @@ def taking_the_whole(file: File, marks: Marks) -> Iterator[HardEdge]:
         if bit is None:
             lines, every = marks.lines, marks.patches
         else:
-            lines = owners_of(as_of(file.weave, bit)) if file.weave is not None else frozenset()
-            every = lines | {fact.owner for fact in facts_of(file) if fact.ins_in >> bit & 1}
+            lines, every = lines_held_by(file, bit), held_by(file, bit)
         for patch in every:
             if deleter is not None:
                 yield HardEdge(deleter, patch)
         for patch in lines:
             if replacer is not None:
                 yield HardEdge(replacer, patch)
+
+
+def lines_held_by(file: File, bit: int) -> frozenset[str]:
+    """Whose edits of a file's lines a chain commit holds."""
+    return owners_of(as_of(file.weave, bit)) if file.weave is not None else frozenset()
+
+
+def held_by(file: File, bit: int) -> frozenset[str]:
+    """Whose edits in a file a chain commit holds."""
+    return lines_held_by(file, bit) | {fact.owner for fact in facts_of(file) if fact.ins_in >> bit & 1}
 
 
 def whole_bits(file: File) -> list[int]:
@@ -148,21 +156,6 @@ class Left:
         for directory in directories(path):
             ways += self.at.get(directory, ())
         return ways
-
-
-def path_edges(taken: Iterable[HardEdge]) -> Iterator[HardEdge]:
-    """A patch that takes a path another file left needs the patch that took that file away."""
-    return (edge for edge in taken if is_patch(edge.p) and is_patch(edge.q))
-
-
-def paths_taken(files: Iterable[File], left: Left) -> Iterator[HardEdge]:
-    """Each path that was taken after another file left it: who took it, who made room; unassigned ones too."""
-    for file in files:
-        for fact in file.path:
-            if fact.value is not None:
-                for leaver in left.leavers(fact.value, file.id):
-                    if leaver != fact.owner:
-                        yield HardEdge(fact.owner, leaver, path=fact.value)
 
 
 def directories(path: bytes) -> Iterator[bytes]:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from gitsessiond.model.files import File, facts_of, is_plain
 from gitsessiond.model.fileset import Files, committed
-from gitsessiond.model.graph import Laying, derive, graph_of
+from gitsessiond.model.graph import derive, graph_of
+from gitsessiond.model.laying import Laying
 from gitsessiond.model.owners import Owners, with_files
 from gitsessiond.model.registers import Fact, Value
 from gitsessiond.model.values import BASE

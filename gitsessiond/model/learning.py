@@ -6,11 +6,12 @@ changes no owner and nothing that the disk shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gitsessiond.model import fileset
 from gitsessiond.model.align import place_commit
+from gitsessiond.model.clashes import held_apart
 from gitsessiond.model.deciding import Verdict
 from gitsessiond.model.expected import expected_commit
 from gitsessiond.model.files import (
@@ -21,21 +22,20 @@ from gitsessiond.model.files import (
     last_path,
     live_version,
     marks_of,
-    path_of,
-    version_of,
     with_bits,
     without_bit,
 )
+from gitsessiond.model.finding import EntryAt, Finding
+from gitsessiond.model.hard import held_by
 from gitsessiond.model.owners import How, Owners, Sorted, with_files
 from gitsessiond.model.parts import same_kind
 from gitsessiond.model.place import place_save
-from gitsessiond.model.registers import EVERYONE, Fact, committed, held, top_owner
+from gitsessiond.model.registers import Fact, committed, held, top_owner
 from gitsessiond.model.renames import pair_renames
-from gitsessiond.model.sorting import Sorting
-from gitsessiond.model.values import BASE, Change, Entry
+from gitsessiond.model.sorting import Sorting, sorted_apart
+from gitsessiond.model.values import BASE, Change, Entry, is_unassigned
 from gitsessiond.model.weave import Weave, is_patch, live, weave_of
-
-EntryAt = Callable[[bytes], Entry | None]
+from gitsessiond.model.writing import Loose
 
 
 def learn_commit(
@@ -46,9 +46,14 @@ def learn_commit(
     ``paths``: where it differs from its first parent, Files are looked at in any case. ``entry_at`` reads its
     tree, ``base_at`` the base's.
     """
-    learning = Learning(owners, bit, frozenset(paths), entry_at, base_at, how)
-    learning.learn()
-    return learning.done()
+    changed = frozenset(paths)
+
+    def learn(loose: Loose) -> Learning:
+        learning = Learning(owners, bit, changed, entry_at, base_at, how, loose)
+        learning.learn()
+        return learning
+
+    return sorted_apart(learn)
 
 
 def remap_commits(owners: Owners, mapping: Mapping[int, int]) -> Owners:
@@ -64,23 +69,28 @@ class Learning(Sorting):
     """One commit while it is learnt."""
 
     def __init__(
-        self, owners: Owners, bit: int, paths: frozenset[bytes], entry_at: EntryAt, base_at: EntryAt, how: How
+        self,
+        owners: Owners,
+        bit: int,
+        paths: frozenset[bytes],
+        entry_at: EntryAt,
+        base_at: EntryAt,
+        how: How,
+        loose: Loose,
     ) -> None:
-        super().__init__(owners, how)
+        super().__init__(owners, how, loose)
         self.bit, self.paths, self.entry_at, self.base_at = bit, paths, entry_at, base_at
-
-    def before(self, file: File) -> bytes | None:
-        """The file's path in the commit's parent."""
-        return path_of(file, EVERYONE, self.bit - 1) if self.bit else file.base_path
-
-    def entry_before(self, file: File) -> Entry | None:
-        """The file in the commit's parent."""
-        if not self.bit:
-            return file.base
-        found = version_of(file, EVERYONE, self.tools, self.bit - 1)
-        return found[1] if found else None
+        self.finding = Finding(owners, bit, paths, entry_at, how.tools)
 
     def learn(self) -> None:
+        """Note what the commit holds of each File."""
+        self.note_all()
+        known = self.owners.files.by(fileset.moved) | self.changed
+        moved = [file for file in known.values() if file.path]
+        for file in held_apart(moved, self.bit, self.deciding.laying.needs):
+            self.changed[file.id] = file
+
+    def note_all(self) -> None:
         """Find every File in the commit, then note what it holds of each."""
         expected = expected_commit(self.owners, self.bit, self.paths, self.entry_at, self.base_at, self.tools)
         if expected is not None:
@@ -88,13 +98,13 @@ class Learning(Sorting):
                 if file is not self.owners.files[file.id]:
                     self.put(file)
             return
-        at = self.places()
+        at = self.finding.places()
         taken = set(at.values())
         of_base = {file.base_path for file in self.owners.files.values()}
         vanished = {
             path: file
             for file in self.owners.files.values()
-            if file.id not in at and (path := self.before(file)) is not None and path not in taken
+            if file.id not in at and (path := self.finding.before(file)) is not None and path not in taken
         }
         appeared: list[bytes] = []
         files = {file.id: file for file in self.owners.files.values()}
@@ -114,76 +124,9 @@ class Learning(Sorting):
                 at[vanished[change.renamed_from].id] = change.path
             elif change.before is None:
                 self.put(self.committed_file(change.path))
+        self.takers = {path: owner for fid, path in at.items() if is_patch(owner := taker_of(files[fid], path))}
         for file in files.values():
             self.note_held(without_bit(file, self.bit), at.get(file.id))
-
-    def places(self) -> dict[str, bytes]:
-        """File id -> path in the commit, as far as the Files' own paths tell."""
-        at: dict[str, bytes] = {}
-        taken: set[bytes] = set()
-
-        def put(file: File, path: bytes | None) -> None:
-            if path is not None and file.id not in at and path not in taken and self.entry_at(path) is not None:
-                at[file.id] = path
-                taken.add(path)
-
-        movers = self.movers()
-        for file in self.owners.files.values():
-            if file.id in movers:
-                put(file, path_of(file))
-        for file in self.owners.files.values():
-            put(file, self.before(file))
-        for file in self.owners.files.values():
-            for path in (*(fact.value for fact in reversed(file.path)), file.base_path):
-                if path in self.paths:
-                    put(file, path)
-        return at
-
-    def movers(self) -> set[str]:
-        """The files that the commit has where they are on disk, and no longer where its parent had them.
-
-        Its old place must be empty in the commit, or a place another file was moved to; its new place must
-        have been empty in the parent, or left by another mover. Else the commit has a copy.
-        """
-        files = self.owners.files
-        before = {fid: self.before(file) for fid, file in files.items()}
-        goal = {fid: path_of(file) for fid, file in files.items()}
-        was_at = {path: fid for fid, path in before.items() if path is not None}
-        movers = {
-            fid
-            for fid, path in goal.items()
-            if path != before[fid] and self.has(path) and not self.is_unchanged(files[fid], before[fid])
-        }
-        once = {fid: {fact.value for fact in file.path} - {before[fid]} for fid, file in files.items()}
-        while True:
-            staying: set[str] = set()
-            for fid in movers:
-                old, path = before[fid], goal[fid]
-                left = not self.has(old) or old in {goal[one] for one in movers}
-                left = left or any(old in once[one] for one in files if one != fid)
-                other = was_at.get(path or b"")
-                free = other is None or other in movers
-                if other is not None and not free and not self.is_unchanged(files[other], path):
-                    gone = goal[other] is None and (not self.has(old) or self.is_known(files[fid]))
-                    free = gone or any(self.has(one) for one in once[other])
-                if not (left and free):
-                    staying.add(fid)
-            if not staying:
-                return movers
-            movers -= staying
-
-    def has(self, path: bytes | None) -> bool:
-        """Whether the commit has something at a path."""
-        return path is not None and self.entry_at(path) is not None
-
-    def is_unchanged(self, file: File, path: bytes | None) -> bool:
-        """Whether the commit has a file as its parent has it."""
-        return path is not None and self.entry_at(path) == self.entry_before(file)
-
-    def is_known(self, file: File) -> bool:
-        """Whether what the commit has where a file is on disk is this file as the disk or the parent has it."""
-        live = live_version(file, self.tools)
-        return live is not None and self.entry_at(live[0]) in (live[1], self.entry_before(file))
 
     def in_base(self, path: bytes, entry: Entry) -> File:
         """The File of a path that was as in the base so far."""
@@ -192,7 +135,11 @@ class Learning(Sorting):
 
     def paired(self, vanished: Mapping[bytes, File], appeared: Iterable[bytes]) -> list[Change]:
         """What left and what came, as renames where the content tells."""
-        old = {path: (entry, None) for path, file in vanished.items() if (entry := self.entry_before(file)) is not None}
+        old = {
+            path: (entry, None)
+            for path, file in vanished.items()
+            if (entry := self.finding.entry_before(file)) is not None
+        }
         new = {path: (entry, None) for path in appeared if (entry := self.entry_at(path)) is not None}
         return pair_renames(old, new)
 
@@ -225,16 +172,10 @@ class Learning(Sorting):
         if path is None or entry is None:
             self.put(self.uncircled(file, lambda: self.with_path_held(self.as_before(file), None)))
             return
-        if self.is_as_before(file, path, entry) and live_version(file, self.tools) != (path, entry):
+        if self.finding.is_as_before(file, path, entry) and live_version(file, self.tools) != (path, entry):
             self.put(self.as_before(file))
             return
         self.put(self.uncircled(file, lambda: self.with_content_held(self.with_path_held(file, path), entry)))
-
-    def is_as_before(self, file: File, path: bytes, entry: Entry) -> bool:
-        """Whether the parent holds the file as the commit does."""
-        if self.bit:
-            return version_of(file, EVERYONE, self.tools, self.bit - 1) == (path, entry)
-        return (file.base_path, file.base) == (path, entry)
 
     def as_before(self, file: File) -> File:
         """The file as the parent holds it."""
@@ -244,14 +185,25 @@ class Learning(Sorting):
         """The file with its path in the commit noted."""
         kind = "delete" if path is None else "rename"
         over = marks_of(file).labels if path is None else frozenset()
-        writer = self.deciding.writer
 
         def owner() -> str:
-            found = writer(file, file.path, file.base_path, path, last_path(file), over=over)
+            found = self.path_writer(file, path, last_path(file), over=over)
+            if is_unassigned(found.owner):
+                found = self.freed_by_taker(file, over) or found
             self.note(last_path(file), kind, found)
             return found.owner
 
         return replace(file, path=committed(file.path, file.base_path, self.bit, path, owner)[0])
+
+    def freed_by_taker(self, file: File, over: frozenset[str]) -> Verdict | None:
+        """Whoever took in the commit the place that a file has no more, if he can have made it free."""
+        taker = self.takers.get(self.finding.before(file) or b"", "")
+        if self.deciding.states.get(taker) != "open" or self.deciding.nobodys or self.key(file) in self.loose:
+            return None
+        if any(fact.owner == taker and not fact.ins_in for fact in file.path):  # made free before what came later
+            over = held_by(file, self.bit - 1) if self.bit else frozenset()
+        found = self.deciding.uncircled(Verdict(taker, "file"), over)
+        return None if is_unassigned(found.owner) or any(map(is_unassigned, over)) else found
 
     def with_mode_held(self, file: File, mode: int, kind_by: Verdict | None) -> File:
         """The file with its mode in the commit noted; ``kind_by``: whoever made it another kind of file."""
@@ -295,3 +247,8 @@ class Learning(Sorting):
         if live(weave) != on_disk:
             weave = place_save(weave, on_disk, rules).weave
         return replace(file, weave=weave)
+
+
+def taker_of(file: File, path: bytes) -> str:
+    """Who gave a File a path; BASE: nobody did."""
+    return next((fact.owner for fact in reversed(file.path) if fact.value == path), BASE)

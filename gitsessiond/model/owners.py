@@ -25,7 +25,7 @@ class Owners:
     files: Files = field(default_factory=Files)  # by file id; order means nothing
     patches: tuple[tuple[str, PatchState], ...] = ()  # in creation order
     declared: frozenset[Pair] = frozenset()  # by `patch depend`
-    directions: frozenset[Pair] = frozenset()  # the direction a touch or judge edge last had
+    directions: frozenset[Pair] = frozenset()  # the direction an edge of touch, judge or places last had
     judged: frozenset[Pair] = frozenset()  # edges the judge asked for
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what was derived from it
 

@@ -9,8 +9,9 @@ from gitsessiond.model.assigning import assign, merged_outside, take
 from gitsessiond.model.basing import MovedBase, move_base
 from gitsessiond.model.discarding import Discarded, discard_patch
 from gitsessiond.model.files import File, Tools, version_of
-from gitsessiond.model.graph import Edge, Graph, graph_of
+from gitsessiond.model.graph import Graph, graph_of
 from gitsessiond.model.judging import judge
+from gitsessiond.model.laying import Edge
 from gitsessiond.model.learning import learn_commit, remap_commits
 from gitsessiond.model.owners import (
     Assigned,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gitsessiond.model.files import File, facts_of
+from gitsessiond.model.files import File, facts_of, marks_of
 from gitsessiond.model.registers import Fact, relabelled, same_layer, without
-from gitsessiond.model.values import BASE, Change
-from gitsessiond.model.weave import relabel, weave_from
+from gitsessiond.model.values import BASE, Change, is_unassigned
+from gitsessiond.model.weave import is_patch, relabel, weave_from
 
 
 def parts_of(file: File) -> dict[str, list[object]]:
@@ -64,3 +65,35 @@ def all_nobodys(file: File, label: str) -> File:
         content=relabelled(file.content, file.base_content, lambda fact: True, label),
         weave=relabel(file.weave, lambda run, side: True, label) if file.weave else None,
     )
+
+
+def with_facts(file: File, select: Callable[[Fact[Any]], bool], to: str) -> File:
+    """The file with the selected facts given to another owner; the same object if there are none."""
+    if not any(select(fact) for fact in facts_of(file)):
+        return file
+    return replace(
+        file,
+        path=relabelled(file.path, file.base_path, select, to),
+        mode=relabelled(file.mode, file.base_mode, select, to),
+        content=relabelled(file.content, file.base_content, select, to),
+    )
+
+
+def stands_on_nobody(file: File, states: dict[str, Any]) -> str | None:
+    """The reason, if a patch's fact, or its edit in a new file, stands on what is nobody's."""
+    marks = marks_of(file)
+    loose = {one for one in marks.labels if is_unassigned(one) or states.get(one) == "abandoned"}
+    if not loose:
+        return None
+    for stack in (file.path, file.mode, file.content):
+        seen = False
+        for fact in stack:
+            if seen and is_patch(fact.owner) and fact.owner not in loose:
+                return f"builds {fact.owner}"
+            seen = seen or fact.owner in loose
+    if file.path and file.base is None and file.path[0].owner in loose and marks.patches - loose:
+        return "whole"
+    last = file.path[-1] if file.path else None
+    if last is not None and last.value is None and last.owner not in loose:
+        return "on"
+    return None

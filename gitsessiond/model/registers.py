@@ -139,7 +139,10 @@ def committed(
         fact._replace(ins_in=fact.ins_in | 1 << bit) if bit and fact.ins_in >> (bit - 1) & 1 else fact for fact in stack
     )
     who = owner()
-    if kept and not kept[-1].ins_in and kept[-1].owner == who:  # the commit counts as a write before this one
-        return (*kept[:-1], Fact(who, value, 1 << bit), kept[-1]), True
+    at = len(kept)
+    while at and not kept[at - 1].ins_in:
+        at -= 1
+        if kept[at].owner == who:  # the commit counts as a write before this one
+            return (*kept[:at], Fact(who, value, 1 << bit), *kept[at:]), True
     out = (*kept, Fact(who, value, 1 << bit))
     return (*out, Fact(who, before)) if before != value else out, True

@@ -41,7 +41,7 @@ def find_rows(owners: Owners) -> list[Row]:
     choices = tuple(pid for pid, state in states.items() if state == "open")
     nobodys = {label for label in owners.files.labelled if is_unassigned(label) or states.get(label) == "abandoned"}
     out: list[Row] = []
-    for file in sorted(files_of(owners, nobodys).values(), key=last_path):
+    for file in sorted(files_of(owners, nobodys).values(), key=lambda file: (last_path(file), file.id)):
         labels = marks_of(file).labels & nobodys
         key = ("rows", labels, choices)
         if key not in file.memo:

@@ -6,35 +6,29 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from gitsessiond.model.deciding import Verdict, nobody
-from gitsessiond.model.facts import Deciding
+from gitsessiond.model.clashes import clashes_in
+from gitsessiond.model.deciding import Verdict
 from gitsessiond.model.files import (
     File,
     committed_part,
     from_base,
     is_plain,
-    last_path,
     live_version,
     marks_of,
     path_of,
     text_on_disk,
 )
-from gitsessiond.model.graph import Edge, Laying, graph_of, remembered, strong_edges
-from gitsessiond.model.hard import HardEdge, Left, hard_edges_of, path_edges, paths_taken
-from gitsessiond.model.owners import (
-    How,
-    Owners,
-    Sorted,
-    deleted_files,
-    paths_on_disk,
-    states_of,
-    with_files,
-)
-from gitsessiond.model.parts import parts_of, same_content, same_kind, without_uncommitted
-from gitsessiond.model.place import Decided, place_save
-from gitsessiond.model.registers import Fact, held, same_layer, top_owner, written
-from gitsessiond.model.values import Change, Entry, Placed
-from gitsessiond.model.weave import Weave, drop_ghosts, is_patch, live, weave_of
+from gitsessiond.model.graph import graph_of, remembered
+from gitsessiond.model.hard import HardEdge, hard_edges_of
+from gitsessiond.model.laying import Edge, Laying
+from gitsessiond.model.owners import How, Owners, Sorted, deleted_files, paths_on_disk, with_files
+from gitsessiond.model.parts import parts_of, same_content, same_kind
+from gitsessiond.model.place import place_save
+from gitsessiond.model.registers import held
+from gitsessiond.model.stays import Stays, needs_of, why_not
+from gitsessiond.model.values import Change
+from gitsessiond.model.weave import drop_ghosts, is_patch, live, weave_of
+from gitsessiond.model.writing import Loose, Writing
 
 
 def sort_save(owners: Owners, changes: Sequence[Change], how: How) -> Sorted:
@@ -42,10 +36,27 @@ def sort_save(owners: Owners, changes: Sequence[Change], how: How) -> Sorted:
 
     ``changes`` are against the disk as these owners know it; a rename is one change (:class:`Change`).
     """
-    sorting = Sorting(owners, how)
-    for change in leaving_first(changes):
-        sorting.take(change)
-    return sorting.done()
+    ordered = leaving_first(changes)
+
+    def sort(loose: Loose) -> Sorting:
+        sorting = Sorting(owners, how, loose)
+        for change in ordered:
+            sorting.take(change)
+        return sorting
+
+    return sorted_apart(sort)
+
+
+def sorted_apart(sort: Callable[[Loose], Sorting]) -> Sorted:
+    """Sort a save or commit, and anew while files meet at one path: those that it moved there are then nobody's."""
+    loose: dict[str | bytes, str] = {}
+    while True:
+        sorting = sort(loose)
+        done = sorting.done()
+        more = {key: label for key, label in sorting.meeting(done.owners).items() if key not in loose}
+        if not more:
+            return done
+        loose |= more
 
 
 def leaving_first(changes: Sequence[Change]) -> list[Change]:
@@ -69,26 +80,19 @@ def leaving_first(changes: Sequence[Change]) -> list[Change]:
     return out
 
 
-class Sorting:
+class Sorting(Writing):
     """One save or commit while it is being sorted."""
 
-    def __init__(self, owners: Owners, how: How) -> None:
-        self.owners, self.how, self.tools = owners, how, how.tools
-        self.deciding = Deciding(how, states_of(owners), strong_edges(graph_of(owners)))
+    def __init__(self, owners: Owners, how: How, loose: Loose) -> None:
+        super().__init__(owners, how, loose)
         self.on_disk = paths_on_disk(owners)
         self.changed: dict[str, File] = {}
         self.gone: set[str] = set()
-        self.placed: list[Placed] = []
 
     @cached_property
     def deleted(self) -> dict[bytes, File]:
         """The Files that are deleted on disk, by their last path."""
         return deleted_files(self.owners)
-
-    @cached_property
-    def left(self) -> Left:
-        """The paths that files left, before this save or in it."""
-        return Left(besides=self.owners.files.moves.left)
 
     def done(self) -> Sorted:
         """The ownership afterwards; Files that say nothing are dropped."""
@@ -96,6 +100,26 @@ class Sorting:
         kept = [file for fid, file in self.changed.items() if fid not in gone]
         editors = frozenset(placed.owner for placed in self.placed if is_patch(placed.owner))
         return Sorted(remembered(with_files(self.owners, kept, gone), editors), tuple(self.placed))
+
+    @cached_property
+    def stays(self) -> Stays:
+        """Where patches have the files that left some path, before this save or in it."""
+        return Stays(besides=self.owners.files.moves.stays)
+
+    def meeting(self, after: Owners) -> dict[str | bytes, str]:
+        """The Files of this save that meet others at one path, or, where it only comes from them, all; with a label."""
+        clashes = clashes_in(self.owners, after)
+        ways = [pair for need in clashes for pair in need.ways]
+        closing = [*ways, *sorted(graph_of(after).left_out - graph_of(self.owners).left_out)]
+        found: dict[str | bytes, str] = {}
+        for need in clashes:
+            for stay, other in (need.stays, need.stays[::-1]):
+                file = self.changed.get(stay.fid)
+                if file is not None:
+                    found[self.key(file)] = f"~{why_not(need, other)}"
+        if closing and found.keys() <= self.loose.keys():
+            return {self.key(file): f"~cycle {closing[0][1]} {closing[0][0]}" for file in self.changed.values()}
+        return found
 
     def take(self, change: Change) -> None:
         """Sort one change."""
@@ -164,96 +188,9 @@ class Sorting:
         laying = self.deciding.laying
         for edge in hard_edges_of(file):
             laying.add(edge.p, edge.q, Edge("hard"))
-        for edge in path_edges(paths_taken([file], self.left)):
-            if not laying.needs(edge.q, edge.p):
-                laying.add(edge.p, edge.q, Edge("hard"))
-
-    def note(self, path: bytes, kind: str, found: Verdict) -> None:
-        """Report a whole-file fact."""
-        self.placed.append(Placed(path, kind, None, found.owner, found.why))
-
-    def note_lines(self, path: bytes, edits: Iterable[Decided]) -> None:
-        """Report edits of lines."""
-        self.placed += [Placed(path, "line", edit.lines, edit.owner, edit.why) for edit in edits]
-
-    def new_file(self, path: bytes, entry: Entry) -> File:
-        """A file nobody knew: all of it is its maker's."""
-        fid = self.tools.new_id()
-        found = self.deciding.maker(path, self.left.leavers(path, fid))
-        self.note(path, "add", found)
-        text = self.tools.text_of(entry)
-        return File(
-            id=fid,
-            base_path=None,
-            base=None,
-            path=(Fact(found.owner, path),),
-            mode=(Fact(found.owner, entry.mode),),
-            content=() if text is not None else (Fact(found.owner, entry.oid),),
-            weave=None if text is None else weave_of(text, found.owner, 0),
-        )
-
-    def without_path(self, file: File) -> File:
-        """The file deleted: an edit over everything that was done in it."""
-        path = last_path(file)
-        every = marks_of(file).labels
-        found = self.deciding.writer(file, file.path, file.base_path, None, path, over=every)
-        self.note(path, "delete", found)
-        after = replace(file, path=written(file.path, file.base_path, found.owner, None))
-        unmade = after.path and not same_layer(after.path[-1].owner, found.owner)
-        return without_uncommitted(after, found.owner) if unmade else after
-
-    def at_path(self, file: File, path: bytes) -> File:
-        """The file under another name, or back after a deletion."""
-        before = path_of(file)
-        if before == path:
-            return file
-        room = self.left.leavers(path, file.id)
-        found = self.deciding.writer(file, file.path, file.base_path, path, path, leavers=room)
-        leaver = top_owner(file.path)
-        if found.owner == leaver and any((one.q, one.path) == (leaver, path) for one in self.owners.files.moves.taken):
-            found = nobody(f"~file {leaver}")  # another patch had the place since, and needs it free
-        self.note(path, "add" if before is None else "rename", found)
-        return replace(file, path=written(file.path, file.base_path, found.owner, path))
-
-    def with_mode(self, file: File, mode: int) -> File:
-        """The file with another mode."""
-        if held(file.mode, file.base_mode) == mode:
-            return file
-        found = self.deciding.writer(file, file.mode, file.base_mode, mode, last_path(file))
-        self.note(last_path(file), "mode", found)
-        return replace(file, mode=written(file.mode, file.base_mode, found.owner, mode))
-
-    def with_content(self, file: File, entry: Entry) -> File:
-        """The file with other content: a save of its lines, or a fact where one side is not lines.
-
-        A file that becomes another kind (a symlink, say) has its mode from the same owner.
-        """
-        path = last_path(file)
-        text = self.tools.text_of(entry)
-        wanted = None if text is not None else entry.oid
-        rules = self.deciding.for_lines(file, path)
-        other_kind = not same_kind(held(file.mode, file.base_mode), entry.mode)
-        if other_kind or wanted != held(file.content, file.base_content):
-            found = self.replacer(file, entry.mode, wanted)
-            self.note(path, "content", found)
-            file = replace(file, content=written(file.content, file.base_content, found.owner, wanted))
-            if other_kind:
-                mode = written(file.mode, file.base_mode, found.owner, entry.mode)
-                file = replace(file, mode=mode)
-            if file.weave is None:  # it was never lines: all of them are whoever made it so
-                rules = replace(rules, claim=found.owner)
-        if text is None:
-            return file
-        saved = place_save(file.weave or Weave(), text, rules)
-        self.note_lines(path, saved.edits)
-        return replace(file, weave=saved.weave)
-
-    def replacer(self, file: File, mode: int, wanted: str | None) -> Verdict:
-        """Who writes a file's content as a whole; ``wanted`` None: lines instead of it."""
-        over = set(marks_of(file).lines) if held(file.content, file.base_content) is None else set()
-        if not same_kind(held(file.mode, file.base_mode), mode) and file.mode:
-            over.add(file.mode[-1].owner)
-        return self.deciding.writer(file, file.content, file.base_content, wanted, last_path(file), over=sorted(over))
+        self.stays.add(file)
+        for need in needs_of(file, self.stays):
+            laying.meet(need, need.ways)
 
     def returning(self, file: File | None, change: Change) -> File | None:
         """The File as it was when this path last had this content, if it may stand for it again.
@@ -264,7 +201,7 @@ class Sorting:
         if self.how.claim(change.path) is not None:
             return None
         found = self.how.earlier(change.path, change.after)
-        if found is None or found is file or not self.may_return(found, file):
+        if found is None or found is file or self.key(found) in self.loose or not self.may_return(found, file):
             return None
         version = live_version(found, self.tools)
         if version != (None if change.after is None else (change.path, change.after)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.files import (
@@ -18,6 +18,7 @@ from gitsessiond.model.files import (
 )
 from gitsessiond.model.fileset import Files, committed
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.hard import directories
 from gitsessiond.model.owners import Owners, changed_files, files_of
 from gitsessiond.model.registers import EVERYONE, Fact, Value
 from gitsessiond.model.values import BASE, SYMLINK, UNASSIGNED, Entry, Placed
@@ -119,13 +120,37 @@ def live_overlay(owners: Owners, tools: Tools) -> Overlay:
 
 
 def with_uncommitted(owners: Owners, pid: str, tip: int | None, tools: Tools) -> Overlay:
-    """The chain's last commit (None: the base) with the edits of one patch that it does not hold."""
+    """The chain's last commit (None: the base) with the edits of one patch that it does not hold.
+
+    A file that the patch moves replaces what the commit has in its new place and the disk has no more.
+    """
     mine = owners.files.of(pid)
     files = mine if tip is None else {**owners.files.by(committed), **mine}
-    return overlay_of(
-        (file, tip_version(file, pid, tip, tools) if fid in mine else committed_version(file, tip, tools))
-        for fid, file in files.items()
-    )
+    in_tip = [committed_version(file, tip, tools) for file in files.values()]
+    found = tip_versions(list(files.values()), in_tip, pid, tip, tools)
+    return overlay_of(zip(files.values(), found, strict=True))
+
+
+def tip_versions(
+    files: Sequence[File], in_tip: Sequence[Version], pid: str, tip: int | None, tools: Tools
+) -> list[Version]:
+    """Each File as :func:`with_uncommitted` has it; ``in_tip``: as the tip has it."""
+    found = [
+        tip_version(file, pid, tip, tools) if pid in marks_of(file).labels else was
+        for file, was in zip(files, in_tip, strict=True)
+    ]
+    pairs = list(zip(in_tip, found, strict=True))
+    came = {now[0] for was, now in pairs if now is not None and (was is None or was[0] != now[0])}
+    if not came:
+        return found
+    under = {directory for path in came for directory in directories(path)}
+
+    def stands(was: Version, now: Version) -> bool:
+        if was is None or now is None or was[0] != now[0]:
+            return True
+        return now[0] not in came | under and came.isdisjoint(directories(now[0]))
+
+    return [now if stands(was, now) else None for was, now in pairs]
 
 
 def committed_version(file: File, tip: int | None, tools: Tools) -> Version:

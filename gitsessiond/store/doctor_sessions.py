@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 from gitsessiond.model.errors import NewerState, StateUnreadable
-from gitsessiond.model.names import id_from, short_id
+from gitsessiond.model.names import id_from, quote_path, short_id
 from gitsessiond.model.ownership import graph_of
 from gitsessiond.store.anchors import ANCHORS, anchors_of, move_projections, patch_refs, put_anchor, read_anchor
 from gitsessiond.store.git import run_git
@@ -72,10 +72,14 @@ def _circles(store: Store, step: str) -> list[str]:
     """Which patches need each other, as none should; which need is left out is known, what to do about it is not."""
     state = load_state(store, step)
     names = {pid: patch.name for pid, patch in state.patches.items()}
-    return [
+    graph = graph_of(state.owners)
+    closing = {pair for need in graph.clashes for pair in need.ways[:1]}
+    circles = [
         f"{names.get(p, p)} and {names.get(q, q)} need each other's edits; assign those of one to the other"
-        for p, q in sorted(graph_of(state.owners).left_out)
+        for p, q in sorted(graph.left_out | closing)
     ]
+    met = sorted({need.path for need in graph.clashes if not need.ways})
+    return circles + [f"some patch has two files at {quote_path(path)}; assign both to one patch" for path in met]
 
 
 def _bring_back(patient: Patient, sid: str, step: str | None, anchor: str | None) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from gitsessiond.model.encoding import blob_oid
 from gitsessiond.model.files import File, Tools, version_of
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.hard import directories
 from gitsessiond.model.names import id_from
 from gitsessiond.model.ownership import (
     How,
@@ -163,21 +164,27 @@ class Desk:
             assert self.version({*self.patches, UNASSIGNED}, bit) == tree
         graph = graph_of(self.owners)
         assert not graph.left_out, "patches need each other"
+        assert not graph.clashes, "two files come to one path"
+        sets: set[Container[str]] = {EVERYONE}
         for patch in self.patches:
-            who = graph.closure(patch) | {patch}
             assert patch not in graph.closure(patch)
-            self.check_paths(who)
-        self.check_paths(EVERYONE)
-        for bit in range(len(self.commits)):
-            self.check_paths(EVERYONE, bit)
+            sets |= {frozenset(one | graph.closure(patch) | {patch}) for one in [frozenset(), *sets - {EVERYONE}]}
+        for bit in (None, *range(len(self.commits))):
+            for who in sets:
+                self.check_paths(who, bit)
 
     def check_paths(self, who: Container[str], bit: int | None = None) -> None:
-        """No two files of a version have the same path, those counted of which only the base knows."""
+        """git can hold a version: no two files have the same path, none is where another has a directory.
+
+        Files of which only the base knows are counted.
+        """
         files = self.owners.files.values()
         found = [version_of(file, who, self.tools, bit) for file in files]
         paths = [version[0] for version in found if version is not None]
         paths += self.base.keys() - {file.base_path for file in files}
-        assert len(set(paths)) == len(paths), "two files of one version have the same path"
+        there = set(paths)
+        assert len(there) == len(paths), "two files of one version have the same path"
+        assert not any(there.intersection(directories(path)) for path in paths), "a file is where a directory is"
 
     @property
     def patches(self) -> list[str]:

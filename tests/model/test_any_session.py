@@ -84,7 +84,7 @@ def test_what_is_carried_on_is_what_is_computed_anew(played: Sequence[Step]) -> 
         player.play(step)
         files = desk.owners.files
         anew = replace(desk.owners, files=Files(files))
-        assert set(files.moves.taken) == set(anew.files.moves.taken)
+        assert set(files.moves.needs) == set(anew.files.moves.needs)
         assert changed_files(before, desk.owners) == {
             fid for fid in files.keys() | before.files.keys() if files.get(fid) is not before.files.get(fid)
         }
