@@ -255,6 +255,8 @@ def is_changed(ctx: Context, live: Live, conflict: Conflict, path: bytes) -> boo
     found = read_file(path, LARGEST_SAVED)
     if not isinstance(found, Content):
         return True
+    if not found.data:
+        return False  # nothing is written there
     texts = texts_of(ctx, live.state, conflict)
     result = live.state.sides.get(conflict.id, {}).get("result")
     known = [*texts.values(), file_text(texts, conflict), *([ctx.store.blob(result)] if result else [])]

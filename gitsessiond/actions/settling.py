@@ -196,11 +196,15 @@ class Unsaid(NamedTuple):
 
 
 def saved_result(ctx: Context, live: Live, conflict: Conflict, content: bytes) -> ConflictSide | Unsaid | None:
-    """What a saved file says: :class:`Unsaid` while markers are in it.
+    """What a saved file says: :class:`Unsaid` while markers are in it, or nothing at all.
+
+    An editor that truncates before it writes leaves nothing for a moment; who means nothing says so by a command.
 
     Raises:
         Refused: it says what cannot be.
     """
+    if written_mode(conflict) in FILES and not content:
+        return Unsaid()
     if marker_left(ctx, live, conflict, content) is not None:
         return Unsaid()
     texts = texts_of(ctx, live.state, conflict)
@@ -215,6 +219,4 @@ def saved_result(ctx: Context, live: Live, conflict: Conflict, content: bytes) -
             )
         if said is not None:
             return side_chosen(conflict, said)
-        if written_mode(conflict) in FILES and not content:
-            return Unsaid()  # an editor that truncates before it writes
     return written(ctx, conflict, content)

@@ -106,6 +106,30 @@ def test_saving_the_file_without_markers_resolves(it: Asking, clash: dict[str, A
     assert not file.exists()
 
 
+def test_an_empty_save_resolves_nothing(it: Asking, clash: dict[str, Any]) -> None:
+    """Some editors truncate before they write, and a slip empties a file; to mean it takes a command."""
+    file = marked_file(it, clash)
+    control = f".gitsession/conflicts/{clash['id']}/a.txt"
+    file.write_bytes(b"")
+    it.look(control)
+    assert [one["id"] for one in it.ask("conflicts")["conflicts"]] == [clash["id"]]
+    assert it.status_of("one") == "conflicts"
+    file.write_text(THEIRS)
+    it.look(control)
+    assert it.status_of("one") == "ready"
+    file.write_bytes(b"")
+    it.look(control)
+    assert it.ask("merge", patch="one")["merged"]
+    assert it.on_target("a.txt") == THEIRS
+
+
+def test_an_empty_resolution_is_one_when_it_is_given(it: Asking, clash: dict[str, Any]) -> None:
+    """By a command it is meant."""
+    it.ask("resolve", id=clash["id"], how="file", content="")
+    assert it.ask("merge", patch="one")["merged"]
+    assert it.on_target("a.txt") == ""
+
+
 def test_a_resolution_saved_unwatched_is_found(it: Asking, clash: dict[str, Any]) -> None:
     """The daemon was not there when the file was saved: the next command sees it."""
     marked_file(it, clash).write_text(THEIRS)
