@@ -17,7 +17,7 @@ from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import graph_of, versions
 from gitsessiond.model.values import Entry, Placed
 from gitsessiond.model.versions import BACK_TO_BASE, after_step, overlay_step, version_step
-from gitsessiond.store.anchors import anchors_of, may_wait, move_projections, put_anchor, write_anchor
+from gitsessiond.store.anchors import anchored_alike, anchors_of, may_wait, move_projections, put_anchor, write_anchor
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
@@ -70,6 +70,8 @@ def publish(
         live.settled, live.state = written, replace(written, settled=written.step)
     if action:
         live.anchor_due = waits
+    elif before is not None and not anchored_alike(before, written):
+        live.anchor_due = True  # a save says what needs what, and takes readiness back
     if action and not waits:
         move_projections(ctx.store, ctx.repository, before, written)
     ctx.tell(event_of(written, note, placed, facts or {}))

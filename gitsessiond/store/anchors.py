@@ -65,6 +65,11 @@ def may_wait(before: State, after: State) -> bool:
     return same and named_alike and patch_refs(before) == patch_refs(after)
 
 
+def anchored_alike(before: State, after: State) -> bool:
+    """Whether the anchors of two states hold the same records."""
+    return before.session == after.session and before.patches == after.patches and before.conflicts == after.conflicts
+
+
 def move_projections(store: Store, repository: HasDirs, before: State | None, after: State) -> None:
     """Bring the refs of the repository to what the step, now recorded, says.
 

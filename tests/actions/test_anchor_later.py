@@ -38,6 +38,22 @@ def test_a_merge_leaves_the_anchor_for_later(repo: Path) -> None:
     assert read_anchor(desk.ctx.store, after[desk.live.sid]).patches[pid].status == "merged"
 
 
+def test_a_save_that_makes_one_patch_need_another_leaves_the_anchor_for_later(repo: Path) -> None:
+    """Which of two touching patches is below is recorded with the session, and doctor compares the anchor with it."""
+    desk = Desk(repo)
+    desk.patch("p")
+    lines = (desk.root / "a.txt").read_text()
+    desk.save("a.txt", lines + "one\n")
+    desk.patch("q")
+    before = desk.live.state.session
+    desk.save("a.txt", lines + "one\ntwo\n")
+    assert desk.live.state.session != before and desk.live.anchor_due
+    checks = doctor(desk.ctx, Asked("doctor", {}, desk.who))["checks"]
+    assert [check for check in checks if not check["ok"]] == []
+    desk.save("a.txt", lines + "one\ntwo\nthree\n")
+    assert not desk.live.anchor_due, "nothing the anchor holds has changed"
+
+
 def test_a_killed_daemon_s_anchor_is_written_after_the_next_start(repo: Path) -> None:
     """Nothing is wrong then, and doctor says so."""
     desk = Desk(repo)
