@@ -63,12 +63,12 @@ NEVER = {("demo",)}  # makes a repository of its own and takes seconds; tests/fa
 HANGS = {"--follow"}
 DATA_TOO = {
     ("doctor",): {1}, ("merge",): {3}, ("close",): {3}, ("patch", "validate"): {3, 4}, ("assign",): {4},
-    ("daemon", "status"): {13},
+    ("daemon", "status"): {13}, ("update",): {3},
 }  # fmt: skip
 """Commands whose answer is the exit code as well: they print it and no error."""
 MAY_CHANGE = {
     ("start",), ("commit",), ("merge",), ("close",), ("restore",), ("patch", "ready"), ("patch", "abandon"),
-    ("resolve",), ("uninstall",), ("reopen",), ("revert",),
+    ("resolve",), ("uninstall",), ("reopen",), ("revert",), ("update",), ("push",),
 }  # fmt: skip
 """Commands that may change HEAD, an index, a branch, a worktree or a file, when they end with 0."""
 

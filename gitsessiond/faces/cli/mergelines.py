@@ -152,9 +152,11 @@ def resolve_lines(reply: Json) -> list[str]:
 
 
 def resolve_hints(reply: Json) -> list[str]:
-    """The next conflict, or the merge that the resolution was for."""
+    """The next conflict, or the merge or update that the resolution was for."""
     if reply["left"]:
         ids = [one["id"] for one in reply["left"]]
         return [command("conflict", "show", short_of(ids[0], ids))]
+    if reply["conflict"]["kind"] == "context_switch":
+        return [command("update")]
     name = name_in(reply.get("patch"))
     return [command("merge", name)] if name else []
