@@ -104,6 +104,7 @@ class Live:
     judge_due: bool = False
     anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means
+    staged_seen: Any = None  # index and HEAD when last compared, and what differed (actions/reverts_ahead.py)
     lost: str | None = None  # why the worktree cannot be recorded
     trouble: str | None = None  # why it could not be brought up to date before the last command
 

@@ -13,7 +13,9 @@ from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.reverts_ahead import would_revert
 from gitsessiond.actions.unreadable import HINT
+from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.files import marks_of
 from gitsessiond.model.graph import Graph, graph_of
@@ -247,8 +249,18 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
     if live.worktree is not None:
         if not is_index(live.worktree.repository.git_dir):
             out.append("git's index here is damaged, so git can neither commit nor tell what changed: git status")
+        out += index_warnings(would_revert(ctx, live))
         out += [f"not recorded: {quote_path(path)}: {why}" for path, why in sorted(live.worktree.skipped.items())[:20]]
     return out
+
+
+def index_warnings(paths: list[bytes]) -> list[str]:
+    """One sentence for the paths that git's index would put back."""
+    if not paths:
+        return []
+    first = " ".join(shell_word(os.fsdecode(path)) for path in paths[:5])
+    rest = f"; {len(paths) - 5} more" if len(paths) > 5 else ""
+    return [f"the index would revert {place_words(paths)}: `git add -- {first}`{rest}"]
 
 
 def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
-from gitsessiond.daemon.log import log
+from gitsessiond.daemon.log import log, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
 from gitsessiond.daemon.own import Own, Parts
@@ -114,6 +114,7 @@ class Front:
             log(f"slept {asleep - self._asleep:.0f} s: looking at everything")
             self._worktrees.scan_all(now)
         self._asleep = asleep
+        tend_log()
         self._worktrees.tick(now)
         self._asking.tick(now)
         idle_until = self._idle_until()

@@ -32,6 +32,7 @@ def be_front(where: str, ready_fd: int | None, version: str) -> int:
         repository = open_repository(where)
         place = Place(repository.common_dir)
         make_state_dir(place)
+        log.keep_in(place.log, puts_aside=True)
         settings = read_settings(repository)
         lock = take_lock(place.state_dir, LOCK_WAIT_S)
         door = Socket(*listen(place))

@@ -25,6 +25,7 @@ GARBAGE_AFTER = (50_000, 10, 20)  # new objects, and rounds of a generation, bef
 def be_recorder(where: str, fd: int, lock_fd: int | None) -> int:
     """Be the recorder at the other end of front's pipe, until that ends."""
     log.WHO["name"] = "recorder"
+    log.keep_in(find_place(where).log)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for front, which closes the pipe
     for number in (fd, lock_fd):
         if number is not None:

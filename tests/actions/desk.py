@@ -19,6 +19,7 @@ from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
+from gitsessiond.actions.sessions import status_of
 from gitsessiond.actions.starting import reopen_worktree, start_session
 from gitsessiond.actions.upkeep import doctor
 from gitsessiond.model.graph import graph_of
@@ -206,6 +207,10 @@ class Desk:
     def last_text(self) -> str:
         """The text of the last step."""
         return str(self.events[-1]["text"])
+
+    def warnings(self) -> list[str]:
+        """What `git session` warns of."""
+        return list(status_of(self.ctx, Asked("session.status", {}, self.who))["warnings"])
 
     def status(self) -> list[str]:
         return git(self.root, "status", "--porcelain").decode().splitlines()

@@ -236,6 +236,37 @@ def test_10_failing_pre_commit(it: Desk) -> None:
     assert (owners(it), steps(it)) == (before, number)
 
 
+def test_11_an_index_left_behind(it: Desk) -> None:
+    """pre-commit reformats and adds what is committed by name: git leaves the old version staged; that is told."""
+    hook = it.root / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\nsed -i 's/dirty/DIRTY/' src/b.txt\ngit add src/b.txt\n")
+    hook.chmod(0o755)
+    it.git("commit", "-qm", "formatted", "src/b.txt")
+    assert "MM src/b.txt" in it.status()
+    told = ["the index would revert src/b.txt: `git add -- src/b.txt`"]
+    assert it.warnings() == told
+    it.check()
+    it.git("add", "--", "src/b.txt")
+    assert it.warnings() == []
+
+
+@pytest.mark.soak
+def test_11_what_was_staged_and_undone(it: Desk) -> None:
+    """A version that is staged, and newer than HEAD's, reverts nothing: neither undone on disk nor never there."""
+    it.git("commit", "-qam", "both")
+    text = (it.root / "a.txt").read_text()
+    it.save("a.txt", text + "staged\n")
+    it.git("add", "a.txt")
+    it.save("a.txt", text)
+    assert it.warnings() == []
+    it.git("reset", "-q")
+    patch = it.root.parent / "patch"
+    patch.write_text("--- a/README\n+++ b/README\n@@ -1 +1 @@\n-shop\n+applied\n")
+    it.git("apply", "--cached", str(patch))
+    assert "MM README" in it.status() and it.warnings() == []
+    it.check()
+
+
 def move_main(it: Desk, path: str = "README", text: str = "main moved\n") -> str:
     """One commit on main, made elsewhere."""
     tree = it.root.parent / "main"

@@ -243,6 +243,9 @@ class LiveDesk:
     def last_text(self) -> str:
         return str(self.ask("history", "-n", "1")["steps"][0]["text"])
 
+    def warnings(self) -> list[str]:
+        return list(self.ask("status")["warnings"])
+
     def status(self) -> list[str]:
         return self.bench.git("--no-optional-locks", "status", "--porcelain").out.splitlines()
 
