@@ -167,3 +167,43 @@ def test_a_merge_of_what_was_fetched_that_a_crash_cut_off(desk: DeskBench, monke
         assert not list((desk.root / ".git" / "gitsession" / "intents").glob("*"))
         assert (git(desk.root, "rev-parse", "main") != before) == moved
         assert [patch["status"] for patch in desk.do("patch.list")["patches"]] == statuses
+
+
+@pytest.mark.soak
+def test_a_stack_with_a_join_is_put_on_what_the_remote_has(desk: DeskBench) -> None:
+    """c needs fix and other; main has a commit that the remote lacks, and an older patch of it has landed only here.
+
+    The published commits have the trees, authors and words of the series, without what is not theirs, and are the
+    same each time.
+    """
+    repo = desk.root
+    desk.do("patch.new", name="landed")
+    desk.save("new.txt", b"landed here\n")
+    desk.do("merge", patch="landed", ready=True)
+    git(repo, "update-ref", "refs/heads/main", theirs_on_main(repo, "README", "at home\n"))
+    git(repo, "rebase", "-q", "main")
+    desk.do("patch.new", name="other")
+    desk.save("src/b.txt", (repo / "src/b.txt").read_bytes().replace(b"b 3", b"B 3"))
+    desk.do("commit", message="other three")
+    desk.do("patch.new", name="both")
+    desk.do("patch.use", patch="both", strict=True)
+    desk.save("src/b.txt", (repo / "src/b.txt").read_bytes().replace(b"B 3", b"B three"))
+    desk.save("a.txt", (repo / "a.txt").read_bytes().replace(b"LINE 2", b"LINE two"))
+    desk.do("commit", message="both of them")
+    reply = desk.do("publish", patch="both")
+    rows = {row["patch"]["name"]: row for row in reply["branches"]}
+    assert list(rows) == ["fix", "other", "both"] and "it lacks" in reply["notes"][0]
+    assert reply["onto"] == git(repo, "rev-parse", "origin/main").decode().strip()
+    tip = rows["both"]["commit"]
+    for name, paths in (("fix", "a.txt"), ("other", "src/b.txt"), ("both", "a.txt src/b.txt")):
+        commit = rows[name]["commit"]
+        assert git(repo, "diff", "--name-only", "origin/main", commit).decode().split() == paths.split()
+        git(repo, "merge-base", "--is-ancestor", commit, tip)
+        words = ["log", "-1", "--format=%an %ae %at %cn %ce %ct %B"]
+        assert git(repo, *words, commit) == git(repo, *words, rows[name]["tip"])
+    assert git(repo, "show", f"{tip}:a.txt") == (repo / "a.txt").read_bytes()
+    assert git(repo, "show", f"{tip}:src/b.txt") == (repo / "src/b.txt").read_bytes()
+    assert int(git(repo, "rev-list", "--merges", "--count", f"origin/main..{tip}")) == 1
+    assert [row["commit"] for row in desk.do("publish", patch="both")["branches"]] == [
+        row["commit"] for row in reply["branches"]
+    ]

@@ -167,14 +167,12 @@ def push_target(face: Face, wanted: str | None, no_verify: bool) -> Reply:
 def turn(face: Face, words: str) -> PushTurn:
     """This command's turn at the remote; while another one's lasts, that is told.
 
-    Raises:
-        Locked: a push of ours waits for the hook that this was called from.
+    The turn raises Locked when taken where the other one waits for the very hook that this was called from.
     """
-    above = os.environ.get(gitpush.INSIDE)
-    if above:
-        raise Locked(f"{words} was called from a hook of process {above}, which pushes", hint="run it after that push")
 
     def waiting(holder: str) -> None:
+        if os.environ.get(gitpush.INSIDE):
+            raise Locked(f"{words} was called from a hook of {holder}", hint="run it after that push")
         if not face.json:
             note(f"waiting for {holder}")
 
