@@ -25,6 +25,7 @@ def put_in_layers(ctx: Context, moved: MovedBase, carried: Carried) -> Owners:
     base = tree_of_commit(ctx.store, carried.base)
     mine = edit_tree(layer, base, live_overlay(owners, ctx.tools))
     wrong = {path for path, _ in moved.contested} | {one.path for one in diff_trees(layer, mine, carried.work)}
+    wrong |= {path for clash in carried.clashes for path in clash.found.paths}
     if not wrong:
         return owners
     paths, files = reached(owners, wrong)

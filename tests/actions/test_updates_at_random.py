@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ class Updating(Story):
     def __init__(self, bench: DeskBench, seed: int) -> None:
         super().__init__(bench, seed, files=3)
         self.done: Counter[str] = Counter()
+        self.rewritten = False  # since the last update; git rebase would keep what main has lost
         self.given: dict[tuple[str, str], bytes] = {}  # (patch id, path) -> the resolution
 
     def watched(self, act: Callable[[], None]) -> None:
@@ -48,7 +50,8 @@ class Updating(Story):
         index.unlink(missing_ok=True)
         onto = "main"
         if self.rng.random() < 0.04 and git("rev-parse", "-q", "--verify", "main~1", check=False):
-            onto, self.done["rewritten"] = "main~1", self.done["rewritten"] + 1
+            onto, self.rewritten = "main~1", True
+            self.done["rewritten"] += 1
         self.git_in(index, "read-tree", onto)
         paths = [path for path in self.git_in(index, "ls-files").splitlines() if path[0] in "fnr"]
         if self.rng.random() < 0.08 and (tips := [p["tip"] for p in self.patches() if p["tip"]]):
@@ -99,6 +102,7 @@ class Updating(Story):
         plain, resolved, look = True, set[str](), self.rng.random() < 0.2
         for _ in range(30):
             before, tree = self.stand(), self.disk() if look else None
+            rebased = self.rebased() if look and not self.rewritten and self.rng.random() < 0.5 else None
             session = self.bench.do("session.status")["session"]
             merged = {one["id"] for one in self.patches() if one["status"] == "merged"}
             reply = self.bench.ask("session.update")
@@ -116,6 +120,7 @@ class Updating(Story):
         else:
             raise Broken(f"conflicts without end: {done}")
         self.done["updates" if done["updated"] else "nothing to do"] += 1
+        self.rewritten = False
         self.done["conflicts"] += len(resolved)
         if not done["updated"]:
             return
@@ -127,7 +132,27 @@ class Updating(Story):
             raise Broken(f"not on main: {after}")
         if plain and not merged and tree is not None:
             self.compare(session["base"], done["base"], tree)
+        if rebased is not None and plain and rebased != "clashes":
+            same = rebased == self.shown(self.bench.root)
+            self.done["as git rebase" if same else "not as git rebase"] += 1
         self.check_given()
+
+    def rebased(self) -> str:
+        """What `git rebase --autostash` makes of a copy: trees and words of the commits, and the files."""
+        copy = self.bench.root.parent / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.bench.root, copy, symlinks=True)
+        words = ["git", "-c", "merge.directoryRenames=false", "rebase", "-q", "--autostash", "main"]
+        done = subprocess.run(words, cwd=copy, capture_output=True)
+        clashed = done.returncode or b"CONFLICT" in done.stdout + done.stderr or b"conflicts" in done.stderr
+        return "clashes" if clashed else self.shown(copy)
+
+    def shown(self, root: Path) -> str:
+        """The commits beyond main, and every file with its content."""
+        words = ["git", "log", "--format=%T %an %ad %s", "main.."]
+        told = subprocess.run(words, cwd=root, check=True, capture_output=True).stdout
+        files = sorted(path for path in root.rglob("*") if not {".git", ".gitsession"} & set(path.parts))
+        return repr([told, *((str(path.relative_to(root)), path.read_bytes()) for path in files if path.is_file())])
 
     def disk(self) -> str:
         """The tree of what is on disk."""

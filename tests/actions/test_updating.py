@@ -309,3 +309,21 @@ def test_a_revert_after_the_base_took_the_landing_in(it: Asking, way: str) -> No
     for name in ("one", "other", "upon"):
         assert it.merge(name, strategy=way)["merged"]
     assert it.on_target("a.txt") == text
+
+
+def test_an_edit_under_a_deletion_is_kept_where_main_deleted_too(it: Asking) -> None:
+    """one edits a file, upon deletes it, main deletes it: resolved to one's text, one has it, and upon deletes that."""
+    it.start()
+    it.patch("one", "src/b.txt", "b 3", "B 3")
+    it.ask("patch.new", name="upon")
+    it.ask("patch.use", patch="upon", strict=True)
+    (it.root / "src" / "b.txt").unlink()
+    it.look()
+    it.move_target("src/b.txt", None)
+    (conflict,) = stopped(it)
+    settle(it, conflict, "kept\n")
+    if (more := it.ask("session.update"))["conflicts"]:
+        it.ask("resolve", id=more["conflicts"][0]["id"], how="theirs")
+        assert it.ask("session.update")["updated"]
+    assert patch_text(it, "one", "src/b.txt") == "kept\n" and not (it.root / "src" / "b.txt").exists()
+    assert it.merge("one")["merged"] and it.on_target("src/b.txt") == "kept\n"
