@@ -12,8 +12,12 @@ import platform
 import subprocess
 import sys
 
-from tests.benchmarks.figures import FIGURES, users_git
+from tests.benchmarks import figures
+from tests.benchmarks.figures import users_git
 from tests.benchmarks.ground import Row, grounds
+from tests.benchmarks.scale import SCALE
+
+FIGURES = figures.FIGURES | SCALE
 
 
 def main() -> int:
