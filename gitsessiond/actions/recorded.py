@@ -74,7 +74,7 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     by = identity_of(asked.who.env, asked.who.cwd)
     path = inside(live, asked, asked.text("path", "."))
     step = step_at(ctx, live.state, asked.text("at"), path)
-    work, raw = state_trees(ctx.store, step.step, live.state.session.worktree_id)
+    work, raw = state_trees(ctx.store, step.step)
     changes = [change for change in diff_trees(ctx.store, live.state.work, work) if within(change.path, path)]
     gone_then = bool(path) and entry_at(ctx.store, work, path) is None
     if gone_then and (not changes or not asked.text("at")):  # a file is deleted only for somebody who named the time

@@ -15,8 +15,11 @@ from gitsessiond.store.worktree import WorkTree
 
 
 def is_there(worktree: str, git_dir: str) -> bool:
-    """Whether a worktree still is where it was: its files and its git directory."""
-    return os.path.lexists(os.path.join(worktree, ".git")) and os.path.isdir(git_dir)
+    """Whether a worktree still is where it was: its files and its git directory; not while git is making it."""
+    if not (os.path.lexists(os.path.join(worktree, ".git")) and os.path.isdir(git_dir)):
+        return False
+    # Source: builtin/worktree.c of git, add_worktree: locked first, and an index last, when the files are there.
+    return os.path.lexists(f"{git_dir}/index") or not os.path.lexists(f"{git_dir}/locked")
 
 
 def seek_worktree(ctx: Context, live: Live) -> bool:

@@ -19,10 +19,12 @@ from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
 from gitsessiond.actions.publishing import find_due_anchors, settle_anchors
 from gitsessiond.actions.saves import record_reading
+from gitsessiond.actions.whereabouts import is_there
 from gitsessiond.daemon.alive import SignOfLife
 from gitsessiond.daemon.dispatch import VERBS, decoded
 from gitsessiond.daemon.log import as_unforeseen, log, log_bug
-from gitsessiond.daemon.opening import Tell, attach, load_sessions, open_context, watches_of
+from gitsessiond.daemon.opening import Tell, attach, load_sessions, open_context, seek_lost, watches_of
+from gitsessiond.daemon.recorder import FIRST_IDLE_S, IDLE_EVERY_S
 from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, StateUnreadable
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
@@ -34,6 +36,8 @@ from gitsessiond.store.repository import Repository, open_repository
 from gitsessiond.wire.requests import READS
 
 CHECKPOINT_IDLE_S = 60.0
+SEEK_EVERY_S = 0.5  # a worktree that went, while it may just be on its way back
+SEEK_FOR_S = 60.0
 CONTROL = b".gitsession/"
 
 
@@ -57,7 +61,7 @@ class Desk:
         self.repository, self.config, self.tell = repository, config, tell
         self.trouble: StateUnreadable | None = None
         self.opened: Context | None = None
-        self.last_write = time.monotonic()
+        self.last_write = self.last_loss = time.monotonic()
         self.alive = SignOfLife(repository.state_dir)
         self.scanned: set[str] = set()
         self.begin()
@@ -113,23 +117,33 @@ class Desk:
         done: dict[str, Any] = {"n": message.get("n"), "prune": [], "left": 0}
         if live is None or live.worktree is None:
             return {"recorded": done}
+        at = live.worktree.repository
         try:
+            if not is_there(at.worktree, at.git_dir):
+                self.lose(live)
+                return {"recorded": done}
             reading = self.read(live, message)
             self.note_gap(live, reading)
-            known = self.recorded_worktrees()
             if adopt(self.ctx, live, reading):
                 self.count_save()
-                if self.recorded_worktrees() != known:  # lost: once it is back, all of it is looked at
-                    self.tell({"watch": self.watches()})
+                if live.worktree is None or live.worktree.repository is not at:  # it went meanwhile
+                    self.lose(live)
             else:
                 self.record(live, reading)
             done["prune"] = [quote_path(path) for path in reading.prune]
             done["left"] = reading.left
         except GitSessionError as exc:
-            live.worktree.read_again()
+            if live.worktree is not None:
+                live.worktree.read_again()
             done["error"] = exc.as_dict()
             self.tell({"event": {"type": "not_recorded", "session": live.sid, "message": exc.message}})
         return {"recorded": done}
+
+    def lose(self, live: Live) -> None:
+        """The worktree is gone: watched no longer, or at its new place; once it is back, all of it is looked at."""
+        adopt(self.ctx, live)
+        self.last_loss = time.monotonic()
+        self.tell({"watch": self.watches()})
 
     def read_busy(self, live: Live) -> None:
         """Look again at files that somebody had open for writing; one who never closes them rings no bell."""
@@ -259,23 +273,28 @@ class Desk:
         """The worktrees of open sessions that can be recorded."""
         return [live.worktree.repository.worktree for live in self.ctx.sessions.values() if live.worktree]
 
-    def idle(self) -> bool:
-        """Work for quiet moments: judge, look again, checkpoint, the sign of life. True when there is more of it."""
+    def idle(self) -> float:
+        """Work for quiet moments: judge, look again, checkpoint, the sign of life. The seconds until the next."""
         self.alive.give()
         sweep_checks(self.repository)
         if self.opened is None or self.trouble is not None:
-            return False
+            return IDLE_EVERY_S
+        if seek_lost(self.opened):
+            self.tell({"watch": self.watches()})
         for live in self.opened.sessions.values():
             if live.judge_due:
                 judge_session(self.opened, live)
-                return True
+                return FIRST_IDLE_S
             self.read_busy(live)
             live.memory.look_back()
         try:
             settle_anchors(self.opened)
         except GitSessionError as exc:  # they stay due, and the store is tended all the same
             log(f"anchors: {exc.message}")
-        return self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S)
+        if self.opened.store.tend(quiet=time.monotonic() - self.last_write > CHECKPOINT_IDLE_S):
+            return FIRST_IDLE_S
+        is_lost = any(live.worktree is None for live in self.opened.sessions.values())
+        return SEEK_EVERY_S if is_lost and time.monotonic() - self.last_loss < SEEK_FOR_S else IDLE_EVERY_S
 
     def close(self) -> None:
         """A last sign of life; worktrees keep what they know for the next start."""

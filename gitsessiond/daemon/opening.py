@@ -81,6 +81,14 @@ def attach(ctx: Context, live: Live) -> None:
         live.worktree, live.lost = None, exc.message + (f"; {exc.hint}" if exc.hint else "")
 
 
+def seek_lost(ctx: Context) -> bool:
+    """Take up worktrees that were added again: what is saved there is recorded without any command. Whether any was."""
+    lost = [live for live in ctx.sessions.values() if live.worktree is None]
+    for live in lost:
+        attach(ctx, live)
+    return any(live.worktree is not None for live in lost)
+
+
 def watches_of(sessions: Iterable[Live]) -> list[dict[str, Any]]:
     """The worktrees to be watched, each with the directories that need no watch."""
     out: list[dict[str, Any]] = []

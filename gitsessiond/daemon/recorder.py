@@ -15,8 +15,8 @@ from gitsessiond.model.errors import BadRequest, GitSessionError
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.requests import reply_error
 
-IDLE_EVERY_S = 10.0
 FIRST_IDLE_S = 0.05  # quiet for so long: the time for work that nobody waits for
+IDLE_EVERY_S = 10.0
 
 Message = dict[str, Any]
 
@@ -36,8 +36,8 @@ class Recorder(Protocol):
         """The worktrees to watch."""
         ...
 
-    def idle(self) -> bool:
-        """Do a piece of quiet work; True: there is more."""
+    def idle(self) -> float:
+        """Do a piece of quiet work; the seconds of quiet until the next."""
         ...
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ def serve(pipe: socket.socket, recorder: Recorder) -> None:
     wait = FIRST_IDLE_S
     while True:
         if not select.select([pipe], [], [], wait)[0]:
-            wait = FIRST_IDLE_S if quiet_work(recorder) else IDLE_EVERY_S
+            wait = quiet_work(recorder)
             continue
         data = pipe.recv(1 << 18)
         if not data:
@@ -97,13 +97,13 @@ def serve(pipe: socket.socket, recorder: Recorder) -> None:
         wait = FIRST_IDLE_S
 
 
-def quiet_work(recorder: Recorder) -> bool:
-    """Let the recorder do something nobody waits for; its failure ends nothing."""
+def quiet_work(recorder: Recorder) -> float:
+    """Let the recorder do something nobody waits for; its failure ends nothing. The seconds until the next."""
     try:
         return recorder.idle()
     except Exception as exc:  # the next command that needs the same will say it
         log_bug("quiet work", exc)
-        return False
+        return IDLE_EVERY_S
 
 
 def answer(recorder: Recorder, message: Message) -> Message:

@@ -150,6 +150,8 @@ class Watch:
             post(Notice("limit", worktree, str(exc).encode()))
         else:
             post(Notice("watched", worktree))
+            if not tree.dirs:
+                post(Notice("lost", worktree))
 
     def _find_nested(self, worktree: str, skipped: Iterable[bytes]) -> None:
         """Submodules are among the directories that need no watch; their HEADs do."""
@@ -259,6 +261,9 @@ class Watch:
 
     def _poll(self, worktree: str, ignored: Iterable[bytes]) -> None:
         """Look at a worktree every few seconds, as watchdog's PollingObserver does."""
+        if not os.path.isdir(worktree):
+            self._box.post(Notice("lost", worktree))
+            return
         if self._polling is None:
             self._polling = PollingObserverVFS(os.lstat, self._polled_names, polling_interval=POLL_EVERY_S)
             self._polling.start()

@@ -12,6 +12,8 @@ from gitsessiond.daemon.settle import Known, Settled, Settling
 from gitsessiond.daemon.watch import POLL_EVERY_S, Watch
 from gitsessiond.model.names import quote_path, unquote_path
 
+RENEW_AFTER_S = 0.25  # from the loss of a directory to the look whether another one lies there
+
 
 class Root:
     """One worktree."""
@@ -24,6 +26,7 @@ class Root:
         self.stale = False  # its recorded state may differ from the disk without an event to come
         self.scanned_at = 0.0
         self.rang_at = 0.0
+        self.lost_at: float | None = None  # its directory, and the watches with it, went
 
 
 class Worktrees:
@@ -78,8 +81,10 @@ class Worktrees:
             case "limit":
                 self._limited(known, notice.path, now)
             case "lost":
-                known.stale = True
+                known.stale, known.lost_at = True, now
             case _:
+                if notice.what == "gone" and notice.path == b".git":  # all there is while somebody stands in it
+                    known.stale, known.lost_at = True, now
                 known.settling.saw(notice, now)
 
     def _watched(self, root: Root, now: float) -> None:
@@ -105,11 +110,19 @@ class Worktrees:
         for root in self._roots.values():
             if self._watch.is_polled(root.worktree):
                 root.stale = True
-            elif root.adding:
-                root.again = True
             else:
-                root.adding = True
-                self._watch.add(root.worktree, root.git_dir, root.ignored)
+                self._renew(root)
+
+    def _renew(self, root: Root) -> None:
+        """Put its watches in place again; it is looked at whole when they are."""
+        root.lost_at = None
+        if root.adding:
+            root.again = True
+            return
+        root.adding = True
+        if self._watch.is_polled(root.worktree):
+            self._watch.remove(root.worktree)
+        self._watch.add(root.worktree, root.git_dir, root.ignored)
 
     def _scan(self, root: Root, now: float, *, first: bool = False) -> None:
         """Have the whole worktree looked at; ``first``: before the requests that wait already."""
@@ -143,6 +156,8 @@ class Worktrees:
         """Hand on what has become quiet, and what is due by the clock."""
         for root in self._roots.values():
             self._settled(root, root.settling.take(now))
+            if root.lost_at is not None and now - root.lost_at >= RENEW_AFTER_S:
+                self._renew(root)  # one that was added again at the same place lies in other directories
             if self._scan_every_s and not root.adding and now - root.scanned_at >= self._scan_every_s:
                 self._scan(root, now)
             if self._watch.is_polled(root.worktree) and now - root.rang_at >= POLL_EVERY_S:
@@ -169,6 +184,8 @@ class Worktrees:
             due = root.settling.next_look()
             if due is not None:
                 times.append(due)
+            if root.lost_at is not None:
+                times.append(root.lost_at + RENEW_AFTER_S)
             if self._scan_every_s and not root.adding:
                 times.append(root.scanned_at + self._scan_every_s)
             if self._watch.is_polled(root.worktree):

@@ -60,26 +60,30 @@ def steps_of(store: Store, session: Recorded | str) -> Iterator[StepInfo]:
         step = info.parent
 
 
-def state_trees(store: Store, step: str, wid: str) -> tuple[str, str]:
-    """The trees ``work`` and ``raw`` of one worktree at a step.
+def state_trees(store: Store, step: str) -> tuple[str, str]:
+    """The trees ``work`` and ``raw`` of the worktree that the session had at a step.
 
     Raises:
-        NotFound: the step knows no such worktree.
+        StateUnreadable: the step is damaged.
     """
     info = read_note(step, store.read(step).data)
+    wid = _session_at(store, info).worktree_id
     work = entry_at(store, info.tree, f"work/{wid}".encode())
     raw = entry_at(store, info.tree, f"raw/{wid}".encode())
     if work is None:
-        raise NotFound(f"step {info.number} knows no worktree {wid}", hint="git session history")
+        raise StateUnreadable(f"step {info.number} has no work tree", hint="git session doctor")
     return work.oid, raw.oid if raw else EMPTY_TREE
 
 
 def _changes(store: Store, before: StepInfo | None, info: StepInfo, path: bytes | None) -> tuple[Change, ...]:
-    """What a step changed in the worktree it records; a worktree's first step is compared with the base."""
+    """What a step changed in the worktree it records.
+
+    A worktree's first step is compared with the worktree that the session had before, the session's with the base.
+    """
     found: list[Change] = []
     old = _worktrees(store, before)
     for wid, tree in _worktrees(store, info).items():
-        under = old[wid] if wid in old else _base_tree(store, info)
+        under = old[wid] if wid in old else _tree_before(store, before, info)
         if under == tree or (path is not None and entry_at(store, under, path) == entry_at(store, tree, path)):
             continue
         changes = diff_trees(store, under, tree)
@@ -92,9 +96,14 @@ def _worktrees(store: Store, info: StepInfo | None) -> dict[bytes, str]:
     return {name: child.oid for name, child in read_tree(store, entry.oid).items()} if entry else {}
 
 
-def _base_tree(store: Store, info: StepInfo) -> str:
+def _tree_before(store: Store, before: StepInfo | None, info: StepInfo) -> str:
+    if before is not None:
+        return state_trees(store, before.step)[0]
+    return commit_links(store.read(_session_at(store, info).base).data)[0]
+
+
+def _session_at(store: Store, info: StepInfo) -> Session:
     entry = entry_at(store, info.tree, b"session.json")
     if entry is None:
         raise StateUnreadable(f"step {info.number} has no session.json", hint="git session doctor")
-    session = decode(Session, store.blob(entry.oid), "session.json")
-    return commit_links(store.read(session.base).data)[0]
+    return decode(Session, store.blob(entry.oid), "session.json")

@@ -68,8 +68,8 @@ class Fake:
             ok["hard"] = True
         return {"id": message["id"], "ok": ok}
 
-    def idle(self) -> bool:
-        return False
+    def idle(self) -> float:
+        return 60.0
 
     def close(self) -> None:
         self.note({"closed": True})

@@ -151,7 +151,7 @@ def test_history_names_the_files_each_step_changed(repo: Path) -> None:
         assert [step.number for step in history(store, state, path=b"src")] == [3, 2]
         assert [step.number for step in history(store, state, path=b"src/b.txt")] == [2]
         assert [step.number for step in history(store, SID, limit=2)] == [3, 2]
-        assert state_trees(store, steps[1].step, WID)[1] == EMPTY_TREE
+        assert state_trees(store, steps[1].step)[1] == EMPTY_TREE
         with pytest.raises(NotFound):
             next(history(store, "nnnnnnnnnnnn"))
 
