@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitsessiond.faces.cli.panel import MOST
+from gitsessiond.store.outlasting import RECENT
 from gitsessiond.wire.client import Client
 from tests.benchmarks.ground import Ground, Row, median, ms, percentile, timed
 
@@ -185,6 +186,7 @@ def merge(ground: Ground) -> list[Row]:
     os.environ.update(ground.env)
     client = Client(str(ground.root))
     rows = []
+    time.sleep(RECENT + 1)  # beside packs that came just now, as in a repository just made, a landing is held by a ref
     ways = (("not checked out", "merge-tree", "<= 15 ms"), ("checked out", "merge --ff-only", "<= 1.5 x"))
     for where, yardstick, reach in ways:
         target = ground.top / f"target-{ground.files}"
@@ -225,14 +227,19 @@ def merge(ground: Ground) -> list[Row]:
             Row(
                 f"merge, target {where}",
                 size(ground),
-                ms(statistics.median(ours)),
-                f"git {yardstick} {ms(statistics.median(yard))}",
+                median_and_least(ours),
+                f"git {yardstick} {median_and_least(yard)}",
                 reach,
             )
         )
         if where == "checked out":
             ground.git("worktree", "remove", "--force", str(target))
     return rows
+
+
+def median_and_least(took: list[float]) -> str:
+    """The median of some times, and the least: what is left where other work comes in between."""
+    return f"{ms(statistics.median(took))} (least {ms(min(took))})"
 
 
 def rest(ground: Ground) -> list[Row]:
