@@ -124,7 +124,8 @@ def merged_outside(owners: Owners, pid: str, tip_bit: int | None) -> Owners:
             changed.append(replace(after, weave=weave))
     if not changed:
         return owners
-    return remembered(taken_apart(owners, with_files(owners, changed)))
+    gone = [file.id for file in changed if is_plain(file)]  # also made and deleted by nobody now
+    return remembered(taken_apart(owners, with_files(owners, changed, gone)))
 
 
 class Given(NamedTuple):

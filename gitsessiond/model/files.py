@@ -156,7 +156,7 @@ def committed_part(file: File) -> tuple[object, ...]:
 def is_plain(file: File) -> bool:
     """Whether the File says nothing that the base does not: no fact, no mark, no dead line, no ghost."""
     if file.base is None:
-        return not file.path
+        return all(fact.value is None for fact in file.path)
     if facts_of(file):
         return False
     return file.weave is None or all(run.ins == BASE and run.gone is None for run in file.weave.runs)

@@ -81,12 +81,15 @@ def fits(
             continue
         base = version_of(file, under, tools)
         one, other = version_of(file, ours, tools), version_of(file, theirs, tools)
+        wanted = version_of(file, ours | theirs, tools)
         if other in (one, base):
+            if other not in (base, wanted):
+                return False  # both added the same line: git takes it once
             continue
         for side, across, who in ((one, other, ours), (other, one, theirs)):
             if not path_fits(owners, file, (base, side, across), (under, who, ours | theirs), tools):
                 return False
-        if base != one and not content_fits(base, one, other, version_of(file, ours | theirs, tools), tools):
+        if base != one and not content_fits(base, one, other, wanted, tools):
             return False
     return True
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from gitsessiond.model.fileset import Files
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.ownership import assign, take, with_uncommitted
+from gitsessiond.model.ownership import assign, judge, merged_outside, take, with_uncommitted
+from gitsessiond.model.registers import Fact
 from gitsessiond.model.stays import stays_of
 from tests.model.many_files import Desk, went
 
@@ -147,3 +151,24 @@ def test_an_unassigned_swap_is_given_as_one(desk: Desk) -> None:
     desk.owners = done.owners
     assert desk.of("p") == desk.disk
     assert not graph_of(desk.owners).clashes
+
+
+def test_a_file_that_no_version_ever_had_is_dropped(desk: Desk) -> None:
+    """p made it, a commit holds that nobody deleted it again, but not that it was there: given to p, it never was."""
+    desk.save({"x": b"p\n"}, claim="p")
+    desk.save({"x": None}, claim="~by")
+    made = replace(desk.file("x"), path=(Fact("p", b"x"), Fact("~by", None, 1)))
+    desk.owners = replace(desk.owners, files=Files({made.id: made}))
+    assert not assign(desk.owners, "p", desk.how(), labels=["~by"]).owners.files
+    assert not merged_outside(desk.owners, "p", None).files
+
+
+def test_the_same_line_added_by_two_patches_is_two_lines() -> None:
+    """git would take two equal additions for one; so the patches come to need each other, one way."""
+    desk = Desk({"a": b"n\nn\n"}, "pq")
+    desk.save({"a": b"n\nn\nn\n"}, claim="p")
+    desk.save({"a": b"z\nn\nn\nn\n"}, claim="q")
+    desk.save({"a": b"n\nn\nn\nn\n"}, claim="q")
+    assert desk.edges() == set()
+    assert desk.of("p") == desk.of("q")
+    assert graph_of(judge(desk.owners, desk.tools)).edges
