@@ -131,13 +131,16 @@ class Asking:
         """Send a reply at the next tick, or when new watches are in place."""
         self._held.append(Held(link, reply, now))
 
-    def left(self, link: Link) -> None:
-        """A client is gone: what it asked and nobody has begun is forgotten."""
-        at_work = self._outbox.in_flight
+    def left(self, link: Link) -> int | None:
+        """A client is gone: what it asked and nobody has begun is forgotten. The number of what was begun, if any."""
+        at_work, begun = self._outbox.in_flight, None
         for number in [number for number, (who, _) in self._asked.items() if who is link]:
-            if not (isinstance(at_work, Ask) and at_work.number == number):
+            if isinstance(at_work, Ask) and at_work.number == number:
+                begun = number
+            else:
                 self._outbox.withdraw(number)
                 del self._asked[number]
+        return begun
 
     def fail(self, error: GitSessionError, ask: Ask | None) -> None:
         """Nobody will answer this request (None: any that waits)."""

@@ -202,9 +202,11 @@ class Front:
             return False
 
     def _left(self, link: Link) -> None:
-        """A client is gone: what it asked and nobody has begun is forgotten."""
+        """A client is gone: what it asked and nobody has begun is forgotten, hooks that run for it are ended."""
         self._events.leave(link)
-        self._asking.left(link)
+        begun = self._asking.left(link)
+        if begun is not None:
+            self._recording.cancel(begun)
 
     # -- what the recorder says -----------------------------------------------------------------------------
 

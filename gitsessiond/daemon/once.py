@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from gitsessiond.daemon.log import as_unforeseen, log_bug
 from gitsessiond.daemon.recorder import Open, Recorder, answer, encoded
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
+from gitsessiond.store.hooks import while_asked
 from gitsessiond.wire.frames import Decoder
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import OWN, reply_error, reply_ok
@@ -38,7 +40,17 @@ def serve_once(pipe: socket.socket, place: Place, open_recorder: Open, take_lock
         pipe.sendall(encoded(reply_error(None, request), {}))
         return
     if request is not None:
-        pipe.sendall(encoded(reply_to(request, place, open_recorder, take_lock), request))
+        with while_asked(pipe.fileno(), partial(is_gone, pipe)):
+            reply = reply_to(request, place, open_recorder, take_lock)
+        pipe.sendall(encoded(reply, request))
+
+
+def is_gone(pipe: socket.socket) -> bool | None:
+    """Whether the asker is; None: it says something that nobody asked for."""
+    try:
+        return None if pipe.recv(1, socket.MSG_PEEK) else True
+    except ConnectionResetError:
+        return True
 
 
 def read_request(pipe: socket.socket) -> Message | BadRequest | None:

@@ -48,6 +48,7 @@ class Outbox:
     def __init__(self) -> None:
         self._queue: deque[Item] = deque()
         self.in_flight: Item | None = None
+        self._begun = 0.0  # when that was handed on
         self._batches = 0
 
     def put_batch(self, batch: Batch) -> None:
@@ -82,6 +83,7 @@ class Outbox:
         """The message to send now; None: nothing waits, or the recorder is at work."""
         if self.in_flight is not None or not self._queue:
             return None
+        self._begun = now
         hurried = self._hurried(now)
         if hurried is not None:
             left = self.names_before(hurried)
@@ -120,6 +122,15 @@ class Outbox:
         self.in_flight = batch
         told = {"n": self._batches, "worktree": batch.worktree, "paths": list(batch.paths)}
         return {"batch": told | {"scan": batch.scan, "git": batch.git}}
+
+    def at_work(self, now: float) -> dict[str, Any] | None:
+        """The request the recorder is at work on: its verb, the process that asks, how long already; None: none."""
+        if not isinstance(self.in_flight, Ask):
+            return None
+        message = self.in_flight.message
+        who = message.get("who")
+        pid = who.get("pid") if isinstance(who, dict) else None
+        return {"verb": message["verb"], "pid": pid, "seconds": round(now - self._begun, 1)}
 
     def done(self) -> Item | None:
         """The recorder has answered: what it was at work on."""

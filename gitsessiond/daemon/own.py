@@ -83,6 +83,7 @@ class Own:
             "batches": parts.recording.batches,
             "scans": parts.worktrees.scans,
             "overflows": self.overflows,
+            "at_work": parts.recording.outbox.at_work(time.monotonic()),
             "left": parts.recording.outbox.names_before(None),
             "rss_mb": round(sum(size or 0.0 for size in resident), 1),
             "front_rss_mb": resident[0],

@@ -8,10 +8,12 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from gitsessiond.daemon.log import as_unforeseen, log, log_bug
 from gitsessiond.model.errors import BadRequest, GitSessionError
+from gitsessiond.store.hooks import while_asked
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.requests import reply_error
 
@@ -90,11 +92,26 @@ def serve(pipe: socket.socket, recorder: Recorder) -> None:
         if not data:
             return
         for message in decoder.feed(data):
+            if isinstance(message, dict) and "cancel" in message:
+                continue  # what it was about has been answered
             if isinstance(message, BadRequest):  # front could read it, a little less deep in its stack
                 pipe.sendall(encode(reply_error(None, message)))
             else:
-                pipe.sendall(encoded(answer(recorder, message), message))
+                with while_asked(pipe.fileno(), partial(is_cancelled, pipe)):
+                    found = answer(recorder, message)
+                pipe.sendall(encoded(found, message))
         wait = FIRST_IDLE_S
+
+
+def is_cancelled(pipe: socket.socket) -> bool | None:
+    """Whether front says that the asker is gone: while a request is worked on it sends nothing else.
+
+    None: front itself has ended; what was begun is finished.
+    """
+    try:
+        return True if pipe.recv(1, socket.MSG_PEEK) else None
+    except ConnectionResetError:
+        return None
 
 
 def quiet_work(recorder: Recorder) -> float:

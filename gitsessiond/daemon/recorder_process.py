@@ -26,7 +26,8 @@ def be_recorder(where: str, fd: int, lock_fd: int | None) -> int:
     """Be the recorder at the other end of front's pipe, until that ends."""
     log.WHO["name"] = "recorder"
     log.keep_in(find_place(where).log)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for front, which closes the pipe
+    # a Ctrl-C is for front, which closes the pipe; not SIG_IGN, which the user's hooks would inherit
+    signal.signal(signal.SIGINT, lambda *_: None)
     for number in (fd, lock_fd):
         if number is not None:
             os.set_inheritable(number, False)  # git's children must hold neither

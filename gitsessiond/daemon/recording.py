@@ -97,6 +97,12 @@ class Recording:
         self.batches += "batch" in message
         want_room(self._select, self._child.link)
 
+    def cancel(self, number: int) -> None:
+        """Tell it that nobody waits any more for what it is at work on."""
+        if self._child is not None and self.ready:
+            self._child.link.send({"cancel": number})
+            want_room(self._select, self._child.link)
+
     def _serve(self, mask: int) -> None:
         """Read from the pipe, or write on to it."""
         assert self._child is not None

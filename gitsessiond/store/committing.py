@@ -230,7 +230,7 @@ def finish_commit(store: Store, merge3: Merge3, worktree: str, git_dir: str, *, 
 
 def clear(git_dir: str, held: bool) -> None:
     """Remove the files of a commit that is over; the lock if it is ours, and the intent last."""
-    for name in [*(["index.lock"] if held else []), DRAFT, NEXT, SECOND, INTENT]:
+    for name in [*(["index.lock"] if held else []), DRAFT, NEXT, SECOND + ".lock", SECOND, INTENT]:
         remove_file(os.path.join(git_dir, name))
 
 

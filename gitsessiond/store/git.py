@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO, NamedTuple
 
 from gitsessiond.model.errors import StoreFailed, disk_refused
+from gitsessiond.store.hooks import wait_while_asked
 
 DAEMON_NAME = "gitsessiond"
 DAEMON_EMAIL = "gitsessiond@localhost"
@@ -119,7 +120,7 @@ def run_git(
 def run_with_hooks(
     args: Sequence[str | bytes], *, cwd: str | bytes, input: bytes = b"", env: Mapping[str, str] | None = None
 ) -> GitResult:
-    """Run git where it runs the user's hooks, for as long as they take.
+    """Run git where it runs the user's hooks, for as long as they take and somebody waits for it.
 
     What a hook leaves in the background is not waited for, and can go on writing: files take what is said, where
     pipes would stay open.
@@ -133,7 +134,7 @@ def run_with_hooks(
             given.seek(0)
             child = _start(git_words(args, cwd=cwd), env, (given, out, err))
             try:
-                code = child.wait()
+                code = wait_while_asked(child)
             except BaseException:
                 _end(child)
                 raise

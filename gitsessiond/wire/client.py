@@ -32,8 +32,8 @@ class DaemonEnded(Unreachable):
 class Patience(Protocol):
     """Who tells a person that it takes long."""
 
-    def waited(self, seconds: float, left: int | None) -> None:
-        """So long already; ``left``: paths still to be recorded."""
+    def waited(self, seconds: float, left: int | None, other: str | None) -> None:
+        """So long already; ``left``: paths still to be recorded; ``other``: the command that is at work meanwhile."""
 
     def over(self) -> None:
         """It is over."""
@@ -97,19 +97,20 @@ class Client:
                 self._patience.over()
 
     def _tell_waiting(self, seconds: float) -> None:
-        """Tell how long it has taken, and how much the daemon has still to record."""
-        left = None
+        """Tell how long it has taken, how much the daemon has still to record, and whose turn it is."""
+        left = other = None
         try:
             connection = dial(find_place(self._cwd))
             if connection is not None:
                 with connection:
                     talk = Talk(connection)
                     talk.send(request("daemon.status", {}, {}))
-                    left = (talk.next(STATUS_WITHIN_S) or {}).get("ok", {}).get("left")
+                    status = (talk.next(STATUS_WITHIN_S) or {}).get("ok", {})
+                    left, other = status.get("left"), other_at_work(status.get("at_work"))
         except (GitSessionError, OSError):
             pass  # it is only a line on a terminal
         if self._patience is not None:
-            self._patience.waited(seconds, left)
+            self._patience.waited(seconds, left, other)
 
     def _who(self) -> Message:
         return who_asks(self._cwd, self._session, os.environ)
@@ -164,6 +165,14 @@ class Client:
                 talk.next(PONG_S)
         except TimeoutError:
             raise Unreachable("the daemon does not answer", hint="git session daemon logs") from None
+
+
+def other_at_work(told: Message | None) -> str | None:
+    """The words of somebody else's command that the daemon has been at work on for a while; None: there is none."""
+    if not told or told.get("pid") == os.getpid() or told.get("verb") in READS or told["seconds"] < TELL_AFTER_S:
+        return None
+    by = f", process {told['pid']}" if told.get("pid") else ""
+    return f"git session {told['verb'].replace('.', ' ')}{by}"
 
 
 class Talk:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import Result, Workbench, wait_for
+from tests.bench import SCRIPT, Result, Workbench, wait_for
 from tests.conftest import git
 
 
@@ -69,6 +69,38 @@ def test_4_a_failing_hook(bench: Workbench) -> None:
     assert "no such luck" in failed.err
     assert refs(bench) == before
     bench.run("commit", "-m", "x", "--no-verify")
+
+
+def test_130_an_interrupted_commit_is_not_made(bench: Workbench, tmp_path: Path) -> None:
+    """Ctrl-C ends the hook of one's commit; who asks meanwhile is told what is waited for, and the way is free again."""
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    bench.edit("a.txt", "line 2\n", "line two\n")
+    hook = bench.root / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/began\nexec sleep 300\n")
+    hook.chmod(0o755)
+    before = refs(bench)
+    commit = subprocess.Popen([SCRIPT, "commit", "-m", "x"], cwd=bench.root, stderr=subprocess.PIPE)
+    asking = None
+    try:
+        wait_for(lambda: (tmp_path / "began").exists() and (tmp_path / "began").read_text().strip())
+        asking = subprocess.Popen([SCRIPT, "status"], cwd=bench.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert asking.stderr is not None
+        told = asking.stderr.readline()
+        assert told == f"git session: waiting for git session commit, process {commit.pid}\n".encode()
+        commit.send_signal(signal.SIGINT)
+        assert commit.wait(60) == 130
+        assert asking.wait(60) == 0 and asking.stderr.read() == b""
+        wait_for(lambda: not Path(f"/proc/{(tmp_path / 'began').read_text().strip()}").exists())
+    finally:
+        for child in filter(None, (commit, asking)):
+            child.kill()
+            child.communicate()
+    assert refs(bench) == before
+    hook.unlink()
+    bench.run("commit", "-m", "x")
+    bench.judge(full=False)
 
 
 def test_2_usage(bench: Workbench) -> None:

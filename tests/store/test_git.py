@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from gitsessiond.model.errors import StoreFailed
 from gitsessiond.store.git import KeptGit, clean_environment, run_git, run_with_hooks
+from gitsessiond.store.hooks import while_asked
+from tests.bench import wait_for
 from tests.conftest import git
 
 
@@ -34,6 +37,25 @@ def test_input_paths_and_bytes_go_through(repo: Path) -> None:
     """Arguments and input are bytes; a repository is named by directory or git directory."""
     oid = run_git(["hash-object", "-w", "--stdin"], git_dir=str(repo / ".git"), input=b"\xff\0x").out.strip()
     assert run_git([b"cat-file", b"blob", oid], cwd=os.fsencode(repo)).out == b"\xff\0x"
+
+
+def test_hooks_end_with_whoever_asked(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits any more: the whole group is interrupted, and what does not mind that is terminated."""
+    monkeypatch.setattr("gitsessiond.store.hooks.GRACE_S", 0.1)
+    script = f"!trap '' INT; sleep 300 & echo $! > {tmp_path}/pid; wait"
+    ours, theirs = socket.socketpair()
+    with ours, theirs, while_asked(ours.fileno(), (tmp_path / "pid").exists):
+        theirs.send(b"news")
+        assert run_with_hooks(["-c", f"alias.x={script}", "x"], cwd=str(repo)).code != 0
+    wait_for(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended: nobody may have waited for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_child_that_does_not_end_is_killed_with_its_children(repo: Path) -> None:

@@ -44,8 +44,7 @@ def open_client(session: str | None, start: bool) -> Client:
         cwd = os.getcwd()
     except FileNotFoundError as gone:
         raise NotFound("this directory no longer exists", hint="cd to the repository") from gone
-    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return WireClient(cwd, session=session, autostart=start)
-    from gitsessiond.faces.cli.progress import Waiting
+    from gitsessiond.faces.cli.progress import Told, Waiting
 
-    return WireClient(cwd, session=session, autostart=start, patience=Waiting(sys.stderr))
+    dumb = not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb"
+    return WireClient(cwd, session=session, autostart=start, patience=(Told if dumb else Waiting)(sys.stderr))
