@@ -233,7 +233,7 @@ def run_lines(world: World, capfd: pytest.CaptureFixture[str], seed: int, count:
         met[code] = met.get(code, 0) + 1
         check_ending(path, line, code, told.out, told.err, said)
         after = world.theirs()
-        if code == 0 and may_change(line):
+        if (code == 0 or (path, code) == (("close",), 3)) and may_change(line):  # some of its patches landed
             world.set_right()
             lines.known = world.known()
             after = world.theirs()
