@@ -129,6 +129,18 @@ def set_entries(worktree: str, index: str, entries: Mapping[bytes, Entry | None]
     )
 
 
+def leave_out(worktree: str, index: str, paths: Iterable[bytes]) -> None:
+    """Mark entries of an index as not wanted on disk, as a sparse checkout does; setting an entry loses the mark.
+
+    Raises:
+        StoreFailed: git could not write it.
+    """
+    listed = b"".join(path + b"\0" for path in paths)
+    if listed:
+        words = ["update-index", "--skip-worktree", "-z", "--stdin"]
+        run_git(words, cwd=worktree, env={"GIT_INDEX_FILE": index}, input=listed)
+
+
 def refresh_entries(worktree: str, index: str, paths: Iterable[bytes]) -> None:
     """Fill in the stat data of these paths, so that nothing looks changed that is not. May fail."""
     listed = b"".join(path + b"\0" for path in paths)

@@ -28,7 +28,15 @@ from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.values import Entry
 from gitsessiond.store.committing import index_in_use, mark_of
 from gitsessiond.store.head import branch_tip
-from gitsessiond.store.index import copy_index, draft_lock, refresh_entries, remove_file, set_entries, take_lock
+from gitsessiond.store.index import (
+    copy_index,
+    draft_lock,
+    leave_out,
+    refresh_entries,
+    remove_file,
+    set_entries,
+    take_lock,
+)
 from gitsessiond.store.layout import sync
 from gitsessiond.store.refs import RefMove, move_refs
 from gitsessiond.store.trees import Trees
@@ -87,6 +95,8 @@ def move(tree: WorkTree, store: Trees, plan: Plan, why: str, env: Mapping[str, s
         following = os.path.join(at.git_dir, NEXT)
         copy_index(at.git_dir, following)
         set_entries(at.worktree, following, plan.index)
+        kept_out = [path for path, entry in plan.index.items() if entry and path in tree.left_out]
+        leave_out(at.worktree, following, kept_out)
         write_files(tree, plan.files, plan.now, {}, store)
         if os.path.exists(following):
             refresh_entries(at.worktree, following, [path for path, entry in plan.index.items() if entry])

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from gitsessiond.model.errors import NotFound
+from gitsessiond.model.values import Entry
 from gitsessiond.store.config import Config
 from gitsessiond.store.contents import Contents, Outcome
 from gitsessiond.store.files import inode_of
@@ -105,6 +106,16 @@ class WorkTree:
     def left_out(self) -> frozenset[bytes]:
         """Paths that are tracked but not wanted on disk."""
         return self._tracked.left_out
+
+    def follow_left_out(self, now: Mapping[bytes, Entry | None]) -> list[Seen]:
+        """Take these for what paths are now that are not wanted on disk: no file can tell. Returns the changes."""
+        out = []
+        for path, entry in now.items():
+            before = self._known.get(path)
+            if path in self.left_out and before is not None and before.entry != entry:
+                out.append(Seen(path, before.entry, entry, before.raw, None, None, None))
+                self._settle(path, Pending(Known(entry) if entry is not None else None))
+        return out
 
     def ignored_directories(self) -> list[bytes]:
         """Directories that need no watch: ignored ones, submodules, nested repositories."""

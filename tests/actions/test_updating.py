@@ -327,3 +327,17 @@ def test_an_edit_under_a_deletion_is_kept_where_main_deleted_too(it: Asking) -> 
         assert it.ask("session.update")["updated"]
     assert patch_text(it, "one", "src/b.txt") == "kept\n" and not (it.root / "src" / "b.txt").exists()
     assert it.merge("one")["merged"] and it.on_target("src/b.txt") == "kept\n"
+
+
+def test_a_path_left_out_of_the_worktree_stays_out(it: Asking) -> None:
+    """main changes a file that a sparse checkout has not: it is no edit of anybody, and not written."""
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.git("update-index", "--skip-worktree", "src/b.txt")
+    (it.root / "src" / "b.txt").unlink()
+    it.move_target("src/b.txt", "of main\n")
+    assert it.ask("session.update")["updated"]
+    assert not (it.root / "src" / "b.txt").exists() and it.git("status", "--porcelain") == " M a.txt\n"
+    assert it.git("ls-files", "-t", "src/b.txt").startswith("S ") and it.git("show", ":src/b.txt") == "of main\n"
+    assert [op["path"] for op in it.ask("patch.ops", patch="one")["ops"]] == ["a.txt"]
+    assert it.merge("one")["merged"] and it.on_target("src/b.txt") == "of main\n"
