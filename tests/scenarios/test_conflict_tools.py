@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -186,3 +187,38 @@ def test_every_shape_by_the_real_command(bench: Workbench) -> None:
     by_hand = merged_by_hand(bench.root, commit, bench.git("rev-parse", "main^2").out.strip(), every)
     assert bench.git("rev-parse", "main^{tree}").out.strip() == by_hand
     bench.judge(full=False)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("vimdiff") is None, reason="no vimdiff here")
+def test_built_in_tools_and_their_questions(it: Workbench) -> None:
+    """vimdiff as git starts it; and what git mergetool asks where there is no text, answered on the terminal."""
+    cid = clash(it)
+    it.quiet = False  # vim leaves its own files in HOME
+    typed(it, ["resolve", cid, "--tool", "vimdiff"], ":%d\rioby vim\x1b:wqa\r", {"TERM": "xterm"})
+    assert it.json("conflict", "show", cid)["conflict"]["how"] == "tool"
+    it.run("merge", "one")
+    assert "by vim" in it.git("show", "main:b.txt").out
+
+    commits = submodule(it.root / "sub")
+    found = {name: one for name, one in shapes(commits).items() if name in ("deleted-here", "link", "submodule")}
+    it.run("start", "z", "--worktree", str(it.root.parent / "z"), "--from", "main", "--target", "main")
+    base = edited(it.root, "main^{tree}", {path: item for one in found.values() for path, item in one.base.items()})
+    ours = edited(it.root, base, {path: item for one in found.values() for path, item in one.ours.items()})
+    theirs = edited(it.root, base, {path: item for one in found.values() for path, item in one.theirs.items()})
+    old = it.git("rev-parse", "main").out.strip()
+    below = it.git("commit-tree", base, "-p", old, "-m", "base").out.strip()
+    it.git("update-ref", "refs/heads/main", it.git("commit-tree", ours, "-p", below, "-m", "ours").out.strip())
+    side = it.at(it.root.parent / "z")
+    side.run("patch", "new", "three")
+    side.git("merge", "-q", "--ff-only", below)
+    side.git("merge", "-q", "--ff-only", side.git("commit-tree", theirs, "-p", below, "-m", "theirs").out.strip())
+    side.run("assign", "--all", "--patch", "three")
+    side.run("merge", "three", "--ready", code=3)
+    for conflict in side.json("conflicts")["conflicts"]:
+        answer = {"modify/delete": "m\n", "symlink": "r\n", "submodule": "l\n"}[conflict["shape"]]
+        typed(side, ["resolve", conflict["id"], "--tool", "vimdiff"], answer, {})
+    side.run("merge", "three")
+    wanted = {"dm/a": found["deleted-here"].ours["dm/a"], "link/l": found["link"].theirs["link/l"]}
+    wanted["sub"] = found["submodule"].ours["sub"]
+    assert it.git("rev-parse", "main^{tree}").out.strip() == edited(it.root, ours, wanted)

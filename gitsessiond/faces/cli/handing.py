@@ -155,7 +155,9 @@ class Scratch:
                 oid = self.git("hash-object", "-w", "--stdin", given=content).decode().strip()
             rows += f"{side['mode']} {oid} {stage}\t".encode() + os.fsencode(path) + b"\0"
         self.git("update-index", "-z", "--index-info", given=rows)
-        there = next((shown[name] for name in ("marked", "ours", "theirs") if shown[name] is not None), None)
+        both = shown["ours"] is not None and shown["theirs"] is not None  # else git leaves the one there is
+        names = ("marked", "ours", "theirs") if both else ("ours", "theirs")
+        there = next((shown[name] for name in names if shown[name] is not None), None)
         if there is not None:
             at = os.path.join(self.top, path)
             os.makedirs(os.path.dirname(at), exist_ok=True)
