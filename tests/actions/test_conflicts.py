@@ -456,3 +456,26 @@ def test_renames_that_come_to_one_name_and_clash_inside(repo: Path) -> None:
     it.ask("resolve", id=conflict["id"], how="file", content=sent("c\n"))
     assert it.ask("merge", patch="one")["merged"] and it.on_target("c.txt") == "c\n"
     it.desk.close()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", ["ours", "theirs"])
+def test_a_path_cannot_become_a_file_and_a_directory(it: Asking, way: str) -> None:
+    """main made a file of a directory that the patch works in: answers that exclude each other are refused."""
+    it.patch("one", "src/b.txt", "b 3", "B 3")
+    tree = edited(it.root, "main^{tree}", {"src/b.txt": None, "src": text("file\n")})
+    it.git("update-ref", "refs/heads/main", it.git("commit-tree", tree, "-p", "main", "-m", "upstream").strip())
+    found = {one["path"]: one for one in it.merge("one")["conflicts"]}
+    assert {path: one["shape"] for path, one in found.items()} == {
+        "src": "directory/file", "src/b.txt": "modify/delete",
+    }  # fmt: skip
+    shown = it.ask("conflict.show", id=found["src"]["id"])
+    assert (shown["told"]["theirs"], shown["told"]["ours"][:8]) == ("directory", "file src")
+    it.ask("resolve", id=found["src"]["id"], how="ours")
+    with pytest.raises(Refused, match="cannot be a file and a directory"):
+        it.ask("resolve", id=found["src/b.txt"]["id"], how="theirs")
+    it.ask("resolve", id=found["src"]["id"], how=way)
+    it.ask("resolve", id=found["src/b.txt"]["id"], how=way)
+    assert it.ask("merge", patch="one")["merged"]
+    listed = it.git("ls-tree", "-r", "--name-only", "main").split()
+    assert listed == ["README", "a.txt", "src" if way == "ours" else "src/b.txt"]
