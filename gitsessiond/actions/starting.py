@@ -7,6 +7,7 @@ commit (index and files stay, as ``git switch -c`` does); elsewhere ``git worktr
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from shlex import quote
 from typing import Any
@@ -156,7 +157,13 @@ def first_step(ctx: Context, session: Session, place: Place, by: str) -> tuple[L
         changes = changes_of(reading.changes)
         state, placed = sorted_changes(ctx, live, state, changes, reading.guarded, nobody="~before")
         before = sorted({quote_path(edit.path) for edit in placed})
-    publish(ctx, live, state, "start", by=by, text=session.name)
+    try:
+        publish(ctx, live, state, "start", by=by, text=session.name)
+    except GitSessionError:
+        if live.state.step is not None:
+            with suppress(GitSessionError):  # the first error is the one to tell
+                give_up(ctx, live, by)
+        raise
     tree.accept(reading)
     return live, before
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.model.values import GITLINK
 from gitsessiond.store.git import run_git
-from gitsessiond.store.layout import sync
+from gitsessiond.store.layout import shallow_ends, sync
 from gitsessiond.store.objects import Object, loose_bytes
 from gitsessiond.store.theirs import loose_path
 from gitsessiond.store.trees import TREE, TreeCache, decoded_entry, names_of
@@ -168,6 +168,8 @@ def _named_by(store: Objects, oid: str, beside: str | None) -> Iterator[tuple[st
     found = store.read(oid)
     if found.kind == "commit":
         tree, parents = commit_links(found.data)
+        if not all(store.own_has(parent) or store.in_repository(parent) for parent in parents):
+            parents = [] if oid in shallow_ends(store.common_dir) else parents
         yield tree, commit_links(store.read(parents[0]).data)[0] if parents else None
         yield from ((parent, None) for parent in parents)
 

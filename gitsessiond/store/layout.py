@@ -145,6 +145,15 @@ def _remove_locks(store: str) -> None:
             pass  # it was at work, and is done
 
 
+def shallow_ends(common_dir: str) -> frozenset[str]:
+    """The commits at which a shallow clone's history ends: git does not ask for their parents."""
+    try:
+        with open(os.path.join(common_dir, "shallow"), encoding="ascii") as file:
+            return frozenset(file.read().split())
+    except FileNotFoundError:
+        return frozenset()
+
+
 def follow_shallow(common_dir: str, store: str) -> None:
     """Tell plain git that reads the store where a shallow clone ends."""
     ours = os.path.join(store, "shallow")
