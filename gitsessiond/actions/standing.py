@@ -30,7 +30,8 @@ def stands(ctx: Context, live: Live, record: Conflict) -> bool:
         first = chosen_strategy(ctx)
     except GitSessionError:
         return True
-    kinds: list[Strategy] = [first, *(kind for kind in ("merge", "rebase") if kind != first)]  # squash is as merge
+    others: tuple[Strategy, ...] = ("merge", "squash", "rebase")
+    kinds = [first, *(kind for kind in others if kind != first)]
     return any(clashes_so(ctx, live, patch, kind, target, record) for kind in kinds)
 
 

@@ -380,6 +380,7 @@ def test_uninstall_tells_of_conflicts_and_takes_no_half_resolution(it: Asking, c
     assert file.read_text() == before
 
 
+@pytest.mark.soak
 def test_what_another_session_resolved_is_offered(it: Asking, clash: dict[str, Any]) -> None:
     """Place by place: known ones by word, the others by choice; nothing known is refused."""
     it.ask("resolve", id=clash["id"], how="union")
@@ -434,6 +435,7 @@ def test_gc_and_doctor_take_nothing_of_a_conflict(it: Asking, clash: dict[str, A
     assert (shown["base"], shown["ours"], shown["theirs"]) == (LINES, OURS, THEIRS)
 
 
+@pytest.mark.soak
 def test_renames_that_come_to_one_name_and_clash_inside(repo: Path) -> None:
     """git leaves markers of its own in such a side: it is not taken whole, and they are not taken for its text."""
     (repo / "row.txt").write_text(LINES.replace("line", "row"))
@@ -479,3 +481,18 @@ def test_a_path_cannot_become_a_file_and_a_directory(it: Asking, way: str) -> No
     assert it.ask("merge", patch="one")["merged"]
     listed = it.git("ls-tree", "-r", "--name-only", "main").split()
     assert listed == ["README", "a.txt", "src" if way == "ours" else "src/b.txt"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["squash", "rebase"])
+def test_a_clash_of_another_strategy_is_no_other_clash(it: Asking, kind: str) -> None:
+    """Found by a merge with --strategy, settled without a word of it, and used by the same merge again."""
+    it.patch("one", "a.txt", "line 2", "theirs 2")
+    it.ask("commit", message="first", patch="one")
+    it.edit("a.txt", "line 9", "theirs 9")
+    it.ask("commit", message="second", patch="one")
+    it.move_target("a.txt", OURS)
+    (conflict,) = it.merge("one", strategy=kind)["conflicts"]
+    it.ask("resolve", id=conflict["id"], how="hunks", hunks=["theirs"])
+    assert it.merge("one", strategy=kind)["merged"]
+    assert it.on_target("a.txt") == THEIRS.replace("line 9", "theirs 9")
