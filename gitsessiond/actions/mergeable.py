@@ -9,7 +9,7 @@ from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import patch_trees
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.records import Patch
+from gitsessiond.model.records import Patch, Session
 from gitsessiond.model.strategies import STRATEGIES, Strategy
 from gitsessiond.store.chain import CommitGraph
 from gitsessiond.store.commandline import config_told
@@ -93,16 +93,26 @@ def target_tip(ctx: Context, target: str) -> str:
 
 def refuse_foreign_base(ctx: Context, live: Live, tip: str, place: Place | None) -> None:
     """Raise Refused when the session stands on commits the target lacks: the merge would drag them in."""
-    session = live.state.session
-    if CommitGraph(ctx.repository.common_dir).within(session.base, tip):
+    session, graph = live.state.session, CommitGraph(ctx.repository.common_dir)
+    if graph.within(session.base, tip):
         return
-    where = f"git -C {quote(place.worktree)} " if place else "git "
-    raise Refused(
-        f"{session.name} stands on {session.base[:7]}, which {session.target} does not have",
-        hint=f"{where}merge --ff-only {session.base[:12]}"
-        if place
-        else f"git branch -f {session.target} {session.base[:12]}",
-    )
+    refuse_unrelated(ctx, session, tip)
+    if not graph.within(tip, session.base):  # rewritten: to move it back would throw away what it has now
+        hint = "git session update"
+    elif place:
+        hint = f"git -C {quote(place.worktree)} merge --ff-only {session.base[:12]}"
+    else:
+        hint = f"git branch -f {quote(session.target)} {session.base[:12]}"
+    raise Refused(f"{session.name} stands on {session.base[:7]}, which {session.target} does not have", hint=hint)
+
+
+def refuse_unrelated(ctx: Context, session: Session, tip: str) -> None:
+    """Raise Refused when the target and the session have no commit in common."""
+    if CommitGraph(ctx.repository.common_dir).merge_base(tip, session.base) is None:
+        raise Refused(
+            f"{session.target} has no commit in common with {session.name}",
+            hint=f"git log --oneline {quote(session.target)}; git session start NAME begins another session on it",
+        )
 
 
 def refuse_empty(ctx: Context, live: Live, pid: str) -> None:

@@ -24,7 +24,7 @@ from gitsessiond.actions.contests import review
 from gitsessiond.actions.context import Asked, Context, Live, Who
 from gitsessiond.actions.grounding import Ground
 from gitsessiond.actions.landings import finish_interrupted, record_merged
-from gitsessiond.actions.mergeable import as_told, target_tip
+from gitsessiond.actions.mergeable import as_told, refuse_unrelated, target_tip
 from gitsessiond.actions.predicting import is_landed
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.reopening import open_again
@@ -115,14 +115,9 @@ def new_base(ctx: Context, live: Live) -> str:
     """
     session = live.state.session
     tip = target_tip(ctx, session.target)
-    graph = CommitGraph(ctx.repository.common_dir)
-    if graph.within(tip, session.base):
+    if CommitGraph(ctx.repository.common_dir).within(tip, session.base):
         return session.base
-    if graph.merge_base(tip, session.base) is None:
-        raise Refused(
-            f"{session.target} has no commit in common with {session.name}",
-            hint=f"git log --oneline {session.target}; git session start NAME begins another session on it",
-        )
+    refuse_unrelated(ctx, session, tip)
     return tip
 
 

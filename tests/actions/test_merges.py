@@ -132,8 +132,28 @@ def test_the_target_must_exist_and_have_the_base(it: Asking) -> None:
     assert refused.value.hint and "git branch main" in refused.value.hint
     other = it.git("commit-tree", "-m", "other", f"{base}^{{tree}}").strip()
     it.git("branch", "main", other)
-    with pytest.raises(Refused, match="does not have"):
+    with pytest.raises(Refused, match="no commit in common") as refused:
         it.merge("one")
+    assert refused.value.hint and "branch -f" not in refused.value.hint
+
+
+def test_a_rewritten_target_is_not_moved_back(it: Asking) -> None:
+    """The target was amended, or reset: proposed is what keeps its commits, and that goes through."""
+    it.move_target("README", "as it was\n")
+    assert it.ask("session.update")["updated"]
+    it.patch("one", "a.txt", "line 2", "LINE 2")
+    base, before = it.rev("main"), it.rev("main~1")
+    it.git("branch", "-f", "main", before)
+    with pytest.raises(Refused, match="does not have") as refused:
+        it.merge("one")
+    assert refused.value.hint == f"git branch -f main {base[:12]}", "nothing is lost by that"
+    it.move_target("README", "amended\n")
+    with pytest.raises(Refused, match="does not have") as refused:
+        it.merge("one")
+    assert refused.value.hint == "git session update"
+    assert it.ask("session.update")["updated"]
+    assert it.merge("one")["merged"]
+    assert it.on_target("README") == "amended\n" and "LINE 2" in it.on_target("a.txt")
 
 
 @pytest.mark.parametrize(("moves", "lands"), [(1, True), (2, True), (3, False)])
