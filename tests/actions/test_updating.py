@@ -173,6 +173,7 @@ def test_a_merged_patch_and_one_landed_by_others(it: Asking) -> None:
     assert it.merge("upon")["merged"] and it.on_target("a.txt") == text.replace("line 5", "LINE 5!")
 
 
+@pytest.mark.soak
 def test_a_target_that_was_rewritten(it: Asking) -> None:
     """A force-push takes commits away: what the session stood on goes, what it had landed is open again."""
     it.start()
