@@ -330,7 +330,10 @@ def with_clashes(ctx: Context, state: State, clashes: Sequence[Clash], layer: La
         if patch.status != "conflicts":
             former = "ready" if patch.status == "ready" else "draft"
             patches[pid] = patch.model_copy(update={"status": "conflicts", "former": former})
-    return replace(state, conflicts=conflicts, sides=sides, patches=patches)
+    state = replace(state, conflicts=conflicts, sides=sides, patches=patches)
+    for pid in patches:
+        state = back_from_conflicts(state, pid)
+    return state
 
 
 def still_counts(state: State, record: Conflict) -> bool:

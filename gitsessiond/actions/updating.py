@@ -16,7 +16,7 @@ from typing import Any
 from gitsessiond.actions import views
 from gitsessiond.actions.adoption import adopt, catch_up, look_at
 from gitsessiond.actions.asked import refuse_parked
-from gitsessiond.actions.carrying import STAGED, Carried, Clash, carry, record_of, with_clashes
+from gitsessiond.actions.carrying import KIND, STAGED, Carried, Clash, carry, record_of, with_clashes
 from gitsessiond.actions.clashing import write_control_files
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
@@ -44,6 +44,7 @@ from gitsessiond.store.head import branch_tip
 from gitsessiond.store.identity import identity_env, identity_of
 from gitsessiond.store.index import Staged, commit_taken_in, copy_index, staged_changes
 from gitsessiond.store.landing import in_the_way
+from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.merge import PathConflict, Side, shape_of
 from gitsessiond.store.outlasting import held
 from gitsessiond.store.picking import write_picks
@@ -90,6 +91,7 @@ def bring_in(ctx: Context, live: Live, who: Who, *, dry_run: bool = False) -> di
         place_of(ctx, live)
         base = new_base(ctx, live)
         if base == live.state.session.base:
+            forget_clashes(ctx, live, who)
             return reply_of(ctx, live, message=f"{live.state.session.name} has all of {live.state.session.target}")
         waiting = [one for patch in live.open_patches() for one in review(ctx, live, patch.id)]
         if waiting:
@@ -241,6 +243,15 @@ def not_moved(
     message = stopped(records) if records else f"{session.name} would take {count} commits of {session.target}"
     facts = {"conflicts": shown(state, records), "dry_run": dry_run, "notes": notes, "commits": count}
     return reply_of(ctx, live, update, message=message, **facts)
+
+
+def forget_clashes(ctx: Context, live: Live, who: Who) -> None:
+    """Record that there is nothing to clash with any more: the target went back to what the session stands on."""
+    if any(one.kind == KIND and one.status == "open" for one in live.state.conflicts.values()):
+        state = with_clashes(ctx, live.state, (), LandingLayer(ctx.store, {}))
+        by = identity_of(who.env, who.cwd)
+        publish(ctx, live, state, "update", by=by, text=f"nothing of {state.session.target} to take in any more")
+        write_control_files(ctx, live)
 
 
 def stopped(records: Iterable[Conflict]) -> str:

@@ -342,3 +342,19 @@ def test_a_path_left_out_of_the_worktree_stays_out(it: Asking) -> None:
     assert it.git("ls-files", "-t", "src/b.txt").startswith("S ") and it.git("show", ":src/b.txt") == "of main\n"
     assert [op["path"] for op in it.ask("patch.ops", patch="one")["ops"]] == ["a.txt"]
     assert it.merge("one")["merged"] and it.on_target("src/b.txt") == "of main\n"
+
+
+def test_a_conflict_ends_when_main_moves_away(it: Asking) -> None:
+    """main drops the commit that clashed: the patch waits for nobody, whether another clashes now or none."""
+    it.start()
+    start = it.rev("main")
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.patch("other", "a.txt", "line 9\n", "LINE 9\n")
+    for old, name, waiting in (("line 2", "one", "other"), ("line 9", "other", "one")):
+        it.git("update-ref", "refs/heads/main", start)
+        it.move_target("a.txt", LINES.replace(old, "of main"))
+        assert [one["patch"]["name"] for one in stopped(it)] == [name]
+        assert (it.status_of(name), it.status_of(waiting)) == ("conflicts", "draft")
+    it.git("update-ref", "refs/heads/main", start)
+    assert it.ask("session.update")["message"] == "x has all of main"
+    assert (it.status_of("other"), it.ask("conflicts")["conflicts"]) == ("draft", [])
