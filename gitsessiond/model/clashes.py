@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from gitsessiond.model.files import File, is_plain, path_of
 from gitsessiond.model.graph import graph_of
@@ -95,8 +96,11 @@ def not_there(file: File, stay: Stay, other: Stay, bit: int, needs: Needs) -> Fi
     if taking:
         held = [fact._replace(ins_in=fact.ins_in & ~(1 << bit)) for fact in file.path]
         return replace(file, path=tuple(held[at] if at in taking else fact for at, fact in enumerate(file.path)))
-    above = next((fact.owner for fact in file.path if is_patch(fact.owner)), other.taker)
-    inside = {owner for owner in held_by(file, bit) | {other.taker} if is_patch(owner)}
-    if any(needs(one, other.taker) for one in inside) or needs(other.taker, above):
+    if any(is_patch(one) and needs(one, other.taker) for one in held_by(file, bit)):
         return None
-    return replace(file, path=(Fact(other.taker, None, 1 << bit), *file.path))
+    at = sum(1 for _ in takewhile(lambda fact: needs(other.taker, fact.owner), file.path))
+    below, above = file.path[:at], file.path[at:]
+    leave: list[Fact[bytes | None]] = [Fact(other.taker, None, 1 << bit)]
+    if all(fact.owner != other.taker for fact in above):  # it was so in that commit only
+        leave.append(Fact(other.taker, below[-1].value if below else file.base_path))
+    return replace(file, path=(*below, *leave, *above))

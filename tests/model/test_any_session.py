@@ -27,7 +27,7 @@ SEEN_TO_FAIL = (70, 90, 108, 175, 196, 217, 223, 238, 242, 281, 330, 357, 368, 5
 
 
 class Watched(Desk):
-    """A desk on which no save may change the version of a patch that got no edit."""
+    """A desk on which no save may change the version of a patch that got no edit, and no commit that of any."""
 
     def save(self, *given: object, **named: object) -> Sorted:  # type: ignore[override]
         before = held_versions(self)
@@ -36,6 +36,13 @@ class Watched(Desk):
         for patch, (who, version) in before.items():
             if not who & edited:
                 assert versions(self.owners, who, self.tools) == version, patch
+        return done
+
+    def commit(self, *given: object, **named: object) -> Sorted:  # type: ignore[override]
+        before = held_versions(self)
+        done = super().commit(*given, **named)  # type: ignore[arg-type]
+        for patch, (who, version) in before.items():
+            assert versions(self.owners, who, self.tools) == version, patch
         return done
 
 

@@ -133,6 +133,17 @@ def test_a_commit_without_the_leave_does_not_hold_the_taking(desk: Desk) -> None
     assert desk.of("q")[b"b"] == desk.base[b"c"]
 
 
+def test_a_commit_with_the_taking_and_not_the_leave_has_the_place_taken_away(desk: Desk) -> None:
+    """q moved a to b, which r deleted, and p made another a, which alone is committed: p's version has not both."""
+    desk.save({"b": None}, claim="r")
+    move(desk, {"b": "a"}, claim="q")
+    desk.save({"b": b"nobody's\nof a\n"}, claim="~by")
+    desk.save({"a": b"p\n"}, claim="p")
+    desk.commit({**desk.base, b"a": desk.disk[b"a"]}, current="r")
+    assert desk.version({"p", "q", "r"}, 0) == desk.commits[0]
+    assert desk.of("p")[b"b"] == desk.base[b"a"]
+
+
 def test_a_chain_of_unassigned_moves_is_given_as_one(desk: Desk) -> None:
     """Each takes what the one before left; the first patch takes all."""
     move(desk, {"x": "b"})
