@@ -64,7 +64,7 @@ def was_before(ctx: Context, live: Live, path: bytes, staged: Entry, committed: 
         if tip not in heads:
             heads[tip] = entry_at(ctx.store, tree_of_commit(ctx.store, tip), path)
         came = came or heads[tip] != committed
-        work, _ = state_trees(ctx.store, step.step, session.worktree_id)
+        work, _ = state_trees(ctx.store, step.step)
         if came and entry_at(ctx.store, work, path) == staged:
             return True
     return False
