@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import re
+import signal
 import socket
 import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -83,6 +87,29 @@ def test_bash_completes(bench: Workbench) -> None:
     )
     done = subprocess.run(["bash", "-c", script], cwd=bench.root, capture_output=True, text=True)
     assert (done.stdout.splitlines(), done.stderr) == ([r"my\ patch"] * 2 + [str(bench.root)] * 2, "")
+
+
+@pytest.mark.soak
+def test_a_person_at_a_terminal_sees_that_it_takes_long(bench: Workbench) -> None:
+    """While the recorder is held up a line says so on the terminal; it is gone before the answer. Not in a pipe."""
+    bench.run("start", "x")
+    recorder = bench.daemon()["recorder_pid"]
+    os.kill(recorder, signal.SIGSTOP)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(bench.root)
+        os.execvpe("git", ["git", "session", "status"], {**os.environ, "TERM": "xterm"})
+    said = b""
+    while b"working (2 s)" not in said:
+        said += os.read(terminal, 4096)
+    os.kill(recorder, signal.SIGCONT)
+    with suppress(OSError):  # the end of a terminal
+        while piece := os.read(terminal, 4096):
+            said += piece
+    assert os.waitpid(pid, 0)[1] == 0
+    before, _, answer = said.rpartition(b"\r\x1b[K")
+    assert b"git session: working (1 s)" in before and b"Session:" in answer
+    assert bench.run("status").err == ""
 
 
 def test_waiting_is_told_each_second_and_cleared() -> None:
