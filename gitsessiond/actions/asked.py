@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from shlex import quote
 
-from gitsessiond.actions.commits import way_back
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.returning import way_back
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Patch

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gitsessiond.actions.adoption import adopt, seen_head
 from gitsessiond.actions.context import Context, Live, Who
+from gitsessiond.actions.returning import way_back
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, with_trailers
 from gitsessiond.model.errors import BadRequest, Moved, Refused
 from gitsessiond.model.graph import graph_of
@@ -81,19 +82,6 @@ def place_of(ctx: Context, live: Live) -> Place:
     if head.oid != seen_head(live):
         raise Moved("HEAD moved meanwhile", hint="run the command again")
     return place_at(ctx.store, ctx.tools.merge3, at.worktree, at.git_dir, head.oid)
-
-
-def way_back(live: Live) -> str:
-    """The command that ends a session's being parked: to its branch, or the branch put back where it was."""
-    session = live.state.session
-    at = live.worktree.repository if live.worktree else None
-    head = read_head(at.git_dir, at.common_dir) if at else None
-    if head is not None and head.oid is None and head.stands_on == session.branch:
-        last = session.chain[-1] if session.chain else session.base
-        return f"git update-ref {quote(f'refs/heads/{session.branch}')} {last}"
-    if head is not None and head.stands_on == session.branch:
-        return "git status"  # git is at work there, and says how to go on
-    return f"git switch {quote(session.branch)}"
 
 
 def refuse_dependencies(live: Live, patch: Patch) -> None:

@@ -13,6 +13,7 @@ from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.returning import way_back
 from gitsessiond.actions.reverts_ahead import would_revert
 from gitsessiond.actions.unreadable import HINT
 from gitsessiond.model.conflicts import place_words
@@ -151,7 +152,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
     if most is not None:
         left = {"editors": editing.left, "unassigned": len(rows[most:]), "collisions": colliding.left}
         reply["left"] = left | {"loose": editing.loose, "codes": sorted({views.code_of(row) for row in rows[most:]})}
-    reply["hints"] = next_commands(state, reply)
+    reply["hints"] = next_commands(live, state, reply)
     return reply
 
 
@@ -241,9 +242,8 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
         return out
     session = state.session
     if session.parked:
-        here = session.parked.startswith("git is at work")
-        way = "`git status` says how to end that" if here else f"`git switch {shell_word(session.branch)}` resumes"
-        out.append(f"parked: {session.parked}; {way}")
+        way = way_back(live)
+        out.append(f"parked: {session.parked}; `{way}` {'says how to end that' if way == 'git status' else 'resumes'}")
     if live.lost:
         out.append(live.lost)
     if live.worktree is not None:
@@ -263,32 +263,30 @@ def index_warnings(paths: list[bytes]) -> list[str]:
     return [f"the index would revert {place_words(paths)}: `git add -- {first}`{rest}"]
 
 
-def next_commands(state: State, reply: Mapping[str, Any]) -> list[str]:
+def next_commands(live: Live | None, state: State, reply: Mapping[str, Any]) -> list[str]:
     """The next useful commands, most useful first; never empty."""
     session, patches = state.session, reply["patches"]
     if session.status != "open":
         return ["git session list --all"]
-    if session.parked:
-        return [
-            "git status" if session.parked.startswith("git is at work") else f"git switch {shell_word(session.branch)}"
-        ]
+    if session.parked and live is not None:
+        return [way_back(live)]
     hints: list[str] = []
     if reply["conflicts"]:
         hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
     hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
-    live = [p for p in patches if p["status"] not in ("merged", "abandoned")]
+    going = [p for p in patches if p["status"] not in ("merged", "abandoned")]
     if reply["unassigned"]:
         codes = {row["code"] for row in reply["unassigned"]} | set(reply.get("left", {}).get("codes", ()))
         first = not patches and codes == {"none"}
         alone = "git session patch new NAME" if first else "git session patch new NAME --take"
-        hints.append("git session assign --all" if live else alone)
-    drafts = [p for p in live if p["status"] == "draft" and p["ops"]]
+        hints.append("git session assign --all" if going else alone)
+    drafts = [p for p in going if p["status"] == "draft" and p["ops"]]
     blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
     hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
     if reply["session"]["behind"]:
         hints.append("git session update")
     if not patches and not reply["unassigned"]:
         hints.append("git session patch new NAME")
-    if patches and not live:
+    if patches and not going:
         hints.append("git session close")
     return hints or ["git session history"]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from gitsessiond.actions.context import Asked
 from gitsessiond.actions.patches import ready_patch
+from gitsessiond.actions.sessions import status_of
+from gitsessiond.model.errors import Refused
 from tests.actions.desk import Desk
 from tests.conftest import git
 
@@ -51,3 +55,20 @@ def test_not_ready_any_more_said_during_a_rebase(repo: Path) -> None:
     desk.git("checkout", "-q", "a.txt")
     desk.git("rebase", "--abort")
     assert desk.named("p").status == "draft"
+
+
+def test_the_branch_was_deleted(repo: Path) -> None:
+    """What is proposed makes it again where it was, and the session goes on; so it does when HEAD stands on nothing."""
+    desk = begun(repo)
+    last = desk.head()
+    desk.git("switch", "-q", "--detach")
+    desk.git("branch", "-q", "-D", "session/x")
+    told = status_of(desk.ctx, Asked("session.status", {}, desk.who))
+    assert told["hints"] == [f"git switch -c session/x {last[:12]}"]
+    assert any(told["hints"][0] in words for words in told["warnings"])
+    with pytest.raises(Refused, match="parked") as refused:
+        desk.commit_patch("p")
+    assert refused.value.hint == told["hints"][0]
+    desk.git(*told["hints"][0].split()[1:])
+    assert desk.session.parked is None and desk.edits("p") == [("a.txt", (2, 2))]
+    desk.check()

@@ -162,7 +162,10 @@ def test_colour_paints_and_plain_does_not() -> None:
             "git session close",
         ),
         (
-            {"session": replies.session(state="parked", parked="HEAD is on main")},
+            {
+                "session": replies.session(state="parked", parked="HEAD is on main"),
+                "hints": ["git switch session/user-improvements"],
+            },
             "git switch session/user-improvements",
         ),
         (

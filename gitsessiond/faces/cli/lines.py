@@ -72,7 +72,10 @@ def reopened_lines(reply: Json, cwd: str) -> list[str]:
     session = reply["session"]
     place_words = seen_from(cwd, typed_path(session["worktree"]))
     where = "here" if place_words == "here" else f"in {place_words}"
-    return [f"Session {clean(session['name'])} is open again, {where} (branch {session['branch']})."]
+    told = [f"Session {clean(session['name'])} is open again, {where} (branch {session['branch']})."]
+    if session["state"] == "parked":
+        told.append(f"It is parked: {clean(session['parked'])}; `git session` says how to go on.")
+    return told
 
 
 def close_lines(reply: Json) -> list[str]:

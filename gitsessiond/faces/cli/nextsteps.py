@@ -48,8 +48,10 @@ def pressing(status: Json) -> Iterator[Step]:
         again = shlex.join(("git", "worktree", "add", session["worktree"], session["branch"]))
         yield Step(again, "bring the worktree back")
     elif session["state"] == "parked":
-        back = shlex.join(("git", "switch", session["branch"]))
-        yield Step(back, "go back to the session's branch; sorting goes on there")
+        for text in status["hints"][:1]:
+            asks = text == "git status"
+            what = "see how to end that" if asks else "go back to the session's branch; sorting goes on there"
+            yield Step(clean(text), what)
     ids = [conflict["id"] for conflict in status["conflicts"]]
     for conflict in status["conflicts"]:
         if conflict["status"] != "resolved":
