@@ -21,7 +21,7 @@ from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
-from gitsessiond.daemon.log import log, tend_log
+from gitsessiond.daemon.log import let_go, log, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
 from gitsessiond.daemon.own import Own, Parts
@@ -38,6 +38,8 @@ from gitsessiond.wire.requests import OWN, VERSION, reply_error
 COOKIES = "cookies"
 SEQUENCE = "seq"
 SLEPT_S = 5.0
+GOING_S = 2.0  # from the end of the socket to that of all that is beside it, if that is being removed
+LOOK_S = 0.01
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
 
 Message = dict[str, Any]
@@ -75,7 +77,7 @@ class Front:
         self._own = Own(parts, self._stop_asked)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active
-        self._stopping = self._remove_state = False
+        self._stopping = self._remove_state = self._gone = False
         self._last_words: list[tuple[Link, Message]] = []
 
     # -- the loop -------------------------------------------------------------------------------------------
@@ -137,13 +139,30 @@ class Front:
                 case "stop":
                     self._prepare_stop()
                 case "lost" if notice.worktree is None:
-                    log("the repository, or the socket, is gone: leaving")
-                    self._stop()
+                    self._lost()
                 case "limit":
                     self._tell_limit(notice)
                     self._worktrees.take(notice, now)
                 case _:
                     self._worktrees.take(notice, now)
+
+    def _lost(self) -> None:
+        """The socket is gone, or the whole repository: whoever removes that is to find nothing new in it."""
+        if self._is_going():
+            let_go()
+            self._gone = True
+            self._recording.kill()
+        log("the repository, or the socket, is gone: leaving")
+        self._stop()
+
+    def _is_going(self) -> bool:
+        """Whether the repository, or our directory in it, is being removed; looked at for a while."""
+        until = time.monotonic() + GOING_S
+        while self._is_here() and os.path.isdir(os.path.join(self._place.state_dir, COOKIES)):
+            if time.monotonic() > until:
+                return False
+            time.sleep(LOOK_S)
+        return True
 
     def _tell_limit(self, notice: Notice) -> None:
         """Say that a worktree is polled from now on, and what to do about it."""
@@ -275,7 +294,7 @@ class Front:
         self._stopping = True
         self._clients.take_no_more()
         close_socket(self._place, self._door.listener, self._door.path)
-        if self._recording.ready and not self._remove_state:
+        if self._recording.ready and not self._remove_state and not self._gone:
             self._worktrees.flush(time.monotonic())
 
     def _finished(self) -> bool:
@@ -285,7 +304,12 @@ class Front:
         return self._recording.outbox.idle and self._asking.idle
 
     def _end(self) -> None:
-        """Close the recorder, then everything else; last of all tell who asked for it."""
+        """Close the recorder, then everything else; last of all tell who asked for it.
+
+        Where the repository is elsewhere the recorder has nothing to put away: it would be put where that was.
+        """
+        if self._gone or not self._is_here():
+            self._recording.kill()
         self._recording.end()
         self.unanswerable(Unreachable("the daemon is stopping", hint="run the command again"), None)
         self._watch.close()

@@ -24,6 +24,11 @@ def keep_in(path: str, *, puts_aside: bool = False) -> None:
         FILE.update(path=path, puts_aside="yes" if puts_aside else "")
 
 
+def let_go() -> None:
+    """Look for the file no more: its directory is being removed."""
+    FILE.update(path="", puts_aside="")
+
+
 def is_ours(path: str) -> bool:
     """Whether standard error goes to the file of this name."""
     try:

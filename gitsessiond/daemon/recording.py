@@ -187,6 +187,16 @@ class Recording:
         words = "the recorder ended while it was at work on this; what was published is recorded"
         self._front.unanswerable(Unreachable(words, hint="run the command again"), item)
 
+    def kill(self) -> None:
+        """End it without a chance to put anything away; what was published is in the journal."""
+        self._ending, self.ready = True, False
+        child, self._child = self._child, None
+        if child is None:
+            return
+        self._select.unregister(child.link)
+        child.kill()
+        child.link.close()
+
     def end(self) -> None:
         """Close the pipe and wait until the recorder has put its things away."""
         self._ending = True

@@ -10,6 +10,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator, KeysView, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from gitsessiond.model.values import Entry
@@ -146,7 +147,8 @@ def write_signatures(file_name: str, known: KnownPaths) -> None:
         if path not in known.racy and not packed.startswith(_NO_SIG):
             parts += (_LENGTHS.pack(len(packed), len(path)), packed, path)
     body = b"".join(parts)
-    os.makedirs(os.path.dirname(file_name), mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        os.mkdir(os.path.dirname(file_name), 0o700)  # not those above: they may have been moved or removed
     draft = f"{file_name}.{os.getpid()}.tmp"
     with open(draft, "wb") as file:
         file.write(body + hashlib.sha256(body).digest())

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 
-from tests.bench import Workbench
+from tests.bench import Workbench, wait_for
 
 
 def test_a_directory_takes_the_place_of_a_file_and_back(bench: Workbench) -> None:
@@ -129,3 +129,19 @@ def test_a_discarded_patch_leaves_the_files(bench: Workbench) -> None:
     refused = bench.run("patch", "abandon", "p", "--discard", code=4)
     assert "hint: git session patch abandon" in refused.err
     assert (bench.read("a.txt"), bench.patch("p")["status"]) == (before, "draft")
+
+
+def test_nothing_comes_back_where_a_repository_was(bench: Workbench) -> None:
+    """Neither moving a repository nor removing it leaves anything of ours behind; its daemon ends by itself."""
+    bench.run("start", "day")
+    bench.edit("a.txt", "line 3\n", "line three\n")
+    daemons = [bench.daemon()[who] for who in ("pid", "recorder_pid")]
+    moved = bench.at(bench.root.parent / "moved")
+    bench.root.rename(moved.root)
+    assert moved.status()["session"]["name"] == "day"
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in daemons))
+    assert not bench.root.exists()
+    daemons = [moved.daemon()[who] for who in ("pid", "recorder_pid")]
+    shutil.rmtree(moved.root, ignore_errors=True)
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in daemons))
+    assert not (moved.root / ".git" / "gitsession" / "cache").exists()
