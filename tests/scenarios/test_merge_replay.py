@@ -23,7 +23,7 @@ from gitsessiond.model.names import quote_path, unquote_path
 from tests.conftest import git
 from tests.judge import never
 
-MERGES = int(os.environ.get("GITSESSIOND_MERGES", "300"))
+MERGES = int(os.environ.get("GITSESSIOND_MERGES", "250"))
 SEED = int(os.environ.get("GITSESSION_TEST_SEED", "4"))
 SETTINGS = ("-c", "merge.directoryRenames=false", "-c", "merge.renameLimit=0")
 IN_ONE_CLONE = 10
