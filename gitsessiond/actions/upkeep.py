@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from shlex import quote
 from typing import Any
@@ -50,7 +52,7 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     if hard:
         refuse_unreadable(ctx)
         branches = own_branches(ctx, sessions)
-        refuse_checked_out(ctx, branches)
+        refuse_checked_out(ctx, branches, {session.branch: session.target for session in sessions})
         refuse_open(sessions)
         if not asked.flag("yes"):
             refuse_unmerged(ctx, states, branches)
@@ -99,14 +101,24 @@ def refuse_open(sessions: list[Session]) -> None:
         raise Refused(f"session {still[0]} is open", hint=f"git session close -s {quote(still[0])}")
 
 
-def refuse_checked_out(ctx: Context, branches: list[str]) -> None:
-    """Raise Refused while a worktree's HEAD is on a session branch: removing it would leave HEAD nowhere."""
-    for worktree in worktrees(ctx.repository):
-        branch = (worktree.branch or "").removeprefix("refs/heads/")
-        if branch in branches:
-            raise Refused(
-                f"{branch} is checked out in {worktree.path}", hint=f"git -C {quote(worktree.path)} switch main"
-            )
+def refuse_checked_out(ctx: Context, branches: list[str], targets: Mapping[str, str]) -> None:
+    """Raise Refused while a worktree's HEAD is on a session branch: removing it would leave HEAD nowhere.
+
+    ``targets``: of the sessions, by their branches; where another worktree has the target the way is to detach HEAD.
+    """
+    there = [worktree for worktree in worktrees(ctx.repository) if not worktree.prunable]
+    taken = {worktree.branch for worktree in there}
+    places, ways = [], []
+    for worktree in there:
+        if worktree.branch is None or worktree.branch not in branches:
+            continue
+        target = targets[worktree.branch]
+        free = target not in taken and branch_tip(ctx.repository.common_dir, target) is not None
+        taken.add(target)
+        places.append(f"{worktree.branch} is checked out in {worktree.path}")
+        ways.append(shlex.join(["git", "-C", worktree.path, "switch", target if free else "--detach"]))
+    if places:
+        raise Refused("; ".join(places), hint=" && ".join(ways))
 
 
 def refuse_unmerged(ctx: Context, states: list[State], branches: list[str]) -> None:
@@ -146,7 +158,7 @@ def remove_control_files(ctx: Context) -> list[str]:
             shutil.rmtree(path)
             removed.append(path)
     if forget_exclude(ctx.repository.common_dir):
-        removed.append(os.path.join(ctx.repository.common_dir, "info", "exclude"))
+        removed.append(f"our lines in {os.path.join(ctx.repository.common_dir, 'info', 'exclude')}")
     return removed
 
 
