@@ -6,9 +6,10 @@ Indexes are made when first asked for, and carried on to every later :class:`Fil
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from gitsessiond.model.files import File, last_path, marks_of, path_of
@@ -75,6 +76,7 @@ class Index(NamedTuple):
 
     made: dict[Any, Any]
     steps: tuple[Step, ...] = ()
+    several: Mapping[Any, dict[str, File]] = MappingProxyType({})  # all those of which only one can be in ``made``
 
 
 class Files(dict[str, File]):
@@ -99,9 +101,9 @@ class Files(dict[str, File]):
             after.pop(fid, None)
         after.update(put)
         step: Step = [self[fid] for fid in ids if fid in self], list(put.values())
-        for key, (made, steps) in self._indexes.items():
-            if len(steps) < STEPS_KNOWN:
-                after._indexes[key] = Index(made, (*steps, step))
+        for key, index in self._indexes.items():
+            if len(index.steps) < STEPS_KNOWN:
+                after._indexes[key] = index._replace(steps=(*index.steps, step))
         moved = frozenset(fid for fid in ids if not same_places(self.get(fid), put.get(fid)))
         if not moved:
             after._moves, after._former = self._moves, self._former
@@ -113,10 +115,13 @@ class Files(dict[str, File]):
         return after
 
     def by(self, key: Callable[[File], Key | None]) -> dict[Key, File]:
-        """The Files by what ``key`` says of each; those of which it says None are not in it. Not to be changed."""
+        """The Files by what ``key`` says of each; those of which it says None are not in it. Not to be changed.
+
+        Of several, one on disk stands before one that is not.
+        """
         found = self._indexes.get(key, Index({}, (((), list(self.values())),)))
         if found.steps:
-            found = self._indexes[key] = Index(carried_on(found, key))
+            found = self._indexes[key] = carried_on(found, key)
         return found.made
 
     @property
@@ -153,19 +158,32 @@ class Files(dict[str, File]):
         return {fid for fid in ids if before.get(fid) is not self.get(fid)}
 
 
-def carried_on(index: Index, key: Callable[[File], Any]) -> dict[Any, File]:
+def carried_on(index: Index, key: Callable[[File], Any]) -> Index:
     """An index brought up to date."""
-    after = dict(index.made)
+    after, several = dict(index.made), dict(index.several)
+
+    def put_all(at: Any, files: dict[str, File]) -> None:
+        several.pop(at, None)
+        after.pop(at, None)
+        if files:
+            after[at] = max(files.values(), key=lambda file: (path_of(file) is not None, file.id))
+        if len(files) > 1:
+            several[at] = files
+
     for before, put in index.steps:
         for file in before:
             at = key(file)
-            if at is not None and after.get(at) is file:
+            if at in several:
+                put_all(at, {fid: one for fid, one in several[at].items() if fid != file.id})
+            elif at is not None:
                 del after[at]
         for file in put:
             at = key(file)
-            if at is not None:
+            if at is not None and at not in after:
                 after[at] = file
-    return after
+            elif at is not None:
+                put_all(at, {**several.get(at, {after[at].id: after[at]}), file.id: file})
+    return Index(after, several=several)
 
 
 def relabelled(index: Index) -> dict[str, dict[str, File]]:

@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from gitsessiond.model import fileset
+from gitsessiond.model.files import File
 from gitsessiond.model.fileset import Files
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import assign, judge, merged_outside, take, with_uncommitted
 from gitsessiond.model.registers import Fact
 from gitsessiond.model.stays import stays_of
+from gitsessiond.model.values import REGULAR, Entry
 from tests.model.many_files import Desk, went
 
 FILES = {"a": b"of a\n", "b": b"of b\n", "c": b"of c\n", "dir/d": b"of d\n"}
@@ -183,3 +186,15 @@ def test_the_same_line_added_by_two_patches_is_two_lines() -> None:
     assert desk.edges() == set()
     assert desk.of("p") == desk.of("q")
     assert graph_of(judge(desk.owners, desk.tools)).edges
+
+
+def test_of_two_files_at_one_path_none_is_forgotten() -> None:
+    """A lookup by path has one of them, one on disk first; when that one is gone it has the other."""
+    gone = File("k", b"a", Entry(REGULAR, "1" * 40), path=(Fact("p", None),))
+    new = File("l", None, None, path=(Fact("q", b"a"),), mode=(Fact("q", REGULAR),))
+    files = Files({"l": new, "k": gone})
+    assert files.by(fileset.changed_path) == {b"a": new}
+    assert files.changed([], ["l"]).by(fileset.changed_path) == {b"a": gone}
+    deleted = files.changed([replace(new, path=(Fact("q", b"a", 1), Fact("q", None)))])
+    assert deleted.by(fileset.deleted).keys() == {b"a"}
+    assert deleted.changed([], [deleted.by(fileset.deleted)[b"a"].id]).by(fileset.deleted).keys() == {b"a"}
