@@ -105,3 +105,37 @@ def test_a_kill_between_any_two_writes_leaves_all_or_nothing(repo: Path) -> None
             break
     print(f"{before} writes: {undone} updates undone, {finished} finished at the next start")
     assert done and not killed and undone > 20 and finished > 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(4))
+def test_a_revert_into_a_session_that_stands_on_the_landing(repo: Path, first: int) -> None:
+    """Killed at every eighth write: the files are as they were, and the patch has its edits, if need be by `update`."""
+    it = Asking(repo)
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.merge("one")
+    it.move_target("new.txt", "new\n")
+    it.ask("session.update")
+    it.edit("a.txt", "line 8\n", "LINE 8\n")
+    it.desk.close()
+    kept = repo.parent / "kept"
+    shutil.copytree(repo, kept, symlinks=True)
+    for before in range(first, 400, 8):
+        shutil.rmtree(repo)
+        shutil.copytree(kept, repo, symlinks=True)
+        killed = died(repo, before, lambda it: it.ask("revert", patch="one"))
+        it = Asking(repo)
+        assert (repo / "a.txt").read_text() == MINE
+        if it.on_target("a.txt") == LINES:
+            it.ask("session.update")
+            assert it.status_of("one") == "draft" and (repo / "a.txt").read_text() == MINE
+            assert [op["path"] for op in it.ask("patch.ops", patch="one")["ops"]] == ["a.txt"]
+            assert it.git("status", "--porcelain") == " M a.txt\n"
+        else:
+            assert it.status_of("one") == "merged" and killed
+        it.desk.close()
+        if not killed:
+            break
+    assert not killed
