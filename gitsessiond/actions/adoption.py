@@ -31,7 +31,7 @@ from gitsessiond.actions.telling import what_moved_head, what_was_adopted
 from gitsessiond.actions.whereabouts import is_there, seek_worktree
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.committing import finish_commit
-from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch
+from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch, renamed_to
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.steps import State, load_state
 
@@ -100,16 +100,24 @@ def lose_worktree(ctx: Context, live: Live) -> None:
 
 
 def follow_rename(ctx: Context, live: Live, look: Look) -> bool:
-    """Record that the session's branch was renamed by ``git branch -m``; whether it was."""
+    """Record that the session's branch, or its target, was renamed by ``git branch -m``; whether one was."""
     assert live.worktree is not None
     common, session, now = live.worktree.repository.common_dir, live.state.session, look.head.branch
-    if now is None or now == session.branch or branch_tip(common, session.branch) is not None:
+    found: dict[str, str] = {}
+    gone = now is not None and now != session.branch and branch_tip(common, session.branch) is None
+    if now is not None and gone and renamed_branch(common, session.branch, now):
+        found["branch"] = now
+    names = renamed_to(common, session.target) if look.target is None else []
+    if len(names) == 1:
+        found["target"] = names[0]
+    if not found:
         return False
-    if not renamed_branch(common, session.branch, now):
-        return False
-    text = f"the session's branch is now {now}"
-    state = replace(live.state, session=session.model_copy(update={"branch": now}))
-    publish(ctx, live, state, "adopt", by="git", text=text, facts={"branch": now})
+    words = {"branch": "the session's branch is now", "target": "its target is now"}
+    text = "; ".join(f"{words[what]} {name}" for what, name in found.items())
+    publish(
+        ctx, live, replace(live.state, session=session.model_copy(update=found)), "adopt", by="git", text=text,
+        facts=found,
+    )  # fmt: skip
     return True
 
 

@@ -87,7 +87,9 @@ def target_tip(ctx: Context, target: str) -> str:
     """
     tip = branch_tip(ctx.repository.common_dir, target)
     if tip is None:
-        raise Refused(f"the target branch {target} does not exist", hint=f"git branch {target} COMMIT")
+        bases = [live.state.session.base for live in ctx.sessions.values() if live.state.session.target == target]
+        known = bases[0][:12] if bases else "COMMIT"
+        raise Refused(f"the target branch {target} does not exist", hint=f"git branch {quote(target)} {known}")
     return tip
 
 

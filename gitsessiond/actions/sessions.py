@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.mergeable import target_tip
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.returning import way_back
 from gitsessiond.actions.reverts_ahead import would_revert
@@ -246,6 +247,10 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
         out.append(f"parked: {session.parked}; `{way}` {'says how to end that' if way == 'git status' else 'resumes'}")
     if live.lost:
         out.append(live.lost)
+    try:
+        target_tip(ctx, session.target)
+    except Refused as exc:
+        out.append(f"{exc.message}; `{exc.hint}` makes it again where the session began")
     if live.worktree is not None:
         if not is_index(live.worktree.repository.git_dir):
             out.append("git's index here is damaged, so git can neither commit nor tell what changed: git status")

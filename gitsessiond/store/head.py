@@ -110,6 +110,13 @@ def renamed_branch(common_dir: str, old: str, new: str) -> bool:
     return False
 
 
+def renamed_to(common_dir: str, old: str) -> list[str]:
+    """The branches that ``git branch -m`` made out of ``old``, as far as their reflogs tell."""
+    top = os.path.join(common_dir, "logs", os.fsdecode(HEADS))
+    names = (os.path.relpath(os.path.join(at, name), top) for at, _, files in os.walk(top) for name in files)
+    return [name for name in names if branch_tip(common_dir, name) and renamed_branch(common_dir, old, name)]
+
+
 def last_words(git_dir: str) -> str:
     """Why HEAD last moved, as its reflog says (``reset: moving to HEAD~1``); empty when there is no reflog.
 

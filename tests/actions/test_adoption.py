@@ -17,6 +17,7 @@ import pytest
 from gitsessiond.actions import adoption
 from gitsessiond.actions.assigning import assign_edits
 from gitsessiond.actions.context import Asked
+from gitsessiond.actions.sessions import status_of
 from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.model.values import is_unassigned
 from tests.actions.desk import Desk, desk, numbered, recorded_text, text_at
@@ -695,6 +696,21 @@ def test_41_branch_renamed(it: Desk) -> None:
     it.git("commit", "-qam", "both")
     assert it.subjects("p") == ["p: first", "both"]
     assert owners(it) == before
+    it.check()
+
+
+def test_41_target_renamed(it: Desk) -> None:
+    """`branch -m main trunk`: patches land on trunk from then on; a target that is deleted is said to be gone."""
+    before, base = owners(it), it.head("main")
+    it.git("branch", "-m", "main", "trunk")
+    assert (it.session.target, it.session.branch, it.session.parked) == ("trunk", "session/x", None)
+    assert owners(it) == before and "its target is now trunk" in it.last_text()
+    it.land("p")
+    assert it.head("trunk~1") == base
+    it.git("branch", "-D", "trunk")
+    assert it.session.target == "trunk"
+    told = status_of(it.ctx, Asked("session.status", {}, it.who))["warnings"]
+    assert [words for words in told if "trunk does not exist" in words and f"git branch trunk {base[:12]}" in words]
     it.check()
 
 
