@@ -17,7 +17,7 @@ from gitsessiond.model.weave import (
     live,
     weave_from,
 )
-from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, matches, zones_of
+from gitsessiond.model.zones import Cut, Piece, Zone, cut_zones, is_live, matches, zones_of
 
 GHOSTS_KEPT = 200  # dead lines kept in one gap only for an editor's undo
 
@@ -41,8 +41,42 @@ class PlacedSave(NamedTuple):
 def place_save(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:
     """Sort one save of a file by the rules of :mod:`gitsessiond.model.deciding`.
 
-    The live text of the result is ``new``, byte for byte.
+    The live text of the result is ``new``, byte for byte. Where all line ends became others beside an edit, that is
+    sorted first, by itself: else every line would be in one edit.
     """
+    ended = with_ends_of(weave, new)
+    if ended is None:
+        return _place(weave, new, rules)
+    first = _place(weave, ended, rules)
+    then = _place(first.weave, new, rules)
+    _, hunks = zones_of(first.weave.runs, new, rules.diff)
+    edits = sorted([*(_seen_after(edit, hunks) for edit in first.edits), *then.edits])
+    return PlacedSave(then.weave, tuple(edits), first.edges | then.edges)
+
+
+def with_ends_of(weave: Weave, new: bytes) -> bytes | None:
+    """The text on disk with the line ends of a new one, where all its own are others and more than that changed."""
+    line = next((run.lines[0] for run in weave.runs if is_live(run)), b"")
+    begin = new[: new.find(b"\n") + 1]
+    if not line.endswith(b"\n") or not begin or line.endswith(b"\r\n") == begin.endswith(b"\r\n"):
+        return None
+    old = live(weave)
+    crlf, lf = (new, old) if begin.endswith(b"\r\n") else (old, new)
+    if b"\r\n" in lf or crlf.count(b"\r\n") != crlf.count(b"\n"):
+        return None
+    ended = old.replace(b"\r\n", b"\n") if crlf is old else old.replace(b"\n", b"\r\n")
+    return None if ended == new else ended
+
+
+def _seen_after(edit: Decided, hunks: Sequence[Hunk]) -> Decided:
+    """An edit with its lines where they are after these hunks."""
+    start, end = edit.lines
+    moved = sum((h.new_to - h.new_from) - (h.old_to - h.old_from) for h in hunks if h.old_to < start)
+    return edit._replace(lines=(start + moved, end + moved))
+
+
+def _place(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:
+    """:func:`place_save` of one kind of change."""
     cut, hunks = zones_of(weave.runs, new, rules.diff)
     if not hunks:
         return PlacedSave(weave, ())

@@ -275,6 +275,29 @@ def test_a_save_without_a_difference_changes_nothing(file: OneFile) -> None:
     assert placed.edits == ()
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_line_ends_change_beside_an_edit(file: OneFile, back: bool) -> None:
+    """One save turns all line ends and adds lines: each line stays with its patch, what is new is the one in use's."""
+    plain, more = file.live, ten(l1="first|line 1", l3="P", l7="Q", l10="line 10|last")
+    if back:
+        file.save(plain.replace(b"\n", b"\r\n"), current="q")
+        placed = file.save(more, current="r")
+    else:
+        placed = file.save(more.replace(b"\n", b"\r\n"), current="r")
+    found = {number: edit.owner for edit in placed.edits for number in range(edit.lines[0], edit.lines[1] + 1)}
+    assert (found[1], found[4], found[8], found[12]) == ("r", "p", "q", "r")
+    assert b"first" not in file.of({"p", "q"}) and b"last" not in file.of({"p", "q"})
+    assert b"first" in file.of({"r"}) and b"P" not in file.of({"r"})
+
+
+def test_some_line_ends_change_beside_an_edit(file: OneFile) -> None:
+    """Where both kinds are in the text, before or after, it is an edit like any other."""
+    lines = file.live.splitlines(keepends=True)
+    most = [line.replace(b"\n", b"\r\n") for line in lines[:9]]
+    mixed = b"".join([*most[:5], b"more\r\n", *most[5:], *lines[9:]])
+    assert went(file.save(mixed, current="r")) == [("~over p q", "over p q")]
+
+
 @pytest.mark.parametrize("new", [b"", b"x", b"\n", b"\x00\xff\r\n\r"])
 def test_any_bytes_are_lines(new: bytes) -> None:
     """Whatever is on disk is recorded byte for byte, from and to an empty file too."""
