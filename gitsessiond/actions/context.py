@@ -19,7 +19,7 @@ from gitsessiond.actions.unreadable import HINT, Unreadable, asked_for, short_wo
 from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, NotFound, Refused, StateUnreadable
 from gitsessiond.model.names import is_id_prefix, name_key, unquote_path
 from gitsessiond.model.ownership import Tools
-from gitsessiond.model.records import Patch
+from gitsessiond.model.records import Gap, Patch
 from gitsessiond.model.values import Entry
 from gitsessiond.model.versions import OpCount
 from gitsessiond.store.anchors import anchors_of
@@ -89,6 +89,15 @@ class Editing:
     saved_at: datetime
 
 
+@dataclass(frozen=True)
+class Unrecorded:
+    """A time in which what was on disk could not be recorded. ``until`` None: it cannot still."""
+
+    since: datetime
+    why: str
+    until: datetime | None = None
+
+
 @dataclass
 class Live:
     """An open session: its state, and what the recorder keeps beside it."""
@@ -107,6 +116,8 @@ class Live:
     staged_seen: Any = None  # index and HEAD when last compared, and what differed (actions/reverts_ahead.py)
     lost: str | None = None  # why the worktree cannot be recorded
     trouble: str | None = None  # why it could not be brought up to date before the last command
+    unrecorded: Unrecorded | None = None  # saves that could not be recorded and of which no step tells yet
+    gap: Gap | None = None  # for the next step to tell of
 
     @property
     def sid(self) -> str:

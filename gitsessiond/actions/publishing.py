@@ -50,6 +50,9 @@ def publish(
     note = StepNote(verb=verb, at=ctx.now(), by=by, op_id=ctx.new_id() if action else None, text=text)
     provisional = live.settled is not None
     asked_for = action and verb not in NOT_ASKED_FOR
+    if live.gap is not None:
+        gaps = (*after.session.gaps, live.gap)[-5:]
+        after = replace(after, session=after.session.model_copy(update={"gaps": gaps}))
     try:
         if provisional and asked_for:
             after = replace(after, settled=None)
@@ -65,7 +68,7 @@ def publish(
         ctx.store.drop_pending()
         ctx.tools.forget()
         raise
-    live.state, live.shown, live.judge_due = written, shown, True
+    live.state, live.shown, live.judge_due, live.gap = written, shown, True, None
     if provisional and asked_for:  # what a person said stands, whatever git's work under way comes to
         live.settled, live.state = written, replace(written, settled=written.step)
     if action:

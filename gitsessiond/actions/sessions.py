@@ -251,6 +251,10 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
         target_tip(ctx, session.target)
     except Refused as exc:
         out.append(f"{exc.message}; `{exc.hint}` makes it again where the session began")
+    if live.unrecorded is not None:
+        since, until, why = live.unrecorded.since, live.unrecorded.until, live.unrecorded.why
+        when = f"were not recorded from {time_text(since)} to {time_text(until)}" if until else "cannot be recorded"
+        out.append(f"saves {when}: {why}")
     if live.worktree is not None:
         if not is_index(live.worktree.repository.git_dir):
             out.append("git's index here is damaged, so git can neither commit nor tell what changed: git status")

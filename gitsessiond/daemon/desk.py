@@ -14,7 +14,7 @@ from typing import Any
 from gitsessiond.actions import upkeep
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
-from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.context import Asked, Context, Live, Unrecorded
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
 from gitsessiond.actions.publishing import find_due_anchors, settle_anchors
@@ -123,7 +123,7 @@ class Desk:
                 self.lose(live)
                 return {"recorded": done}
             reading = self.read(live, message)
-            self.note_gap(live, reading)
+            gap = self.note_gap(live, reading)
             if adopt(self.ctx, live, reading):
                 self.count_save()
                 if live.worktree is None or live.worktree.repository is not at:  # it went meanwhile
@@ -132,12 +132,32 @@ class Desk:
                 self.record(live, reading)
             done["prune"] = [quote_path(path) for path in reading.prune]
             done["left"] = reading.left
-        except GitSessionError as exc:
-            if live.worktree is not None:
-                live.worktree.read_again()
-            done["error"] = exc.as_dict()
-            self.tell({"event": {"type": "not_recorded", "session": live.sid, "message": exc.message}})
+            self.recorded(live, gap)
+        except Exception as exc:
+            error = exc if isinstance(exc, GitSessionError) else as_unforeseen(exc)
+            if error is not exc:
+                log_bug("recording", exc)
+            done["error"] = error.as_dict()
+            self.not_recorded(live, error)
         return {"recorded": done}
+
+    def recorded(self, live: Live, gap: Gap | None) -> None:
+        """A reading is recorded, and with it the gap before it, if there was one."""
+        if gap is not None and live.gap is None:
+            live.unrecorded = None
+            since, until = time_text(gap.since), time_text(gap.until)
+            self.tell({"event": {"type": "gap", "session": live.sid, "since": since, "until": until}})
+        elif live.unrecorded is not None and live.unrecorded.until is None:
+            live.unrecorded = replace(live.unrecorded, until=self.ctx.now())
+
+    def not_recorded(self, live: Live, why: GitSessionError) -> None:
+        """A reading could not be recorded: it is read again, and saves are lost until it can be."""
+        before = live.unrecorded or live.gap
+        live.unrecorded = Unrecorded(before.since if before else self.ctx.now(), why.message)
+        live.gap = None
+        if live.worktree is not None:
+            live.worktree.read_again()
+        self.tell({"event": {"type": "not_recorded", "session": live.sid, "message": why.message}})
 
     def lose(self, live: Live) -> None:
         """The worktree is gone: watched no longer, or at its new place; once it is back, all of it is looked at."""
@@ -168,17 +188,17 @@ class Desk:
                 take_saved(self.ctx, live, path)
         return live.worktree.read_paths([path for path in paths if not path.startswith(CONTROL)])
 
-    def note_gap(self, live: Live, reading: Reading) -> None:
-        """Put into the next step the time that was not recorded, when this is the first look after a pause."""
-        if live.sid in self.scanned:
-            return
+    def note_gap(self, live: Live, reading: Reading) -> Gap | None:
+        """Have the next step tell of the time that was not recorded: before the first look, or where that failed."""
+        first, now = live.sid not in self.scanned, self.ctx.now()
         self.scanned.add(live.sid)
-        if reading.changes and self.alive.gap_since is not None:
-            gap = Gap(since=max(self.alive.gap_since, live.state.session.created_at), until=self.ctx.now())
-            session = live.state.session.model_copy(update={"gaps": (*live.state.session.gaps, gap)[-5:]})
-            live.state = replace(live.state, session=session)
-            since, until = time_text(gap.since), time_text(gap.until)
-            self.tell({"event": {"type": "gap", "session": live.sid, "since": since, "until": until}})
+        if not reading.changes:
+            return None
+        if live.unrecorded is not None:
+            live.gap = Gap(since=live.unrecorded.since, until=live.unrecorded.until or now)
+        elif first and self.alive.gap_since is not None:
+            live.gap = Gap(since=max(self.alive.gap_since, live.state.session.created_at), until=now)
+        return live.gap
 
     def record(self, live: Live, reading: Reading) -> None:
         """One step for what was read."""
