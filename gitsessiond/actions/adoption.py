@@ -17,7 +17,7 @@ import traceback
 from dataclasses import replace
 from typing import NamedTuple
 
-from gitsessiond.actions.carrying import Carried, without_clashes
+from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.catching_up import sort_disk
 from gitsessiond.actions.clashing import write_control_files
 from gitsessiond.actions.contests import contested
@@ -28,6 +28,7 @@ from gitsessiond.actions.relearning import Relearned, relearn, tree_held
 from gitsessiond.actions.saves import note_saved
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.telling import what_moved_head, what_was_adopted
+from gitsessiond.actions.update_clashes import without_clashes
 from gitsessiond.actions.whereabouts import is_there, seek_worktree
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.committing import finish_commit

@@ -14,18 +14,18 @@ as if it had been resolved to the owner's own text; nothing moves then anyway.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from gitsessiond.actions.clashing import alive, back_from_conflicts, kept_sides, side_record
 from gitsessiond.actions.contests import settled_tree
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.update_clashes import Clash, record_of
 from gitsessiond.actions.wording import home_of
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, CommitFacts, with_trailers
-from gitsessiond.model.conflicts import labels_of, same_clash
+from gitsessiond.model.conflicts import same_clash
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.names import unquote_path
 from gitsessiond.model.ownership import edits_of, versions
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.strategies import words_of
@@ -37,16 +37,6 @@ from gitsessiond.store.picking import Pick, Three
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import edit_tree, entry_at
 from gitsessiond.store.walk import merges_plainly, walk_merge
-
-KIND: Final = "context_switch"  # of its records
-STAGED = "staged"  # whose conflict it is, beside patches and unassigned edits
-
-
-class Clash(NamedTuple):
-    """A conflict of one owner: what git said, and its record."""
-
-    found: PathConflict
-    record: Conflict
 
 
 class Layer(NamedTuple):
@@ -286,69 +276,3 @@ class Carrying:
         whole = last.tree or last.marked
         edits = {path: entry_at(self.layer, self.new_base if path in clashing else whole, path) for path in paths}
         return edit_tree(self.layer, merge.marked, edits)
-
-
-def record_of(ctx: Context, state: State, owner: str, clash: PathConflict) -> Conflict:
-    """The record of a clash of a patch, of unassigned edits or of what is staged."""
-    session = state.session
-    pid = owner if owner in state.patches and state.patches[owner].status != "abandoned" else None
-    name = {UNASSIGNED: "unassigned edits", STAGED: "staged"}.get(owner) or state.patches[owner].name
-    record = Conflict(
-        id=ctx.new_id(),
-        kind=KIND,
-        shape=clash.shape,
-        path=quote_path(clash.path),
-        patch=pid,
-        base=side_record(clash.base, clash.path),
-        ours=side_record(clash.ours, clash.path),
-        theirs=side_record(clash.theirs, clash.path),
-        labels=labels_of(session.name, name, session.target),
-        message=clash.message,
-        created_at=ctx.now(),
-    )
-    return next((alive(one) for one in state.conflicts.values() if same_clash(one, record)), record)
-
-
-def with_clashes(ctx: Context, state: State, clashes: Sequence[Clash], layer: LandingLayer) -> State:
-    """The State with these conflicts of an update, each owner's patch waiting; what clashed before and does no
-    more is stale."""
-    found = {one.record.id: one.record for one in clashes}
-    conflicts = {
-        cid: one.model_copy(update={"status": "stale"})
-        if one.kind == KIND and one.status != "stale" and still_counts(state, one)
-        else one
-        for cid, one in state.conflicts.items()
-    } | found
-    sides = dict(state.sides)
-    for cid, record in found.items():
-        if cid not in sides:
-            sides[cid] = kept_sides(ctx, record, layer)
-    patches = dict(state.patches)
-    waiting = {one.patch for one in found.values() if one.patch is not None and one.status == "open"}
-    for pid in waiting:
-        patch = patches[pid]
-        if patch.status != "conflicts":
-            former = "ready" if patch.status == "ready" else "draft"
-            patches[pid] = patch.model_copy(update={"status": "conflicts", "former": former})
-    state = replace(state, conflicts=conflicts, sides=sides, patches=patches)
-    for pid in patches:
-        state = back_from_conflicts(state, pid)
-    return state
-
-
-def still_counts(state: State, record: Conflict) -> bool:
-    """Whether a conflict is of no patch, or of one that has not ended."""
-    patch = state.patches.get(record.patch) if record.patch else None
-    return patch is None or patch.status not in ("merged", "abandoned")
-
-
-def without_clashes(state: State) -> State:
-    """The State after an update: what clashed on the way does no more."""
-    conflicts = {
-        cid: one.model_copy(update={"status": "stale"}) if one.status != "stale" and still_counts(state, one) else one
-        for cid, one in state.conflicts.items()
-    }
-    state = replace(state, conflicts=conflicts)
-    for pid in state.patches:
-        state = back_from_conflicts(state, pid)
-    return state

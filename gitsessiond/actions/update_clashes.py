@@ -1,0 +1,93 @@
+"""The conflicts of an update: a record for each owner, used again by the next update while its sides are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from gitsessiond.actions.clashing import alive, back_from_conflicts, kept_sides, side_record
+from gitsessiond.actions.context import Context
+from gitsessiond.model.conflicts import labels_of, same_clash
+from gitsessiond.model.names import quote_path
+from gitsessiond.model.records import Conflict
+from gitsessiond.model.values import UNASSIGNED
+from gitsessiond.store.layers import LandingLayer
+from gitsessiond.store.merge import PathConflict
+from gitsessiond.store.steps import State
+
+KIND: Final = "context_switch"  # of its records
+STAGED = "staged"  # whose conflict it is, beside patches and unassigned edits
+
+
+class Clash(NamedTuple):
+    """A conflict of one owner: what git said, and its record."""
+
+    found: PathConflict
+    record: Conflict
+
+
+def record_of(ctx: Context, state: State, owner: str, clash: PathConflict) -> Conflict:
+    """The record of a clash of a patch, of unassigned edits or of what is staged."""
+    session = state.session
+    pid = owner if owner in state.patches and state.patches[owner].status != "abandoned" else None
+    name = {UNASSIGNED: "unassigned edits", STAGED: "staged"}.get(owner) or state.patches[owner].name
+    record = Conflict(
+        id=ctx.new_id(),
+        kind=KIND,
+        shape=clash.shape,
+        path=quote_path(clash.path),
+        patch=pid,
+        base=side_record(clash.base, clash.path),
+        ours=side_record(clash.ours, clash.path),
+        theirs=side_record(clash.theirs, clash.path),
+        labels=labels_of(session.name, name, session.target),
+        message=clash.message,
+        created_at=ctx.now(),
+    )
+    return next((alive(one) for one in state.conflicts.values() if same_clash(one, record)), record)
+
+
+def with_clashes(ctx: Context, state: State, clashes: Sequence[Clash], layer: LandingLayer) -> State:
+    """The State with these conflicts of an update, each owner's patch waiting; what clashed before and does no
+    more is stale."""
+    found = {one.record.id: one.record for one in clashes}
+    conflicts = {
+        cid: one.model_copy(update={"status": "stale"})
+        if one.kind == KIND and one.status != "stale" and still_counts(state, one)
+        else one
+        for cid, one in state.conflicts.items()
+    } | found
+    sides = dict(state.sides)
+    for cid, record in found.items():
+        if cid not in sides:
+            sides[cid] = kept_sides(ctx, record, layer)
+    patches = dict(state.patches)
+    waiting = {one.patch for one in found.values() if one.patch is not None and one.status == "open"}
+    for pid in waiting:
+        patch = patches[pid]
+        if patch.status != "conflicts":
+            former = "ready" if patch.status == "ready" else "draft"
+            patches[pid] = patch.model_copy(update={"status": "conflicts", "former": former})
+    state = replace(state, conflicts=conflicts, sides=sides, patches=patches)
+    for pid in patches:
+        state = back_from_conflicts(state, pid)
+    return state
+
+
+def still_counts(state: State, record: Conflict) -> bool:
+    """Whether a conflict is of no patch, or of one that has not ended."""
+    patch = state.patches.get(record.patch) if record.patch else None
+    return patch is None or patch.status not in ("merged", "abandoned")
+
+
+def without_clashes(state: State) -> State:
+    """The State after an update: what clashed on the way does no more."""
+    conflicts = {
+        cid: one.model_copy(update={"status": "stale"}) if one.status != "stale" and still_counts(state, one) else one
+        for cid, one in state.conflicts.items()
+    }
+    state = replace(state, conflicts=conflicts)
+    for pid in state.patches:
+        state = back_from_conflicts(state, pid)
+    return state
