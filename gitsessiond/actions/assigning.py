@@ -104,8 +104,8 @@ def asked_choices(ctx: Context, live: Live, asked: Asked) -> dict[str, Any]:
     rows = pending_rows(ctx, live.state)
     what = asked.args.get("what")
     if isinstance(what, str):
-        wanted = LINES.match(what)
-        path = inside(live, asked, wanted["path"] if wanted else what)
+        path, _ = path_and_lines(live, asked, what)
+        path = path if path is not None else inside(live, asked, what)
         rows = [row for row in rows if within(unquote_path(row["path"]), path)]
         if not rows:
             raise NotFound(f"{what} has no unassigned edits", hint="git session unassigned")
@@ -167,7 +167,7 @@ def path_and_lines(live: Live, asked: Asked, text: str) -> tuple[bytes | None, t
     found = LINES.match(text)
     try:
         whole = inside(live, asked, text)
-        if found is None:
+        if found is None or whole in changed_paths(live.state.owners):  # a file's name may look so
             return whole, None
         first = int(found["first"])
         last = int(found["last"]) if found["last"] else first

@@ -37,16 +37,17 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
     if patch.status in ("merged", "abandoned"):
         again = f"git session patch reopen {quote(patch.name)}" if patch.status == "abandoned" else None
         raise Refused(f"patch {patch.name} is {patch.status}", hint=again or "git session patch list")
-    if not ready and (patch.former if patch.status == "conflicts" else patch.status) != "ready":
+    if not ready and is_draft(patch):
         raise Refused(f"patch {patch.name} is a draft", hint=f"git session merge {quote(patch.name)} --ready")
     waiting = unmerged_dependencies(live, pid)
     if waiting:
         names = ", ".join(other.name for other in waiting)
         first = waiting[0]
-        gone = first.status == "abandoned"
+        way = "patch reopen" if first.status == "abandoned" else "merge"
+        more = " --ready" if way == "merge" and is_draft(first) else ""
         raise Refused(
             f"{patch.name} depends on {names}, which {'is' if len(waiting) == 1 else 'are'} not merged",
-            hint=f"git session {'patch reopen' if gone else 'merge'} {quote(first.name)}",
+            hint=f"git session {way} {quote(first.name)}{more}",
         )
     if patch.not_separable:
         raise Refused(
@@ -54,6 +55,11 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
             hint=f"git session patch show {quote(patch.name)}",
         )
     return patch
+
+
+def is_draft(patch: Patch) -> bool:
+    """Whether an open patch has not been declared ready."""
+    return (patch.former if patch.status == "conflicts" else patch.status) != "ready"
 
 
 def chosen_strategy(ctx: Context, wanted: str = "") -> Strategy:

@@ -130,7 +130,7 @@ def numbered(ctx: Context, state: State, number: int) -> StepInfo:
         if step.number < number:
             break
         found = step
-    if found is None:
+    if found is None or number < 1:
         raise NotFound(f"there is no step {number}", hint="git session history")
     return found
 

@@ -78,7 +78,7 @@ def test_an_unmerged_dependency_refuses(it: Asking) -> None:
     it.patch("two", "a.txt", "line 8", "LINE 8", depends_on=["one"])
     with pytest.raises(Refused, match="depends on one") as refused:
         it.merge("two")
-    assert refused.value.hint == "git session merge one"
+    assert refused.value.hint == "git session merge one --ready"
     it.merge("one")
     assert it.merge("two")["merged"]
 

@@ -76,7 +76,7 @@ def test_close_lists_merged_failed_and_abandoned() -> None:
     ]
     assert lines.close_hints(reply) == [
         "git session conflicts",
-        f"git session reopen -s {replies.SID} brings the session and its patches back",
+        f"git session reopen -s {replies.SID}",
     ]
     assert lines.close_lines(reply | {"already": True}) == ["Session user-improvements is already closed."]
 
@@ -258,7 +258,7 @@ def test_restore_and_its_way_back() -> None:
     """What was restored, from where, and how to undo it."""
     reply = {"restored": ["a.py"], "from": 4, "step": 9}
     assert loglines.restore_lines(reply) == ["Restored a.py from step 4; this is step 9."]
-    assert loglines.restore_hints(reply) == ["git session restore a.py --at 8 undoes it"]
+    assert loglines.restore_hints(reply) == ["git session restore a.py --at 8"]
     assert loglines.restore_lines(reply | {"restored": []}) == ["Nothing to restore: all is as in step 4."]
 
 

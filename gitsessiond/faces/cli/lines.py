@@ -107,7 +107,7 @@ def close_hints(reply: Json) -> list[str]:
     """The command for each patch that did not land; how to get the rest back."""
     out = [one["error"]["hint"] for one in reply["failed"] if one["error"].get("hint")]
     if (reply["failed"] or reply["abandoned"]) and not reply["dry_run"]:
-        out.append(command("reopen", "-s", reply["session"]["id"]) + " brings the session and its patches back")
+        out.append(command("reopen", "-s", reply["session"]["id"]))
     if reply.get("uncommitted") and not reply["dry_run"]:
         session = reply["session"]
         steps = [
@@ -116,7 +116,7 @@ def close_hints(reply: Json) -> list[str]:
             command("reopen"),
             command("restore", ".", "--at", str(session["step"])),
         ]
-        out.append(" && ".join(steps) + " brings the uncommitted files back")
+        out.append(" && ".join(steps))
     return unique(out)
 
 

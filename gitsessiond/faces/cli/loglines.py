@@ -42,7 +42,7 @@ def restore_hints(reply: Json) -> list[str]:
         return []
     paths = reply["restored"]
     what = typed_path(paths[0]) if len(paths) == 1 else "."
-    return [f"{command('restore', what, '--at', str(reply['step'] - 1))} undoes it"]
+    return [command("restore", what, "--at", str(reply["step"] - 1))]
 
 
 def doctor_lines(reply: Json) -> list[str]:

@@ -184,7 +184,7 @@ def abandon(face: Face, *, name: str, discard: bool) -> int:
     face.show(
         reply,
         lines.patch_abandon_lines(reply, discard),
-        [command("patch", "reopen", name) + " undoes it"],
+        [command("patch", "reopen", name)],
     )
     return 0
 
