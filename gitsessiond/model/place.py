@@ -69,10 +69,21 @@ def with_ends_of(weave: Weave, new: bytes) -> bytes | None:
 
 
 def _seen_after(edit: Decided, hunks: Sequence[Hunk]) -> Decided:
-    """An edit with its lines where they are after these hunks."""
+    """An edit with its lines where they are after these hunks; what they replaced of it is left out."""
     start, end = edit.lines
-    moved = sum((h.new_to - h.new_from) - (h.old_to - h.old_from) for h in hunks if h.old_to < start)
-    return edit._replace(lines=(start + moved, end + moved))
+    for hunk in hunks:
+        if hunk.old_from < start <= hunk.old_to:
+            start = hunk.old_to + 1
+    for hunk in reversed(hunks):
+        if hunk.old_from < end <= hunk.old_to:
+            end = hunk.old_from
+    start, end = _line_after(start, hunks), _line_after(end, hunks)
+    return edit._replace(lines=(start, max(end, start - 1)))
+
+
+def _line_after(line: int, hunks: Sequence[Hunk]) -> int:
+    """The number that a line which stays has after these hunks."""
+    return line + sum((h.new_to - h.new_from) - (h.old_to - h.old_from) for h in hunks if h.old_to < line)
 
 
 def _place(weave: Weave, new: bytes, rules: Rules) -> PlacedSave:

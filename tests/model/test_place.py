@@ -290,6 +290,17 @@ def test_line_ends_change_beside_an_edit(file: OneFile, back: bool) -> None:
     assert b"first" in file.of({"r"}) and b"P" not in file.of({"r"})
 
 
+def test_line_ends_change_where_lines_go(file: OneFile) -> None:
+    """What is told of a save names lines of the new text, also where the edit took the lines that were turned."""
+    new = ten(l1="l", l2=None, l3=None, l4=None, l7="Q", l9=None, l10=None).replace(b"\n", b"\r\n")
+    placed = file.save(new, current="r")
+    count = new.count(b"\n")
+    assert all(
+        1 <= first <= count + 1 and first - 1 <= last <= count for first, last in (e.lines for e in placed.edits)
+    )
+    assert file.live == new
+
+
 def test_some_line_ends_change_beside_an_edit(file: OneFile) -> None:
     """Where both kinds are in the text, before or after, it is an edit like any other."""
     lines = file.live.splitlines(keepends=True)
