@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
             monkeypatch.delenv(name, raising=False)
     for name, value in sealed_environment(home).items():
         monkeypatch.setenv(name, value)
+    time.tzset()  # a test before may have been elsewhere
     yield home
 
 
