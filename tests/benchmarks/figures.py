@@ -242,6 +242,41 @@ def median_and_least(took: list[float]) -> str:
     return f"{ms(statistics.median(took))} (least {ms(min(took))})"
 
 
+def update(ground: Ground, times: int = 5) -> list[Row]:
+    """A patch of ten commits put on new commits of its target, which touch some of its files; git rebases the same."""
+    os.environ.update(ground.env)
+    client, alone, other = Client(str(ground.root)), clone(ground), ground.top / f"others-{ground.files}"
+    ground.session("patch", "new", "series")
+    for n in range(10):
+        path = ground.root / ground.path(80 + n)
+        path.write_text(path.read_text().replace("line 2 ", "LINE 2 "))
+        ground.session("commit", "-m", f"series {n}")
+    ground.git("worktree", "add", "-q", "--detach", str(other), "main")
+    branch = client.call("session.status", {})["session"]["branch"]
+    ground.git("fetch", "-q", "origin", f"{branch}:series", cwd=alone)
+    ground.git("switch", "-q", "series", cwd=alone)
+    looked, ours, yard = [], [], []
+    for n in range(times):
+        ground.git("checkout", "-q", "--detach", "main", cwd=other)
+        for number in (81, 84, 88, 95):
+            path = other / ground.path(number)
+            path.write_text(path.read_text() + f"others {n}\n")
+        ground.git("commit", "-qam", f"others {n}", cwd=other)
+        ground.git("update-ref", "refs/heads/main", ground.git("rev-parse", "HEAD", cwd=other).strip())
+        ground.git("fetch", "-q", "origin", "+main:upstream", cwd=alone)
+        yard.append(timed(lambda: ground.git("rebase", "-q", "upstream", cwd=alone)))
+        client.call("session.status", {})
+        time.sleep(0.3)
+        looked.append(timed(lambda: client.call("session.update", {"dry_run": True})))
+        ours.append(timed(lambda: client.call("session.update", {})))
+    ground.git("worktree", "remove", "--force", str(other))
+    told = f"git rebase {ms(statistics.median(yard))}"
+    return [
+        Row("series of 10 worked out on a new base", size(ground), ms(statistics.median(looked)), told, "<= 50 ms"),
+        Row("update under a series of 10, whole", size(ground), ms(statistics.median(ours)), told, "<= 1 x"),
+    ]
+
+
 def rest(ground: Ground) -> list[Row]:
     """Memory and processor of the daemon when nothing happens."""
     return [Row("daemon at rest", size(ground), at_rest(ground), "-", "<= 90 MB, 0 % CPU")]
@@ -344,6 +379,7 @@ FIGURES: dict[str, Callable[[Ground], list[Row]]] = {
     "directories": new_directories,
     "panel": panel,
     "merge": merge,
+    "update": update,
     "rest": rest,
     "ten": ten,
     "git": users_git,
