@@ -301,6 +301,7 @@ def check_two(bench: Workbench, also: str = "") -> None:
     bench.judge()
 
 
+@pytest.mark.alone
 def test_questions_in_the_middle_of_saves(bench: Workbench) -> None:
     """vim saves while somebody asks all the time: f, which is at f~ for a moment, is neither deleted nor renamed."""
     file, content = two_patches(bench)
