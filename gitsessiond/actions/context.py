@@ -204,7 +204,11 @@ class Context:
                 raise
             except StateUnreadable as exc:
                 self.note_unreadable(sid, exc)
-        return sorted(states, key=lambda state: (state.session.created_at, state.session.id))
+        return sorted(states, key=age)
+
+    def open_states(self) -> list[State]:
+        """The states of the open sessions, oldest first; no ended session is read for it."""
+        return sorted((live.state for live in self.sessions.values()), key=age)
 
     def note_unreadable(self, sid: str, why: GitSessionError) -> None:
         """Remember that a session cannot be read: it is told, and the others go on."""
@@ -281,6 +285,11 @@ class Context:
         if lost:
             return NotFound(f"{words}; the record of {len(lost)} is lost", hint="git session doctor")
         return NotFound(words, hint="git session start NAME, or -s NAME for another one")
+
+
+def age(state: State) -> tuple[datetime, str]:
+    """What sessions are ordered by, oldest first."""
+    return state.session.created_at, state.session.id
 
 
 def other_repository_between(directory: str, between: str) -> bool:

@@ -45,9 +45,7 @@ def session_reply(ctx: Context, state: State) -> dict[str, Any]:
 def list_sessions(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``list``: open sessions, with ``all`` the ended ones too."""
     rows = []
-    for state in ctx.all_states():
-        if state.session.status != "open" and not asked.flag("all"):
-            continue
+    for state in ctx.all_states() if asked.flag("all") else ctx.open_states():
         row = session_reply(ctx, state)
         row["open_patches"] = len([p for p in state.patches.values() if p.status not in ("merged", "abandoned")])
         row["unassigned"] = len(unassigned_rows(state.owners))

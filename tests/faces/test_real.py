@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.bench import Workbench, bench, wait_for
 from tests.faces.schemas import SCHEMAS, ErrorReply
 
@@ -258,6 +260,7 @@ def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
     assert "cached(render, user, login_form)" in shop.git("show", "main:shop/user.py").out
 
 
+@pytest.mark.soak
 def test_the_demo_needs_no_daemon_that_stays(tmp_path: Path) -> None:
     """The same tour without a daemon, as JSON: each command records, answers and ends."""
     kept = tmp_path / "demo"
