@@ -26,7 +26,7 @@ from gitsessiond.model.conflicts import (
 )
 from gitsessiond.model.hunks import Part, parts_of, places_in
 from gitsessiond.model.names import quote_path, unquote_path
-from gitsessiond.model.records import Conflict, ConflictSide, Patch
+from gitsessiond.model.records import Conflict, ConflictKind, ConflictSide, Patch
 from gitsessiond.model.values import GITLINK, Entry, is_binary
 from gitsessiond.store.attributes import marker_sizes
 from gitsessiond.store.exclude import ensure_exclude, replace_file
@@ -50,22 +50,34 @@ def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]
     found = list(found)
     sizes = marker_sizes(home_directory(ctx, live), [clash.path for clash in found])
     for clash in found:
-        record = Conflict(
-            id=ctx.new_id(),
-            kind="git_merge",
-            shape=clash.shape,
-            path=quote_path(clash.path),
-            patch=pid,
-            base=side_record(clash.base, clash.path),
-            ours=side_record(clash.ours, clash.path),
-            theirs=side_record(clash.theirs, clash.path),
-            labels=labels,
-            marker_size=sizes.get(clash.path),
-            message=clash.message,
-            created_at=ctx.now(),
-        )
+        record = new_record(ctx, clash, "git_merge", pid, labels, sizes.get(clash.path))
         out.append(next((alive(one) for one in known if same_clash(one, record)), record))
     return out
+
+
+def new_record(
+    ctx: Context,
+    clash: PathConflict,
+    kind: ConflictKind,
+    pid: str | None,
+    labels: tuple[str, str, str],
+    size: int | None = None,
+) -> Conflict:
+    """The record of a clash that nothing is known of yet; ``size``: of its markers, where it is not git's own."""
+    return Conflict(
+        id=ctx.new_id(),
+        kind=kind,
+        shape=clash.shape,
+        path=quote_path(clash.path),
+        patch=pid,
+        base=side_record(clash.base, clash.path),
+        ours=side_record(clash.ours, clash.path),
+        theirs=side_record(clash.theirs, clash.path),
+        labels=labels,
+        marker_size=size,
+        message=clash.message,
+        created_at=ctx.now(),
+    )
 
 
 def home_directory(ctx: Context, live: Live) -> str:
@@ -147,6 +159,15 @@ def without_open(state: State, pid: str) -> State:
 def open_of(state: State, pid: str | None) -> list[Conflict]:
     """The open conflicts of a patch, oldest first."""
     return [one for one in state.conflicts.values() if one.patch == pid and one.status == "open"]
+
+
+def kept_waiting(state: State, pid: str) -> State:
+    """The State whose patch waits for its conflicts; what it was before is kept for :func:`back_from_conflicts`."""
+    patch = state.patches[pid]
+    if patch.status == "conflicts":
+        return state
+    former = "ready" if patch.status == "ready" else "draft"
+    return with_patch(state, patch.model_copy(update={"status": "conflicts", "former": former}))
 
 
 def back_from_conflicts(state: State, pid: str) -> State:

@@ -19,9 +19,9 @@ from gitsessiond.actions.clashing import (
     alive,
     back_from_conflicts,
     kept_sides,
+    kept_waiting,
+    new_record,
     open_of,
-    side_record,
-    with_patch,
     write_control_files,
 )
 from gitsessiond.actions.context import Context, Live
@@ -134,28 +134,13 @@ def clash_at(ctx: Context, live: Live, path: bytes, three: AtPath) -> PathConfli
 
 def with_clash(ctx: Context, live: Live, state: State, pid: str, clash: PathConflict) -> State:
     """The State with a record of this clash, its patch waiting for the resolution."""
-    patch = state.patches[pid]
-    record = Conflict(
-        id=ctx.new_id(),
-        kind=KIND,
-        shape=clash.shape,
-        path=quote_path(clash.path),
-        patch=pid,
-        base=side_record(clash.base, clash.path),
-        ours=side_record(clash.ours, clash.path),
-        theirs=side_record(clash.theirs, clash.path),
-        labels=labels_of(state.session.name, patch.name, state.session.target),
-        message=clash.message,
-        created_at=ctx.now(),
-    )
+    labels = labels_of(state.session.name, state.patches[pid].name, state.session.target)
+    record = new_record(ctx, clash, KIND, pid, labels)
     again = [one for one in state.conflicts.values() if one.kind == KIND and same_clash(one, record)]
     record = alive(again[0]) if again else record
     sides = state.sides if again else {**state.sides, record.id: kept_sides(ctx, record, LandingLayer(ctx.store, {}))}
     state = replace(state, conflicts={**state.conflicts, record.id: record}, sides=sides)
-    if record.status == "open" and patch.status != "conflicts":
-        former = "ready" if patch.status == "ready" else "draft"
-        state = with_patch(state, patch.model_copy(update={"status": "conflicts", "former": former}))
-    return state
+    return kept_waiting(state, pid) if record.status == "open" else state
 
 
 # What became of it.

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from gitsessiond.actions.clashing import alive, back_from_conflicts, kept_sides, side_record
+from gitsessiond.actions.clashing import alive, back_from_conflicts, kept_sides, kept_waiting, new_record
 from gitsessiond.actions.context import Context
 from gitsessiond.model.conflicts import labels_of, same_clash
-from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import UNASSIGNED
 from gitsessiond.store.layers import LandingLayer
@@ -32,19 +31,7 @@ def record_of(ctx: Context, state: State, owner: str, clash: PathConflict) -> Co
     session = state.session
     pid = owner if owner in state.patches and state.patches[owner].status != "abandoned" else None
     name = {UNASSIGNED: "unassigned edits", STAGED: "staged"}.get(owner) or state.patches[owner].name
-    record = Conflict(
-        id=ctx.new_id(),
-        kind=KIND,
-        shape=clash.shape,
-        path=quote_path(clash.path),
-        patch=pid,
-        base=side_record(clash.base, clash.path),
-        ours=side_record(clash.ours, clash.path),
-        theirs=side_record(clash.theirs, clash.path),
-        labels=labels_of(session.name, name, session.target),
-        message=clash.message,
-        created_at=ctx.now(),
-    )
+    record = new_record(ctx, clash, KIND, pid, labels_of(session.name, name, session.target))
     return next((alive(one) for one in state.conflicts.values() if same_clash(one, record)), record)
 
 
@@ -62,15 +49,10 @@ def with_clashes(ctx: Context, state: State, clashes: Sequence[Clash], layer: La
     for cid, record in found.items():
         if cid not in sides:
             sides[cid] = kept_sides(ctx, record, layer)
-    patches = dict(state.patches)
-    waiting = {one.patch for one in found.values() if one.patch is not None and one.status == "open"}
-    for pid in waiting:
-        patch = patches[pid]
-        if patch.status != "conflicts":
-            former = "ready" if patch.status == "ready" else "draft"
-            patches[pid] = patch.model_copy(update={"status": "conflicts", "former": former})
-    state = replace(state, conflicts=conflicts, sides=sides, patches=patches)
-    for pid in patches:
+    state = replace(state, conflicts=conflicts, sides=sides)
+    for pid in {one.patch for one in found.values() if one.patch is not None and one.status == "open"}:
+        state = kept_waiting(state, pid)
+    for pid in state.patches:
         state = back_from_conflicts(state, pid)
     return state
 
