@@ -202,7 +202,7 @@ def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) ->
             other = stack[out.index(branch)].name
             raise BadRequest(
                 f"{one.name} and {other} would both be {branch}",
-                hint=f"git session publish {one.name if one is stack[-1] else other} --branch NAME",
+                hint=f"git session publish {quote(one.name if one is stack[-1] else other)} --branch NAME",
             )
         out.append(branch)
     return out

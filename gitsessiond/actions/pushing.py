@@ -110,7 +110,9 @@ def refuse_configured(ctx: Context, target: str) -> None:
 def pull_words(ctx: Context, target: str) -> str:
     """How a person brings the target up to its upstream."""
     place = find_place(ctx.repository, target)
-    return shlex.join(("git", "-C", place.worktree, "pull")) if place else f"git switch {target} && git pull"
+    if place is None:
+        return f"git switch {shlex.quote(target)} && git pull"
+    return shlex.join(("git", "-C", place.worktree, "pull"))
 
 
 def forward_words(ctx: Context, target: str, fetched: Fetched) -> str:

@@ -203,8 +203,3 @@ def reopen_worktree(ctx: Context, state: State) -> WorkTree:
     at = open_repository(path)
     session = state.session
     return WorkTree.open(at, session.worktree_id, ctx.store, ctx.config, state.work, state.raw)
-
-
-def with_worktree_id(state: State, wid: str) -> State:
-    """The State recording another worktree id (the worktree was removed and added again)."""
-    return replace(state, session=state.session.model_copy(update={"worktree_id": wid}))

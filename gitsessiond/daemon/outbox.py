@@ -151,8 +151,3 @@ class Outbox:
     def idle(self) -> bool:
         """Nothing waits and nothing is at work."""
         return self.in_flight is None and not self._queue
-
-    @property
-    def asking(self) -> bool:
-        """Whether any request waits."""
-        return any(isinstance(item, Ask) for item in self._queue)

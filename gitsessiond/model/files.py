@@ -28,7 +28,6 @@ from gitsessiond.model.values import (
 from gitsessiond.model.weave import (
     Run,
     Weave,
-    drop_ghosts,
     is_patch,
     owners_of,
     remap_bits,
@@ -289,11 +288,3 @@ def copy_bit(file: File, old: int, new: int) -> File:
     if not marks_of(file).commits or not any(mask > 0 and mask >> old & 1 for mask in masks_of(file)):
         return without_bit(file, new)
     return map_bits(file, lambda mask: mask & ~(1 << new) | (mask >> old & 1) << new)
-
-
-def without_ghosts(file: File) -> File:
-    """The file without ghosts; the same object if there are none."""
-    if file.weave is None:
-        return file
-    weave = drop_ghosts(file.weave)
-    return file if len(weave.runs) == len(file.weave.runs) else replace(file, weave=weave)

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from gitsessiond.model.errors import BadRequest
 
 ID_LETTERS = "klmnopqrstuvwxyz"  # sixteen letters, one for each half byte: an id never looks like a hex commit
-ID_LENGTH = 12
 
 _ESCAPES = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
 _NOT_PLAIN = re.compile(rb'[\0-\x1f"\\\x7f]')

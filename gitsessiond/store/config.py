@@ -125,8 +125,3 @@ def signature_of(path: str | bytes) -> Signature:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def config_get(repository: Repository, key: str) -> str | None:
-    """One value, read now; for those who ask once."""
-    return Config(repository).get(key)

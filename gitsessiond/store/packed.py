@@ -117,9 +117,3 @@ class Packed:
         self.journal.replace_packs(self.gone, {})
         remove_refs(self.git_dir, self.bad_refs)
         self.gone, self.bad_refs = [], []
-
-    def figures(self) -> dict[str, int]:
-        """How many packs, and their size."""
-        files = os.scandir(self._pack_directory)
-        sizes = [entry.stat().st_size for entry in files if entry.name.endswith(".pack")]
-        return {"packs": len(sizes), "pack_bytes": sum(sizes)}

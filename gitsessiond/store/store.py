@@ -1,13 +1,13 @@
 """The store: objects and refs of all sessions of one repository (docs/format.md).
 
 Objects are written to a journal and packed later; the user's repository is read, and written only by
-:meth:`Store.to_repository` and :meth:`Store.move_repository_refs`.
+:meth:`Store.to_repository`; refs of the user's are moved by :mod:`gitsessiond.store.refs`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from gitsessiond.store.journal import Journal
 from gitsessiond.store.layout import disk_errors, prepare, read_refs
 from gitsessiond.store.objects import Object, oid_of, pack_entry, read_entry
 from gitsessiond.store.packed import Packed
-from gitsessiond.store.refs import RefMove, move_refs
+from gitsessiond.store.refs import RefMove
 from gitsessiond.store.salvage import salvage_journal
 from gitsessiond.store.theirs import TheirObjects
 from gitsessiond.store.trees import TreeCache
@@ -190,16 +190,7 @@ class Store:
         """
         copy_in(self, commits, stop)
 
-    def move_repository_refs(self, moves: Sequence[RefMove], why: str, *, env: Mapping[str, str] | None = None) -> None:
-        """Move refs of the user's repository, all or none: :func:`gitsessiond.store.refs.move_refs`."""
-        move_refs(self.common_dir, moves, why, env=env)
-
     # -- rest -------------------------------------------------------------------------------------------
-
-    def stats(self) -> dict[str, int]:
-        """Figures for `daemon status`."""
-        figures = {"journal_objects": len(self.journal), "journal_records": self.journal.last_record}
-        return figures | self.packed.figures()
 
     def close(self) -> None:
         """Close the journal; pending objects are dropped. A packing child ends by itself, its pack is found."""

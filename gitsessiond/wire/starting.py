@@ -29,12 +29,7 @@ class StartLock:
     """Held by the one client that starts a daemon; the others wait for it, then find the daemon there."""
 
     def __init__(self, place: Place) -> None:
-        make_state_dir(place)
-        path = os.path.join(place.state_dir, START_LOCK)
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as exc:
-            raise disk_refused("no daemon can be started", exc) from exc
+        self._file = open_lock(place, START_LOCK, "no daemon can be started")
 
     def __enter__(self) -> StartLock:
         fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -55,6 +50,19 @@ def make_state_dir(place: Place) -> None:
         os.makedirs(os.path.dirname(place.log), mode=0o700, exist_ok=True)
     except OSError as exc:
         raise disk_refused("nothing can be kept in the git directory", exc) from exc
+
+
+def open_lock(place: Place, name: str, refused: str) -> int:
+    """A descriptor of the lock file of this name, made where it is not there, for ``flock``.
+
+    Raises:
+        StoreFailed: the disk refused, with the words ``refused``.
+    """
+    make_state_dir(place)
+    try:
+        return os.open(os.path.join(place.state_dir, name), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as exc:
+        raise disk_refused(refused, exc) from exc
 
 
 def start_daemon(place: Place, cwd: str) -> None:

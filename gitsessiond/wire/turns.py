@@ -6,9 +6,8 @@ import fcntl
 import os
 from collections.abc import Callable
 
-from gitsessiond.model.errors import disk_refused
 from gitsessiond.wire.place import Place
-from gitsessiond.wire.starting import make_state_dir
+from gitsessiond.wire.starting import open_lock
 
 PUSH_LOCK = "push.lock"
 
@@ -20,12 +19,7 @@ class PushTurn:
     """
 
     def __init__(self, place: Place, words: str, when_waiting: Callable[[str], None]) -> None:
-        make_state_dir(place)
-        path = os.path.join(place.state_dir, PUSH_LOCK)
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as exc:
-            raise disk_refused("no push can be begun", exc) from exc
+        self._file = open_lock(place, PUSH_LOCK, "no push can be begun")
         self._words, self._when_waiting = f"{words} (process {os.getpid()})\n", when_waiting
 
     def __enter__(self) -> PushTurn:

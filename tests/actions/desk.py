@@ -49,6 +49,8 @@ from tests.conftest import git
 class Desk:
     """A session on the ``repo`` fixture, started here; patches by name; every check is against git."""
 
+    watched = False  # nobody sees what happens between two looks
+
     def __init__(self, root: Path, session: str = "x", worktree: bool = False) -> None:
         self.repo, self.root = root, root
         self.events: list[dict[str, Any]] = []

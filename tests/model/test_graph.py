@@ -104,14 +104,20 @@ def test_a_symlink_needs_no_judge() -> None:
     assert judge(desk.owners, desk.tools) is desk.owners
 
 
-def test_who_edits_a_file_that_came_back_needs_who_brought_it_back() -> None:
-    """Where only git's merge puts an edit above the deletion, the edit is above the return as well."""
+def brought_back() -> Desk:
+    """q deletes the file and r brings it back, both committed; only then p edits it."""
     desk = Desk({"a": TEN}, "qrp")
     desk.save({"a": None}, claim="q")
     desk.commit()
     desk.save({"a": TEN}, claim="r")
     desk.commit()
     desk.save({"a": line(5, b"five\n")}, claim="p")
+    return desk
+
+
+def test_who_edits_a_file_that_came_back_needs_who_brought_it_back() -> None:
+    """Where only git's merge puts an edit above the deletion, the edit is above the return as well."""
+    desk = brought_back()
     desk.owners = judge(desk.owners, desk.tools)
     assert desk.edges() == {"r>q", "p>q", "p>r"}
     assert desk.text(desk.of("p"), "a") == line(5, b"five\n")
@@ -121,12 +127,7 @@ def test_who_edits_a_file_that_came_back_needs_who_brought_it_back() -> None:
 
 def test_nothing_merged_comes_to_need_who_brings_a_file_back() -> None:
     """A merged edit that git's merge put above a merged deletion stays free of an open patch's return."""
-    desk = Desk({"a": TEN}, "qrp")
-    desk.save({"a": None}, claim="q")
-    desk.commit()
-    desk.save({"a": TEN}, claim="r")
-    desk.commit()
-    desk.save({"a": line(5, b"five\n")}, claim="p")
+    desk = brought_back()
     desk.end("q", "merged")
     desk.end("p", "merged")
     desk.owners = judge(desk.owners, desk.tools)

@@ -37,6 +37,7 @@ class LiveDesk:
 
     def __init__(self, root: Path, dead: bool = False, known: Replies | None = None) -> None:
         self.dead = dead
+        self.watched = not dead
         self.stand_in(root)
         self.runs = False  # the daemon, as far as this desk started it
         self.replies: Replies = {}

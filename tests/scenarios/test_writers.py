@@ -140,7 +140,7 @@ def test_no_half_save_is_recorded(bench: Workbench, foreign: bool) -> None:
     """150 saves of 200 KB back to back; with a lease, and without on a file of another user's."""
     torn, whole = torn_and_whole(bench, 150, foreign=foreign)
     assert torn == 0
-    assert whole >= 1, "at some moment of rest there is something to record"
+    assert whole >= 3, "at some moment of rest there is something to record"
 
 
 @pytest.mark.soak

@@ -13,6 +13,7 @@ import pytest
 
 from gitsessiond.model.errors import GitSessionError, Moved, StateUnreadable, StoreFailed
 from gitsessiond.model.values import REGULAR, Entry
+from gitsessiond.store.refs import move_refs
 from gitsessiond.store.steps import load_state, read_session_refs, session_ref
 from gitsessiond.store.store import RefMove
 from gitsessiond.store.theirs import loose_path
@@ -260,7 +261,7 @@ def test_refs_move_all_or_none(repo: Path) -> None:
         head = oid_at(repo, "HEAD")
         git(repo, "commit", "-q", "--allow-empty", "-m", "next")
         newer = oid_at(repo, "HEAD")
-        store.move_repository_refs([RefMove("refs/heads/new", None, head)], "made\nhere")
+        move_refs(store.common_dir, [RefMove("refs/heads/new", None, head)], "made\nhere")
         assert b"made here" in git(repo, "reflog", "refs/heads/new")
         for wrong in (
             RefMove("refs/heads/main", head, head),
@@ -269,16 +270,16 @@ def test_refs_move_all_or_none(repo: Path) -> None:
             RefMove("refs/heads/main", head, None),
         ):
             with pytest.raises(Moved) as caught:
-                store.move_repository_refs([RefMove("refs/heads/other", None, head), wrong], "x")
+                move_refs(store.common_dir, [RefMove("refs/heads/other", None, head), wrong], "x")
             assert caught.value.exit_code == 12
         with pytest.raises(StoreFailed):
-            store.move_repository_refs([RefMove("refs/heads/other", None, "1" * 40)], "x")
+            move_refs(store.common_dir, [RefMove("refs/heads/other", None, "1" * 40)], "x")
         assert git(repo, "for-each-ref", "--format=%(refname)") == b"refs/heads/main\nrefs/heads/new\n"
-        store.move_repository_refs(
-            [RefMove("refs/heads/new", head, None), RefMove("refs/heads/main", newer, head)], "x"
+        move_refs(
+            store.common_dir, [RefMove("refs/heads/new", head, None), RefMove("refs/heads/main", newer, head)], "x"
         )
         assert git(repo, "for-each-ref", "--format=%(refname) %(objectname)").decode() == f"refs/heads/main {head}\n"
-        store.move_repository_refs([], "nothing")
+        move_refs(store.common_dir, [], "nothing")
 
 
 def test_a_held_lock_is_waited_for_and_then_said(repo: Path) -> None:
@@ -288,14 +289,14 @@ def test_a_held_lock_is_waited_for_and_then_said(repo: Path) -> None:
     with opened(repo) as store:
         begun = time.monotonic()
         with pytest.raises(StoreFailed, match="cannot lock ref"):
-            store.move_repository_refs([RefMove("refs/heads/new", None, oid_at(repo, "HEAD"))], "x")
+            move_refs(store.common_dir, [RefMove("refs/heads/new", None, oid_at(repo, "HEAD"))], "x")
         assert 0.9 < time.monotonic() - begun < 5
         pid = os.fork()
         if pid == 0:
             time.sleep(0.3)
             lock.unlink()
             os._exit(0)
-        store.move_repository_refs([RefMove("refs/heads/new", None, oid_at(repo, "HEAD"))], "x")
+        move_refs(store.common_dir, [RefMove("refs/heads/new", None, oid_at(repo, "HEAD"))], "x")
         os.waitpid(pid, 0)
 
 
