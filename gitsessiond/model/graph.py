@@ -54,13 +54,13 @@ class Graph:
 
     def order(self) -> list[str]:
         """All patches, each after those it depends on; else in creation order."""
+        age = {patch: number for number, patch in enumerate(self.patches)}
         done: dict[str, None] = {}
 
         def visit(patch: str) -> None:
             if patch not in done:
-                for other in self.patches:
-                    if other in self.closure(patch):
-                        visit(other)
+                for other in sorted(self.closure(patch) & age.keys(), key=age.__getitem__):
+                    visit(other)
                 done[patch] = None
 
         for patch in self.patches:

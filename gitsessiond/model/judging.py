@@ -41,18 +41,22 @@ def both_committed(owners: Owners, pair: Pair) -> bool:
 def first_difference(owners: Owners, graph: Graph, tools: Tools) -> Pair | None:
     """Two patches, neither needing the other, that git would merge to something else; None: no such pair."""
     shared = shared_files(owners).keys() | owners.files.by(moved).keys()
-    for upper in graph.order():
-        under = graph.closure(upper)
-        others = [p for p in graph.order() if p != upper and p not in under and not graph.needs(p, upper)]
-        mine = [owners.files[fid] for fid in sorted(shared & owners.files.of(upper).keys())] if others else []
+    order = graph.order()
+    below = {pid: graph.closure(pid) | {pid} for pid in order}
+    for upper in order:
+        mine = [owners.files[fid] for fid in sorted(shared & owners.files.of(upper).keys())]
         if not mine:
             continue
-        for lower in others:
-            if not fits(owners, mine, upper, under, under | graph.closure(lower) | {lower}, tools):
+        under = graph.closure(upper)
+        others = [pid for pid in order if pid not in below[upper] and upper not in below[pid]]
+        at_hand = None if any(file.path for file in mine) else frozenset().union(*(marks_of(f).patches for f in mine))
+        near = [pid for pid in others if at_hand is None or not at_hand.isdisjoint(below[pid] - under)]
+        for lower in near:
+            if not fits(owners, mine, upper, under, under | below[lower], tools):
                 return ordered(owners, upper, lower)
         ours = under
-        for lower in others:
-            ours |= graph.closure(lower) | {lower}
+        for lower in near:
+            ours |= below[lower]
             if not fits(owners, mine, upper, under, ours, tools):
                 return ordered(owners, upper, lower)
     return None
