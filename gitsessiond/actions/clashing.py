@@ -17,9 +17,11 @@ from typing import NamedTuple
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.conflicts import (
     control_path,
+    has_served,
     is_marked,
     labels_of,
     marker_size,
+    revert_labels,
     same_clash,
     telling_text,
     told_side,
@@ -40,17 +42,20 @@ from gitsessiond.store.trees import edit_tree
 LARGEST_SAVED = 64 << 20  # bytes; a resolution larger than this is given with `resolve --file`
 
 
-def records_of(ctx: Context, live: Live, pid: str, found: Iterable[PathConflict]) -> list[Conflict]:
+def records_of(
+    ctx: Context, live: Live, pid: str, found: Iterable[PathConflict], kind: ConflictKind = "git_merge"
+) -> list[Conflict]:
     """The record of each clash: the known one with the same sides, its resolution remembered; else a new one."""
     state = live.state
     patch = state.patches[pid]
-    labels = labels_of(state.session.name, patch.name, state.session.target)
+    named = revert_labels if kind == "git_revert" else labels_of
+    labels = named(state.session.name, patch.name, state.session.target)
     known = [one for one in state.conflicts.values() if one.patch == pid]
     out = []
     found = list(found)
     sizes = marker_sizes(home_directory(ctx, live), [clash.path for clash in found])
     for clash in found:
-        record = new_record(ctx, clash, "git_merge", pid, labels, sizes.get(clash.path))
+        record = new_record(ctx, clash, kind, pid, labels, sizes.get(clash.path))
         out.append(next((alive(one) for one in known if same_clash(one, record)), record))
     return out
 
@@ -119,13 +124,15 @@ def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathCo
         return None  # one was resolved to a file where another has files below it
 
 
-def with_records(ctx: Context, state: State, records: Iterable[Conflict], pid: str, read: Layer) -> State:
-    """The State with these conflicts of a merge of a patch; its earlier ones that are not among them are stale."""
+def with_records(
+    ctx: Context, state: State, records: Iterable[Conflict], pid: str, read: Layer, kind: ConflictKind = "git_merge"
+) -> State:
+    """The State with these conflicts of a patch; its earlier ones of that kind that are not among them are stale."""
     records = list(records)
     kept = {record.id for record in records}
     conflicts = {
         cid: one.model_copy(update={"status": "stale"})
-        if one.patch == pid and one.kind == "git_merge" and cid not in kept and one.status != "stale"
+        if one.patch == pid and one.kind == kind and cid not in kept and one.status != "stale"
         else one
         for cid, one in state.conflicts.items()
     }
@@ -287,6 +294,5 @@ def is_changed(ctx: Context, live: Live, conflict: Conflict, path: bytes) -> boo
 
 def is_done_with(state: State, conflict: Conflict) -> bool:
     """Whether the marked file of a conflict has served: it is stale, or its patch has ended."""
-    patch = state.patches.get(conflict.patch) if conflict.patch else None
-    ended = patch is not None and patch.status in ("merged", "abandoned")
+    ended = has_served(conflict, state.patches.get(conflict.patch) if conflict.patch else None)
     return conflict.status == "stale" or ended or (conflict.status == "resolved" and conflict.how != "saved")

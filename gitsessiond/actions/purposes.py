@@ -26,17 +26,24 @@ def patch_words(ctx: Context, live: Live, conflict: Conflict) -> list[str]:
         return []
     own = [read_commit(ctx.store, one.oid).subject for one in reversed(patch.series) if one.of is not None]
     said = patch.description or patch.name
+    if conflict.kind == "git_revert":
+        return [f"as it was before {patch.name}: {said}"]
     return [said, *(subject for subject in dict.fromkeys(own[:MOST]) if subject not in said)]
 
 
 def target_words(ctx: Context, live: Live, conflict: Conflict) -> list[str]:
-    """The commits that brought the target its side since the session's base; those of a merge by the merge's words."""
+    """The commits that brought the target its side since the session's base (of a revert: since the landing).
+
+    Those of a merge by the merge's words.
+    """
+    patch = live.state.patches.get(conflict.patch or "")
+    landed = patch.merge_commit if patch is not None and conflict.kind == "git_revert" else None
     names = {side.path for side in (conflict.base, conflict.ours) if side.path is not None}
     paths = [unquote_path(name) for name in {conflict.path, *names}]
     try:
         tip = target_tip(ctx, live.state.session.target)
         told = run_git(
-            [*LOG, f"{live.state.session.base}..{tip}", "--", *paths],
+            [*LOG, f"{landed or live.state.session.base}..{tip}", "--", *paths],
             cwd=ctx.repository.worktree,
         ).out
     except GitSessionError:

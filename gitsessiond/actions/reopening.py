@@ -9,6 +9,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import how_for
 from gitsessiond.actions.series import remake_series
+from gitsessiond.actions.taking_back import without_reverts
 from gitsessiond.model.ownership import assign, set_state
 from gitsessiond.store.steps import State
 
@@ -35,6 +36,7 @@ def open_again(ctx: Context, live: Live, state: State, pid: str, commit: str) ->
             "reverted_in": commit,
         }
     )
+    state = without_reverts(state, pid)
     state = replace(with_patch(state, patch), owners=set_state(state.owners, pid, "open"))
     taken = assign(state.owners, pid, how_for(ctx, live, state, {}), labels={f"~merged {pid}"})
     state = replace(state, owners=taken.owners)

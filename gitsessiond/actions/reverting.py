@@ -3,30 +3,32 @@
 One commit on the target, by git's three-way merge away from what landed; the session's files, branch and edits stay
 as they are. Where the session stands on the landing already (an update took it in), the revert is brought in as well,
 with the patch's edits put back on it as one commit of its own: again no file changes. Where the target changed the
-same lines since, nothing moves: the person reverts by hand, and ``revert`` then finds that there is nothing left to
-take back.
+same lines since, nothing moves: the conflicts are recorded, and once they are resolved ``revert`` goes through. After
+a revert by hand it finds that there is nothing left to take back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from shlex import quote
 from typing import Any
 
+from gitsessiond.actions import views
 from gitsessiond.actions.asked import refuse_parked
+from gitsessiond.actions.clashing import write_control_files
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
 from gitsessiond.actions.context import Asked, Context, Live, Who
 from gitsessiond.actions.landings import Landing, finish_interrupted, land_patch
 from gitsessiond.actions.mergeable import as_told, target_tip
-from gitsessiond.actions.merges import TRIES
+from gitsessiond.actions.merges import TRIES, Plan
+from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.reopening import record_reverted
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.strategies import own_commits
+from gitsessiond.actions.taking_back import clash_words, record_clash, reverts_of, try_revert, without_reverts
 from gitsessiond.actions.updating import bring_in
 from gitsessiond.actions.wording import home_of, seen_by_hook
-from gitsessiond.model.conflicts import place_words
-from gitsessiond.model.errors import Conflicted, GitSessionError, Moved, Refused
+from gitsessiond.model.errors import GitSessionError, Moved, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.ownership import edits_of
 from gitsessiond.model.records import Patch
@@ -34,17 +36,16 @@ from gitsessiond.model.strategies import revert_message
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.landing import find_place
-from gitsessiond.store.layers import LandingLayer
-from gitsessiond.store.picking import Three, merge_on
 from gitsessiond.store.trees import diff_trees
 
 
 def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``revert P [--no-verify]``.
+    """``revert P [--no-verify]``; conflicts are an answer, not an error.
+
+    With ``abort`` the conflicts of a revert that did not go through are given up.
 
     Raises:
         Refused: not merged, another merged patch builds on it, or the session stands on the merge itself.
-        Conflicted: the target changed the same lines since.
         Moved: the target moved at each of three tries.
     """
     ctx = as_told(ctx, asked.who)
@@ -52,13 +53,19 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     live, who = ctx.live(asked), asked.who
     take_all_saved(ctx, live)
     refuse_parked(live)
-    patch = revertible(ctx, live, live.patch(asked.text("patch")))
+    patch = live.patch(asked.text("patch"))
+    if asked.flag("abort"):
+        return give_up_revert(ctx, live, patch, identity_of(who.env, who.cwd))
+    revertible(ctx, live, patch)
     target = live.state.session.target
     message = revert_message(live.state.session, patch, landed_words(ctx, patch))
     again = f"git session revert {quote(patch.name)} --no-verify"
     words = seen_by_hook(ctx, live, message, who, "the revert", again, no_verify=asked.flag("no_verify"))
     for _ in range(TRIES):
-        landing = plan_revert(ctx, live, patch)
+        plan = plan_revert(ctx, live, patch)
+        landing = plan.landing
+        if landing is None:
+            return conflicted(ctx, live, plan, patch, who, words.output)
         if not landing.changes:
             refuse_left_over(ctx, live, patch, has_taken_in(ctx, live, patch))
             record_reverted(ctx, live, patch.id, landing.old, identity_of(who.env, who.cwd))
@@ -80,16 +87,41 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
 def reply_of(
     ctx: Context, live: Live, pid: str, commit: str | None, files: int, message: str, output: str
 ) -> dict[str, Any]:
-    """What ``revert`` answers."""
+    """What ``revert`` answers when it is done."""
     return {
         "reverted": True,
         "patch": patch_reply(live.state, live.state.patches[pid], ctx=ctx),
         "target": live.state.session.target,
         "commit": commit,
         "files": files,
+        "conflicts": [],
         "message": message,
         "output": output,
     }
+
+
+def conflicted(ctx: Context, live: Live, plan: Plan, patch: Patch, who: Who, output: str) -> dict[str, Any]:
+    """The answer of a revert that clashes, the conflicts recorded; nothing else has moved."""
+    assert plan.layer is not None
+    still_open = record_clash(ctx, live, patch, plan.clashes, plan.layer, identity_of(who.env, who.cwd))
+    message = f"the revert of {patch.name} {clash_words(live.state.session.target, still_open)}"
+    done = reply_of(ctx, live, patch.id, None, 0, message, output)
+    return done | {"reverted": False, "conflicts": [views.conflict_view(live.state, one) for one in still_open]}
+
+
+def give_up_revert(ctx: Context, live: Live, patch: Patch, by: str) -> dict[str, Any]:
+    """``revert P --abort``: its conflicts do not count any more; nothing else changes.
+
+    Raises:
+        Refused: there are none.
+    """
+    if not reverts_of(live.state, patch.id):
+        raise Refused(f"no revert of {patch.name} has conflicts", hint="git session conflicts")
+    text = f"{patch.name}: its revert was given up"
+    facts = {"patch": {"id": patch.id, "name": patch.name}, "aborted": True}
+    publish(ctx, live, without_reverts(live.state, patch.id), "revert", by=by, text=text, facts=facts)
+    write_control_files(ctx, live)
+    return reply_of(ctx, live, patch.id, None, 0, text, "") | {"reverted": False}
 
 
 def revertible(ctx: Context, live: Live, patch: Patch) -> Patch:
@@ -147,40 +179,21 @@ def taken_back_here(ctx: Context, live: Live, who: Who) -> list[str]:
     return [] if done["updated"] else [f"the session has yet to take it in: {done['message']}", "git session update"]
 
 
-def plan_revert(ctx: Context, live: Live, patch: Patch) -> Landing:
-    """The target as it is now without what the patch brought, in objects only.
+def plan_revert(ctx: Context, live: Live, patch: Patch) -> Plan:
+    """The target as it is now without what the patch brought, in objects only; known resolutions are used.
 
     Raises:
-        Conflicted: the target changed the same lines since.
         Refused: the target is gone, or git is in the middle of something where it is checked out.
         StoreFailed: git failed.
     """
     target = live.state.session.target
     old, place = target_tip(ctx, target), find_place(ctx.repository, target)
-    cwd = place.worktree if place else home_of(ctx, live)
-    layer, tree = LandingLayer(ctx.store, {}), tree_of_commit(ctx.store, old)
-    before = tree
-    for landed, without in taken_back(ctx, patch):
-        merge = merge_on(ctx.repository, layer, Three(landed, tree, without), (target, f"before {patch.name}"), cwd)
-        if merge.tree is None:
-            paths = place_words(clash.path for clash in merge.conflicts)
-            again = f"git session revert {quote(patch.name)}"
-            raise Conflicted(
-                f"{target} has changed what {patch.name} brought, in {paths}; nothing was reverted",
-                hint=f"{where_of(ctx, target)}{revert_by_hand(ctx, patch)}, then {again}",
-            )
-        tree = merge.tree
-    changes = tuple(diff_trees(layer, before, tree))
-    return Landing(patch, target, old, patch.series[-1].oid, place, layer, tree, changes, "revert")
-
-
-def taken_back(ctx: Context, patch: Patch) -> Iterator[tuple[str, str]]:
-    """Trees with and without what is reverted: the landing as a whole, else the patch's commits, the last one first."""
-    if patch.merge_onto is not None and patch.merge_commit is not None:
-        yield tree_of_commit(ctx.store, patch.merge_commit), tree_of_commit(ctx.store, patch.merge_onto)
-        return
-    for facts in reversed(own_commits(ctx, patch)):
-        yield facts.tree, tree_of_commit(ctx.store, facts.parents[0])
+    tried = try_revert(ctx, live, patch, old, place.worktree if place else home_of(ctx, live))
+    layer, tree = tried.layer, tried.tree
+    if tree is None:
+        return Plan(None, tried.clashes, layer)
+    changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
+    return Plan(Landing(patch, target, old, patch.series[-1].oid, place, layer, tree, changes, "revert"), (), layer)
 
 
 def landed_words(ctx: Context, patch: Patch) -> str:

@@ -24,6 +24,7 @@ from gitsessiond.model.conflicts import (
     chosen_side,
     clash_in,
     control_path,
+    has_served,
     left_over,
     resolved,
     side_of,
@@ -106,7 +107,8 @@ def refuse_nested(state: State, conflict: Conflict, result: ConflictSide | None)
         return
     mine = unquote_path(result.path or conflict.path)
     for other in state.conflicts.values():
-        found = other.result if other.status == "resolved" and other.patch == conflict.patch else None
+        same = other.patch == conflict.patch and (other.kind == "git_revert") == (conflict.kind == "git_revert")
+        found = other.result if other.status == "resolved" and same else None
         if found is None or found.oid is None or other.id == conflict.id:
             continue
         theirs = unquote_path(found.path or other.path)
@@ -126,7 +128,7 @@ def settle(ctx: Context, live: Live, conflict: Conflict, how: How, result: Confl
     """
     state = live.state
     patch = state.patches.get(conflict.patch) if conflict.patch else None
-    if conflict.status == "stale" or (patch is not None and patch.status in ("merged", "abandoned")):
+    if conflict.status == "stale" or (has_served(conflict, patch)):
         raise Refused(f"the conflict in {conflict.path} is no more", hint="git session conflicts")
     refuse_nested(state, conflict, result)
     record = resolved(conflict, how, result, ctx.now(), by)
@@ -152,7 +154,7 @@ def settle(ctx: Context, live: Live, conflict: Conflict, how: How, result: Confl
         raise Refused(
             f"{record.path} is not in that conflict any more: {state.session.target} or {name} has moved since; "
             "the answer is kept, and offered where the same lines clash again",
-            hint=f"git session merge {quote(name)}",
+            hint=f"git session {'revert' if conflict.kind == 'git_revert' else 'merge'} {quote(name)}",
         )
 
 

@@ -6,6 +6,7 @@ from gitsessiond.actions.clashing import home_directory, records_of
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.mergeable import chosen_strategy, target_tip
 from gitsessiond.actions.strategies import stands_in, tried_by
+from gitsessiond.actions.taking_back import try_revert
 from gitsessiond.model.conflicts import same_clash
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.records import Conflict, Patch
@@ -14,7 +15,7 @@ from gitsessiond.store.merge import git_merge
 
 
 def stands(ctx: Context, live: Live, record: Conflict) -> bool:
-    """Whether a merge of the record's patch would come to this very clash.
+    """Whether a merge of the record's patch, or its revert, would come to this very clash.
 
     A merge by another strategy than the one now set may have made it. What the patch has uncommitted does not count
     before it is committed. Where nobody can tell (the target is gone), it is as it was.
@@ -23,13 +24,16 @@ def stands(ctx: Context, live: Live, record: Conflict) -> bool:
         StoreFailed: git failed.
     """
     patch = live.state.patches.get(record.patch or "")
-    if record.kind != "git_merge" or patch is None or not patch.series:
+    if record.kind not in ("git_merge", "git_revert") or patch is None or not patch.series:
         return True
     try:
         target = target_tip(ctx, live.state.session.target)
         first = chosen_strategy(ctx)
     except GitSessionError:
         return True
+    if record.kind == "git_revert":
+        tried = try_revert(ctx, live, patch, target, home_directory(ctx, live))
+        return any(same_clash(one, record) for _, one in tried.clashes)
     others: tuple[Strategy, ...] = ("merge", "squash", "rebase")
     kinds = [first, *(kind for kind in others if kind != first)]
     return any(clashes_so(ctx, live, patch, kind, target, record) for kind in kinds)

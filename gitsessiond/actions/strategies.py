@@ -15,7 +15,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.commits import CommitFacts
 from gitsessiond.model.holdings import committed_needs, held_back
 from gitsessiond.model.ownership import Owners, versions
-from gitsessiond.model.records import Conflict, Patch
+from gitsessiond.model.records import Conflict, ConflictKind, Patch
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
 from gitsessiond.store.layers import LandingLayer
@@ -38,11 +38,15 @@ class Tried(NamedTuple):
 
 
 class Trying:
-    """One patch on its way to a target."""
+    """One patch on its way to a target, or out of it."""
 
-    def __init__(self, ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> None:
+    def __init__(
+        self, ctx: Context, live: Live, patch: Patch, old: str, cwd: str, kind: ConflictKind = "git_merge"
+    ) -> None:
         self.ctx, self.live, self.patch, self.old = ctx, live, patch, old
-        self.labels, self.cwd = (live.state.session.target, patch.name), cwd
+        self.kind, self.cwd = kind, cwd
+        theirs = f"before {patch.name}" if kind == "git_revert" else patch.name
+        self.labels = (live.state.session.target, theirs)
         self.layer = LandingLayer(ctx.store, {})
         self.tree = tree_of_commit(ctx.store, old)
         self.clashes: list[Clash] = []
@@ -53,7 +57,7 @@ class Trying:
         merge = merge_on(self.ctx.repository, self.layer, three, self.labels, self.cwd)
         tree = merge.tree
         if tree is None:
-            records = records_of(self.ctx, self.live, self.patch.id, merge.conflicts)
+            records = records_of(self.ctx, self.live, self.patch.id, merge.conflicts, self.kind)
             found = tuple(zip(merge.conflicts, records, strict=True))
             self.clashes += found
             tree = resolved_tree(self.layer, merge, found)

@@ -14,8 +14,6 @@ from gitsessiond.model.records import Conflict, ConflictSide, Patch, Publication
 from gitsessiond.model.values import Placed, is_unassigned
 from gitsessiond.store.steps import State
 
-NO_PATCH = "create new patch"
-
 
 def name_of(state: State, pid: str) -> str:
     """The patch's name, or the id of one that is not of this session."""
@@ -135,7 +133,9 @@ def blockers_of(state: State, patch: Patch, graph: Graph) -> list[dict[str, Any]
                     "patch": pid,
                 }
             )
-    still = [c for c in state.conflicts.values() if c.patch == patch.id and c.status == "open"]
+    still = [
+        c for c in state.conflicts.values() if c.patch == patch.id and c.status == "open" and c.kind != "git_revert"
+    ]
     if still:
         word = "1 conflict is" if len(still) == 1 else f"{len(still)} conflicts are"
         out.append({"code": "conflicts", "message": f"{word} open", "hint": "git session conflicts"})

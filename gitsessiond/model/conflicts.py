@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.records import Conflict, ConflictSide, How
+from gitsessiond.model.records import Conflict, ConflictSide, How, Patch
 from gitsessiond.model.values import EXECUTABLE, GITLINK, REGULAR, SYMLINK
 
 FILES = (REGULAR, EXECUTABLE)
@@ -57,6 +57,20 @@ def labels_of(session: str, patch: str, target: str) -> tuple[str, str, str]:
     return ("base", target, f"{patch} ({session})")
 
 
+def revert_labels(session: str, patch: str, target: str) -> tuple[str, str, str]:
+    """The same in a revert: base is what the patch brought, theirs the target from before."""
+    return (f"{patch} ({session})", target, f"before {patch}")
+
+
+def has_served(conflict: Conflict, patch: Patch | None) -> bool:
+    """Whether its patch is where no resolution is asked for any more: merged, or, of a revert, not merged."""
+    if patch is None:
+        return False
+    if conflict.kind == "git_revert":
+        return patch.status != "merged"
+    return patch.status in ("merged", "abandoned")
+
+
 def side_of(conflict: Conflict, name: SideName) -> ConflictSide:
     """One of the three sides."""
     return {"base": conflict.base, "ours": conflict.ours, "theirs": conflict.theirs}[name]
@@ -69,14 +83,14 @@ def is_marked(conflict: Conflict) -> bool:
 
 
 def same_clash(one: Conflict, other: Conflict) -> bool:
-    """Whether two records are about the same three sides at the same path of the same patch."""
-    return (one.patch, one.path, one.base, one.ours, one.theirs) == (
-        other.patch,
-        other.path,
-        other.base,
-        other.ours,
-        other.theirs,
-    )
+    """Whether two records are about the same three sides at the same path of the same patch, or both of its revert."""
+    return sides_of(one) == sides_of(other)
+
+
+def sides_of(conflict: Conflict) -> tuple[object, ...]:
+    """What tells a clash from another one."""
+    reverts = conflict.kind == "git_revert"
+    return (reverts, conflict.patch, conflict.path, conflict.base, conflict.ours, conflict.theirs)
 
 
 def resolved(conflict: Conflict, how: How, result: ConflictSide | None, at: datetime, by: str) -> Conflict:

@@ -25,7 +25,7 @@ Time = Annotated[AwareDatetime, PlainSerializer(time_text, when_used="json")]
 
 SessionStatus = Literal["open", "closed", "abandoned"]
 PatchStatus = Literal["draft", "ready", "conflicts", "merged", "abandoned"]
-ConflictKind = Literal["file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence"]
+ConflictKind = Literal["file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence", "git_revert"]
 ConflictShape = Literal[
     "content", "add/add", "modify/delete", "rename/rename", "rename/delete", "directory/file",
     "mode", "symlink", "binary", "submodule",

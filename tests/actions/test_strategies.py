@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.model.errors import Conflicted, Refused
+from gitsessiond.model.errors import Refused
 from tests.actions.asking import LINES, Asking
 from tests.actions.test_merges import hook
 from tests.conftest import git
@@ -506,23 +506,20 @@ def test_edits_made_after_the_merge_are_the_patchs_again(it: Asking) -> None:
 
 
 def test_a_revert_by_hand_is_taken_over(it: Asking, tmp_path: Path) -> None:
-    """The target changed the lines since: exit 3, nothing moves, the hint is git's; done by hand, revert opens the patch."""
+    """The target changed the lines since: nothing moves; done by hand, revert opens the patch, its conflict is over."""
     other = tmp_path / "main"
     git(it.root, "worktree", "add", "-q", str(other), "main")
     commits(it, ("one", "a.txt", "line 2", "LINE 2"))
     it.merge("one", strategy="squash")
-    landed = it.rev("main")
     (other / "a.txt").write_text(LINES.replace("line 2", "two"))
     git(other, "commit", "-q", "-a", "-m", "on it")
     at = it.rev("main")
-    with pytest.raises(Conflicted, match=r"a\.txt") as refused:
-        it.ask("revert", patch="one")
-    assert f"revert {landed[:12]}" in str(refused.value.hint) and str(other) in str(refused.value.hint)
+    assert [one["path"] for one in it.ask("revert", patch="one")["conflicts"]] == ["a.txt"]
     assert it.rev("main") == at and it.status_of("one") == "merged"
     (other / "a.txt").write_text(LINES)
     git(other, "commit", "-q", "-a", "-m", "by hand")
     reply = it.ask("revert", patch="one")
-    assert reply["commit"] is None and it.status_of("one") == "draft"
+    assert reply["commit"] is None and it.status_of("one") == "draft" and it.ask("conflicts")["conflicts"] == []
     assert it.merge("one", strategy="merge")["merged"] and "LINE 2" in it.on_target("a.txt")
 
 

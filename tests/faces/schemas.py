@@ -137,7 +137,7 @@ class Conflict(Closed):
     """A conflict record."""
 
     id: Id
-    kind: Literal["file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence"]
+    kind: Literal["file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence", "git_revert"]
     shape: str
     path: str
     patch: Named | None
@@ -541,6 +541,7 @@ class Revert(Reply):
     target: str
     commit: Oid | None
     files: int
+    conflicts: list[Conflict]
     message: str
     output: str
 

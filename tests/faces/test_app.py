@@ -29,8 +29,8 @@ MERGED: dict[str, Any] = {
     "strategy": "merge", "commits": 1, "conflicts": [], "dry_run": False, "message": None, "output": "",
 }  # fmt: skip
 REVERTED: dict[str, Any] = {
-    "reverted": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1, "message": "",
-    "output": "",
+    "reverted": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1,
+    "conflicts": [], "message": "", "output": "",
 }  # fmt: skip
 UPDATED: dict[str, Any] = {
     "updated": True, "session": replies.session(), "target": "main", "base": replies.OID, "commits": 1,
@@ -166,7 +166,7 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
         "merge", {"patch": "p", "ready": True, "strategy": "squash", "dry_run": False, "no_verify": False},
     ),
     "update": ("session.update", {"dry_run": True}),
-    "revert": ("revert", {"patch": "p", "no_verify": True}),
+    "revert": ("revert", {"patch": "p", "abort": False, "no_verify": True}),
     "resolve": ("resolve", {"id": "tttu", "how": "ours", "content": None}),
     "history": ("history", {"path": "a.py", "limit": 3}),
     "restore": ("restore", {"path": "a.py", "at": "1"}),

@@ -195,10 +195,19 @@ def test_merge_says_landed_would_land_or_clashes() -> None:
         "Merged validation-enhancements into main as 1a2b3c4 (rebase, 2 commits): 3 files."
     ]
     assert mergelines.merge_lines(landed | {"strategy": "squash"})[0].endswith("1a2b3c4 (squash): 3 files.")
-    back = {"patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1}
+    back = {
+        "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1, "reverted": True,
+        "conflicts": [],
+    }  # fmt: skip
     again = " It is a draft again, with its edits."
     assert mergelines.revert_lines(back) == [f"Reverted validation-enhancements on main as 1a2b3c4: 1 file.{again}"]
     assert mergelines.revert_lines(back | {"commit": None})[0].startswith("main has nothing of validation-enhancements")
+    stopped = back | {"commit": None, "reverted": False}
+    assert "stays merged" in mergelines.revert_lines(stopped)[0] and mergelines.revert_hints(stopped) == []
+    clashing = stopped | {"conflicts": [replies.conflict() | {"kind": "git_revert"}]}
+    first, row = mergelines.revert_lines(clashing)
+    assert first == "validation-enhancements was not reverted on main: 1 conflict." and "revert of" in row
+    assert mergelines.revert_hints(clashing)[-1] == "or git session revert validation-enhancements --abort"
     dry = landed | {"merged": False, "commit": None, "dry_run": True, "files": 1}
     assert mergelines.merge_lines(dry) == ["validation-enhancements would merge into main without conflict: 1 file."]
     clash = landed | {

@@ -109,7 +109,7 @@ the first), `commits`, `owner`, `created_by`, `created_at`, `merged_at`, `merge_
 sentence), `code` (for programs), `choices` [{id, name}] |
 | editor | `number`, `program`, `target`, `path`, `patch` {id, name} (null: several or none), `patches` \
 [{id, name}], `modified`, `last_saved_at`, `client` |
-| conflict | `id`, `kind` file_edit\\|git_merge\\|context_switch\\|resource_lock\\|state_divergence, \
+| conflict | `id`, `kind` file_edit\\|git_merge\\|context_switch\\|resource_lock\\|state_divergence\\|git_revert, \
 `shape`, `path`, `patch` {id, name}, `status` open\\|resolved\\|stale, `message`, `labels` [base, ours, \
 theirs], `base`, `ours`, `theirs` (each {`oid`, `mode`, `path`}), `created_at`, `resolved_at`, \
 `resolved_by`, `how` |

@@ -43,8 +43,13 @@ def way_words(reply: Json) -> str:
 
 
 def revert_lines(reply: Json) -> list[str]:
-    """What the target lost, and what became of the patch."""
+    """What the target lost, and what became of the patch; or what clashes."""
     name, target = clean(reply["patch"]["name"]), reply["target"]
+    if reply["conflicts"]:
+        count = plural(len(reply["conflicts"]), "conflict")
+        return [f"{name} was not reverted on {target}: {count}.", *conflict_rows(reply["conflicts"])]
+    if not reply["reverted"]:
+        return [f"{name} stays merged into {target}: its revert is given up."]
     again = "It is a draft again, with its edits."
     if reply["commit"] is None:
         return [f"{target} has nothing of {name} any more. {again}"]
@@ -52,19 +57,27 @@ def revert_lines(reply: Json) -> list[str]:
 
 
 def revert_hints(reply: Json) -> list[str]:
-    """How to merge it again."""
-    return [command("merge", reply["patch"]["name"], "--ready")]
+    """How to settle what clashed; after it, how to merge the patch again."""
+    name = reply["patch"]["name"]
+    if reply["conflicts"]:
+        return [*settle_hints(reply["conflicts"], command("revert", name)), f"or {command('revert', name, '--abort')}"]
+    return [command("merge", name, "--ready")] if reply["reverted"] else []
 
 
 def merge_hints(reply: Json) -> list[str]:
     """How to settle what clashed."""
     if not reply["conflicts"] or reply["dry_run"]:
         return []
-    first = reply["conflicts"][0]
-    ids = [conflict["id"] for conflict in reply["conflicts"]]
+    return settle_hints(reply["conflicts"], command("merge", reply["patch"]["name"]))
+
+
+def settle_hints(conflicts: Sequence[Json], again: str) -> list[str]:
+    """The ways to settle the first conflict; ``again``: the command that goes through afterwards."""
+    first = conflicts[0]
+    ids = [conflict["id"] for conflict in conflicts]
     settle = (
         f"{command('resolve', short_of(first['id'], ids))} [--ours|--theirs|--union|--base|--edit|--tool|--file F];"
-        f" then {command('merge', reply['patch']['name'])}"
+        f" then {again}"
     )
     if first["kind"] == "state_divergence":
         return [command("conflict", "show", short_of(first["id"], ids)), f"then {settle}"]
@@ -84,7 +97,8 @@ def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
     ids = [conflict["id"] for conflict in conflicts]
     out = []
     for one in conflicts:
-        patch = f", {name_in(one['patch'])}" if one.get("patch") else ""
+        what = "revert of " if one["kind"] == "git_revert" else ""
+        patch = f", {what}{name_in(one['patch'])}" if one.get("patch") else ""
         facts = [] if one["status"] == "open" else [f"{one['status']} {settled(one)}".strip()]
         if facts and one["resolved_by"]:
             facts.append(clean(one["resolved_by"]))
@@ -152,11 +166,12 @@ def resolve_lines(reply: Json) -> list[str]:
 
 
 def resolve_hints(reply: Json) -> list[str]:
-    """The next conflict, or the merge or update that the resolution was for."""
+    """The next conflict, or the merge, revert or update that the resolution was for."""
     if reply["left"]:
         ids = [one["id"] for one in reply["left"]]
         return [command("conflict", "show", short_of(ids[0], ids))]
     if reply["conflict"]["kind"] == "context_switch":
         return [command("update")]
     name = name_in(reply.get("patch"))
-    return [command("merge", name)] if name else []
+    again = "revert" if reply["conflict"]["kind"] == "git_revert" else "merge"
+    return [command(again, name)] if name else []

@@ -56,19 +56,20 @@ def merge(face: Face, *, name: str, ready: bool, strategy: str | None, dry_run: 
 
 @click.command("revert", cls=SessionCommand)
 @click.argument("name", metavar="P")
+@click.option("--abort", is_flag=True, help="Give up a revert that has conflicts.")
 @click.option("--no-verify", is_flag=True, help="Skip the commit-msg hook.")
 @pass_face
-def revert(face: Face, *, name: str, no_verify: bool) -> int:
+def revert(face: Face, *, name: str, abort: bool, no_verify: bool) -> int:
     """Take a merged patch back from the target branch, and open it again
 
     One commit on the target reverts what the merge brought, however it landed. Files and edits here stay; the
-    patch is a draft with the edits it had, and can be merged again. Exits 3, and moves nothing, if the target
-    has changed the same lines since.
+    patch is a draft with the edits it had, and can be merged again. Exits 3 with conflict records, and moves
+    nothing, if the target has changed the same lines since; once they are resolved, the same command goes through.
     """
-    reply = face.call("revert", patch=name, no_verify=no_verify)
+    reply = face.call("revert", patch=name, abort=abort, no_verify=no_verify)
     face.show_output(reply)
     face.show(reply, mergelines.revert_lines(reply), mergelines.revert_hints(reply))
-    return 0
+    return CONFLICTS if reply["conflicts"] else 0
 
 
 COMMANDS = (commit, merge, revert)

@@ -255,7 +255,8 @@ def conflict_words(status: Json) -> list[str]:
     out = []
     for conflict in status["conflicts"]:
         if conflict["status"] != "resolved":
-            where = f", in {name_in(conflict['patch'])}" if conflict["patch"] else ""
+            what = "revert of" if conflict["kind"] == "git_revert" else "in"
+            where = f", {what} {name_in(conflict['patch'])}" if conflict["patch"] else ""
             stale = ", resolution is stale" if conflict["status"] == "stale" else ""
             out.append(f"{short_of(conflict['id'], ids)}: {conflict['path']} ({conflict['shape']}{where}{stale})")
     return out

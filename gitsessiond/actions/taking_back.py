@@ -1,0 +1,72 @@
+"""What taking a merged patch back makes of its target, in objects only, and the records of what clashes there.
+
+The ancestor is the target as the landing left it, the other side the target from before: git's own revert. A clash is
+a record of kind ``git_revert`` of the patch, which stays merged; its resolution is used by the next ``revert`` while
+the three sides are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from gitsessiond.actions.clashing import with_records, write_control_files
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.strategies import Clash, Tried, Trying, own_commits
+from gitsessiond.model.conflicts import place_words
+from gitsessiond.model.names import unquote_path
+from gitsessiond.model.records import Conflict, Patch
+from gitsessiond.store.chain import tree_of_commit
+from gitsessiond.store.layers import LandingLayer
+from gitsessiond.store.steps import State
+
+
+def try_revert(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tried:
+    """The target without what the patch brought; the first step that clashes is the last one tried.
+
+    Raises:
+        StoreFailed: git failed.
+    """
+    trying = Trying(ctx, live, patch, old, cwd, "git_revert")
+    return trying.done(all(trying.put(landed, without) for landed, without in taken_back(ctx, patch)))
+
+
+def taken_back(ctx: Context, patch: Patch) -> Iterator[tuple[str, str]]:
+    """Trees with and without what is reverted: the landing as a whole, else the patch's commits, the last one first."""
+    if patch.merge_onto is not None and patch.merge_commit is not None:
+        yield tree_of_commit(ctx.store, patch.merge_commit), tree_of_commit(ctx.store, patch.merge_onto)
+        return
+    for facts in reversed(own_commits(ctx, patch)):
+        yield facts.tree, tree_of_commit(ctx.store, facts.parents[0])
+
+
+def record_clash(
+    ctx: Context, live: Live, patch: Patch, clashes: Iterable[Clash], read: LandingLayer, by: str
+) -> list[Conflict]:
+    """Record the conflicts of a revert, and return the open ones; nothing else has moved."""
+    records = [record for _, record in clashes]
+    still_open = [record for record in records if record.status == "open"]
+    state = with_records(ctx, live.state, records, patch.id, read, "git_revert")
+    text = f"the revert of {patch.name} {clash_words(live.state.session.target, still_open)}"
+    facts = {"patch": {"id": patch.id, "name": patch.name}, "conflicts": [record.id for record in records]}
+    publish(ctx, live, state, "revert", by=by, text=text, facts=facts)
+    write_control_files(ctx, live)
+    return still_open
+
+
+def clash_words(target: str, records: list[Conflict]) -> str:
+    """With what and where a revert clashes."""
+    return f"conflicts with {target} in {place_words(unquote_path(record.path) for record in records)}"
+
+
+def reverts_of(state: State, pid: str) -> list[Conflict]:
+    """The records of a patch's revert that still count."""
+    found = [one for one in state.conflicts.values() if (one.kind, one.patch) == ("git_revert", pid)]
+    return [one for one in found if one.status != "stale"]
+
+
+def without_reverts(state: State, pid: str) -> State:
+    """The State in which no conflict of this patch's revert counts any more: it went through, or was given up."""
+    gone = {one.id: one.model_copy(update={"status": "stale"}) for one in reverts_of(state, pid)}
+    return replace(state, conflicts={**state.conflicts, **gone}) if gone else state
