@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gitsessiond.daemon.desk import Desk, open_desk
 from gitsessiond.model.errors import KINDS, GitSessionError
@@ -105,3 +107,12 @@ class Asking:
         found = {name: (self.root / name).read_bytes() for name in names if name and (self.root / name).exists()}
         refs = self.git("for-each-ref", "refs/heads") + self.git("status", "--porcelain", "-b")
         return found | {"refs": refs.encode()}
+
+
+@pytest.fixture
+def it(repo: Path) -> Iterator[Asking]:
+    """The session, in the checkout of the ``repo`` fixture."""
+    asking = Asking(repo)
+    asking.start()
+    yield asking
+    asking.desk.close()

@@ -284,3 +284,15 @@ def desk(repo: Path) -> Iterator[Desk]:
     made.patch("q")
     yield made
     made.store.close()
+
+
+P1, Q1 = (2, "p first"), (9, "q first")  # what p and q change in a.txt
+
+
+@pytest.fixture
+def both_dirty(desk: Desk) -> Desk:
+    """p and q both dirty in a.txt, q in src/b.txt; nothing committed; q in use."""
+    desk.save("a.txt", numbered(P1), "p")
+    desk.save("a.txt", numbered(P1, Q1), "q")
+    desk.save("src/b.txt", "q\n")
+    return desk

@@ -12,21 +12,15 @@ from gitsessiond.actions.publishing import publish
 from gitsessiond.model.commits import trailer_values
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.store.chain import read_commit
-from tests.actions.desk import Desk, desk, numbered, text_at
+from tests.actions.desk import P1, Q1, Desk, both_dirty, desk, numbered, text_at
 from tests.conftest import git
 
-__all__ = ["desk"]
-
-P1, Q1 = (2, "p first"), (9, "q first")
+__all__ = ["both_dirty", "desk"]
 
 
 @pytest.fixture
-def it(desk: Desk) -> Desk:
-    """p and q both dirty in a.txt, q in src/b.txt; nothing committed; q in use."""
-    desk.save("a.txt", numbered(P1), "p")
-    desk.save("a.txt", numbered(P1, Q1), "q")
-    desk.save("src/b.txt", "q\n")
-    return desk
+def it(both_dirty: Desk) -> Desk:
+    return both_dirty
 
 
 def unchanged(path: Path) -> tuple[int, int, int]:

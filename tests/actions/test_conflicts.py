@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gitsessiond.model.errors import NotFound, Refused
-from tests.actions.asking import LINES, Asking
+from tests.actions.asking import LINES, Asking, it
 from tests.conftest import git
 from tests.shapes import edited, text
 
+__all__ = ["it"]
+
 OURS, THEIRS = LINES.replace("line 2", "ours 2"), LINES.replace("line 2", "theirs 2")
-
-
-@pytest.fixture
-def it(repo: Path) -> Iterator[Asking]:
-    asking = Asking(repo)
-    asking.start()
-    yield asking
-    asking.desk.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,10 @@ from gitsessiond.store import authoring
 from gitsessiond.store import merge as store_merge
 from gitsessiond.store.git import run_git
 from gitsessiond.store.intents import read_intents
-from tests.actions.asking import LINES, Asking
+from tests.actions.asking import LINES, Asking, it
 from tests.conftest import git
 
-
-@pytest.fixture
-def it(repo: Path) -> Iterator[Asking]:
-    asking = Asking(repo)
-    asking.start()
-    yield asking
-    asking.desk.close()
+__all__ = ["it"]
 
 
 def test_a_patch_lands_alone(it: Asking) -> None:

@@ -13,23 +13,18 @@ from gitsessiond.actions.series import ground_of, remake_series
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.series import plan_series
 from gitsessiond.store.chain import read_commit
-from tests.actions.desk import Desk, desk, numbered, text_at
+from tests.actions.desk import P1, Q1, Desk, both_dirty, desk, numbered, text_at
 from tests.actions.test_adoption import begin, rebase
 from tests.conftest import git
 
-__all__ = ["desk"]
-
-P1, Q1 = (2, "p first"), (9, "q first")
+__all__ = ["both_dirty", "desk"]
 
 
 @pytest.fixture
-def it(desk: Desk) -> Desk:
+def it(both_dirty: Desk) -> Desk:
     """One commit over p (a.txt line 2) and q (a.txt line 9, src/b.txt)."""
-    desk.save("a.txt", numbered(P1), "p")
-    desk.save("a.txt", numbered(P1, Q1), "q")
-    desk.save("src/b.txt", "q\n")
-    desk.git("commit", "-qam", "both")
-    return desk
+    both_dirty.git("commit", "-qam", "both")
+    return both_dirty
 
 
 def tip(it: Desk, name: str) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gitsessiond.model.errors import Refused
-from tests.actions.asking import LINES, Asking
+from tests.actions.asking import LINES, Asking, it
 from tests.actions.test_merges import hook
 from tests.conftest import git
 from tests.judge import Judge
+
+__all__ = ["it"]
 
 WAYS = ("merge", "rebase", "squash")
 
@@ -22,14 +23,6 @@ WAYS = ("merge", "rebase", "squash")
 def mostly(*often: Any, seldom: tuple[Any, ...] = ()) -> list[Any]:
     """Parameters of which some are only for the long run."""
     return [*often, *(pytest.param(one, marks=pytest.mark.soak) for one in seldom)]
-
-
-@pytest.fixture
-def it(repo: Path) -> Iterator[Asking]:
-    asking = Asking(repo)
-    asking.start()
-    yield asking
-    asking.desk.close()
 
 
 def commits(it: Asking, *parts: tuple[str, str, str, str]) -> None:

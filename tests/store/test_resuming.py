@@ -62,6 +62,20 @@ def landing(repo: Path, tmp_path: Path) -> Ready:
     return ready_landing(repo, tmp_path / "session")
 
 
+def held_in_a_filter(landing: Ready, tmp_path: Path, wait: str) -> subprocess.Popen[bytes]:
+    """A process that lands, now among the files: a filter of one of them does ``wait``."""
+    repo, slow = landing.repo, tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/in\n{wait}\nexec cat\n")
+    slow.chmod(0o755)
+    (repo / ".git" / "info").mkdir(exist_ok=True)
+    (repo / ".git" / "info" / "attributes").write_text("new/n.txt filter=slow\n")
+    git(repo, "config", "filter.slow.smudge", str(slow))
+    words = [sys.executable, "-c", KILLED, "10000", landing.repository.worktree, landing.old, landing.new]
+    daemon = subprocess.Popen(words, cwd=Path(__file__).parents[2])
+    wait_until((tmp_path / "in").exists)
+    return daemon
+
+
 def land_and_die(landing: Ready, at: int) -> bool:
     """Land in a process of its own that dies at its ``at``-th point; whether it came to the end instead."""
     words = [sys.executable, "-c", KILLED, str(at), landing.repository.worktree, landing.old, landing.new]
@@ -230,15 +244,7 @@ def kill_all(processes: list[int]) -> list[int]:
 def test_everything_killed_among_the_files(landing: Ready, tmp_path: Path) -> None:
     """A real landing held up in a filter, daemon and git killed with -9: the next start finishes it."""
     repo, go = landing.repo, tmp_path / "go"
-    slow = tmp_path / "slow"
-    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/in\nwhile [ ! -e {go} ]; do sleep 0.02; done\nexec cat\n")
-    slow.chmod(0o755)
-    (repo / ".git" / "info").mkdir(exist_ok=True)
-    (repo / ".git" / "info" / "attributes").write_text("new/n.txt filter=slow\n")
-    git(repo, "config", "filter.slow.smudge", str(slow))
-    words = [sys.executable, "-c", KILLED, "10000", landing.repository.worktree, landing.old, landing.new]
-    daemon = subprocess.Popen(words, cwd=Path(__file__).parents[2])
-    wait_until((tmp_path / "in").exists)
+    daemon = held_in_a_filter(landing, tmp_path, f"while [ ! -e {go} ]; do sleep 0.02; done")
     assert (repo / ".git" / "index.lock").exists() and "LINE FIVE" in (repo / "a.txt").read_text()
     daemon.kill()
     daemon.wait()
@@ -252,15 +258,7 @@ def test_everything_killed_among_the_files(landing: Ready, tmp_path: Path) -> No
 def test_git_that_outlives_the_daemon_is_waited_for(landing: Ready, tmp_path: Path) -> None:
     """Only the daemon was killed: its read-tree goes on, and the landing is finished when it has ended."""
     repo = landing.repo
-    slow = tmp_path / "slow"
-    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/in\nsleep 0.3\nexec cat\n")
-    slow.chmod(0o755)
-    (repo / ".git" / "info").mkdir(exist_ok=True)
-    (repo / ".git" / "info" / "attributes").write_text("new/n.txt filter=slow\n")
-    git(repo, "config", "filter.slow.smudge", str(slow))
-    words = [sys.executable, "-c", KILLED, "10000", landing.repository.worktree, landing.old, landing.new]
-    daemon = subprocess.Popen(words, cwd=Path(__file__).parents[2])
-    wait_until((tmp_path / "in").exists)
+    daemon = held_in_a_filter(landing, tmp_path, "sleep 0.3")
     daemon.kill()
     daemon.wait()
     assert settled(landing) == "landed"
