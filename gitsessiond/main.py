@@ -46,8 +46,9 @@ def run_command(argv: Sequence[str]) -> int:
 def run_any(argv: Sequence[str]) -> int:
     """The fast commands first, then all."""
     from gitsessiond.faces.cli.fast import run_fast
+    from gitsessiond.faces.cli.inturn import run_quickly
 
-    code = run_fast(argv)
+    code = run_quickly(argv) if argv[:1] == ["exec"] else run_fast(argv)
     return run_slow(argv) if code is None else code
 
 

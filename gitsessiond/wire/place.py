@@ -35,11 +35,20 @@ class Place(NamedTuple):
 
 
 def find_place(cwd: str) -> Place:
-    """The repository around ``cwd``, found as git does (setup.c, ``setup_git_directory_gently_1``).
+    """The repository around ``cwd``.
 
     Raises:
         NotFound: there is none up to the root or the file system's boundary.
         Refused: ``cwd`` is inside a git directory, or in a bare repository.
+    """
+    return Place(common_dir_of(find_git_dir(cwd)))
+
+
+def find_git_dir(cwd: str) -> str:
+    """The git directory of the worktree around ``cwd``, found as git does (setup.c, ``setup_git_directory_gently_1``).
+
+    Raises:
+        NotFound, Refused: as :func:`find_place`.
     """
     at = os.path.realpath(cwd)
     try:
@@ -47,7 +56,7 @@ def find_place(cwd: str) -> Place:
         while os.stat(at).st_dev == device:
             git_dir = git_dir_of(at)
             if git_dir is not None:
-                return Place(common_dir_of(git_dir))
+                return git_dir
             if is_git_dir(at):
                 raise refusal(cwd, at)
             above = os.path.dirname(at)

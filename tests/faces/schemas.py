@@ -678,6 +678,13 @@ class Checkpoint(Reply):
     sessions: list[Id]
 
 
+class Executed(Reply):
+    """``exec``, after the command's own output."""
+
+    code: int
+    waited_s: float
+
+
 class Logs(Reply):
     """``daemon logs``."""
 
@@ -764,6 +771,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "history": History,
     "restore": Restore,
     "doctor": Doctor,
+    "exec": Executed,
     "uninstall": Uninstall,
     "events": Event,
     "daemon status": DaemonStatus,

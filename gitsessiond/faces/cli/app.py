@@ -12,6 +12,7 @@ from gitsessiond.faces.cli import (
     daemon,
     demo,
     events,
+    executing,
     fast,
     helping,
     merging,
@@ -47,7 +48,8 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, upkeep, events, daemon, helping, demo,
+    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, upkeep, events, daemon,
+    helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:
