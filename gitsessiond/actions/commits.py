@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gitsessiond.actions.adoption import adopt, seen_head
 from gitsessiond.actions.context import Context, Live, Who
-from gitsessiond.actions.returning import way_back
+from gitsessiond.actions.returning import going_on, way_back
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, with_trailers
 from gitsessiond.model.errors import BadRequest, Moved, Refused
 from gitsessiond.model.graph import graph_of
@@ -78,7 +78,7 @@ def place_of(ctx: Context, live: Live) -> Place:
         raise Refused(f"the session is parked: {why}", hint=way_back(live))
     if head.at_work:
         found = ", ".join(sorted(head.at_work))
-        raise Refused(f"git is at work here ({found})", hint="finish or abort it, then try again")
+        raise Refused(f"git is at work here ({found})", hint=(going_on(live) or ["git status"])[0])
     if head.oid != seen_head(live):
         raise Moved("HEAD moved meanwhile", hint="run the command again")
     return place_at(ctx.store, ctx.tools.merge3, at.worktree, at.git_dir, head.oid)

@@ -1,11 +1,11 @@
-"""The way back to a session that is parked: what a person types, as things are."""
+"""The way on, or back to a session that is parked: what a person types, as things are."""
 
 from __future__ import annotations
 
 from shlex import quote
 
 from gitsessiond.actions.context import Live
-from gitsessiond.store.head import branch_tip, read_head
+from gitsessiond.store.head import branch_tip, command_at_work, read_head
 
 
 def way_back(live: Live) -> str:
@@ -19,7 +19,18 @@ def way_back(live: Live) -> str:
     if head.stands_on == session.branch:
         if head.oid is None:
             return f"git update-ref {quote(f'refs/heads/{session.branch}')} {last}"
-        return "git status"  # git is at work there, and says how to go on
+        return (going_on(live) or ["git status"])[0]
     if branch_tip(at.common_dir, session.branch) is None:
         return f"git switch -c {quote(session.branch)} {last[:12]}"
     return f"git switch {quote(session.branch)}"
+
+
+def stopped_command(live: Live) -> str | None:
+    """The git command that stopped in the session's worktree and waits to be gone on with."""
+    return command_at_work(live.worktree.repository.git_dir) if live.worktree is not None else None
+
+
+def going_on(live: Live) -> list[str]:
+    """What git itself waits for in the session's worktree: to go on, or to go back."""
+    command = stopped_command(live)
+    return [f"git {command} --continue", f"git {command} --abort"] if command else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from shlex import quote as shell_word
@@ -13,8 +12,9 @@ from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.mergeable import target_tip
+from gitsessiond.actions.proposing import next_commands
 from gitsessiond.actions.publishing import publish
-from gitsessiond.actions.returning import way_back
+from gitsessiond.actions.returning import stopped_command, way_back
 from gitsessiond.actions.reverts_ahead import would_revert
 from gitsessiond.actions.unreadable import HINT
 from gitsessiond.model.conflicts import place_words
@@ -39,7 +39,9 @@ def session_reply(ctx: Context, state: State) -> dict[str, Any]:
     target = state.session.target
     behind = commits_behind(ctx.repository, state.session.base, f"refs/heads/{target}")
     standing = standing_of(ctx.repository.common_dir, target)
-    return views.session_view(state, there, behind, standing._asdict() if standing else None)
+    live = ctx.sessions.get(state.session.id)
+    at_work = stopped_command(live) if live is not None else None
+    return views.session_view(state, there, behind, standing._asdict() if standing else None, at_work)
 
 
 def list_sessions(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -268,32 +270,3 @@ def index_warnings(paths: list[bytes]) -> list[str]:
     first = " ".join(shell_word(os.fsdecode(path)) for path in paths[:5])
     rest = f"; {len(paths) - 5} more" if len(paths) > 5 else ""
     return [f"the index would revert {place_words(paths)}: `git add -- {first}`{rest}"]
-
-
-def next_commands(live: Live | None, state: State, reply: Mapping[str, Any]) -> list[str]:
-    """The next useful commands, most useful first; never empty."""
-    session, patches = state.session, reply["patches"]
-    if session.status != "open":
-        return ["git session list --all"]
-    if session.parked and live is not None:
-        return [way_back(live)]
-    hints: list[str] = []
-    if reply["conflicts"]:
-        hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
-    hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
-    going = [p for p in patches if p["status"] not in ("merged", "abandoned")]
-    if reply["unassigned"]:
-        codes = {row["code"] for row in reply["unassigned"]} | set(reply.get("left", {}).get("codes", ()))
-        first = not patches and codes == {"none"}
-        alone = "git session patch new NAME" if first else "git session patch new NAME --take"
-        hints.append("git session assign --all" if going else alone)
-    drafts = [p for p in going if p["status"] == "draft" and p["ops"]]
-    blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
-    hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
-    if reply["session"]["behind"]:
-        hints.append("git session update")
-    if not patches and not reply["unassigned"]:
-        hints.append("git session patch new NAME")
-    if patches and not going:
-        hints.append("git session close")
-    return hints or ["git session history"]

@@ -31,6 +31,7 @@ def session_view(
     worktree_there: bool = True,
     behind: int | None = None,
     upstream: dict[str, Any] | None = None,
+    git_at_work: str | None = None,
 ) -> dict[str, Any]:
     """The ``session`` object of ``status``."""
     session = state.session
@@ -45,6 +46,7 @@ def session_view(
         "worktree": session.worktree,
         "state": where_it_stands(session, worktree_there),
         "parked": session.parked,
+        "git_at_work": git_at_work,
         "created_at": time_text(session.created_at),
         "created_by": session.created_by,
         "closed_at": time_text(session.closed_at) if session.closed_at else None,

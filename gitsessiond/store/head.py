@@ -30,6 +30,13 @@ AT_WORK = (
 )
 
 
+STOPPED = (
+    ("rebase", ("rebase-merge", "rebase-apply")),
+    ("merge", ("MERGE_HEAD",)),
+    ("cherry-pick", ("CHERRY_PICK_HEAD",)),
+    ("revert", ("REVERT_HEAD",)),
+)
+
 _MADE = re.compile(rb"(commit|cherry-pick|revert|am)\b|(rebase|pull).*\((pick|reword|edit|squash|fixup|continue)\)")
 
 
@@ -154,6 +161,20 @@ def _rebasing(git_dir: str) -> str | None:
         if name is not None and name.startswith(HEADS):
             return os.fsdecode(name.strip()[len(HEADS) :])
     return None
+
+
+def command_at_work(git_dir: str) -> str | None:
+    """The git command that stopped in a worktree and waits for ``--continue`` or ``--abort``; None: there is none.
+
+    Source: git's wt-status.c, ``wt_status_get_state``: a rebase first, which leaves CHERRY_PICK_HEAD as well.
+    """
+    if os.path.lexists(f"{git_dir}/rebase-apply/applying"):
+        return "am"
+    for command, marks in STOPPED:
+        if any(os.path.lexists(f"{git_dir}/{mark}") for mark in marks):
+            return command
+    todo = (_read(f"{git_dir}/sequencer/todo") or b"").split()
+    return {b"pick": "cherry-pick", b"revert": "revert"}.get(todo[0]) if todo else None
 
 
 def _packed(common_dir: str, name: bytes) -> str | None:

@@ -28,6 +28,7 @@ def session(**changes: Any) -> dict[str, Any]:
         "worktree": "/home/shop",
         "state": "live",
         "parked": None,
+        "git_at_work": None,
         "created_at": AT,
         "created_by": ANN,
         "closed_at": None,

@@ -61,6 +61,7 @@ class Session(Closed):
     worktree: str
     state: Literal["live", "parked", "no worktree"]
     parked: str | None
+    git_at_work: Literal["rebase", "am", "merge", "cherry-pick", "revert"] | None
     created_at: AwareDatetime
     created_by: str
     closed_at: AwareDatetime | None

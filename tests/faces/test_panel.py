@@ -168,6 +168,7 @@ def test_colour_paints_and_plain_does_not() -> None:
             },
             "git switch session/user-improvements",
         ),
+        ({"session": replies.session(git_at_work="rebase"), "hints": []}, "git rebase --continue"),
         (
             {"session": replies.session(state="no worktree")},
             "git worktree add /home/shop session/user-improvements",

@@ -10,6 +10,7 @@ import pytest
 from gitsessiond.store.head import (
     Head,
     branch_tip,
+    command_at_work,
     common_dir_of,
     last_words,
     read_head,
@@ -103,6 +104,7 @@ def test_git_at_work(repo: Path, command: list[str], marks: set[str]) -> None:
     assert marks <= found.at_work
     assert found.stands_on == "main"
     assert found.rebasing == ("main" if command[0] == "rebase" else None)
+    assert command_at_work(str(repo / ".git")) == command[0]
     git(repo, command[0], "--abort")
     assert head_of(repo) == Head(tip, "main")
 

@@ -96,7 +96,8 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 `warnings` (sentences), `ready` (names of patches), `recording_left` (paths still to be recorded), \
 `hints` (commands, the most useful first) |
 | session | `id`, `name`, `description`, `status` open\\|closed\\|abandoned, `base`, `target`, `branch`, \
-`worktree`, `worktree_id`, `state` live\\|parked\\|no worktree, `parked` (why, or null), `created_at`, \
+`worktree`, `worktree_id`, `state` live\\|parked\\|no worktree, `parked` (why, or null), `git_at_work` \
+rebase\\|am\\|merge\\|cherry-pick\\|revert (the git command that stopped there, or null), `created_at`, \
 `created_by`, `closed_at`, `collaborators` [{`user`, `role`}], `organization`, `patch_in_use` (id), \
 `behind` (commits the target has more), `upstream` {`name`, `ahead`, `behind`} (of the target, as last fetched, or \
 null), `step` (number of the last) |

@@ -47,6 +47,10 @@ def pressing(status: Json) -> Iterator[Step]:
     if session["state"] == "no worktree":
         again = shlex.join(("git", "worktree", "add", session["worktree"], session["branch"]))
         yield Step(again, "bring the worktree back")
+    elif session["git_at_work"]:
+        command_at_work = session["git_at_work"]
+        yield Step(f"git {command_at_work} --continue", f"go on with the {command_at_work} that stopped here")
+        yield Step(f"git {command_at_work} --abort", "go back to before it")
     elif session["state"] == "parked":
         for text in status["hints"][:1]:
             asks = text == "git status"
@@ -63,8 +67,11 @@ def pressing(status: Json) -> Iterator[Step]:
 
 
 def usual(status: Json) -> Iterator[Step]:
-    """The work itself: merge what is ready, sort what has no patch, finish a draft, begin one."""
-    if status["session"]["status"] != "open":
+    """The work itself: merge what is ready, sort what has no patch, finish a draft, begin one.
+
+    None of it while git itself has stopped in the middle: that comes first.
+    """
+    if status["session"]["status"] != "open" or status["session"]["git_at_work"]:
         return
     patches, unassigned = status["patches"], status["unassigned"]
     for patch in patches:
@@ -112,6 +119,8 @@ def ending(status: Json) -> Iterator[Step]:
     """The two ways to end a session; after the end, a new one."""
     if status["session"]["status"] != "open":
         yield Step("git session start NAME", "begin another session")
+        return
+    if status["session"]["git_at_work"]:
         return
     ahead = (status["session"].get("upstream") or {}).get("ahead")
     if ahead:

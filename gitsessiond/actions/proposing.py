@@ -1,0 +1,42 @@
+"""What to type next, as ``status`` proposes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote as shell_word
+from typing import Any
+
+from gitsessiond.actions.context import Live
+from gitsessiond.actions.returning import going_on, way_back
+from gitsessiond.store.steps import State
+
+
+def next_commands(live: Live | None, state: State, reply: Mapping[str, Any]) -> list[str]:
+    """The next useful commands, most useful first; never empty."""
+    session, patches = state.session, reply["patches"]
+    if session.status != "open":
+        return ["git session list --all"]
+    if reply["session"]["git_at_work"] and live is not None:
+        return going_on(live)
+    if session.parked and live is not None:
+        return [way_back(live)]
+    hints: list[str] = []
+    if reply["conflicts"]:
+        hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
+    hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
+    going = [p for p in patches if p["status"] not in ("merged", "abandoned")]
+    if reply["unassigned"]:
+        codes = {row["code"] for row in reply["unassigned"]} | set(reply.get("left", {}).get("codes", ()))
+        first = not patches and codes == {"none"}
+        alone = "git session patch new NAME" if first else "git session patch new NAME --take"
+        hints.append("git session assign --all" if going else alone)
+    drafts = [p for p in going if p["status"] == "draft" and p["ops"]]
+    blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
+    hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
+    if reply["session"]["behind"]:
+        hints.append("git session update")
+    if not patches and not reply["unassigned"]:
+        hints.append("git session patch new NAME")
+    if patches and not going:
+        hints.append("git session close")
+    return hints or ["git session history"]
