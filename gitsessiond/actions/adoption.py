@@ -25,6 +25,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, ground_of_head, unchanged
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.relearning import Relearned, relearn, tree_held
+from gitsessiond.actions.returning import worktree_again
 from gitsessiond.actions.saves import note_saved
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.telling import what_moved_head, what_was_adopted
@@ -97,7 +98,8 @@ def lose_worktree(ctx: Context, live: Live) -> None:
     live.worktree.close()
     live.worktree, live.head_seen = None, None
     if not seek_worktree(ctx, live):
-        live.lost = f"the worktree is gone; `git worktree add DIR {live.state.session.branch}` brings it back"
+        again = worktree_again(ctx.repository.common_dir, live.state.session)
+        live.lost = f"the worktree is gone; `{again}` brings it back"
 
 
 def follow_rename(ctx: Context, live: Live, look: Look) -> bool:

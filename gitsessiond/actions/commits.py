@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gitsessiond.actions.adoption import adopt, seen_head
 from gitsessiond.actions.context import Context, Live, Who
-from gitsessiond.actions.returning import going_on, way_back
+from gitsessiond.actions.returning import going_on, way_back, worktree_again
 from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, with_trailers
 from gitsessiond.model.errors import BadRequest, Moved, Refused
 from gitsessiond.model.graph import graph_of
@@ -70,7 +70,7 @@ def place_of(ctx: Context, live: Live) -> Place:
     """
     session = live.state.session
     if live.worktree is None:
-        raise Refused("the session has no worktree", hint=f"git worktree add DIR {quote(session.branch)}")
+        raise Refused("the session has no worktree", hint=worktree_again(ctx.repository.common_dir, session))
     at = live.worktree.repository
     head = read_head(at.git_dir, at.common_dir)
     if session.parked or head.stands_on != session.branch or head.oid is None:

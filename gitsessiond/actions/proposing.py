@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from shlex import quote as shell_word
 from typing import Any
 
-from gitsessiond.actions.context import Live
-from gitsessiond.actions.returning import going_on, way_back
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.returning import going_on, way_back, worktree_again
 from gitsessiond.store.steps import State
 
 
-def next_commands(live: Live | None, state: State, reply: Mapping[str, Any]) -> list[str]:
+def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[str, Any]) -> list[str]:
     """The next useful commands, most useful first; never empty."""
     session, patches = state.session, reply["patches"]
     if session.status != "open":
@@ -21,6 +21,8 @@ def next_commands(live: Live | None, state: State, reply: Mapping[str, Any]) -> 
     if session.parked and live is not None:
         return [way_back(live)]
     hints: list[str] = []
+    if reply["session"]["state"] == "no worktree":
+        hints.append(worktree_again(ctx.repository.common_dir, session))
     if reply["conflicts"]:
         hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
     hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]

@@ -153,7 +153,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
     if most is not None:
         left = {"editors": editing.left, "unassigned": len(rows[most:]), "collisions": colliding.left}
         reply["left"] = left | {"loose": editing.loose, "codes": sorted({views.code_of(row) for row in rows[most:]})}
-    reply["hints"] = next_commands(live, state, reply)
+    reply["hints"] = next_commands(ctx, live, state, reply)
     return reply
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
-from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.context import Asked, Context, Live
@@ -24,6 +23,7 @@ from gitsessiond.actions.placing import (
     undo_place,
 )
 from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.returning import worktree_again
 from gitsessiond.actions.saves import changes_of, sorted_changes, with_disk
 from gitsessiond.actions.sessions import check_free_name, session_reply
 from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
@@ -199,7 +199,7 @@ def reopen_worktree(ctx: Context, state: State) -> WorkTree:
     """
     path = os.fsdecode(unquote_path(state.session.worktree))
     if not os.path.isdir(path):
-        raise NotFound(f"worktree {path} is gone", hint=f"git worktree add {quote(path)} {quote(state.session.branch)}")
+        raise NotFound(f"worktree {path} is gone", hint=worktree_again(ctx.repository.common_dir, state.session))
     at = open_repository(path)
     session = state.session
     return WorkTree.open(at, session.worktree_id, ctx.store, ctx.config, state.work, state.raw)

@@ -183,7 +183,7 @@ def refuse_network(directory: str, kind: int | None) -> None:
 def worktrees(repository: Repository) -> list[WorktreeInfo]:
     """Every worktree of the repository, the main one first, those whose directory is gone included."""
     out = os.fsdecode(run_git(["worktree", "list", "--porcelain", "-z"], cwd=repository.common_dir).out)
-    git_dirs = _linked_git_dirs(repository.common_dir)
+    git_dirs = linked_git_dirs(repository.common_dir)
     found = []
     for number, block in enumerate(part for part in out.split("\0\0") if part):
         facts = dict(_fact(line) for line in block.split("\0") if line)
@@ -211,7 +211,7 @@ def _fact(line: str) -> tuple[str, str]:
     return name, value
 
 
-def _linked_git_dirs(common_dir: str) -> dict[str, str]:
+def linked_git_dirs(common_dir: str) -> dict[str, str]:
     """Path of each linked worktree -> its git directory, from ``worktrees/<id>/gitdir``."""
     found: dict[str, str] = {}
     home = os.path.join(common_dir, "worktrees")

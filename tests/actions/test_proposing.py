@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,3 +46,34 @@ def test_git_stopped_in_the_middle_comes_first(it: Asking, command: str) -> None
     it.git(command, "--abort")
     status = it.ask("session.status")
     assert status["session"]["git_at_work"] is None and status["hints"][0].startswith("git session merge p")
+
+
+@pytest.mark.parametrize("pruned", [True, pytest.param(False, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("branch", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_the_way_back_to_a_removed_worktree_can_be_typed(it: Asking, pruned: bool, branch: bool) -> None:
+    """Every hint is the same command, and it brings worktree and commits back, also where the branch was deleted."""
+    repo = it.root
+    it.ask("session.start", name="x y", worktree=True)
+    it.root = home = Path(it.ask("session.status", session="x y")["session"]["worktree"])
+    it.patch("p", "a.txt", "line 2", "LINE 2")
+    it.ask("commit", message="two")
+    tip, name = it.rev("HEAD"), it.git("branch", "--show-current").strip()
+    shutil.rmtree(home)
+    it.root = repo
+    if pruned or not branch:
+        it.git("worktree", "prune")
+    if not branch:
+        it.git("branch", "-q", "-D", name)
+    status = it.ask("session.status", session="x y")
+    way = status["hints"][0]
+    assert way.startswith("git worktree add ") and next_steps(status)[0].command == way
+    assert any(way in warning for warning in status["warnings"])
+    who = {"cwd": str(repo), "session": "x y", "tty": None, "pid": 1, "env": {}}
+    refused = it.desk.request({"v": 1, "id": 1, "verb": "commit", "args": {"message": "m", "patch": "p"}, "who": who})
+    assert refused["error"]["hint"] == way
+    it.restart()
+    assert any(way in warning for warning in it.ask("session.status", session="x y")["warnings"])
+    subprocess.run(["sh", "-c", way], cwd=repo, check=True, capture_output=True)
+    it.root = home
+    assert it.rev("HEAD") == tip and it.git("branch", "--show-current").strip() == name
+    assert it.ask("session.status")["session"]["state"] == "live"

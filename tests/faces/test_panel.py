@@ -170,7 +170,10 @@ def test_colour_paints_and_plain_does_not() -> None:
         ),
         ({"session": replies.session(git_at_work="rebase"), "hints": []}, "git rebase --continue"),
         (
-            {"session": replies.session(state="no worktree")},
+            {
+                "session": replies.session(state="no worktree"),
+                "hints": ["git worktree add /home/shop session/user-improvements"],
+            },
             "git worktree add /home/shop session/user-improvements",
         ),
         ({"session": replies.session(status="closed"), "hints": []}, f"git session reopen -s {replies.SID}"),

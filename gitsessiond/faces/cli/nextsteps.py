@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -45,8 +44,7 @@ def pressing(status: Json) -> Iterator[Step]:
         yield Step(command("reopen", "-s", session["id"]), "take this session up again")
         return
     if session["state"] == "no worktree":
-        again = shlex.join(("git", "worktree", "add", session["worktree"], session["branch"]))
-        yield Step(again, "bring the worktree back")
+        yield from (Step(clean(text), "bring the worktree back") for text in status["hints"][:1])
     elif session["git_at_work"]:
         command_at_work = session["git_at_work"]
         yield Step(f"git {command_at_work} --continue", f"go on with the {command_at_work} that stopped here")
