@@ -9,10 +9,12 @@ Source: git-merge-tree(1), OUTPUT; the messages' stable short names: merge-ort.c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import ConflictShape
 from gitsessiond.model.values import GITLINK, SYMLINK, Entry
 
@@ -87,11 +89,20 @@ def messages(said: bytes, names: Mapping[str, str]) -> list[Said]:
         if not count.isdigit():
             break  # the end, or what git advises about submodules, in plain words behind the last message
         paths = tuple(next(fields) for _ in range(int(count)))
-        kind, text = next(fields), next(fields).decode("utf-8", "surrogateescape").strip()
+        kind, text = next(fields), told_text(next(fields), paths)
         for oid, name in names.items():
             text = text.replace(oid, name)
         out.append(Said(paths, kind, text))
     return [one for one in out if one.kind.startswith(b"CONFLICT")]
+
+
+def told_text(said: bytes, paths: Iterable[bytes]) -> str:
+    """What git said, to be kept and shown: paths quoted where they must be (git does not, with ``-z``)."""
+    for path in paths:
+        quoted = quote_path(path)
+        if quoted != os.fsdecode(path):
+            said = said.replace(path, quoted.encode())
+    return said.decode("utf-8", "backslashreplace").strip()
 
 
 def clashes_in(listed: bytes, said: list[Said]) -> Iterator[PathConflict]:

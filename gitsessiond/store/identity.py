@@ -26,17 +26,17 @@ def identity_env(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:
-    """``Name <email>`` of the person who asks (git-var(1), GIT_AUTHOR_IDENT).
+    """``Name <email>`` of the person who asks (git-var(1), GIT_AUTHOR_IDENT), for records, which are UTF-8.
 
     Raises:
         Refused: git knows no identity here; nothing was written.
     """
     chosen = env.get("GITSESSION_USER")
     if chosen:
-        return chosen
+        return os.fsencode(chosen).decode("utf-8", "replace")
     try:
         told = run_git(["var", f"GIT_{who}_IDENT"], cwd=cwd, env=identity_env(env)).out
     except GitSessionError as exc:
         raise Refused("git does not know who you are", hint="git config --global user.email you@example.org") from exc
-    ident = os.fsdecode(told).strip()
+    ident = told.decode("utf-8", "replace").strip()
     return ident[: ident.rfind(">") + 1]
