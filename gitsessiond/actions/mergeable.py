@@ -99,6 +99,20 @@ def target_tip(ctx: Context, target: str) -> str:
     return tip
 
 
+def new_base(ctx: Context, live: Live) -> str:
+    """The target's commit, when the session can be put on it; the recorded base where it has that already.
+
+    Raises:
+        Refused: the target is gone, or has no commit in common with the session.
+    """
+    session = live.state.session
+    tip = target_tip(ctx, session.target)
+    if CommitGraph(ctx.repository.common_dir).within(tip, session.base):
+        return session.base
+    refuse_unrelated(ctx, session, tip)
+    return tip
+
+
 def refuse_foreign_base(ctx: Context, live: Live, tip: str, place: Place | None) -> None:
     """Raise Refused when the session stands on commits the target lacks: the merge would drag them in."""
     session, graph = live.state.session, CommitGraph(ctx.repository.common_dir)

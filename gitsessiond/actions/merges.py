@@ -32,7 +32,14 @@ from gitsessiond.actions.mergeable import (
     refuse_foreign_base,
     target_tip,
 )
-from gitsessiond.actions.predicting import Validation, notice_landed, predict, refuse_in_the_way, validate_patch
+from gitsessiond.actions.predicting import (
+    Validation,
+    notice_landed,
+    predict,
+    refuse_in_the_way,
+    refuse_lost,
+    validate_patch,
+)
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.strategies import Clash, Tried, Trying, committed_trees, stands_in, strategy_words, tried_by
@@ -88,7 +95,8 @@ def merge_patch(
     patch = mergeable(ctx, live, pid, ready or dry_run)
     target = live.state.session.target
     place = find_place(ctx.repository, target)
-    refuse_foreign_base(ctx, live, target_tip(ctx, target), place)
+    refuse_foreign_base(ctx, live, tip := target_tip(ctx, target), place)
+    refuse_lost(ctx, live, pid, tip)
     waiting = review(ctx, live, pid)
     if waiting:
         return waiting_reply(ctx, live, pid, waiting, dry_run=dry_run)

@@ -28,7 +28,7 @@ from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.hints import command_words
-from gitsessiond.model.ownership import unassigned_rows, uncommitted_paths
+from gitsessiond.model.ownership import edits_of, unassigned_rows, uncommitted_paths
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.model.values import Change
@@ -167,6 +167,7 @@ def check_target(ctx: Context, live: Live, pid: str) -> list[str]:
     """Raise Refused when nothing can land on the target now."""
     tip = target_tip(ctx, live.state.session.target)
     refuse_foreign_base(ctx, live, tip, find_place(ctx.repository, live.state.session.target))
+    refuse_lost(ctx, live, pid, tip)
     return []
 
 
@@ -250,6 +251,26 @@ def is_landed(ctx: Context, live: Live, pid: str, tip: str) -> bool:
     if by_history:
         return git_merge(ctx.repository, tip, series, cwd=home_of(ctx, live)).tree == ours
     return merge_from(ctx, live, pid, three).tree == ours
+
+
+def is_lost(ctx: Context, live: Live, pid: str, tip: str) -> bool:
+    """Whether the target was rewritten, and a merged patch that is no part of the base yet is not in it any more."""
+    landed = live.state.patches[pid].merge_commit
+    if live.state.patches[pid].status != "merged" or landed is None:
+        return False
+    if CommitGraph(ctx.repository.common_dir).within(landed, tip):
+        return False
+    return bool(edits_of(live.state.owners, pid)) and not is_landed(ctx, live, pid, tip)
+
+
+def refuse_lost(ctx: Context, live: Live, pid: str, tip: str) -> None:
+    """Raise Refused when the target has lost a patch that this one needs: the history would say that it is there."""
+    patches, needs = live.state.patches, graph_of(live.state.owners).closure(pid)
+    lost = [patches[one].name for one in patches if one in needs and is_lost(ctx, live, one, tip)]
+    if lost:
+        name, target = patches[pid].name, live.state.session.target
+        message = f"{name} depends on {', '.join(lost)}, which {target} does not have any more"
+        raise Refused(message, hint="git session update")
 
 
 def own_change(ctx: Context, live: Live, patch: Patch, ours: str) -> Three:

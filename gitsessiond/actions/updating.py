@@ -21,8 +21,8 @@ from gitsessiond.actions.contests import review
 from gitsessiond.actions.context import Asked, Context, Live, Who
 from gitsessiond.actions.grounding import Ground
 from gitsessiond.actions.landings import finish_interrupted, record_merged
-from gitsessiond.actions.mergeable import as_told, refuse_unrelated, target_tip
-from gitsessiond.actions.predicting import is_landed
+from gitsessiond.actions.mergeable import as_told, new_base
+from gitsessiond.actions.predicting import is_lost
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.reopening import open_again
 from gitsessiond.actions.saves import record_reading
@@ -70,8 +70,7 @@ def bring_in(ctx: Context, live: Live, who: Who, *, dry_run: bool = False) -> di
         place_of(ctx, live)
         base = new_base(ctx, live)
         if base == live.state.session.base:
-            forget_clashes(ctx, live, who)
-            return reply_of(ctx, live, message=f"{live.state.session.name} has all of {live.state.session.target}")
+            return nothing_new(ctx, live, base, who, dry_run=dry_run)
         waiting = [one for patch in live.open_patches() for one in review(ctx, live, patch.id)]
         if waiting:
             return reply_of(ctx, live, conflicts=shown(live.state, waiting), dry_run=dry_run, message=stopped(waiting))
@@ -88,32 +87,15 @@ def bring_in(ctx: Context, live: Live, who: Who, *, dry_run: bool = False) -> di
     raise AssertionError("the last try returns or raises")
 
 
-def new_base(ctx: Context, live: Live) -> str:
-    """The target's commit, when the session can be put on it; the recorded base where it has that already.
-
-    Raises:
-        Refused: the target is gone, or has no commit in common with the session.
-    """
-    session = live.state.session
-    tip = target_tip(ctx, session.target)
-    if CommitGraph(ctx.repository.common_dir).within(tip, session.base):
-        return session.base
-    refuse_unrelated(ctx, session, tip)
-    return tip
-
-
 def without_lost(ctx: Context, live: Live, base: str) -> tuple[State, list[str]]:
     """The State in which patches that the new base has lost (the target was rewritten) are open again."""
     state, notes = live.state, list[str]()
-    graph = CommitGraph(ctx.repository.common_dir)
-    gone = graph.count_beyond(base, state.session.base)
+    gone = CommitGraph(ctx.repository.common_dir).count_beyond(base, state.session.base)
     if gone:
         words = "1 commit that this session stood on is" if gone == 1 else f"{gone} commits it stood on are"
         notes.append(f"{state.session.target} was rewritten: {words} not in it any more")
     for pid, patch in live.state.patches.items():
-        if patch.status != "merged" or patch.merge_commit is None or graph.within(patch.merge_commit, base):
-            continue
-        if edits_of(state.owners, pid) and not is_landed(ctx, live, pid, base):
+        if is_lost(ctx, live, pid, base):
             state = open_again(ctx, live, state, pid, base)
             notes.append(f"{patch.name} is not in {state.session.target} any more: it is a draft again")
     return state, notes
@@ -129,7 +111,7 @@ def not_moved(
     records = [one.record for one in update.clashes]
     session, count = live.state.session, ahead_of(ctx, live.state, update.base)
     if records and not dry_run:
-        state = with_clashes(ctx, state, update.carried.clashes, update.carried.layer)
+        state = with_clashes(ctx, live, state, update.carried.clashes, update.carried.layer)
         by = identity_of(who.env, who.cwd)
         ids = {"conflicts": [record.id for record in records]}
         publish(ctx, live, state, "update", by=by, text=f"{stopped(records)}; nothing moved", facts=ids)
@@ -139,10 +121,22 @@ def not_moved(
     return reply_of(ctx, live, update, message=message, **facts)
 
 
+def nothing_new(ctx: Context, live: Live, base: str, who: Who, *, dry_run: bool) -> dict[str, Any]:
+    """The answer where the target has nothing to take in; patches that it has lost are open again all the same."""
+    state, notes = without_lost(ctx, live, base)
+    if not dry_run:
+        if notes:
+            publish(ctx, live, state, "update", by=identity_of(who.env, who.cwd), text="; ".join(notes))
+            write_control_files(ctx, live)
+        forget_clashes(ctx, live, who)
+    message = f"{live.state.session.name} has all of {live.state.session.target}"
+    return reply_of(ctx, live, dry_run=dry_run, notes=notes, message=message)
+
+
 def forget_clashes(ctx: Context, live: Live, who: Who) -> None:
     """Record that there is nothing to clash with any more: the target went back to what the session stands on."""
     if any(one.kind == KIND and one.status == "open" for one in live.state.conflicts.values()):
-        state = with_clashes(ctx, live.state, (), LandingLayer(ctx.store, {}))
+        state = with_clashes(ctx, live, live.state, (), LandingLayer(ctx.store, {}))
         by = identity_of(who.env, who.cwd)
         publish(ctx, live, state, "update", by=by, text=f"nothing of {state.session.target} to take in any more")
         write_control_files(ctx, live)
