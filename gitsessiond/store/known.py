@@ -77,6 +77,23 @@ class KnownPaths(Mapping[bytes, Known]):
         else:
             self.racy.discard(path)
 
+    def put_directory(self, directory: bytes, files: Mapping[bytes, bytes]) -> None:
+        """Set what is recorded of the files of a directory of which nothing is known: entries as a tree has them.
+
+        What :meth:`put` of each would do, for the tens of thousands of a start.
+        """
+        if not files:
+            return
+        start = directory + b"/" if directory else b""
+        modes: dict[bytes, bytes] = {}
+        for name, encoded in files.items():
+            octal = encoded[:6]
+            if octal not in modes:
+                modes[octal] = _NO_SIG + int(octal, 8).to_bytes(4, "big")
+            self.packed[start + name] = modes[octal] + encoded[-20:]
+        self.rules.update(start + name for name in RULE_FILES if name in files)
+        self._count(start, len(files))
+
     def remove(self, path: bytes) -> None:
         """Forget a path; an unknown one is no error."""
         if self.packed.pop(path, None) is not None:

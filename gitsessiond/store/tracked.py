@@ -22,6 +22,7 @@ FEW = 32  # up to so many paths are looked up one by one in the listing; more ma
 
 # `git ls-files -s -t -z`: tag (-v: a small letter for assume-unchanged), mode, object id, stage, path
 _LINE = re.compile(rb"([A-Za-z?]) (\d{6}) ([0-9a-f]{40}) (\d)\t([^\0]+)\0")
+_PATH = re.compile(rb"\t([^\0]+)\0")
 
 
 class Tracked:
@@ -43,7 +44,7 @@ class Tracked:
         if found == self._signature:
             return self.version
         out = self._git(["ls-files", "-s", "-t", "-z"])
-        self._names = b"\0" + _LINE.sub(rb"\5\0", out)
+        self._names = b"\0".join((b"", *_PATH.findall(out), b""))
         self._links = {
             match[5]: match[3].decode() for match in _LINE.finditer(out) if match[2] == b"160000"
         } if b" 160000 " in out else {}  # fmt: skip
@@ -102,11 +103,12 @@ class Tracked:
         head = nested_head(os.path.join(os.fsencode(self._repository.worktree), path))
         return Entry(GITLINK, head or stored)
 
-    def clean_entries(self, paths: Sequence[bytes] = ()) -> dict[bytes, Entry]:
+    def clean_entries(self, paths: Sequence[bytes] = (), *, filters: bool = False) -> dict[bytes, Entry]:
         """Paths (of these, or of all) whose file git holds to be what the index has, with that entry.
 
         Whoever looked at the files (lstat) before this call may believe it: git looks at them after. Where
-        git would compare contents (an entry as young as the index) it does so without running filters.
+        git would compare contents (an entry as young as the index) it does so without running filters,
+        unless ``filters`` are wanted.
         """
         where = [b":(top,literal)" + path for path in paths]
         out = self._git(["ls-files", "-s", "-v", "-z", "--", *where])
@@ -115,7 +117,7 @@ class Tracked:
             for match in _LINE.finditer(out)
             if match[1] == b"H" and match[4] == b"0"  # not: skip-worktree, assume-unchanged, unmerged
         }
-        words = ["-c", "core.fsmonitor=false", *self._no_filters()]
+        words = ["-c", "core.fsmonitor=false", *([] if filters else self._no_filters())]
         words += ["diff-files", "--name-only", "-z", "--ignore-submodules=none", "--"]
         for path in self._git([*words, *where]).split(b"\0"):
             found.pop(path, None)

@@ -135,6 +135,18 @@ def list_tree(store: Trees, tree: str | None, below: bytes = b"") -> Iterator[tu
             yield below + name, decoded_entry(found)
 
 
+def list_directories(store: Trees, tree: str | None, directory: bytes = b"") -> Iterator[tuple[bytes, _Names]]:
+    """Every directory under ``tree`` (the top is the empty path) with its entries that are no directories.
+
+    Entries are a tree's own bytes, ``mode name NUL id``: for whoever takes up all of a large tree.
+    """
+    names = names_of(store, tree)
+    above = {name: found for name, found in names.items() if _is_tree(found)}
+    yield directory, {name: found for name, found in names.items() if name not in above} if above else names
+    for name, found in above.items():
+        yield from list_directories(store, found[-20:].hex(), directory + b"/" + name if directory else name)
+
+
 # -- editing -----------------------------------------------------------------------------------------------
 
 

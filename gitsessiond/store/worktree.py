@@ -9,7 +9,7 @@ to the user's files, index or objects.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from gitsessiond.store.rules import Rules
 from gitsessiond.store.scan import Look, Scan
 from gitsessiond.store.seeding import trust_git
 from gitsessiond.store.todo import Waiting
-from gitsessiond.store.trees import Trees, list_tree
+from gitsessiond.store.trees import Trees, list_directories, list_tree
 
 CHUNK_FILES = 1000  # one reading's most; more is left for the next
 CHUNK_BYTES = 32 << 20
@@ -74,11 +74,11 @@ class WorkTree:
     def fill(self, work: str | None, raw: str | None) -> None:
         """Take these trees as what is recorded, all of it still to be compared with the disk."""
         self._known = KnownPaths()
-        raws = {path: entry.oid for path, entry in list_tree(self._store, raw)}
-        for path, entry in list_tree(self._store, work):
-            self._known.put(path, Known(entry, raws.pop(path, None)))
-        for path, oid in raws.items():
-            self._known.put(path, Known(None, oid))
+        for directory, files in list_directories(self._store, work):
+            self._known.put_directory(directory, files)
+        for path, entry in list_tree(self._store, raw):
+            known = self._known.at(path)
+            self._known.put(path, Known(known.entry if known else None, entry.oid))
         self._waiting.clear()
         self._pending.clear()
 
@@ -91,6 +91,13 @@ class WorkTree:
     def skipped(self) -> dict[bytes, str]:
         """Paths that are left out now, and why."""
         return self._waiting.skipped()
+
+    def unrecorded(self, paths: Container[bytes]) -> dict[bytes, str]:
+        """Those of the paths whose file has what is neither recorded nor in the index, and why it is not recorded."""
+        found = {path: why for path, why in self.skipped.items() if path in paths}
+        there = [path for path in found if os.path.lexists(os.path.join(self._root, path))]
+        clean = self._tracked.clean_entries(there, filters=True) if there else {}
+        return {path: found[path] for path in there if path not in clean}
 
     @property
     def left(self) -> int:
