@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from gitsessiond.actions.clashing import (
     alive,
     back_from_conflicts,
+    home_directory,
     kept_sides,
     kept_waiting,
     new_record,
@@ -35,6 +36,7 @@ from gitsessiond.model.ownership import versions
 from gitsessiond.model.records import Conflict, ConflictSide
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.model.values import Entry
+from gitsessiond.store.attributes import marker_sizes
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.layers import LandingLayer, objects_lacking
 from gitsessiond.store.merge import PathConflict, Side, git_merge_trees, shape_of
@@ -135,7 +137,8 @@ def clash_at(ctx: Context, live: Live, path: bytes, three: AtPath) -> PathConfli
 def with_clash(ctx: Context, live: Live, state: State, pid: str, clash: PathConflict) -> State:
     """The State with a record of this clash, its patch waiting for the resolution."""
     labels = labels_of(state.session.name, state.patches[pid].name, state.session.target)
-    record = new_record(ctx, clash, KIND, pid, labels)
+    size = marker_sizes(home_directory(ctx, live), [clash.path]).get(clash.path)
+    record = new_record(ctx, clash, KIND, pid, labels, size)
     again = [one for one in state.conflicts.values() if one.kind == KIND and same_clash(one, record)]
     record = alive(again[0]) if again else record
     sides = state.sides if again else {**state.sides, record.id: kept_sides(ctx, record, LandingLayer(ctx.store, {}))}
@@ -205,9 +208,10 @@ def entry_of(side: ConflictSide | None) -> Entry | None:
 def cleared(ctx: Context, record: Conflict, mine: Entry | None) -> bool:
     """Whether git's own markers were in the patch's text and are out of it."""
     texts = [ctx.store.blob(side.oid) for side in (record.base, record.ours) if side.oid is not None]
-    if mine is None or record.theirs.oid is None or left_over(ctx.store.blob(record.theirs.oid), texts) is None:
+    if mine is None or record.theirs.oid is None:
         return False
-    return left_over(ctx.store.blob(mine.oid), texts) is None
+    before, now = (left_over(ctx.store.blob(oid), texts, record.marker_size) for oid in (record.theirs.oid, mine.oid))
+    return before is not None and now is None
 
 
 # What lands.

@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from gitsessiond.actions.clashing import alive, back_from_conflicts, kept_sides, kept_waiting, new_record
-from gitsessiond.actions.context import Context
+from gitsessiond.actions.clashing import (
+    alive,
+    back_from_conflicts,
+    home_directory,
+    kept_sides,
+    kept_waiting,
+    new_record,
+)
+from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.conflicts import labels_of, same_clash
+from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import UNASSIGNED
+from gitsessiond.store.attributes import marker_sizes
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.merge import PathConflict
 from gitsessiond.store.steps import State
@@ -35,10 +44,13 @@ def record_of(ctx: Context, state: State, owner: str, clash: PathConflict) -> Co
     return next((alive(one) for one in state.conflicts.values() if same_clash(one, record)), record)
 
 
-def with_clashes(ctx: Context, state: State, clashes: Sequence[Clash], layer: LandingLayer) -> State:
+def with_clashes(ctx: Context, live: Live, state: State, clashes: Sequence[Clash], layer: LandingLayer) -> State:
     """The State with these conflicts of an update, each owner's patch waiting; what clashed before and does no
     more is stale."""
     found = {one.record.id: one.record for one in clashes}
+    fresh = {cid: unquote_path(record.path) for cid, record in found.items() if cid not in state.conflicts}
+    sizes = marker_sizes(home_directory(ctx, live), list(fresh.values()))
+    found |= {cid: found[cid].model_copy(update={"marker_size": sizes.get(path)}) for cid, path in fresh.items()}
     conflicts = {
         cid: one.model_copy(update={"status": "stale"})
         if one.kind == KIND and one.status != "stale" and still_counts(state, one)

@@ -97,6 +97,24 @@ def test_resolved_in_its_marked_file(moved: Desk) -> None:
     assert merge(moved, "p")["merged"] and on_main(moved) == BOTH
 
 
+def test_a_clashing_autostash_with_longer_markers(repo: Path) -> None:
+    """conflict-marker-size counts: for the marked file, and for git's own markers being out of the text."""
+    (repo / ".git" / "info" / "attributes").write_text("*.txt conflict-marker-size=5\n")
+    desk = Desk(repo, worktree=True)
+    desk.patch("p")
+    desk.save("a.txt", numbered(MINE))
+    (repo / "a.txt").write_text(numbered(THEIRS))
+    git(repo, "commit", "-q", "-a", "-m", "theirs")
+    git(desk.root, "rebase", "-q", "--autostash", "main", check=False)
+    desk.look()
+    (one,) = conflicts(desk)
+    text = (desk.root / ".gitsession" / "conflicts" / one["id"] / "a.txt").read_text()
+    assert "\n" + "=" * 6 + "\n" in text  # one longer than those that git left in the patch's text
+    desk.save("a.txt", BOTH)
+    desk.git("add", "a.txt")
+    assert conflicts(desk) == [] and merge(desk, "p")["merged"] and on_main(desk) == BOTH
+
+
 def test_later_edits_go_with_the_resolution(moved: Desk) -> None:
     settle(moved, "file", BOTH)
     moved.save("a.txt", numbered(MINE, (5, "p 5")), patch="p")

@@ -88,6 +88,21 @@ def settle(it: Asking, conflict: dict[str, Any], text: str) -> None:
     it.ask("resolve", id=conflict["id"], how="file", content=base64.b64encode(text.encode()).decode())
 
 
+def test_markers_are_as_long_as_attributes_say(it: Asking) -> None:
+    """conflict-marker-size counts for the conflicts of an update as for those of a merge."""
+    (it.root / ".git" / "info" / "attributes").write_text("*.txt conflict-marker-size=12\n")
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.move_target("a.txt", LINES.replace("line 2", "line two"))
+    (conflict,) = stopped(it)
+    text = (it.root / ".gitsession" / "conflicts" / conflict["id"] / "a.txt").read_text()
+    assert "<" * 12 + " main\n" in text and "\n" + "=" * 12 + "\n" in text
+    with pytest.raises(Refused, match="conflict marker"):
+        settle(it, conflict, "a\n" + ">" * 12 + " x\n")
+    settle(it, conflict, "a\n>>>>>>> no marker here\n")
+    assert it.ask("session.update")["updated"]
+
+
 @pytest.mark.parametrize("committed", [pytest.param(True, marks=pytest.mark.soak), False])
 def test_a_conflict_of_a_patch_is_resolved_and_then_the_update_goes_through(it: Asking, committed: bool) -> None:
     """The record waits, the patch with it; what it is resolved to is the patch's, committed where it was."""
