@@ -130,7 +130,7 @@ def nothing_new(ctx: Context, live: Live, base: str, who: Who, *, dry_run: bool)
             write_control_files(ctx, live)
         forget_clashes(ctx, live, who)
     message = f"{live.state.session.name} has all of {live.state.session.target}"
-    return reply_of(ctx, live, dry_run=dry_run, notes=notes, message=message)
+    return reply_of(ctx, live, notes=notes, message=message)
 
 
 def forget_clashes(ctx: Context, live: Live, who: Who) -> None:

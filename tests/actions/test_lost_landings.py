@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gitsessiond.faces.cli.updatelines import update_lines
 from gitsessiond.model.errors import Refused
 from tests.actions.asking import LINES, Asking
 
@@ -55,6 +56,7 @@ def test_a_target_put_back_to_where_the_session_stands(it: Asking) -> None:
     assert it.status_of("one") == "merged"
     done = it.ask("session.update")
     assert not done["updated"] and done["notes"] == [note], done
+    assert update_lines(done) == ["x has all of main.", "One is not in main any more: it is a draft again."]
     assert it.status_of("one") == "draft"
     assert it.merge("one")["merged"] and it.merge("upon")["merged"]
     assert it.on_target("a.txt") == BOTH and (it.root / "a.txt").read_text() == BOTH

@@ -18,15 +18,15 @@ def update_lines(reply: Json) -> list[str]:
         verb = "would conflict" if reply["dry_run"] else "conflicts"
         count = plural(len(reply["conflicts"]), "place")
         return [f"Nothing moved: {name} {verb} with {target} in {count}.", *conflict_rows(owned(reply["conflicts"]))]
+    notes = [sentence(clean(note)) for note in reply["notes"]]
     if not reply["updated"] and not reply["dry_run"]:
-        return [f"{name} has all of {target}."]
+        return [f"{name} has all of {target}.", *notes]
     verb = "Updated" if reply["updated"] else "Would update"
     much = f"{plural(reply['commits'], 'commit')}, {plural(len(reply['files']), 'file')}"
     out = [f"{verb} {name} to {target} at {base}: {much}."]
     if reply["merged"]:
         out.append(f"In {target} already, so merged: {listed(names_in(reply['merged']))}.")
-    out += [sentence(clean(note)) for note in reply["notes"]]
-    return out
+    return [*out, *notes]
 
 
 def sentence(words: str) -> str:
