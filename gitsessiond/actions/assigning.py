@@ -16,11 +16,10 @@ from gitsessiond.actions.saves import drafts_again, how_for
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
-from gitsessiond.model.files import marks_of
 from gitsessiond.model.names import quote_path, unquote_path, within
-from gitsessiond.model.ownership import Assigned, assign, changed_paths, unassigned_rows
+from gitsessiond.model.ownership import Assigned, assign, changed_paths, edits_of, unassigned_rows
 from gitsessiond.model.records import Patch
-from gitsessiond.model.values import GITLINK
+from gitsessiond.model.values import GITLINK, Placed
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import file_at
@@ -77,6 +76,7 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
     state, patch = target_of(ctx, live, asked, by)
     to = patch.id if patch else "~none"
     done = assigned(ctx, live, state, asked, to)
+    already = [] if done.moved or done.refused else held_already(live, state, asked, to)
     state = drafts_again(replace(state, owners=done.owners), done.moved)
     live.memory.forget()
     if done.moved or asked.args.get("new") is not None:
@@ -92,9 +92,12 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
         for one in done.refused
     ]
     return {
-        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx) if patch and done.moved else None,
+        "patch": patch_reply(live.state, live.state.patches[patch.id], ctx=ctx)
+        if patch and (done.moved or already)
+        else None,
         "moved": [views.placed_view(live.state, edit) for edit in done.moved],
         "refused": refused,
+        "already": [views.placed_view(live.state, edit) for edit in already],
         "choices": choices_of(live),
     }
 
@@ -109,7 +112,7 @@ def asked_choices(ctx: Context, live: Live, asked: Asked) -> dict[str, Any]:
         rows = [row for row in rows if within(unquote_path(row["path"]), path)]
         if not rows:
             raise NotFound(f"{what} has no unassigned edits", hint="git session unassigned")
-    return {"patch": None, "moved": [], "refused": [], "choices": choices_of(live), "pending": rows}
+    return {"patch": None, "moved": [], "refused": [], "already": [], "choices": choices_of(live), "pending": rows}
 
 
 def choices_of(live: Live) -> list[dict[str, str]]:
@@ -144,21 +147,37 @@ def assigned(ctx: Context, live: Live, state: State, asked: Asked, to: str) -> A
         done = assign(state.owners, to, how, path=path, lines=lines, only_unassigned=False)
         if done.moved or done.refused:
             return done
+        if held_already(live, state, asked, to):
+            return done
     bit = chain_bit(state, text)
     if bit is None:
-        raise NotFound(why_nothing(live, state, path, text, to), hint="git session unassigned")
+        raise NotFound(why_nothing(live, path, text), hint="git session unassigned")
     return assign(state.owners, to, how, bit=bit, only_unassigned=False)
 
 
-def why_nothing(live: Live, state: State, path: bytes | None, text: str, to: str) -> str:
-    """Why a path has nothing to assign: left out of the record, all of it there already, or as in the base."""
+def held_already(live: Live, state: State, asked: Asked, to: str) -> list[Placed]:
+    """The edits of the named path, or lines, that are where they are to go."""
+    path, lines = path_and_lines(live, asked, asked.text("what")) if asked.args.get("what") else (None, None)
+    if path is None:
+        return []
+    if to in state.patches:
+        held = edits_of(state.owners, to)
+    else:
+        rows = unassigned_rows(state.owners)
+        held = [Placed(row.path, row.kind, row.lines, row.label, views.code_of(row)) for row in rows]
+    return [edit for edit in held if within(edit.path, path) and overlap(edit.lines, lines)]
+
+
+def overlap(one: tuple[int, int] | None, other: tuple[int, int] | None) -> bool:
+    """Whether two ranges of lines meet; None: the whole file."""
+    return one is None or other is None or (one[0] <= max(other) and other[0] <= max(one))
+
+
+def why_nothing(live: Live, path: bytes | None, text: str) -> str:
+    """Why a path has nothing to assign: left out of the record, or as in the base."""
     skipped = live.worktree.skipped if live.worktree is not None else {}
     if path is not None and path in skipped:
         return f"{text} is not recorded: {skipped[path]}"
-    file = changed_paths(state.owners).get(path) if path is not None else None
-    if file is not None and marks_of(file).labels == {to}:
-        whose = f"{state.patches[to].name}'s" if to in state.patches else "unassigned"
-        return f"all edits of {text} are {whose} already"
     return f"{text} has no edits that could be assigned"
 
 

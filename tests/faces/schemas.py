@@ -434,6 +434,7 @@ class Assign(Reply):
     patch: Patch | None
     moved: list[Placed]
     refused: list[RefusedEdit]
+    already: list[Placed]
     choices: list[Named]
     pending: list[PendingRow] | None = None
 

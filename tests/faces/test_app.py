@@ -70,7 +70,7 @@ ANSWERS: dict[str, Any] = {
     "patch.rename": {"patch": replies.validation()},
     "patch.abandon": {"patch": replies.validation(), "edits": [replies.placed("a.py")]},
     "patch.reopen": {"patch": replies.validation()},
-    "assign": {"patch": replies.validation(), "moved": [replies.placed("a.py")], "refused": [], "choices": [NAMED]},
+    "assign": {"patch": replies.validation(), "moved": [replies.placed("a.py")], "refused": [], "already": [], "choices": [NAMED]},
     "unassigned": {"unassigned": [replies.row("a.py", (1, 2), text="x = 1")]},
     "commit": {"commit": replies.OID, "short": "1a2b3c4", "patch": replies.validation(), "files": 2, "output": ""},
     "merge": MERGED,
@@ -327,7 +327,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(text))
 
 
-PENDING = {"patch": None, "moved": [], "refused": [], "choices": []}
+PENDING = {"patch": None, "moved": [], "refused": [], "already": [], "choices": []}
 
 
 def pending(*rows: dict[str, Any]) -> Any:

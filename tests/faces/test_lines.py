@@ -175,6 +175,7 @@ def test_assign_tells_what_moved_and_what_stayed() -> None:
         "patch": replies.validation(),
         "moved": [replies.placed("a.py", (1, 2))],
         "refused": [{"path": "b.py", "lines": [4, 4], "reason": "c builds on these lines"}],
+        "already": [],
         "choices": [],
     }
     assert lines.assign_lines(reply) == [

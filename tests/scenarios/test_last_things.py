@@ -56,6 +56,13 @@ def test_assign_says_why_there_is_nothing(bench: Workbench) -> None:
     bench.run("patch", "new", "p")
     bench.write("a.txt", "p\n")
     bench.write("large", "x" * 2000)
-    assert "all edits of a.txt are p's already" in bench.run("assign", "a.txt", "--patch", "p", code=10).err
+    bench.write("src/b.txt", "also p's\n")
+    for what, where in (("a.txt", "a.txt:1"), ("a.txt:1", "a.txt:1"), ("src", "src/b.txt:1")):
+        said = bench.run("assign", what, "--patch", "p").out
+        assert said == f"Nothing to assign: {where}, p's already.\n"
+    assert [one["path"] for one in bench.json("assign", "a.txt", "--patch", "p")["already"]] == ["a.txt"]
+    bench.run("assign", "a.txt", "--patch", "-")
+    assert "a.txt:1, unassigned already" in bench.run("assign", "a.txt", "--patch", "-").out
+    assert "no edits" in bench.run("assign", "README", "--patch", "p", code=10).err
     assert "large is not recorded: " in bench.run("assign", "large", "--patch", "p", code=10).err
     assert "git session restore a.txt --at " in bench.run("restore", "a.txt").err

@@ -284,4 +284,7 @@ def assign_lines(reply: Json) -> list[str]:
     name = clean(patch["name"]) if patch else "no patch"
     out = [f"{plural(len(moved), 'edit')} to {name}: {listed(few([place(edit) for edit in moved]))}"] if moved else []
     out += [f"refused: {place(edit)}: {clean(edit['reason'])}" for edit in refused]
+    if reply["already"]:
+        whose = f"{name}'s" if patch else "unassigned"
+        out.append(f"Nothing to assign: {listed(few([place(edit) for edit in reply['already']]))}, {whose} already.")
     return out or ["Nothing to assign."]
