@@ -15,6 +15,7 @@ from gitsessiond.store.chain import CommitGraph
 from gitsessiond.store.commandline import config_told
 from gitsessiond.store.head import branch_tip
 from gitsessiond.store.landing import Place
+from gitsessiond.store.layout import shallow_ends
 
 
 def as_told(ctx: Context, who: Who) -> Context:
@@ -129,8 +130,13 @@ def refuse_foreign_base(ctx: Context, live: Live, tip: str, place: Place | None)
 
 
 def refuse_unrelated(ctx: Context, session: Session, tip: str) -> None:
-    """Raise Refused when the target and the session have no commit in common."""
+    """Raise Refused when the target and the session have no commit in common, as far as a shallow clone can tell."""
     if CommitGraph(ctx.repository.common_dir).merge_base(tip, session.base) is None:
+        if shallow_ends(ctx.repository.common_dir):  # the history they have in common may be what was left out
+            raise Refused(
+                f"this shallow clone has no commit that {session.target} and {session.name} have in common",
+                hint="git fetch --unshallow",
+            )
         raise Refused(
             f"{session.target} has no commit in common with {session.name}",
             hint=f"git log --oneline {quote(session.target)}; git session start NAME begins another session on it",

@@ -14,6 +14,7 @@ from gitsessiond.model.errors import Moved, Refused
 from gitsessiond.store import moving
 from gitsessiond.store.trees import entry_at
 from tests.actions.asking import LINES, Asking
+from tests.conftest import git
 
 
 @pytest.fixture
@@ -373,3 +374,24 @@ def test_a_conflict_ends_when_main_moves_away(it: Asking) -> None:
     it.git("update-ref", "refs/heads/main", start)
     assert it.ask("session.update")["message"] == "x has all of main"
     assert (it.status_of("other"), it.ask("conflicts")["conflicts"]) == ("draft", [])
+
+
+def test_a_shallow_clone_is_told_to_fetch_the_rest(repo: Path) -> None:
+    """The target came without what it has in common with the session: the hint, carried out, lets the update through."""
+    clone = repo.parent / "shallow"
+    git(repo.parent, "clone", "-q", "--depth", "1", f"file://{repo}", str(clone))
+    it = Asking(clone)
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    for text in ("b\n", "b b\n"):
+        (repo / "new.txt").write_text(text)
+        git(repo, "add", "-A")
+        git(repo, "commit", "-q", "-m", text)
+    git(clone, "fetch", "-q", "--depth", "1", "origin", "+main:main")
+    with pytest.raises(Refused, match="shallow clone") as refused:
+        it.ask("session.update")
+    assert refused.value.hint == "git fetch --unshallow"
+    git(clone, *str(refused.value.hint).split()[1:], "-q")
+    assert it.ask("session.update")["updated"]
+    assert (clone / "new.txt").read_text() == "b b\n" and "LINE 2" in (clone / "a.txt").read_text()
+    it.desk.close()
