@@ -84,7 +84,7 @@ def staged_changes(worktree: str, index: str, head: str = "HEAD") -> dict[bytes,
         StoreFailed: git cannot read the index.
     """
     told = run_git(
-        ["diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", head],
+        ["diff-index", "--cached", "--ita-invisible-in-index", "--raw", "-z", "--no-renames", "--no-abbrev", head],
         cwd=worktree,
         env={"GIT_INDEX_FILE": index},
     ).out

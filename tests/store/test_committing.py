@@ -125,12 +125,12 @@ def test_clash_with_what_is_staged_is_told(repo: Path, store: Store) -> None:
 
 
 def test_intent_to_add(repo: Path, store: Store) -> None:
-    """`add -N` marks stay; the path that is committed is then an ordinary entry."""
+    """`add -N` marks stay, nothing of them clashes; the path that is committed is then an ordinary entry."""
     (repo / "n.txt").write_text("n\n")
     (repo / "m.txt").write_text("m\n")
     git(repo, "add", "-N", "n.txt", "m.txt")
-    commit(repo, store, {"n.txt": "n\n"})
-    assert status(repo) == [" A m.txt"]
+    done = commit(repo, store, {"n.txt": "n\n"})
+    assert done.clashes == {} and status(repo) == [" A m.txt"]
 
 
 def test_hooks_see_exactly_the_commit_and_run_once(repo: Path, store: Store) -> None:
