@@ -248,7 +248,8 @@ def with_bits(file: File, mapping: Mapping[int, int]) -> File:
     """The file with the chain's positions renumbered; what no commit holds any more may vanish."""
     if not marks_of(file).commits:
         return file
-    masks = [mask for mask in masks_of(file) if mask > 0]
+    fixed = sum(1 << old for old, new in mapping.items() if old == new)
+    masks = {mask for mask in masks_of(file) if mask > 0 and mask & ~fixed}
     if all(moved(mask, mapping) == mask for mask in masks):
         return file
     return replace(
