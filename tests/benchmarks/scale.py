@@ -1,4 +1,4 @@
-"""Large sessions: a series of a hundred commits, fifty patches, ten thousand unassigned edits, ten sessions.
+"""Large sessions: a series of a hundred commits, fifty patches, ten thousand unassigned edits, ten sessions; starts.
 
 Each figure has a worktree and sessions of its own, so that none is measured on what another left behind.
 """
@@ -180,9 +180,53 @@ def sessions(ground: Ground) -> list[Row]:
     ]
 
 
+def start(ground: Ground, times: int = 3) -> list[Row]:
+    """A session begun in a worktree of its own and in place, and the daemon begun, each by the installed command."""
+    apart, plain, begun = [], [], []
+    for n in range(times):
+        name, beside = f"start-{ground.files}-{n}", ground.top / f"plain-{ground.files}-{n}"
+        os.sync()
+        plain.append(timed(lambda beside=beside: ground.git("worktree", "add", "-q", "--detach", str(beside), "main")))
+        os.sync()
+        apart.append(timed(lambda name=name: ground.session("start", name, "--worktree", "--target", "main")))
+        ground.git("worktree", "remove", "--force", str(beside))
+        where = ground.json("switch", name)["worktree"]
+        ground.session("abandon", "--yes", "-s", name)
+        ground.git("worktree", "remove", "--force", where)
+    for _ in range(times):
+        ground.close()
+        begun.append(timed(lambda: ground.session("status")))
+    status = median(lambda: ground.git("status"))
+    here, first, switch = starts_here(ground, times)
+    middle = statistics.median
+    return [
+        Row("start with a worktree", size(ground), ms(middle(apart)), f"git worktree add {ms(middle(plain))}", "-"),
+        Row("start in place", size(ground), ms(middle(here)), f"git switch -c {ms(middle(switch))}", "-"),
+        Row("start in place, daemon and all", size(ground), ms(first), f"git switch -c {ms(middle(switch))}", "-"),
+        Row("first command of a daemon", size(ground), ms(middle(begun)), f"git status {ms(status)}", "-"),
+    ]
+
+
+def starts_here(ground: Ground, times: int) -> tuple[list[float], float, list[float]]:
+    """Sessions begun in the one checkout of another repository: all but the first, the first, ``git switch -c``."""
+    root = clone(ground)
+    here, switch = [], []
+    try:
+        for n in range(times + 1):
+            switch.append(timed(lambda n=n: ground.git("switch", "-q", "-c", f"other{n}", cwd=root)))
+            ground.git("switch", "-q", "main", cwd=root)
+            here.append(timed(lambda n=n: ground.git("session", "start", f"here{n}", cwd=root)))
+            ground.git("session", "abandon", "--yes", cwd=root)
+            ground.git("switch", "-q", "main", cwd=root)
+    finally:
+        ground.git("session", "daemon", "stop", check=False, cwd=root)
+    return here[1:], here[0], switch
+
+
 SCALE: dict[str, Callable[[Ground], list[Row]]] = {
     "series": series,
     "patches": patches,
     "unassigned": unassigned,
     "sessions": sessions,
+    "start": start,
 }
