@@ -83,7 +83,7 @@ def test_no_import_inside_a_function() -> None:
     """Imports stand at the top; the command line's and main's lazy ones are the exception."""
     wrong = []
     for name, path in modules():
-        if name.startswith("gitsessiond.faces.cli") or name == "gitsessiond.main":
+        if name.startswith("gitsessiond.faces.cli") or name in ("gitsessiond.main", "gitsessiond.entry"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
