@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 
 from gitsessiond.actions.carrying import Carried, carry
 from gitsessiond.actions.context import Context, Live
@@ -23,6 +25,7 @@ from gitsessiond.store.merge import PathConflict, Side, shape_of
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees
 from gitsessiond.store.unsaved import Unsaved, unsaved_among
+from gitsessiond.store.worktree import WorkTree
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,8 @@ def plan_update(ctx: Context, live: Live, state: State, base: str) -> Update:
     blocked = [path for path in in_the_way(root, changes) if path not in live.worktree.known]
     index, seen, staged = staged_carried(ctx, live, state, carried)
     clashes = (*carried.open, *(one for one in staged if one.record.status != "resolved"))
-    if blocked and not clashes:
-        raise Refused(
-            f"{place_words(blocked)} is in the way and not recorded",
-            hint=f"mv {quote_path(blocked[0])} elsewhere, then git session update",
-        )
+    if not clashes:
+        refuse_unrecorded(live.worktree, blocked, files)
     return Update(
         base=base,
         carried=replace(carried, clashes=[*carried.clashes, *staged]),
@@ -71,6 +71,24 @@ def plan_update(ctx: Context, live: Live, state: State, base: str) -> Update:
         unsaved=tuple(unsaved_among(root, files)),
         submodules=tuple(links),
     )
+
+
+def refuse_unrecorded(tree: WorkTree, blocked: Sequence[bytes], files: Collection[bytes]) -> None:
+    """Refuse to write over what nobody could bring back.
+
+    Raises:
+        Refused: something that is not recorded is in the way, or a file has edits that are not.
+    """
+    if blocked:
+        raise Refused(
+            f"{place_words(blocked)} is in the way and not recorded",
+            hint=f"mv {quote_path(blocked[0])} elsewhere, then git session update",
+        )
+    for path, why in sorted(tree.unrecorded(files).items()):
+        raise Refused(
+            f"{quote_path(path)} has edits that are not recorded ({why}), and the target changed it",
+            hint=f"git stash push -- {quote(os.fsdecode(path))}",
+        )
 
 
 def staged_carried(

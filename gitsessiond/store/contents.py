@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK, Entry, is_binary
@@ -29,7 +29,7 @@ _ODD_KINDS = (
 class Outcome(NamedTuple):
     """What came of a path: recorded (``known``; None: gone), left out (``skipped``), or to do ``again``.
 
-    A path that is left out keeps what was recorded of it, unless ``known`` says that its raw bytes are new.
+    A path that is left out keeps what was recorded of it, unless ``known`` says otherwise.
     """
 
     path: bytes
@@ -56,6 +56,7 @@ class Contents:
 
     def __init__(self, root: bytes, store: Trees, filters: Filters, tracked: Tracked) -> None:
         self._root, self._store, self._filters, self._tracked = root, store, filters, tracked
+        self._staged: dict[bytes, Entry] = {}  # what the index had of files that are left out, when last asked
 
     def read(self, paths: Iterable[tuple[bytes, Known | None]], *, max_size: int, modes: bool) -> list[Outcome]:
         """Read each path, given what is recorded of it.
@@ -66,7 +67,8 @@ class Contents:
         """
         outcomes: list[Outcome] = []
         regular: list[_Read] = []
-        for path, have in paths:
+        had = dict(paths)
+        for path, have in had.items():
             found = self._read_one(path, have, max_size)
             if isinstance(found, Outcome):
                 outcomes.append(found)
@@ -74,7 +76,8 @@ class Contents:
                 regular.append(found)
         if regular:
             outcomes += self._stored(regular, modes)
-        return outcomes
+        left = [outcome.path for outcome in outcomes if outcome.skipped is not None]
+        return self._as_git_has_them(outcomes, left, had) if left else outcomes
 
     def _read_one(self, path: bytes, have: Known | None, max_size: int) -> Outcome | _Read:
         """A path's outcome, or its bytes when it is a regular file."""
@@ -109,13 +112,11 @@ class Contents:
         """What git would store for regular files."""
         raws = [Raw(read.path, read.content.data, signature(read.content.stat)) for read in files]
         cleaned = self._filters.clean(raws)
-        refused = [raw.path for raw, clean in zip(raws, cleaned, strict=True) if isinstance(clean, Unclean)]
-        in_index = self._tracked.clean_entries(refused) if refused else {}
         outcomes = []
         for read, raw, clean in zip(files, raws, cleaned, strict=True):
             racy = is_racy(read.content.stat, read.at)
             if isinstance(clean, Unclean):
-                known = self._unclean(read, raw, in_index.get(read.path))
+                known = Known(read.have.entry if read.have else None, self._keep(raw.data, read.have))
                 outcomes.append(Outcome(read.path, known, racy, clean.why, raw.sig))
                 continue
             oid = self._keep(clean, read.have)
@@ -125,11 +126,44 @@ class Contents:
             outcomes.append(Outcome(read.path, known, racy, guard=guard_of(raw.data), linked=linked))
         return outcomes
 
-    def _unclean(self, read: _Read, raw: Raw, in_index: Entry | None) -> Known:
-        """A file that only its filter could store: the entry stays, or is the index's if that is clean."""
-        entry = in_index or (read.have.entry if read.have else None)
-        oid = self._keep(raw.data, read.have)
-        return Known(entry, oid if entry is None or entry.oid != oid else None, raw.sig)
+    def _as_git_has_them(
+        self, outcomes: Iterable[Outcome], left: Sequence[bytes], had: Mapping[bytes, Known | None]
+    ) -> list[Outcome]:
+        """The outcomes, where files are left out with what git has of them.
+
+        A file that git holds to be what the index has is that entry, and not left out. Any other keeps what is
+        recorded of it; where that is what the index had, it goes with the index: git has moved on below an edit that
+        nobody can record, and what it brought is not undone by one.
+        """
+        staged, clean = self._tracked.entries(left), self._tracked.clean_entries(left)
+        return [
+            outcome if outcome.skipped is None else self._as_git_has(outcome, staged, clean, had[outcome.path])
+            for outcome in outcomes
+        ]
+
+    def _as_git_has(
+        self, outcome: Outcome, staged: Mapping[bytes, Entry], clean: Mapping[bytes, Entry], have: Known | None
+    ) -> Outcome:
+        """The same for one file that is left out."""
+        path, read = outcome.path, outcome.known is not None
+        raw = outcome.known.raw if outcome.known else None
+        former = self._staged.pop(path, None)
+        if path in staged:
+            self._staged[path] = staged[path]
+        if path in clean:
+            entry = self._taken(clean[path], have)
+            return Outcome(path, Known(entry, raw if raw != entry.oid else None, outcome.sig), outcome.racy)
+        if have is None:
+            return outcome
+        if have.entry is not None and have.entry == former and path in staged:
+            return outcome._replace(known=Known(self._taken(staged[path], have), raw))
+        return outcome._replace(known=have._replace(raw=raw if read else have.raw, sig=None))
+
+    def _taken(self, entry: Entry, have: Known | None) -> Entry:
+        """An entry of the index, its blob in the store too: what git lets go of must not be lost with it."""
+        if have is None or have.entry != entry:
+            self._store.put("blob", self._store.read(entry.oid).data)
+        return entry
 
     def _mode(self, read: _Read, modes: bool) -> int:
         """The mode git would store: by the owner's executable bit, or as before where bits mean nothing."""

@@ -103,12 +103,18 @@ class Tracked:
         head = nested_head(os.path.join(os.fsencode(self._repository.worktree), path))
         return Entry(GITLINK, head or stored)
 
-    def clean_entries(self, paths: Sequence[bytes] = (), *, filters: bool = False) -> dict[bytes, Entry]:
+    def entries(self, paths: Sequence[bytes]) -> dict[bytes, Entry]:
+        """What the index has at these paths; those that are unmerged, or only intended, are not among them."""
+        out = self._git(["ls-files", "-s", "-v", "-z", "--", *(b":(top,literal)" + path for path in paths)])
+        return {
+            match[5]: Entry(int(match[2], 8), match[3].decode()) for match in _LINE.finditer(out) if match[4] == b"0"
+        }
+
+    def clean_entries(self, paths: Sequence[bytes] = ()) -> dict[bytes, Entry]:
         """Paths (of these, or of all) whose file git holds to be what the index has, with that entry.
 
         Whoever looked at the files (lstat) before this call may believe it: git looks at them after. Where
-        git would compare contents (an entry as young as the index) it does so without running filters,
-        unless ``filters`` are wanted.
+        git would compare contents (an entry as young as the index) it does so without running filters.
         """
         where = [b":(top,literal)" + path for path in paths]
         out = self._git(["ls-files", "-s", "-v", "-z", "--", *where])
@@ -117,11 +123,18 @@ class Tracked:
             for match in _LINE.finditer(out)
             if match[1] == b"H" and match[4] == b"0"  # not: skip-worktree, assume-unchanged, unmerged
         }
-        words = ["-c", "core.fsmonitor=false", *([] if filters else self._no_filters())]
+        words = ["-c", "core.fsmonitor=false", *self._no_filters()]
         words += ["diff-files", "--name-only", "-z", "--ignore-submodules=none", "--"]
         for path in self._git([*words, *where]).split(b"\0"):
             found.pop(path, None)
         return found
+
+    def edited(self, paths: Sequence[bytes]) -> set[bytes]:
+        """Those of these tracked paths whose content is not the index's, by their filters: as ``git status`` has it."""
+        words = ["--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--no-renames"]
+        words += ["--untracked-files=no", "--ignore-submodules=none", "--"]
+        out = self._git([*words, *(b":(top,literal)" + path for path in paths)])
+        return {line[3:] for line in out.split(b"\0") if line[1:2] not in (b"", b" ")}
 
     def _no_filters(self) -> list[str]:
         """Options that switch every filter driver off."""

@@ -96,8 +96,10 @@ class WorkTree:
         """Those of the paths whose file has what is neither recorded nor in the index, and why it is not recorded."""
         found = {path: why for path, why in self.skipped.items() if path in paths}
         there = [path for path in found if os.path.lexists(os.path.join(self._root, path))]
-        clean = self._tracked.clean_entries(there, filters=True) if there else {}
-        return {path: found[path] for path in there if path not in clean}
+        if not there:
+            return {}
+        edited, tracked = self._tracked.edited(there), self._tracked.among(there)
+        return {path: found[path] for path in there if path in edited or path not in tracked}
 
     @property
     def left(self) -> int:

@@ -239,6 +239,38 @@ def test_what_is_not_recorded_is_not_written_over(it: Asking) -> None:
     assert it.ask("session.update")["updated"] and (it.root / "x.log").read_text() == "of main\n"
 
 
+@pytest.mark.parametrize("how", ["large", "pipe", "filter"])
+def test_edits_that_cannot_be_recorded_are_not_written_over(it: Asking, how: str) -> None:
+    """Refused before anything moves, with the reason, after a restart too; without them the target's is taken."""
+    if how == "filter":
+        it.git("config", "filter.own.process", "cat")
+        (it.root / ".git" / "info" / "attributes").write_text("a.txt filter=own\n")
+    it.start()
+    it.patch("one", "src/b.txt", "b 2\n", "b of one\n")
+    was = (it.root / "a.txt").read_bytes()
+    if how == "large":
+        it.git("config", "gitsession.maxFileSize", "40")
+    if how == "pipe":
+        (it.root / "a.txt").unlink()
+        os.mkfifo(it.root / "a.txt")
+    else:
+        (it.root / "a.txt").write_text("mine\n" * 20)
+    main = it.git("rev-parse", "main")
+    it.move_target("a.txt", LINES.replace("line 5", "line five"))
+    for _ in range(2):
+        with pytest.raises(Refused, match=r"a\.txt has edits that are not recorded") as caught:
+            it.ask("session.update")
+        assert caught.value.hint == "git stash push -- a.txt"
+        assert it.rev("HEAD") == main.strip()
+        assert how == "pipe" or (it.root / "a.txt").read_text() == "mine\n" * 20
+        it.restart()
+    (it.root / "a.txt").unlink()
+    (it.root / "a.txt").write_bytes(was)
+    assert it.ask("session.update")["files"] == ["a.txt"]
+    assert (it.root / "a.txt").read_text() == LINES.replace("line 5", "line five")
+    assert it.merge("one")["files"] == 1
+
+
 def test_a_save_made_meanwhile_is_kept(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody saves while files are written: put back, recorded, worked out again."""
     two(it)
