@@ -113,6 +113,11 @@ def ground_of(ctx: Context, asked: Asked, where: Repository) -> Ground:
             hint="git session start NAME --target BRANCH",
         )
     target = target.removeprefix("refs/heads/")
+    if quote_path(os.fsencode(target)) != target:
+        raise BadRequest(
+            f"the branch {quote_path(os.fsencode(target))} has a name that is not UTF-8, so it can be no target",
+            hint="git branch -m NAME",
+        )
     tip = commit_at(where, f"refs/heads/{target}")
     if tip is None:
         raise BadRequest(f"there is no branch {target}", hint="git branch --list")
