@@ -56,8 +56,12 @@ def check_wanted(ctx: Context, ran: tuple[str, ...], *, no_verify: bool) -> Want
         raise BadRequest(f"{TIMEOUT} = {timeout!r} is no time", hint=f"git config {TIMEOUT} 15m") from None
 
 
-def check_due(ctx: Context, live: Live, pid: str, wanted: Wanted, merged: Merged) -> dict[str, Any] | None:
+def check_due(
+    ctx: Context, live: Live, pid: str, wanted: Wanted, merged: Merged, *, revert: bool = False
+) -> dict[str, Any] | None:
     """What the asker is to run before it asks again; None: it has passed. Its files are in the repository then.
+
+    ``revert``: the tree is the target without the patch.
 
     Raises:
         Refused: it has failed.
@@ -69,6 +73,9 @@ def check_due(ctx: Context, live: Live, pid: str, wanted: Wanted, merged: Merged
     if known and last is not None and last.code == 0:
         return None
     if known and last is not None and merged.tree in wanted.ran:
+        if revert:
+            what = f"the check of the target without {patch.name}"
+            raise Refused(f"{what} {how_it_failed(last)}", hint=command_words("revert", patch.name, "--no-verify"))
         raise Refused(failed_words(patch, last), hint=failed_hint(patch))
     merged.layer.to_repository([merged.tree])
     return {
@@ -77,6 +84,7 @@ def check_due(ctx: Context, live: Live, pid: str, wanted: Wanted, merged: Merged
         "timeout_s": wanted.timeout_s,
         "target": merged.target,
         "tree": merged.tree,
+        "revert": revert,
     }
 
 
@@ -92,8 +100,13 @@ def check_blockers(ctx: Context, state: State, patch: Patch) -> list[dict[str, A
 
 def failed_words(patch: Patch, check: Check) -> str:
     """Why a check that failed keeps a patch from landing."""
+    return f"the check of {patch.name} on its target {how_it_failed(check)}"
+
+
+def how_it_failed(check: Check) -> str:
+    """``failed: `make test` exited 2``."""
     how = f"did not end within {time_words(check.seconds)}" if check.timed_out else f"exited {check.code}"
-    return f"the check of {patch.name} on its target failed: `{check.command}` {how}"
+    return f"failed: `{check.command}` {how}"
 
 
 def failed_hint(patch: Patch) -> str:

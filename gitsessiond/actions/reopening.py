@@ -34,6 +34,7 @@ def open_again(ctx: Context, live: Live, state: State, pid: str, commit: str) ->
             "merge_strategy": None,
             "merge_onto": None,
             "reverted_in": commit,
+            "check": None,  # it was of the target with the patch, or of that without it
         }
     )
     state = without_reverts(state, pid)

@@ -14,6 +14,7 @@ from typing import Any
 
 from gitsessiond.actions import views
 from gitsessiond.actions.asked import refuse_parked
+from gitsessiond.actions.checking import Merged, check_due, check_wanted
 from gitsessiond.actions.clashing import write_control_files
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
@@ -45,7 +46,8 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     With ``abort`` the conflicts of a revert that did not go through are given up.
 
     Raises:
-        Refused: not merged, another merged patch builds on it, or the session stands on the merge itself.
+        Refused: not merged, another merged patch builds on it, the session stands on the merge itself, or the check
+            failed on the target without the patch.
         Moved: the target moved at each of three tries.
     """
     ctx = as_told(ctx, asked.who)
@@ -60,6 +62,7 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     target = live.state.session.target
     message = revert_message(live.state.session, patch, landed_words(ctx, patch))
     again = f"git session revert {quote(patch.name)} --no-verify"
+    wanted = check_wanted(ctx, tuple(asked.texts("ran")), no_verify=asked.flag("no_verify"))
     words = seen_by_hook(ctx, live, message, who, "the revert", again, no_verify=asked.flag("no_verify"))
     for _ in range(TRIES):
         plan = plan_revert(ctx, live, patch)
@@ -72,6 +75,10 @@ def revert_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
             return reply_of(
                 ctx, live, patch.id, None, 0, f"{target} has nothing of {patch.name} any more", words.output
             )
+        if wanted is not None:
+            due = check_due(ctx, live, patch.id, wanted, Merged(landing.old, landing.layer, landing.tree), revert=True)
+            if due is not None:
+                return reply_of(ctx, live, patch.id, None, 0, "", "") | {"reverted": False, "check_due": due}
         try:
             commit, told = land_patch(ctx, live, landing, words, who)
         except Moved:

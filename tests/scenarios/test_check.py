@@ -275,3 +275,21 @@ def test_a_client_that_runs_nothing(it: Workbench) -> None:
     assert client.call("merge", {"patch": "p"})["check_due"] == due
     client.call("patch.checked", told | {"code": 0})
     assert client.call("merge", {"patch": "p"})["merged"]
+
+
+def test_a_revert_is_checked_too(it: Workbench) -> None:
+    """On the target without the patch: what fails there is refused, what passes lands, and --no-verify skips it."""
+    runs = it.root.parent / "runs"
+    it.run("merge", "p")
+    at = it.git("rev-parse", "main").out
+    check(it, f"git diff --cached --name-only >> {runs}; test -e n.txt")
+    refused = it.run("revert", "p", code=4)
+    assert "without p failed" in refused.err and "hint: git session revert p --no-verify" in refused.err
+    assert it.git("rev-parse", "main").out == at and runs.read_text() == "a.txt\nn.txt\n" and left(it) == []
+    it.git("config", "gitsession.check", f"echo again >> {runs}")
+    it.run("revert", "p")
+    assert runs.read_text() == "a.txt\nn.txt\nagain\n"
+    assert it.json("patch", "show", "p")["check"] is None and it.patch("p")["status"] == "draft"
+    it.run("merge", "p", "--ready")
+    it.git("config", "gitsession.check", "false")
+    it.run("revert", "p", "--no-verify")

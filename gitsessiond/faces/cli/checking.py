@@ -48,7 +48,9 @@ def run_and_record(face: Face, due: Json) -> None:
     from gitsessiond.wire.checking import run_check
 
     if not face.json:
-        note(f"checking {clean(due['patch']['name'])} on its target: {clean(due['command'])}")
+        name = clean(due["patch"]["name"])
+        what = f"the target without {name}" if due["revert"] else f"{name} on its target"
+        note(f"checking {what}: {clean(due['command'])}")
     found = run_check(os.getcwd(), due, show=not face.json)
     face.call(
         "patch.checked",

@@ -57,7 +57,7 @@ def merge(face: Face, *, name: str, ready: bool, strategy: str | None, dry_run: 
 @click.command("revert", cls=SessionCommand)
 @click.argument("name", metavar="P")
 @click.option("--abort", is_flag=True, help="Give up a revert that has conflicts.")
-@click.option("--no-verify", is_flag=True, help="Skip the commit-msg hook.")
+@click.option("--no-verify", is_flag=True, help="Skip gitsession.check and the commit-msg hook.")
 @pass_face
 def revert(face: Face, *, name: str, abort: bool, no_verify: bool) -> int:
     """Take a merged patch back from the target branch, and open it again
@@ -65,8 +65,9 @@ def revert(face: Face, *, name: str, abort: bool, no_verify: bool) -> int:
     One commit on the target reverts what the merge brought, however it landed. Files and edits here stay; the
     patch is a draft with the edits it had, and can be merged again. Exits 3 with conflict records, and moves
     nothing, if the target has changed the same lines since; once they are resolved, the same command goes through.
+    Exits 4 if the command that `git config gitsession.check` names fails on the files without the patch.
     """
-    reply = face.call("revert", patch=name, abort=abort, no_verify=no_verify)
+    reply = call_checked(face, "revert", patch=name, abort=abort, no_verify=no_verify)
     face.show_output(reply)
     face.show(reply, mergelines.revert_lines(reply), mergelines.revert_hints(reply))
     return CONFLICTS if reply["conflicts"] else 0
