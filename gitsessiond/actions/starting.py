@@ -14,7 +14,6 @@ from typing import Any
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.placing import (
     Ground,
-    Place,
     add_worktree,
     free_branch,
     offered_in,
@@ -73,7 +72,8 @@ def start_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     else:
         run_git(["update-ref", f"refs/heads/{branch}", ground.base, "0" * 40], cwd=where.worktree)
     try:
-        live, before = first_step(ctx, session, place, by)
+        at = where if place.path == where.worktree else open_repository(place.path)
+        live, before = first_step(ctx, session, at, by)
     except BaseException:
         undo_place(ctx, place, branch, ground.base)
         raise
@@ -144,9 +144,8 @@ def one_line(where: Repository, *args: str) -> str:
     return os.fsdecode(run_git(args, cwd=where.worktree).out).strip()
 
 
-def first_step(ctx: Context, session: Session, place: Place, by: str) -> tuple[Live, list[str]]:
+def first_step(ctx: Context, session: Session, at: Repository, by: str) -> tuple[Live, list[str]]:
     """Record the session with what lies in its worktree; edits found there were "there before"."""
-    at = open_repository(place.path)
     session = session.model_copy(update={"worktree_id": worktree_id(at, session.worktree_id)})
     base_tree = tree_of_commit(ctx.store, session.base)
     empty = State(
