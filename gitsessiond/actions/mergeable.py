@@ -63,13 +63,18 @@ def is_draft(patch: Patch) -> bool:
     return (patch.former if patch.status == "conflicts" else patch.status) != "ready"
 
 
+def configured_strategy(ctx: Context) -> str:
+    """What ``gitsession.merge`` says, were it no way to land."""
+    return str(ctx.config.get("gitsession.merge", "merge"))
+
+
 def chosen_strategy(ctx: Context, wanted: str = "") -> Strategy:
     """How to land: as asked, else as ``gitsession.merge`` says.
 
     Raises:
         BadRequest: there is no such way.
     """
-    configured = ctx.config.get("gitsession.merge", "merge")
+    configured = configured_strategy(ctx)
     for one in STRATEGIES:
         if one == (wanted or configured):
             return one
@@ -144,8 +149,15 @@ def refuse_unrelated(ctx: Context, session: Session, tip: str) -> None:
 
 
 def refuse_empty(ctx: Context, live: Live, pid: str) -> None:
-    """Raise Refused when a patch has no commit, or its commits come to nothing."""
+    """Raise Refused when a patch has no commit, or its commits come to nothing and no open patch stands on them."""
     patch = live.state.patches[pid]
     before, after = patch_trees(ctx, live.state, pid)
-    if before == after or not any(commit.of for commit in patch.series):
+    committed = any(commit.of for commit in patch.series)
+    if not committed or (before == after and not is_needed(live, pid)):
         raise Refused(f"{patch.name} has nothing to merge", hint=f"git session assign PATH --patch {quote(patch.name)}")
+
+
+def is_needed(live: Live, pid: str) -> bool:
+    """Whether an open patch waits for this one to be merged."""
+    graph = graph_of(live.state.owners)
+    return any(graph.needs(other.id, pid) for other in live.open_patches())

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from shlex import quote
 from typing import NamedTuple
 
 from gitsessiond.actions.context import Context, Live, Who
+from gitsessiond.actions.mergeable import configured_strategy, is_draft
 from gitsessiond.actions.strategies import own_commits
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.hints import command_words
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy, merge_message, squash_message, words_of
 from gitsessiond.store.authoring import person_of
@@ -50,7 +51,8 @@ def landing_words(
             messages.append(words_of(patch).encode("utf-8", "surrogateescape"))
         others = [person for person in dict.fromkeys(people) if person != asker]
         message, what = squash_message(session, patch, messages, others), "squashed"
-    again = f"git session merge {quote(patch.name)} --no-verify"
+    how = [] if strategy == configured_strategy(ctx) else [f"--strategy={strategy}"]
+    again = command_words("merge", patch.name, *(["--ready"] if is_draft(patch) else []), *how, "--no-verify")
     return seen_by_hook(ctx, live, message, who, f"the {what} commit", again, no_verify=no_verify)
 
 

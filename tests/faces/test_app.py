@@ -250,6 +250,15 @@ def test_every_error_ends_with_its_exit_code(code: str, capsys: pytest.CaptureFi
             "say how: one of --ours, --theirs, --base, --union, --delete, --file F, --edit, --tool, --hunk N=HOW, "
             "--remembered\nhint: git session conflict show x",
         ),
+        *(
+            (["resolve", "x", *ways], f"{word} exclude each other: choose one\nhint: git session conflict show x")
+            for ways, word in (
+                (["--ours", "--theirs"], "--ours and --theirs"),
+                (["--edit", "--remembered"], "--edit and --remembered"),
+                (["--union", "--file", "f"], "--union and --file"),
+                (["--tool", "--hunk", "1=ours", "--base"], "--base, --tool and --hunk"),
+            )
+        ),
         (["log"], None), (["undo"], None), (["update", "x"], None), (["purge"], None), (["lock", "x"], None),
     ],
 )  # fmt: skip

@@ -236,3 +236,11 @@ def test_an_empty_list_says_how_to_begin() -> None:
     step = "-> git session start NAME"
     assert list_lines({"sessions": []}, Look(ascii=True), "/") == ["No open session.", step]
     assert list_lines({"sessions": []}, Look(ascii=True), "/", True) == ["No session yet.", step]
+
+
+def test_a_patch_that_comes_to_nothing_is_offered_where_another_needs_it() -> None:
+    """Its commits stand below the other's, which waits for it; alone it is not offered."""
+    empty = replies.patch("qqqqkkkkllll", "groundwork", ops=0, commits=2, status="draft")
+    needs = replies.performance(depends_on=[{"id": "qqqqkkkkllll", "name": "groundwork"}])
+    assert "git session merge groundwork --ready" in drawn(replies.status(patches=[empty, needs], ready=[]))
+    assert "git session merge groundwork --ready" not in drawn(replies.status(patches=[empty], ready=[]))

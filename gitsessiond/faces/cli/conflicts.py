@@ -13,7 +13,7 @@ from gitsessiond.faces.cli import handing, mergelines, walking
 from gitsessiond.faces.cli.face import Face, SessionCommand, SessionGroup, pass_face
 from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.typed import path_argument
-from gitsessiond.faces.cli.words import typed_path
+from gitsessiond.faces.cli.words import command, listed, typed_path
 from gitsessiond.model.errors import BadRequest
 
 HUNK_WAYS = ("ours", "theirs", "both", "base", "remembered")
@@ -49,13 +49,13 @@ WAYS = "--ours, --theirs, --base, --union, --delete, --file F, --edit, --tool, -
 
 @click.command("resolve", cls=SessionCommand)
 @click.argument("conflict_id", metavar="ID")
-@click.option("--ours", "how", flag_value="ours", help="The target's side.")
-@click.option("--theirs", "how", flag_value="theirs", help="The patch's side.")
-@click.option("--base", "how", flag_value="base", help="As it was before both.")
-@click.option("--union", "how", flag_value="union", help="The lines of both sides.")
-@click.option("--delete", "how", flag_value="delete", help="Nothing: the path is deleted.")
+@click.option("--ours", is_flag=True, help="The target's side.")
+@click.option("--theirs", is_flag=True, help="The patch's side.")
+@click.option("--base", is_flag=True, help="As it was before both.")
+@click.option("--union", is_flag=True, help="The lines of both sides.")
+@click.option("--delete", is_flag=True, help="Nothing: the path is deleted.")
 @click.option("--file", "file", metavar="F", help="The content of this file; - for standard input.")
-@click.option("--edit", "how", flag_value="edit", help="What the editor leaves in its file; git's editor.")
+@click.option("--edit", is_flag=True, help="What the editor leaves in its file; git's editor.")
 @click.option("--tool", "tool", is_flag=False, flag_value="", metavar="[NAME]", help="By git mergetool.")
 @click.option(
     "--hunk",
@@ -64,12 +64,12 @@ WAYS = "--ours, --theirs, --base, --union, --delete, --file F, --edit, --tool, -
     metavar="N=HOW",
     help="Place N by ours, theirs, both, base or remembered; for each place one.",
 )
-@click.option("--remembered", "how", flag_value="remembered", help="As the same clash was resolved before.")
+@click.option("--remembered", is_flag=True, help="As the same clash was resolved before.")
 @click.option("--as", "name", metavar="PATH", help="Where the result is to be, if both sides renamed it.")
 @pass_face
 def resolve(
-    face: Face, *, conflict_id: str, how: str | None, file: str | None, tool: str | None,
-    hunks: tuple[str, ...], name: str | None,
+    face: Face, *, conflict_id: str, file: str | None, tool: str | None, hunks: tuple[str, ...], name: str | None,
+    **flags: bool,
 ) -> int:  # fmt: skip
     """Settle a conflict
 
@@ -77,11 +77,15 @@ def resolve(
     option it asks, on a terminal, for each place where both sides differ. The resolution is used by the next
     `merge` of the patch.
     """
-    given = [way for way in (how, file and "file", None if tool is None else "tool", "hunks" if hunks else None) if way]
+    given = [way for way, on in flags.items() if on]
+    given += [way for way, on in (("file", file), ("tool", tool is not None), ("hunks", hunks)) if on]
     if not given and sys.stdin.isatty() and not face.json:
         return walk_through(face, conflict_id)
-    if len(given) != 1:
-        raise BadRequest(f"say how: one of {WAYS}", hint=f"git session conflict show {conflict_id}")
+    if not given:
+        raise BadRequest(f"say how: one of {WAYS}", hint=command("conflict", "show", conflict_id))
+    if len(given) > 1:
+        both = listed(["--" + ("hunk" if way == "hunks" else way) for way in given])
+        raise BadRequest(f"{both} exclude each other: choose one", hint=command("conflict", "show", conflict_id))
     if name is not None and given[0] not in ("ours", "theirs", "base", "union", "file", "hunks"):
         raise BadRequest("--as goes with a side, --union, --file or --hunk", hint="git session resolve -h")
     asked: dict[str, Any] = {"how": given[0], "content": None}
@@ -91,7 +95,7 @@ def resolve(
         asked["content"] = in_base64(sys.stdin.buffer.read() if file == "-" else handing.read_content(file))
     elif hunks:
         asked["hunks"] = hunk_answers(face, conflict_id, hunks)
-    elif how == "edit":
+    elif flags["edit"]:
         asked["content"] = in_base64(edited(face, conflict_id))
     elif tool is not None:
         outcome = handing.run_tool(face.call("conflict.show", id=conflict_id), tool, os.getcwd())

@@ -17,6 +17,8 @@ class Step(NamedTuple):
     what: str = ""
 
 
+OVER = ("merged", "abandoned")
+
 TOLD = {
     "git session list --all": "see all sessions",
     "git session history": "see what was recorded",
@@ -75,13 +77,11 @@ def usual(status: Json) -> Iterator[Step]:
     for patch in patches:
         if patch["ready_to_merge"]:
             yield Step(command("merge", patch["name"]), "merge this ready patch alone")
-        elif patch["status"] not in ("merged", "abandoned") and any(
-            not one["current"] for one in patch["published"][-1:]
-        ):
+        elif patch["status"] not in OVER and any(not one["current"] for one in patch["published"][-1:]):
             yield Step(command("publish", patch["name"]), "publish what has changed since")
     left = status.get("left", {})
     count = plural(len(unassigned) + left.get("unassigned", 0), "unassigned edit")
-    still_open = [patch for patch in patches if patch["status"] not in ("merged", "abandoned")]
+    still_open = [patch for patch in patches if patch["status"] not in OVER]
     if unassigned and not still_open:
         first = not patches and {"none"}.issuperset([*(row["code"] for row in unassigned), *left.get("codes", ())])
         what = f"a patch for {count}"
@@ -104,12 +104,16 @@ def usual(status: Json) -> Iterator[Step]:
 
 
 def drafts_to_finish(status: Json) -> list[Json]:
-    """Drafts with work in them that wait for no other patch."""
-    done = {patch["id"] for patch in status["patches"] if patch["status"] == "merged"}
+    """Drafts that wait for no other patch, with work in them or with commits that another waits for."""
+    patches = status["patches"]
+    done = {patch["id"] for patch in patches if patch["status"] == "merged"}
+    needed = {one["id"] for patch in patches if patch["status"] not in OVER for one in patch["depends_on"]}
     return [
         patch
-        for patch in status["patches"]
-        if patch["status"] == "draft" and patch["ops"] and all(one["id"] in done for one in patch["depends_on"])
+        for patch in patches
+        if patch["status"] == "draft"
+        and (patch["ops"] or (patch["commits"] and patch["id"] in needed))
+        and all(one["id"] in done for one in patch["depends_on"])
     ]
 
 
