@@ -196,7 +196,7 @@ def with_patch(state: State, patch: Patch) -> State:
 def texts_of(ctx: Context, state: State, conflict: Conflict) -> dict[str, bytes]:
     """The contents of base, ours and theirs, by name; sides that have no file are left out."""
     sides = state.sides.get(conflict.id, {})
-    return {name: ctx.store.blob(oid) for name, oid in sides.items() if name != "result"}
+    return {name: ctx.store.blob(oid) for name, oid in sides.items() if name not in ("result", "begun")}
 
 
 def marked_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes | None:
@@ -269,7 +269,9 @@ def write_control_files(ctx: Context, live: Live) -> None:
         try:
             if conflict.status == "open" and not os.path.lexists(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                replace_file(os.fsdecode(path), file_text(texts_of(ctx, live.state, conflict), conflict))
+                begun = live.state.sides.get(conflict.id, {}).get("begun")
+                fresh = file_text(texts_of(ctx, live.state, conflict), conflict)
+                replace_file(os.fsdecode(path), ctx.store.blob(begun) if begun is not None else fresh)
             elif is_done_with(live.state, conflict) and not is_changed(ctx, live, conflict, path):
                 shutil.rmtree(os.path.join(home, b"conflicts", conflict.id.encode()), ignore_errors=True)
         except OSError:

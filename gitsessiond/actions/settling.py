@@ -135,7 +135,7 @@ def settle(ctx: Context, live: Live, conflict: Conflict, how: How, result: Confl
     in_time = stands(ctx, live, conflict)
     if not in_time:
         record = record.model_copy(update={"status": "stale"})
-    sides = {name: oid for name, oid in state.sides.get(record.id, {}).items() if name != "result"}
+    sides = {name: oid for name, oid in state.sides.get(record.id, {}).items() if name not in ("result", "begun")}
     if result is not None and result.oid is not None and result.mode != GITLINK:
         sides["result"] = result.oid
     state = replace(
@@ -171,8 +171,8 @@ def take_all_saved(ctx: Context, live: Live) -> None:
 def take_saved(ctx: Context, live: Live, path: bytes) -> bool:
     """Take a save below ``.gitsession/conflicts/`` as a resolution if it has no markers left; whether it was.
 
-    ``path`` is from the worktree's root. A save with markers, of a stale conflict, or of anything else there,
-    is nothing; it is not recorded either.
+    ``path`` is from the worktree's root. A save with markers is kept, to be put back if the file goes; one of a stale
+    conflict, or of anything else there, is nothing and not recorded either.
     """
     named = clash_in(path)
     conflict = live.state.conflicts.get(named[0]) if named else None
@@ -184,13 +184,33 @@ def take_saved(ctx: Context, live: Live, path: bytes) -> bool:
         return False
     try:
         result = saved_result(ctx, live, conflict, found.data)
-        if isinstance(result, Unsaid) or (conflict.status == "resolved" and conflict.result == result):
+        if isinstance(result, Unsaid):
+            keep_begun(ctx, live, conflict, found.data)
+            return False
+        if conflict.status == "resolved" and conflict.result == result:
             return False
         settle(ctx, live, conflict, "saved", result, live.state.session.created_by)
     except Refused as exc:
         ctx.tell({"type": "not_resolved", "session": live.sid, "conflict": conflict.id, "message": exc.message})
         return False  # it came too late, or is none for this shape
     return True
+
+
+def keep_begun(ctx: Context, live: Live, conflict: Conflict, content: bytes) -> None:
+    """Record the file of an open conflict as far as somebody has resolved it; as it was made, it is not worth it."""
+    if conflict.status != "open" or not content:
+        return
+    sides = dict(live.state.sides.get(conflict.id, {}))
+    begun = sides.pop("begun", None)
+    fresh = content == file_text(texts_of(ctx, live.state, conflict), conflict)
+    if begun is None if fresh else begun is not None and ctx.store.blob(begun) == content:
+        return
+    if not fresh:
+        sides["begun"] = ctx.store.put("blob", content)
+    state = replace(live.state, sides={**live.state.sides, conflict.id: sides})
+    facts = {"conflict": conflict.id, "path": conflict.path, "how": None}
+    text = f"{conflict.path}: {'begun anew' if fresh else 'not done yet'}"
+    publish(ctx, live, state, "resolve", by=live.state.session.created_by, text=text, facts=facts)
 
 
 class Unsaid(NamedTuple):

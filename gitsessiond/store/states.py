@@ -9,7 +9,7 @@ from gitsessiond.model.owners import Owners, PatchState
 from gitsessiond.model.records import Conflict, Patch, PatchStatus, Session
 
 SESSIONS = "refs/sessions/"
-SIDES = ("base", "ours", "theirs", "result")
+SIDES = ("base", "ours", "theirs", "result", "begun")  # begun: its file, half resolved
 
 
 @dataclass(frozen=True)

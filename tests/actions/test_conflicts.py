@@ -359,6 +359,35 @@ def test_half_a_resolution_is_never_taken_away(it: Asking, clash: dict[str, Any]
     assert "half way" in file.read_text()
 
 
+def test_half_a_resolution_comes_back_after_git_clean(it: Asking, clash: dict[str, Any]) -> None:
+    """What was settled so far is recorded as it is saved, outlasts a restart, and goes when the conflict is settled."""
+    file = marked_file(it, clash)
+    fresh = file.read_text()
+    half = fresh.replace("theirs 2", "half way")
+    file.write_text(half)
+    control = str(file.relative_to(it.root))
+    it.look(control)
+    number = it.ask("session.status")["session"]["step"]
+    it.look(control)
+    assert it.ask("session.status")["session"]["step"] == number  # the same again is no step
+    it.git("clean", "-qfdx")
+    assert not file.exists()
+    it.restart()
+    assert it.ask("conflict.show", id=clash["id"])["text"] == half and file.read_text() == half
+    assert it.ask("conflict.show", id=clash["id"])["marked"] == fresh
+    file.write_text(fresh)
+    it.ask("conflicts")
+    it.git("clean", "-qfdx")
+    it.ask("conflicts")
+    assert file.read_text() == fresh
+    file.write_text(half)
+    it.look(control)
+    it.ask("resolve", id=clash["id"], how="theirs")
+    live = next(iter(it.desk.ctx.sessions.values()))
+    assert "begun" not in live.state.sides[clash["id"]]
+    assert it.ask("merge", patch="one")["merged"]
+
+
 @pytest.mark.soak
 def test_uninstall_tells_of_conflicts_and_takes_no_half_resolution(it: Asking, clash: dict[str, Any]) -> None:
     """Records stay and their files come back; what was typed into one goes only with --yes."""
