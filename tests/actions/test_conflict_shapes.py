@@ -180,3 +180,55 @@ def test_every_shape_in_every_way(it: Clashing, way: str) -> None:
         choice |= wanted
     it.landed(choice)
     print(f"{way}: {len(it.shapes) - refused} shapes settled so, {refused} refused")
+
+
+class Reverting(Clashing):
+    """A patch that is merged, and whose revert clashes with what main did since in every shape at once."""
+
+    def __init__(self, repo: Path) -> None:
+        commits = submodule(repo / "sub")
+        self.shapes = shapes(commits)
+        for one in self.shapes.values():
+            put(repo, one.theirs)
+        git(repo, "add", "-A")
+        git(repo, "commit", "-q", "-m", "before")
+        Asking.__init__(self, repo)
+        self.start()
+        self.ask("patch.new", name="one")
+        for one in self.shapes.values():
+            put(repo, dict.fromkeys(one.theirs) | dict(one.base))
+        self.look()
+        for path in [row["path"] for row in self.ask("unassigned")["unassigned"]]:
+            self.ask("assign", what=path, patch="one")
+        assert self.merge("one", strategy="squash")["merged"]
+        landed = self.rev("main")
+        self.without = self.git("commit-tree", self.rev("main~1^{tree}"), "-p", landed, "-m", "without").strip()
+        self.to_main({path: item for one in self.shapes.values() for path, item in one.ours.items()})
+
+    def conflicts(self) -> dict[str, dict[str, Any]]:
+        found = {one["path"]: one for one in self.ask("revert", patch="one")["conflicts"]}
+        return {name: found.pop(one.path) for name, one in self.shapes.items()}
+
+    def landed(self, choice: Tree) -> None:
+        before = self.rev("main")
+        done = self.ask("revert", patch="one")
+        assert done["reverted"], done
+        assert self.rev("main^{tree}") == merged_by_hand(self.root, before, self.without, choice)
+
+
+@pytest.mark.soak
+def test_every_shape_of_a_revert_is_told_and_settled(repo: Path) -> None:
+    """As those of a merge: the same shapes, sides and files, and what lands is git's with the same choice by hand."""
+    it = Reverting(repo)
+    found = it.conflicts()
+    assert {name: one["shape"] for name, one in found.items()} == {name: one.shape for name, one in it.shapes.items()}
+    panel = "\n".join(panel_lines(it.ask("session.status"), Look(ascii=True)))
+    sides = dict(zip(it.shapes, ("ours", "theirs") * len(it.shapes), strict=False))
+    for name, conflict in found.items():
+        shown = it.ask("conflict.show", id=conflict["id"])
+        assert (it.root / shown["file"]).read_text() == shown["text"] and "<<<<<<< main\n" in shown["text"], name
+        assert f"{conflict['path']} ({conflict['shape']}, revert of one)" in panel
+        it.ask("resolve", id=conflict["id"], how=sides[name])
+    it.landed({path: item for name, one in it.shapes.items() for path, item in as_in(sides[name], one).items()})
+    assert it.ask("conflicts")["conflicts"] == [] and it.status_of("one") == "draft"
+    it.desk.close()
