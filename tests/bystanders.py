@@ -21,6 +21,8 @@ MAY_MOVE_GIT = {
     ("update",),
     ("push",),
     ("close",),
+    ("hooks", "install"),
+    ("hooks", "uninstall"),
     ("uninstall", "--hard"),
 }
 

@@ -114,6 +114,7 @@ class Live:
     anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means
     staged_seen: Any = None  # index and HEAD when last compared, and what differed (actions/reverts_ahead.py)
+    told_hooks: Any = None  # what the user's git hooks were last told of (actions/hooking.py)
     lost: str | None = None  # why the worktree cannot be recorded
     trouble: str | None = None  # why it could not be brought up to date before the last command
     unrecorded: Unrecorded | None = None  # saves that could not be recorded and of which no step tells yet

@@ -12,6 +12,7 @@ from typing import Any
 
 from gitsessiond.actions.clashing import control_file, is_changed
 from gitsessiond.actions.context import Asked, Context
+from gitsessiond.actions.hooking import uninstall_hooks
 from gitsessiond.actions.publishing import settle_anchors
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.holdings import parts_of
@@ -61,7 +62,9 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     waiting = sum(one.status == "open" for live in ctx.sessions.values() for one in live.state.conflicts.values())
     words = "1 conflict is" if waiting == 1 else f"{waiting} conflicts are"
     warnings = [f"{words} open still; git session conflicts makes their files again"] if waiting else []
-    removed = remove_control_files(ctx)
+    hooks = uninstall_hooks(ctx, asked)
+    warnings += hooks["warnings"]
+    removed = [*hooks["removed"], *remove_control_files(ctx)]
     if hard:
         removed += remove_traces(ctx, branches)
     state_dir = ctx.repository.state_dir if hard else None

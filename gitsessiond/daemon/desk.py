@@ -15,6 +15,7 @@ from gitsessiond.actions import upkeep
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Unrecorded
+from gitsessiond.actions.hooking import put_facts, tell_hooks
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
 from gitsessiond.actions.publishing import find_due_anchors, settle_anchors
@@ -87,6 +88,7 @@ class Desk:
             sweep_held(self.repository.common_dir)
             sweep_checks(self.repository)
             find_due_anchors(self.opened)
+            tell_hooks(self.opened)
             self.trouble = None
         except NewerState:
             raise
@@ -130,6 +132,7 @@ class Desk:
                     self.lose(live)
             else:
                 self.record(live, reading)
+            put_facts(self.ctx, live)
             done["prune"] = [quote_path(path) for path in reading.prune]
             done["left"] = reading.left
             self.recorded(live, gap)
@@ -229,6 +232,7 @@ class Desk:
             known = self.recorded_worktrees()
             self.before_action(asked)
             reply["ok"] = action(self.ctx, asked)
+            tell_hooks(self.ctx)
             if asked.verb not in READS:
                 self.last_write = time.monotonic()
             if self.recorded_worktrees() != known:

@@ -11,6 +11,7 @@ from gitsessiond.actions import (
     conflicts,
     ending,
     giving_up,
+    hooking,
     merging,
     patches,
     publications,
@@ -65,6 +66,9 @@ VERBS: dict[str, Action] = {
     "resolve": conflicts.resolve,
     "history": recorded.show_history,
     "restore": recorded.restore_files,
+    "hooks.install": hooking.install_hooks,
+    "hooks.status": hooking.hooks_status,
+    "hooks.uninstall": hooking.uninstall_hooks,
     "uninstall": upkeep.uninstall,
     "checkpoint": upkeep.checkpoint,
 }

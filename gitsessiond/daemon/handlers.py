@@ -20,6 +20,8 @@ GIT_AT_WORK = frozenset(
 )  # fmt: skip
 """Names in a git directory whose change means that git did something. A lock file rings only when it goes."""
 
+BELL = b"gitsession-wid"  # a hook of ours opens it for writing, and writes nothing
+
 
 def name_of(path: bytes | str) -> bytes:
     """The last part of a path."""
@@ -91,6 +93,8 @@ class GitDirHandler(FileSystemEventHandler):
         """Ring for the names that tell of git's work."""
         name = name_of(event.dest_path or event.src_path)
         released = name == b"index.lock" and event.event_type == "deleted"
+        if name == BELL and event.event_type == "closed":
+            self._post(Notice("hook", self._worktree))
         if name in GIT_AT_WORK or released:
             self._post(Notice("rang", self._worktree))
 

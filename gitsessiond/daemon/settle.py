@@ -88,6 +88,9 @@ class Settling:
             case "attrib" | "dir":
                 if path not in self._ready and path not in self._waiting:
                     self._wait(path, Waiting(now + WAIT))
+            case "hook":  # git itself says that it has done what it had to do
+                self._ring_due = now
+                self._ring_alarm(now)
             case "rang":
                 if self._ring_due is None:
                     self._ring_due = now + WAIT

@@ -25,6 +25,8 @@ from gitsessiond.store.hooks import wait_while_asked
 DAEMON_NAME = "gitsessiond"
 DAEMON_EMAIL = "gitsessiond@localhost"
 
+AT_WORK = "GITSESSION_AT_WORK"  # in the environment of hooks: the command that runs them is ours
+
 _IDENTITY = {
     "GIT_AUTHOR_NAME": DAEMON_NAME,
     "GIT_AUTHOR_EMAIL": DAEMON_EMAIL,
@@ -128,6 +130,7 @@ def run_with_hooks(
     Raises:
         StoreFailed: git is not installed, or the disk refused.
     """
+    env = {**(env or {}), AT_WORK: "1"}
     try:
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             given.write(input)

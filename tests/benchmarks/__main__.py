@@ -13,11 +13,12 @@ import subprocess
 import sys
 
 from tests.benchmarks import figures
+from tests.benchmarks.beside import BESIDE
 from tests.benchmarks.figures import users_git
 from tests.benchmarks.ground import Row, grounds
 from tests.benchmarks.scale import SCALE
 
-FIGURES = figures.FIGURES | SCALE
+FIGURES = figures.FIGURES | SCALE | BESIDE
 
 
 def main() -> int:

@@ -208,6 +208,17 @@ def test_doorbell_rings_once() -> None:
     assert one.take(9.0) is None
 
 
+def test_a_hook_does_not_wait() -> None:
+    """A hook says that git has done its work: the batch goes at once, and the doorbells before it are in it."""
+    one = settling()
+    one.saw(Notice("rang"), 1.0)
+    assert one.take(1.001) is None
+    one.saw(Notice("hook"), 1.002)
+    found = one.take(1.002)
+    assert found is not None and found.git
+    assert one.take(9.0) is None
+
+
 whats = st.sampled_from(["closed", "created", "gone", "attrib", "moved_in"])
 paths = st.sampled_from([b"a", b"b", b"a~"])
 

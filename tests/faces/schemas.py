@@ -659,6 +659,36 @@ class Page(Reply):
     text: str
 
 
+class Hook(Closed):
+    """One hook of ours, and the user's that it calls first."""
+
+    name: str
+    state: Literal["installed", "missing", "outdated", "edited", "replaced", "chained by pre-commit"]
+    own: str | None
+
+
+class HooksStatus(Reply):
+    """``hooks status``."""
+
+    directory: str
+    former: str | None
+    hooks: list[Hook]
+
+
+class HooksInstall(HooksStatus):
+    """``hooks install``."""
+
+    written: list[str]
+
+
+class HooksUninstall(Reply):
+    """``hooks uninstall``."""
+
+    removed: list[str]
+    restored: list[str]
+    warnings: list[str]
+
+
 class Uninstall(Reply):
     """``uninstall``."""
 
@@ -774,6 +804,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "restore": Restore,
     "doctor": Doctor,
     "exec": Executed,
+    "hooks install": HooksInstall,
+    "hooks status": HooksStatus,
+    "hooks uninstall": HooksUninstall,
     "uninstall": Uninstall,
     "events": Event,
     "daemon status": DaemonStatus,

@@ -37,6 +37,11 @@ UPDATED: dict[str, Any] = {
     "files": ["shop/user.py"], "unsaved": [{"path": "shop/user.py", "program": "vim"}], "merged": [NAMED],
     "conflicts": [], "notes": [], "dry_run": False, "message": "",
 }  # fmt: skip
+HOOKS: dict[str, Any] = {
+    "directory": ".husky/_", "former": ".husky/_",
+    "hooks": [{"name": "pre-commit", "state": "installed", "own": ".husky/_/pre-commit"},
+              {"name": "pre-push", "state": "installed", "own": None}],
+}  # fmt: skip
 DAEMON = {
     "pid": 1,
     "recorder_pid": 2,
@@ -82,6 +87,9 @@ ANSWERS: dict[str, Any] = {
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
+    "hooks.install": {"written": ["pre-commit"], **HOOKS},
+    "hooks.status": HOOKS,
+    "hooks.uninstall": {"removed": ["/home/shop/.git/hooks/pre-commit"], "restored": [], "warnings": []},
     "uninstall": {"removed": ["/home/shop/.gitsession"], "hard": False, "state_dir": None, "warnings": []},
     "daemon.status": DAEMON,
     "daemon.stop": {},
@@ -136,6 +144,9 @@ LINES: dict[str, list[str]] = {
     "history": ["history", "a.py", "-n", "3"],
     "restore": ["restore", "a.py", "--at", "1"],
     "doctor": ["doctor", "--fix"],
+    "hooks install": ["hooks", "install"],
+    "hooks status": ["hooks", "status"],
+    "hooks uninstall": ["hooks", "uninstall"],
     "uninstall": ["uninstall", "--hard", "--yes"],
     "events": ["events", "--since", "1"],
     "daemon status": ["daemon", "status"],

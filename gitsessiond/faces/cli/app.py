@@ -15,6 +15,7 @@ from gitsessiond.faces.cli import (
     executing,
     fast,
     helping,
+    hooking,
     merging,
     patches,
     recorded,
@@ -48,8 +49,8 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, upkeep, events, daemon,
-    helping, demo,
+    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, hooking, upkeep, events,
+    daemon, helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:

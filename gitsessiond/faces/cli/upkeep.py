@@ -29,7 +29,7 @@ def doctor(face: Face, fix: bool) -> int:
 def uninstall(face: Face, hard: bool, yes: bool) -> int:
     """Take gitsessiond out of this repository
 
-    Removes .gitsession/ and our lines in info/exclude. What was recorded stays, unless --hard is given:
+    Removes .gitsession/, our git hooks and our lines in info/exclude. What was recorded stays, unless --hard is given:
     then no ref, branch, configuration or file of ours is left.
     """
     reply = face.call("uninstall", hard=hard, yes=yes)

@@ -1,0 +1,292 @@
+"""Hooks of ours where the user's git looks for hooks, and away again without a trace.
+
+In ``<common>/hooks`` ours take the place of the user's, which get another name beside them. Where ``core.hooksPath``
+leads elsewhere (into the worktree, where files of ours would be committed, or to a directory of many repositories)
+nothing there is touched: the setting leads to a directory of ours, whose hooks call those.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import Any, NamedTuple
+
+from gitsessiond.store.exclude import replace_file
+from gitsessiond.store.git import run_git
+from gitsessiond.store.hookscripts import ALWAYS, OTHERS, OURS, WHERE_WANTED, Found, recognized, script
+from gitsessiond.store.layout import disk_errors
+
+MANAGERS = {".legacy": "pre-commit", ".old": "lefthook"}  # how they rename a hook that they find
+PATH = "core.hooksPath"
+
+
+class Place(NamedTuple):
+    """The directories of a repository that matter here. ``set_to``: ``core.hooksPath``; ``scope``: who says so."""
+
+    common_dir: str
+    state_dir: str
+    worktree: str
+    set_to: str | None
+    scope: str
+
+    @property
+    def usual(self) -> str:
+        """Where git looks for hooks unless it is told otherwise."""
+        return os.path.join(self.common_dir, "hooks")
+
+    @property
+    def ours(self) -> str:
+        """Where our hooks are when the setting leads elsewhere."""
+        return os.path.join(self.state_dir, "hooks", "bin")
+
+    @property
+    def record(self) -> str:
+        """What was before."""
+        return os.path.join(self.state_dir, "hooks", "record.json")
+
+    @property
+    def used(self) -> str:
+        """Where git looks now."""
+        return self.usual if self.set_to is None else os.path.join(self.worktree, os.path.expanduser(self.set_to))
+
+    def used_for(self, path: str) -> str:
+        """Where git looks for the hook of this path's name."""
+        return os.path.join(self.used, os.path.basename(path))
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether that is the usual directory, by whatever name; not where that is a link, as into the worktree."""
+        return os.path.realpath(self.used) == os.path.realpath(self.usual) and not os.path.islink(self.usual)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether that is ours."""
+        return os.path.realpath(self.used) == os.path.realpath(self.ours)
+
+
+class Taken(NamedTuple):
+    """What went, what came back, and what a person should know."""
+
+    removed: list[str]
+    restored: list[str]
+    warnings: list[str]
+
+
+def place_of(common_dir: str, state_dir: str, worktree: str) -> Place:
+    """Where the git of this worktree looks for hooks."""
+    told = run_git(["config", "--show-scope", "-z", "--get", PATH], cwd=worktree, check=False)
+    scope, _, value = os.fsdecode(told.out).partition("\0")
+    return Place(common_dir, state_dir, worktree, value.rstrip("\0") if told.code == 0 else None, scope)
+
+
+def read_hook(path: str) -> bytes | None:
+    """The content of a hook; None: there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
+def found_at(path: str) -> Found | None:
+    """A hook of ours at a path, but not behind a link."""
+    content = None if os.path.islink(path) else read_hook(path)
+    return recognized(content) if content is not None else None
+
+
+def install(place: Place, *, trailers: bool) -> list[str]:
+    """Put our hooks in place, each in front of the one that is there; the names of those written.
+
+    Raises:
+        StoreFailed: the disk or git refused.
+    """
+    with disk_errors("the hooks cannot be installed"):
+        names = [*ALWAYS, *([WHERE_WANTED] if trailers else [])]
+        if place.is_usual:
+            return install_beside(place, names)
+        return install_before(place, names)
+
+
+def install_beside(place: Place, names: list[str]) -> list[str]:
+    """In the usual directory: the user's hook gets another name."""
+    if not os.path.isdir(place.usual):
+        os.makedirs(place.usual)
+        note(place, {"made": True})
+    written = []
+    for name in names:
+        path = os.path.join(place.usual, name)
+        there, own = found_at(path), f"{name}.user"
+        if there is None and os.path.lexists(path):
+            if (chained_by(path) or ("", ""))[0]:
+                continue  # it calls ours, which calls what was before
+            own = os.path.basename(free_name(os.path.join(place.usual, own)))
+            os.rename(path, os.path.join(place.usual, own))
+        elif there is not None:
+            own = there.own
+            if not there.untouched:
+                os.rename(path, free_name(f"{path}.edited"))
+        written += [name] * put(path, script(name, own))
+    return written
+
+
+def install_before(place: Place, names: list[str]) -> list[str]:
+    """In a directory of ours, to which the setting is put; it calls those where the setting led before."""
+    record = recorded(place)
+    if not place.is_ours:
+        record |= {"former": place.set_to, "local": place.scope == "local"}
+        note(place, record)
+    former = str(record.get("former") or place.usual)
+    directory = os.path.join(place.worktree, os.path.expanduser(former))
+    more = [name for name in OTHERS + OURS if name not in names and os.access(os.path.join(directory, name), os.X_OK)]
+    os.makedirs(place.ours, mode=0o700, exist_ok=True)
+    written = []
+    for name in (*names, *more):
+        path = os.path.join(place.ours, name)
+        if found_at(path) is None and os.path.lexists(path):
+            os.rename(path, free_name(f"{path}.edited"))
+        text = script(name if name in names else "forward", f"{os.path.expanduser(former).rstrip('/')}/{name}")
+        written += [name] * put(path, text)
+    if not place.is_ours:
+        config = os.path.join(place.common_dir, "config")
+        before = read_hook(config) or b""
+        note(place, {"before": base64.b64encode(before).decode()})
+        run_git(["config", "--local", PATH, place.ours], git_dir=place.common_dir)
+        note(place, {"after": base64.b64encode(read_hook(config) or b"").decode()})
+    return written
+
+
+def put(path: str, content: bytes) -> bool:
+    """Write a hook unless it is there; whether it was written."""
+    if not os.path.islink(path) and read_hook(path) == content and os.access(path, os.X_OK):
+        return False
+    draft = f"{path}.{os.getpid()}"
+    with open(draft, "wb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), 0o755)
+    os.replace(draft, path)
+    return True
+
+
+def free_name(path: str) -> str:
+    """The path, or with the first number behind it that nothing has."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = f"{path}{number}"
+    return free
+
+
+def chained_by(path: str) -> tuple[str, str] | None:
+    """The manager that put its own hook in the place of ours and calls it, or only keeps it, and where that is now."""
+    for suffix, manager in MANAGERS.items():
+        if found_at(path + suffix) is not None:
+            return manager if suffix == ".legacy" else "", path + suffix
+    return None
+
+
+def uninstall(place: Place) -> Taken:
+    """Take our hooks away and put back what was there, as it is by now.
+
+    Raises:
+        StoreFailed: the disk or git refused.
+    """
+    done = Taken([], [], [])
+    record = recorded(place)
+    with disk_errors("the hooks cannot be taken away"):
+        if "former" in record:
+            put_setting_back(place, record, done)
+            empty(place, done)
+        for name in OURS:
+            take_away(os.path.join(place.usual, name), done)
+        if record.get("made"):
+            remove_if_empty(place.usual)
+        if os.path.exists(place.record):
+            os.unlink(place.record)
+        remove_if_empty(os.path.dirname(place.record))
+    return done
+
+
+def put_setting_back(place: Place, record: dict[str, Any], done: Taken) -> None:
+    """``core.hooksPath`` as it was, the configuration to the byte if nothing else in it has changed."""
+    if not place.is_ours:
+        return  # somebody has led it elsewhere meanwhile, and means it
+    config = os.path.join(place.common_dir, "config")
+    if record.get("after") and base64.b64decode(record["after"]) == read_hook(config):
+        replace_file(config, base64.b64decode(record["before"]))
+    elif record.get("local"):
+        run_git(["config", "--local", PATH, str(record["former"])], git_dir=place.common_dir)
+    else:
+        run_git(["config", "--local", "--unset", PATH], git_dir=place.common_dir)
+    done.restored.append(f"{PATH} = {record['former']}" if record.get("former") else f"no {PATH}")
+
+
+def empty(place: Place, done: Taken) -> None:
+    """Remove our own directory of hooks; what somebody else has put there is kept beside the usual ones."""
+    for name in sorted(os.listdir(place.ours)) if os.path.isdir(place.ours) else []:
+        path = os.path.join(place.ours, name)
+        there = found_at(path)
+        if there is not None and there.untouched:
+            os.unlink(path)
+            done.removed.append(path)
+            continue
+        os.makedirs(place.usual, exist_ok=True)
+        kept = free_name(os.path.join(place.usual, f"{name}.kept"))
+        os.rename(path, kept)
+        done.warnings.append(f"{name} was not as we wrote it; it is kept as {kept}")
+    remove_if_empty(place.ours)
+
+
+def take_away(path: str, done: Taken) -> None:
+    """One hook of the usual directory, wherever a manager may have moved it."""
+    places = (path, *(path + suffix for suffix in MANAGERS))
+    if os.path.lexists(f"{path}.user") and not any(map(found_at, places)):
+        done.warnings.append(f"{path}.user was there before ours, which somebody has replaced; it stays")
+    for at in places:
+        there = found_at(at)
+        if there is None:
+            continue
+        if there.untouched:
+            os.unlink(at)
+            done.removed.append(at)
+        else:
+            kept = free_name(f"{path}.edited")
+            os.rename(at, kept)
+            done.warnings.append(f"{os.path.basename(path)} was edited; it is kept as {kept}")
+        own = os.path.join(os.path.dirname(path), there.own)
+        if "/" in there.own or not os.path.lexists(own):
+            continue
+        if at != path and is_same_hook(own, path):
+            os.unlink(own)  # the manager's own hook, from when it was installed before
+        else:
+            os.rename(own, at)
+            done.restored.append(at)
+
+
+def is_same_hook(one: str, other: str) -> bool:
+    """Whether both are the same, or both pre-commit's, which must not be called as older than itself."""
+    contents = [read_hook(path) or b"" for path in (one, other)]
+    return contents[0] == contents[1] or all(b"File generated by pre-commit" in text for text in contents)
+
+
+def remove_if_empty(directory: str) -> None:
+    """Remove a directory unless something is in it."""
+    try:
+        os.rmdir(directory)
+    except OSError:
+        pass  # something is, or it is gone
+
+
+def recorded(place: Place) -> dict[str, Any]:
+    """What :func:`note` has written; nothing where it cannot be read."""
+    try:
+        found = json.loads(read_hook(place.record) or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def note(place: Place, facts: dict[str, Any]) -> None:
+    """Remember more of what was before."""
+    os.makedirs(os.path.dirname(place.record), mode=0o700, exist_ok=True)
+    replace_file(place.record, json.dumps({"format": 1} | recorded(place) | facts).encode())

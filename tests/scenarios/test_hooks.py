@@ -1,0 +1,358 @@
+"""Git hooks of ours: chained behind the user's, silent when all is well, and gone without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench import SCRIPT, Workbench, wait_for
+from tests.conftest import git
+
+soak = pytest.mark.soak
+USERS = '#!/bin/sh\necho "${0##*/} $*" >>"$(git rev-parse --git-common-dir)/ran"\n'
+
+
+def hooks_and_config(repo: Path) -> dict[str, object]:
+    """All of the user's hooks and configuration, to the byte, the mode and the time."""
+    found: dict[str, object] = {"config": (repo / ".git/config").read_bytes()}
+    for home in (repo / ".git/hooks", repo / ".husky", Path(os.environ["HOME"]) / "hooks"):
+        for path in [home, *sorted(home.rglob("*"))] if home.exists() else []:
+            facts = path.lstat()
+            what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+            found[str(path)] = (what, facts.st_mode, facts.st_mtime_ns if not path.is_dir() else 0)
+        found[f"{home} is there"] = home.is_dir()
+    return found
+
+
+def put_hook(path: Path, text: str = USERS, mode: int = 0o755) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def nothing(repo: Path) -> None:
+    pass
+
+
+def no_directory(repo: Path) -> None:
+    for path in (repo / ".git/hooks").iterdir():
+        path.unlink()
+    (repo / ".git/hooks").rmdir()
+
+
+def plain_files(repo: Path) -> None:
+    for name in ("pre-commit", "post-commit", "commit-msg"):
+        put_hook(repo / ".git/hooks" / name)
+    put_hook(repo / ".git/hooks/pre-push", mode=0o644)  # git passes it over, and so do we
+    put_hook(repo / "tool/check")
+    (repo / ".git/hooks/post-merge").symlink_to("../../tool/check")
+
+
+def path_in_the_tree(repo: Path) -> None:
+    for name in ("pre-commit", "post-commit", "commit-msg"):
+        put_hook(repo / ".husky" / name)
+    config = repo / ".git/config"
+    config.write_bytes(config.read_bytes() + b"[CORE]\n  hooksPath=.husky ; ours\n")
+
+
+def path_outside(repo: Path) -> None:
+    for name in ("pre-commit", "post-commit", "commit-msg"):
+        put_hook(Path(os.environ["HOME"]) / "hooks" / name)
+    git(repo, "config", "--global", "core.hooksPath", "~/hooks")
+
+
+def a_link_into_the_tree(repo: Path) -> None:
+    for name in ("pre-commit", "post-commit", "commit-msg"):
+        put_hook(repo / ".husky" / name)
+    no_directory(repo)
+    (repo / ".git/hooks").symlink_to("../.husky")
+
+
+SHAPES = [
+    pytest.param(a_link_into_the_tree, marks=soak),
+    pytest.param(nothing, marks=soak),
+    pytest.param(no_directory, marks=soak),
+    plain_files,
+    path_in_the_tree,
+    pytest.param(path_outside, marks=soak),
+]
+
+
+def ran(repo: Path) -> list[str]:
+    """What the user's hooks have noted, and forget it."""
+    path = repo / ".git/ran"
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return [line.split()[0].removesuffix(".user") for line in lines]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_installed_chained_and_gone(bench: Workbench, shape: object) -> None:
+    """Whatever hooks there are: they run as before, nothing is printed, and uninstall leaves every byte as it was."""
+    assert callable(shape)
+    shape(bench.root)
+    before = hooks_and_config(bench.root)
+    bench.run("start", "day")
+    bench.run("patch", "new", "p")
+    bench.run("hooks", "install")
+    states = {one["state"] for one in bench.json("hooks", "status")["hooks"]}
+    assert states == {"installed"}
+    assert bench.json("hooks", "install")["written"] == []
+    bench.write("a.txt", "changed\n")
+    done = bench.git("commit", "-qam", "changed")
+    assert (done.out, done.err) == ("", "")
+    assert ran(bench.root) == ([] if shape in (nothing, no_directory) else ["pre-commit", "commit-msg", "post-commit"])
+    elsewhere = [*bench.root.glob(".husky/*"), *Path(os.environ["HOME"]).glob("hooks/*")]
+    assert not any(b"gitsession hook" in path.read_bytes() for path in elsewhere)
+    bench.run("hooks", "uninstall")
+    assert hooks_and_config(bench.root) == before
+    assert {one["state"] for one in bench.json("hooks", "status")["hooks"]} <= {"missing", "replaced"}
+    assert bench.json("hooks", "uninstall")["removed"] == []
+    assert bench.patch("p")["commits"] == 1
+
+
+def test_a_hook_that_refuses_and_one_edited_meanwhile(bench: Workbench) -> None:
+    """What the user's hook refuses is refused; what they made of it meanwhile is what comes back."""
+    plain_files(bench.root)
+    bench.run("hooks", "install")
+    own = bench.root / ".git/hooks/pre-commit.user"
+    put_hook(own, "#!/bin/sh\necho not today; exit 3\n")
+    bench.write("a.txt", "changed\n")
+    assert "not today" in bench.git("commit", "-qam", "changed", check=False).err
+    put_hook(bench.root / ".git/hooks/post-commit", "#!/bin/sh\necho mine\n")  # over ours
+    with open(bench.root / ".git/hooks/post-merge", "a") as file:
+        file.write("echo and this\n")
+    done = bench.run("hooks", "uninstall")
+    assert (bench.root / ".git/hooks/pre-commit").read_text() == "#!/bin/sh\necho not today; exit 3\n"
+    assert (bench.root / ".git/hooks/post-commit").read_text() == "#!/bin/sh\necho mine\n"
+    assert (bench.root / ".git/hooks/post-commit.user").read_text() == USERS and "post-commit.user" in done.err
+    assert (bench.root / ".git/hooks/post-merge").is_symlink()
+    assert (bench.root / ".git/hooks/post-merge.edited").read_text().endswith("echo and this\n")
+    assert "post-merge.edited" in done.err
+
+
+@soak
+@pytest.mark.parametrize("hard", [False, True])
+def test_uninstall_takes_them_along(bench: Workbench, hard: bool) -> None:
+    """`uninstall`, with and without --hard, leaves no hook of ours."""
+    path_in_the_tree(bench.root)
+    before = hooks_and_config(bench.root)
+    bench.run("hooks", "install")
+    bench.quiet = False  # the configuration comes back as it was
+    bench.run("uninstall", *(["--hard", "--yes"] if hard else []))
+    assert hooks_and_config(bench.root) == before
+
+
+@soak
+def test_another_setting_meanwhile_stays(bench: Workbench) -> None:
+    """Somebody who leads core.hooksPath elsewhere after us means it; status says that ours are not called."""
+    path_in_the_tree(bench.root)
+    bench.run("hooks", "install")
+    bench.git("config", "core.hooksPath", "elsewhere")
+    assert {one["state"] for one in bench.json("hooks", "status")["hooks"]} <= {"missing", "replaced"}
+    bench.run("hooks", "uninstall")
+    assert bench.git("config", "core.hooksPath").out == "elsewhere\n"
+
+
+def two_patches(bench: Workbench) -> None:
+    """A session with hooks, and an edit of p and one of q in a file."""
+    bench.run("start", "day")
+    bench.run("hooks", "install")
+    for name, line in (("p", 2), ("q", 9)):
+        bench.run("patch", "new", name)
+        bench.edit("a.txt", f"line {line}\n", f"line {line} of {name}\n")
+
+
+def after_commit(root: Path) -> str:
+    """What the post-commit hook prints."""
+    git_dir = git(root, "rev-parse", "--absolute-git-dir").decode().strip()
+    path = git(root, "rev-parse", "--path-format=absolute", "--git-path", "hooks/post-commit").decode().strip()
+    done = subprocess.run([path], cwd=root, env={**os.environ, "GIT_DIR": git_dir}, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize("linked", [False, pytest.param(True, marks=soak)])
+def test_it_says_where_the_edits_went(bench: Workbench, linked: bool) -> None:
+    """A commit over two patches is told in one line, one of the patch in use is not; a linked worktree likewise."""
+    if linked:
+        bench.run("start", "day", "--worktree")
+        bench = bench.at(bench.run("switch", "day").out.strip())
+        bench.run("hooks", "install")
+        for name, line in (("p", 2), ("q", 9)):
+            bench.run("patch", "new", name)
+            bench.edit("a.txt", f"line {line}\n", f"line {line} of {name}\n")
+    else:
+        two_patches(bench)
+    bench.run("status")
+    bench.git("commit", "-qam", "both")
+    bench.run("status")  # the hook itself waits for the daemon for a twentieth of a second only
+    short = bench.git("rev-parse", "--short=7", "HEAD").out.strip()
+    assert after_commit(bench.root) == f"{short}: 1 edit to p, 1 to q\n"
+    bench.edit("a.txt", "line 9 of q\n", "line 9 of q again\n")
+    bench.git("commit", "-qam", "q alone")
+    bench.run("status")
+    assert after_commit(bench.root) == ""
+    bench.run("patch", "use", "p")
+    bench.edit("a.txt", "line 9 of q again\n", "and again\n")
+    bench.git("commit", "-qam", "q, but p is in use")
+    bench.run("status")
+    assert after_commit(bench.root).endswith(": 1 edit to q\n")
+    bench.run("close", "--yes")
+    assert after_commit(bench.root) == ""
+
+
+@soak
+def test_commits_of_ours_ask_nothing(bench: Workbench) -> None:
+    """`git session commit` runs ours among the user's hooks: the patch named is the trailer, not the one in use."""
+    bench.git("config", "gitsession.trailers", "session,patch")
+    two_patches(bench)
+    done = bench.run("commit", "-m", "by us", "--patch", "p")
+    named = bench.git("log", "-1", "--format=%(trailers:key=Patch-Id,valueonly)").out.split()
+    assert named == [bench.patch("p")["id"]] and "edit to" not in done.err
+    bench.judge()
+
+
+@soak
+def test_trailers_where_they_are_wanted(bench: Workbench) -> None:
+    """gitsession.trailers: Session-Id and Patch-Id in a message that was given; not in one that is still to be written."""
+    bench.git("config", "gitsession.trailers", "session,patch")
+    two_patches(bench)
+    session = bench.status()["session"]
+    bench.git("commit", "-qam", "both")
+    told = bench.git("log", "-1", "--format=%(trailers)").out
+    assert told.strip().splitlines() == [f"Session-Id: {session['id']}", f"Patch-Id: {session['patch_in_use']}"]
+    assert bench.patch("q")["commits"] == 1 and bench.patch("p")["commits"] == 0  # a Patch-Id is a claim
+    bench.git("commit", "-q", "--amend", "--no-edit")
+    assert bench.git("log", "-1", "--format=%(trailers)").out == told
+    editor = {**os.environ, "GIT_EDITOR": "true"}
+    empty = bench.git("commit", "--allow-empty", check=False, env=editor)
+    assert "mpty commit message" in empty.err
+
+
+@soak
+def test_markers_that_are_left_over(bench: Workbench) -> None:
+    """While a conflict is open, a commit that adds its markers is refused; text that looks alike is not."""
+    two_patches(bench)
+    bench.git("branch", "other", "main")
+    tree = bench.root.parent / "other"
+    bench.git("worktree", "add", "-q", str(tree), "main")
+    text = (tree / "a.txt").read_text().replace("line 9\n", "line 9 of main\n")
+    (tree / "a.txt").write_text(text)
+    git(tree, "commit", "-qam", "main goes on")
+    bench.run("merge", "q", "--ready", code=3)
+    marked = next((bench.root / ".gitsession/conflicts").rglob("a.txt")).read_text()
+    assert "<<<<<<< main" in marked
+    bench.write("a.txt", marked)
+    bench.write("b.txt", "<<<<<<< HEAD\n")
+    bench.git("add", "b.txt")
+    bench.git("commit", "-qm", "b.txt only")
+    refused = bench.git("commit", "-qam", "markers", check=False)
+    assert refused.code == 1
+    assert refused.err == "error: a.txt has conflict markers that are left over\nhint: git session conflicts\n"
+    bench.git("commit", "-qanm", "markers, meant")
+
+
+@soak
+def test_what_is_ours_alone_is_not_pushed(bench: Workbench) -> None:
+    """The session's branch and refs/gitsession are refused, also in a mirror; the target is not, nor what `publish` names."""
+    remote = bench.root.parent / "remote.git"
+    bench.git("init", "-q", "--bare", str(remote))
+    bench.git("remote", "add", "origin", str(remote))
+    put_hook(bench.root / ".git/hooks/pre-push", '#!/bin/sh\ncat >>"$(git rev-parse --git-common-dir)/pushed"\n')
+    two_patches(bench)
+    bench.git("commit", "-qam", "both")
+    for words in (["origin", "session/day"], ["--mirror", "origin"], ["--all", "origin"]):
+        refused = bench.git("push", *words, check=False)
+        assert refused.code and "belongs to a session and is not for a remote" in refused.err
+    bench.git("push", "-q", "origin", "main")
+    assert "refs/heads/main" in (bench.root / ".git/pushed").read_text().splitlines()[-1]
+    bench.run("publish", "p", "--branch", "session/for-review")
+    assert "refs/heads/session/for-review" in git(remote, "for-each-ref").decode()
+    bench.git("push", "-q", "origin", ":session/for-review")
+    bench.git("-c", "gitsession.publish=true", "push", "-q", "origin", "session/day")
+
+
+@pytest.fixture
+def stopped(bench: Workbench) -> Iterator[Workbench]:
+    """A session with two patches whose daemon does not answer any more."""
+    two_patches(bench)
+    bench.run("status")
+    told = bench.daemon()
+    both = [int(told["pid"]), int(told["recorder_pid"])]
+    for pid in both:
+        os.kill(pid, signal.SIGSTOP)
+    yield bench
+    for pid in both:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_ill_in_every_way(bench: Workbench) -> None:
+    """No daemon, no state, or nonsense in its place: git does its work, and our hooks say nothing."""
+    two_patches(bench)
+    bench.kill("pid")
+
+    def commit() -> None:
+        done = bench.git("commit", "-q", "--allow-empty", "-m", "x", timeout=20)
+        assert (done.out, done.err) == ("", "")
+
+    commit()
+    facts = next(path for path in (bench.root / ".git/gitsession/hooks").iterdir() if len(path.name) == 12)
+    for nonsense in (b"", b"\n" * 9, b"x y z\n", b"99999999999999999999 2 0\n\n\n", b"1 2 0\n" * 7, os.urandom(500)):
+        facts.write_bytes(nonsense)
+        commit()
+    facts.unlink()
+    os.mkfifo(facts)
+    commit()
+    facts.unlink()
+    commit()
+    (bench.root / ".git/gitsession").rename(bench.root / ".git/gone")
+    commit()
+    (bench.root / ".git/gitsession-wid").unlink()
+    commit()
+
+
+@soak
+def test_a_stopped_daemon_keeps_nobody(stopped: Workbench) -> None:
+    """SIGSTOP for both processes: commits go through, silently."""
+    done = stopped.git("commit", "-qam", "both", timeout=60)
+    assert (done.out, done.err) == ("", "")
+    stopped.git("switch", "-qc", "elsewhere", timeout=60)
+
+
+@soak
+@pytest.mark.alone
+def test_a_stopped_daemon_costs_a_twentieth_of_a_second(stopped: Workbench) -> None:
+    """Beside the same commits with hooks that exit at once."""
+    home = stopped.root.parent / "empty"
+    for name in ("pre-commit", "post-commit"):
+        put_hook(home / name, "#!/bin/sh\nexit 0\n")
+
+    def least(*config: str) -> float:
+        took = []
+        for _ in range(7):
+            began = time.perf_counter()
+            stopped.git(*config, "commit", "-q", "--allow-empty", "-m", "x")
+            took.append(time.perf_counter() - began)
+        return min(took)
+
+    more = []
+    while not more or (more[-1] >= 0.05 and len(more) < 5):  # other machines' work is not ours
+        more.append(least() - least("-c", f"core.hooksPath={home}"))
+    assert min(more) < 0.05, more
+
+
+@soak
+def test_hooks_without_a_session(repo: Path) -> None:
+    """They can be installed anywhere, and then do nothing."""
+    subprocess.run([SCRIPT, "hooks", "install"], cwd=repo, check=True, capture_output=True)
+    done = subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=repo, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    subprocess.run([SCRIPT, "daemon", "stop"], cwd=repo, check=True, capture_output=True)
+    wait_for(lambda: not (repo / ".git/gitsession/sock").exists())
