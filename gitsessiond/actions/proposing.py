@@ -8,6 +8,7 @@ from typing import Any
 
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.returning import going_on, way_back, worktree_again
+from gitsessiond.actions.taking_back import reverts_of
 from gitsessiond.store.steps import State
 
 
@@ -25,6 +26,7 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
         hints.append(worktree_again(ctx.repository.common_dir, session))
     if reply["conflicts"]:
         hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
+    hints += [f"git session revert {shell_word(state.patches[pid].name)}" for pid in settled_reverts(state)]
     hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
     going = [p for p in patches if p["status"] not in ("merged", "abandoned")]
     if reply["unassigned"]:
@@ -42,3 +44,9 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
     if patches and not going:
         hints.append("git session close")
     return hints or ["git session history"]
+
+
+def settled_reverts(state: State) -> list[str]:
+    """The patches whose revert stopped at conflicts that are all resolved now."""
+    found = [pid for pid in state.patches if reverts_of(state, pid)]
+    return [pid for pid in found if all(one.status == "resolved" for one in reverts_of(state, pid))]

@@ -74,6 +74,8 @@ def test_a_saved_resolution_takes_a_revert_through(it: Asking, way: str) -> None
         it.ask("resolve", id=conflict["id"], how="hunks", hunks=["text:PDw8PDw8PCBIRUFECg=="])
     assert stopped(it)["id"] == conflict["id"]
     file_of(it, conflict).write_text(SETTLED)
+    assert it.ask("conflicts")["conflicts"] == []
+    assert it.ask("session.status")["hints"][0] == "git session revert one"
     before = it.files()
     reply = it.ask("revert", patch="one")
     assert reply["reverted"] and reply["conflicts"] == [] and it.status_of("one") == "draft"
