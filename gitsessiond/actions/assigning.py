@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions import views
@@ -15,6 +16,7 @@ from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import drafts_again, how_for
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.sessions import patch_reply
+from gitsessiond.actions.starting import commit_at
 from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
 from gitsessiond.model.names import quote_path, unquote_path, within
 from gitsessiond.model.ownership import Assigned, assign, changed_paths, edits_of, unassigned_rows
@@ -149,10 +151,7 @@ def assigned(ctx: Context, live: Live, state: State, asked: Asked, to: str) -> A
             return done
         if held_already(live, state, asked, to):
             return done
-    bit = chain_bit(state, text)
-    if bit is None:
-        raise NotFound(why_nothing(live, path, text), hint="git session unassigned")
-    return assign(state.owners, to, how, bit=bit, only_unassigned=False)
+    return assign(state.owners, to, how, bit=commit_bit(ctx, live, state, path, text), only_unassigned=False)
 
 
 def held_already(live: Live, state: State, asked: Asked, to: str) -> list[Placed]:
@@ -199,6 +198,28 @@ def path_and_lines(live: Live, asked: Asked, text: str) -> tuple[bytes | None, t
         if found is not None or "/" in text:
             raise
         return None, None
+
+
+def commit_bit(ctx: Context, live: Live, state: State, path: bytes | None, text: str) -> int:
+    """The position in the chain of the commit that ``text`` names, in any of git's ways.
+
+    Raises:
+        NotFound: it names none, or one that is not of this session.
+    """
+    bit = chain_bit(state, text)
+    if bit is not None:
+        return bit
+    oid = commit_at(live.worktree.repository if live.worktree is not None else ctx.repository, text)
+    if oid is None:
+        raise NotFound(why_nothing(live, path, text), hint="git session unassigned")
+    session = state.session
+    if oid not in session.chain:
+        named = text if oid.startswith(text) else f"{text} ({oid[:7]})"
+        raise NotFound(
+            f"{named} is not a commit of session {session.name}",
+            hint=f"git log --oneline {session.base[:12]}..{quote(session.branch)}",
+        )
+    return session.chain.index(oid)
 
 
 def chain_bit(state: State, text: str) -> int | None:

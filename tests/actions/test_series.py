@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from gitsessiond.actions.assigning import assign_edits
 from gitsessiond.actions.context import Asked
 from gitsessiond.actions.patches import depend_patch
 from gitsessiond.actions.series import ground_of, remake_series
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import NotFound, Refused
 from gitsessiond.model.series import plan_series
 from gitsessiond.store.chain import read_commit
 from tests.actions.desk import P1, Q1, Desk, both_dirty, desk, numbered, text_at
@@ -60,6 +61,21 @@ def test_assign_a_whole_commit(it: Desk) -> None:
     """`assign COMMIT --patch p`: p's series is the chain's own commit, q's is empty."""
     assign_edits(it.ctx, Asked("assign", {"what": it.head()[:10], "patch": "p"}, it.who))
     assert (tip(it, "p"), it.named("q").series) == (it.head(), ())
+    it.check()
+
+
+def test_assign_a_commit_by_any_name(it: Desk) -> None:
+    """`assign HEAD~1`, `assign BRANCH`: any revision that git takes, if it is a commit of the session."""
+    it.save("src/b.txt", "q\nagain\n", "q")
+    it.git("commit", "-qam", "more of q")
+    first, last = it.session.chain[-2:]
+    for name, oid in (("HEAD", last), ("HEAD~1", first), (it.session.branch, last)):
+        assign_edits(it.ctx, Asked("assign", {"what": name, "patch": "p"}, it.who))
+        assert it.named("p").series[-1].of == oid
+        assign_edits(it.ctx, Asked("assign", {"what": oid, "patch": "q"}, it.who))
+    with pytest.raises(NotFound, match="not a commit of session x") as refused:
+        assign_edits(it.ctx, Asked("assign", {"what": "main", "patch": "p"}, it.who))
+    it.git(*shlex.split(refused.value.hint or "")[1:])
     it.check()
 
 

@@ -25,9 +25,9 @@ REFUSED = 4
 def assign(face: Face, *, what: str | None, everything: bool, patch: str | None, new: str | None) -> int:
     """Say which patch recorded edits belong to
 
-    The edits of a path, of its lines FROM to TO, of a commit of the session, or all that are
-    unassigned. Without --patch or --new it asks, on a terminal; with --json it prints what is pending
-    and the choices. Exits 4 if every edit had to stay where it is.
+    The edits of a path, of its lines FROM to TO, of a commit of the session (HEAD, HEAD~1, an id), or
+    all that are unassigned. Without --patch or --new it asks, on a terminal; with --json it prints
+    what is pending and the choices. Exits 4 if every edit had to stay where it is.
     """
     if (what is None) == (not everything):
         raise BadRequest("name a path, a commit, or --all", hint="git session unassigned")
