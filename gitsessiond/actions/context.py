@@ -110,6 +110,7 @@ class Live:
     shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
+    landed_ops: dict[tuple[str, str | None], int] = field(default_factory=dict)  # of patches in the base, by landing
     judge_due: bool = False
     anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means

@@ -27,6 +27,7 @@ from gitsessiond.actions.landings import (
 from gitsessiond.actions.mergeable import (
     as_told,
     chosen_strategy,
+    is_draft,
     mergeable,
     refuse_empty,
     refuse_foreign_base,
@@ -34,6 +35,7 @@ from gitsessiond.actions.mergeable import (
 )
 from gitsessiond.actions.predicting import (
     Validation,
+    check_place,
     notice_landed,
     predict,
     refuse_in_the_way,
@@ -101,6 +103,7 @@ def merge_patch(
     if waiting:
         return waiting_reply(ctx, live, pid, waiting, dry_run=dry_run)
     refuse_settled_rebase(ctx, live.state, pid, kind)
+    check_place(ctx, live, pid)
     if dry_run:
         return dry_reply(ctx, live, pid, kind)
     uncommitted = bool(uncommitted_paths(live.state.owners, pid, live.tip_bit()))
@@ -270,6 +273,7 @@ def dry_reply(ctx: Context, live: Live, pid: str, kind: Strategy) -> dict[str, A
     refuse_in_the_way(ctx, live, predicted)
     word = "would conflict with" if shown else "would merge into"
     message = f"{state.patches[pid].name} {word} {state.session.target}"
+    message += " once it is ready" if is_draft(state.patches[pid]) and not shown else ""
     return reply_of(
         ctx, live, pid, conflicts=shown, strategy=kind, files=len(predicted.changes), dry_run=True, message=message
     )

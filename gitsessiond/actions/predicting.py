@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import Merged, Wanted, check_due
 from gitsessiond.actions.clashing import records_of, resolved_tree
+from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.contests import refuse_settled_rebase, review, settled_tree
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.landings import record_merged
@@ -23,7 +24,7 @@ from gitsessiond.actions.mergeable import (
 )
 from gitsessiond.actions.publishing import ordered, patch_trees
 from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase
-from gitsessiond.actions.wording import home_of
+from gitsessiond.actions.wording import has_hook, home_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.graph import graph_of
@@ -121,7 +122,7 @@ def validate_patch(ctx: Context, live: Live, pid: str, wanted: Wanted | None = N
         hint = command_words("patch", "reopen" if patch.status == "abandoned" else "ready", patch.name)
         blockers.insert(0, {"code": patch.status, "message": f"{patch.name} is {patch.status}", "hint": hint})
     possible = patch.status not in ("merged", "abandoned")
-    for look in (check_strategy_of, check_contents, check_target):
+    for look in (check_strategy_of, check_contents, check_place, check_target):
         try:
             warnings += look(ctx, live, pid)
         except GitSessionError as exc:
@@ -155,12 +156,20 @@ def check_contents(ctx: Context, live: Live, pid: str) -> list[str]:
     warnings = []
     uncommitted = uncommitted_paths(state.owners, pid, live.tip_bit())
     if uncommitted:
-        warnings.append(f"not committed yet, merging does it: {place_words(uncommitted)}")
+        hook = ", if the pre-commit hook lets it" if has_hook(ctx, home_of(ctx, live), "pre-commit") else ""
+        warnings.append(f"not committed yet, merging does it{hook}: {place_words(uncommitted)}")
     own = {change.path for change in diff_trees(ctx.store, before, after)}
     beside = sorted({row.path for row in unassigned_rows(state.owners)} & own)
     if beside:
         warnings.append(f"unassigned edits in files of {patch.name} do not land: {place_words(beside)}")
     return warnings
+
+
+def check_place(ctx: Context, live: Live, pid: str) -> list[str]:
+    """Raise Refused when a patch has uncommitted edits, and they cannot be committed in the session's worktree now."""
+    if uncommitted_paths(live.state.owners, pid, live.tip_bit()):
+        place_of(ctx, live)
+    return []
 
 
 def check_target(ctx: Context, live: Live, pid: str) -> list[str]:

@@ -65,7 +65,7 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
     stack, notes = stack_of(live, patch)
     remote = push_remote(ctx.config, live.state.session.target, asked.text("remote") or remote_before(ctx, patch))
     ground = ground_for(ctx, live.state.session, remote)
-    branches = branches_of(live, stack, remote, asked.text("branch"))
+    branches = branches_of(live, stack, remote, asked.text("branch") if asked.args.get("branch") is not None else None)
     commits = plant(ctx, live, ground, stack)
     rows = [
         Row(one, branch, commits[one.id], known_of(one, remote, branch))
@@ -180,7 +180,7 @@ def remote_before(ctx: Context, patch: Patch) -> str:
     return next(known, "")
 
 
-def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) -> list[str]:
+def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str | None) -> list[str]:
     """The branch of each patch of a stack, the last of which may be given one: as before, else the patch's name.
 
     Raises:
@@ -191,7 +191,7 @@ def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) ->
     for one in stack:
         before = [known.branch for known in one.published if known.remote == remote and known.oid]
         branch = before[-1] if before else branch_for(one)
-        if one is stack[-1] and wanted:
+        if one is stack[-1] and wanted is not None:
             branch = check_branch_name(wanted)
         if branch == live.state.session.target:
             raise Refused(
@@ -209,8 +209,9 @@ def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str) ->
 
 
 def branch_for(patch: Patch) -> str:
-    """The patch's name where git takes it for a branch's, else what is left of it."""
-    return patch.name if is_branch_name(patch.name) else slug_of(patch.name)
+    """The patch's name where git takes it for a branch's, else what is left of it; HEAD is a name that git keeps."""
+    names = (patch.name, slug_of(patch.name), f"patch-{slug_of(patch.name)}")
+    return next(name for name in names if is_branch_name(name))
 
 
 def known_of(patch: Patch, remote: str, branch: str) -> Publication:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.landed import landed_count
 from gitsessiond.actions.mergeable import target_tip
 from gitsessiond.actions.proposing import next_commands
 from gitsessiond.actions.publishing import publish
@@ -102,20 +103,23 @@ def switch_session(ctx: Context, asked: Asked) -> dict[str, Any]:
 def patch_reply(state: State, patch: Patch, graph: Graph | None = None, ctx: Context | None = None) -> dict[str, Any]:
     """A patch with its ops counted and its blockers named."""
     graph = graph or graph_of(state.owners)
-    ops = count_ops_of(ctx, state, patch.id) if ctx else 0
+    ops = count_ops_of(ctx, state, patch) if ctx else 0
     blocked = [] if patch.status in ("merged", "abandoned") else views.blockers_of(state, patch, graph)
     if ctx is not None and patch.status not in ("merged", "abandoned"):
         blocked += check_blockers(ctx, state, patch)
     return views.patch_view(state, patch, graph, ops, blocked)
 
 
-def count_ops_of(ctx: Context, state: State, pid: str) -> int:
+def count_ops_of(ctx: Context, state: State, patch: Patch) -> int:
     """How many ops a patch has; counted on from the last time in a session that is open."""
     live = ctx.sessions.get(state.session.id)
+    landed = landed_count(ctx, live, state, patch)
+    if landed is not None:
+        return landed
     if live is None:
-        return count_ops(state.owners, pid, ctx.tools).ops
-    live.counted[pid] = count_ops(state.owners, pid, ctx.tools, live.counted.get(pid))
-    return live.counted[pid].ops
+        return count_ops(state.owners, patch.id, ctx.tools).ops
+    live.counted[patch.id] = count_ops(state.owners, patch.id, ctx.tools, live.counted.get(patch.id))
+    return live.counted[patch.id].ops
 
 
 def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:

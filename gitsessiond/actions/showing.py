@@ -8,10 +8,10 @@ from gitsessiond.actions import views
 from gitsessiond.actions.asked import patch_asked, state_asked
 from gitsessiond.actions.checking import check_view
 from gitsessiond.actions.context import Asked, Context
-from gitsessiond.actions.publishing import patch_trees
+from gitsessiond.actions.landed import shown_ops, shown_trees
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.ownership import edits_of, ops_of
+from gitsessiond.model.ownership import edits_of
 from gitsessiond.store.chain import subject_of
 from gitsessiond.store.git import run_git
 
@@ -31,7 +31,7 @@ def show_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     ]
     return {
         "patch": patch_reply(state, patch, ctx=ctx),
-        "ops": [views.op_view(op) for op in ops_of(state.owners, patch.id, ctx.tools)],
+        "ops": [views.op_view(op) for op in shown_ops(ctx, state, patch)],
         "edits": [views.placed_view(state, edit) for edit in edits_of(state.owners, patch.id)],
         "series": series,
         "check": check_view(state, patch),
@@ -41,13 +41,13 @@ def show_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
 def patch_ops(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch ops``: the paths that differ between the patch and what it stands on."""
     state, patch = patch_asked(ctx, asked)
-    return {"ops": [views.op_view(op) for op in ops_of(state.owners, patch.id, ctx.tools)]}
+    return {"ops": [views.op_view(op) for op in shown_ops(ctx, state, patch)]}
 
 
 def diff_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch diff``: the patch as git's diff of its context and its version."""
     state, patch = patch_asked(ctx, asked)
-    from_tree, to_tree = patch_trees(ctx, state, patch.id)
+    from_tree, to_tree = shown_trees(ctx, state, patch)
     # The trees are in the journal or in store.git; git reads the latter, so what is asked for is packed first.
     ctx.store.checkpoint()
     done = run_git(["diff", "--no-ext-diff", "--no-color", "-M", from_tree, to_tree, "--"], git_dir=ctx.store.git_dir)

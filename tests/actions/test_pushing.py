@@ -44,6 +44,17 @@ def landed(desk: DeskBench, row: dict[str, Any], landed: bool = True) -> Any:
     return desk.do("published", patch="fix", remote="origin", results=[result], url="https://hub/fix")["patch"]
 
 
+def test_a_name_that_no_branch_may_have_is_published_as_another(desk: DeskBench) -> None:
+    """git keeps HEAD for itself; what is pushed can be recorded. An empty --branch is a name too, and none."""
+    desk.do("patch.rename", patch="fix", name="HEAD")
+    (row,) = desk.do("publish", patch="HEAD")["branches"]
+    assert row["branch"] == "patch-HEAD"
+    result = {"patch": row["patch"]["id"], "branch": row["branch"], "commit": row["commit"], "tip": row["tip"]}
+    done = desk.do("published", patch="HEAD", remote="origin", results=[result | {"landed": True}])
+    assert done["patch"]["published"][0]["branch"] == "patch-HEAD"
+    assert desk.ask("publish", patch="HEAD", branch="")["error"]["code"] == "usage"
+
+
 def test_what_is_tried_is_known_before_and_settled_after(desk: DeskBench) -> None:
     """Recorded before the push; a refusal takes it back; what landed is what the next one expects."""
     (row,) = plan(desk)["branches"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,3 +61,47 @@ def test_the_way_past_a_hook_is_the_command_that_was_given(it: Asking, asked: di
     how = [f"--strategy={value}" for value in asked.values()]
     assert words == ["git", "session", "merge", "one", "--ready", *how, "--no-verify"]
     assert it.merge("one", no_verify=True, **asked)["merged"]
+
+
+def parked_by_a_rebase(it: Asking) -> None:
+    """A rebase that stopped to edit; what is saved then is one's."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.ask("commit", message="c1")
+    it.git("-c", "sequence.editor=sed -i s/^pick/edit/", "rebase", "-q", "-i", "HEAD~1")
+    it.edit("a.txt", "line 8\n", "LINE 8\n")
+
+
+def elsewhere(it: Asking) -> None:
+    """Another branch in the session's worktree, with uncommitted edits of one."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.git("switch", "-q", "--detach")
+
+
+@pytest.mark.parametrize("begin", [parked_by_a_rebase, elsewhere])
+def test_what_cannot_be_committed_now_is_told_ahead(it: Asking, begin: Callable[[Asking], None]) -> None:
+    """What merging would refuse because of the edits it has to commit, validate and a dry run tell as well."""
+    begin(it)
+    with pytest.raises(Refused) as refused:
+        it.merge("one")
+    with pytest.raises(Refused) as ahead:
+        it.merge("one", dry_run=True)
+    blockers = it.ask("patch.validate", patch="one")["blockers"]
+    assert ahead.value.message == refused.value.message
+    assert (refused.value.message, refused.value.hint) in [(one["message"], one["hint"]) for one in blockers]
+
+
+def test_a_dry_run_of_a_draft_says_that_it_is_one(it: Asking) -> None:
+    """Without --ready merging it is refused; a look ahead is not, and says so."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    assert it.ask("merge", patch="one", dry_run=True)["message"] == "one would merge into main once it is ready"
+    it.ask("patch.ready", patch="one")
+    assert it.ask("merge", patch="one", dry_run=True)["message"] == "one would merge into main"
+
+
+def test_a_hook_that_has_yet_to_pass_is_told(it: Asking) -> None:
+    """Uncommitted edits are committed by merging, and pre-commit may refuse them."""
+    hook(it.root, "pre-commit", "exit 1\n")
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    assert it.ask("patch.validate", patch="one")["warnings"] == [
+        "not committed yet, merging does it, if the pre-commit hook lets it: a.txt"
+    ]

@@ -28,7 +28,8 @@ def merge_lines(reply: Json) -> list[str]:
         return [f"{name} {verb} on {target}: {count}.", *conflict_rows(reply["conflicts"])]
     files = plural(reply["files"], "file")
     if reply["dry_run"]:
-        return [f"{name} would merge into {target} without conflict: {files}."]
+        once = ", once it is ready" if reply["patch"]["status"] == "draft" else ""
+        return [f"{name} would merge into {target} without conflict{once}: {files}."]
     if not reply["merged"]:
         return [f"{name} is not merged: {clean(reply.get('message') or 'nothing to do')}"]
     return [f"Merged {name} into {target} as {short(reply['commit'])}{way_words(reply)}: {files}."]
@@ -65,10 +66,12 @@ def revert_hints(reply: Json) -> list[str]:
 
 
 def merge_hints(reply: Json) -> list[str]:
-    """How to settle what clashed."""
-    if not reply["conflicts"] or reply["dry_run"]:
-        return []
-    return settle_hints(reply["conflicts"], command("merge", reply["patch"]["name"]))
+    """How to settle what clashed; how to merge a draft that would not clash."""
+    name = reply["patch"]["name"]
+    if reply["dry_run"]:
+        draft = reply["patch"]["status"] == "draft" and not reply["conflicts"]
+        return [command("merge", name, "--ready")] if draft else []
+    return settle_hints(reply["conflicts"], command("merge", name)) if reply["conflicts"] else []
 
 
 def settle_hints(conflicts: Sequence[Json], again: str) -> list[str]:
