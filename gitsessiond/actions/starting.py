@@ -152,7 +152,7 @@ def first_step(ctx: Context, session: Session, at: Repository, by: str) -> tuple
         session=session, patches={}, conflicts={}, owners=empty_owners(), work=base_tree, raw=EMPTY_TREE,
         trees={}, sides={}, number=0, step=None, settled=None,
     )  # fmt: skip
-    tree = WorkTree.open(at, session.worktree_id, ctx.store, ctx.config, base_tree, EMPTY_TREE)
+    tree = open_tree(ctx, at, session.worktree_id, base_tree, EMPTY_TREE)
     live = Live(state=empty, worktree=tree)
     reading = tree.scan_whole()
     state, before = empty, []
@@ -206,4 +206,11 @@ def reopen_worktree(ctx: Context, state: State) -> WorkTree:
         raise NotFound(f"worktree {path} is gone", hint=worktree_again(ctx.repository.common_dir, state.session))
     at = open_repository(path)
     session = state.session
-    return WorkTree.open(at, session.worktree_id, ctx.store, ctx.config, state.work, state.raw)
+    return open_tree(ctx, at, session.worktree_id, state.work, state.raw)
+
+
+def open_tree(ctx: Context, at: Repository, wid: str, work: str | None, raw: str | None) -> WorkTree:
+    """A worktree of which these trees are recorded; the paths it has as another session's has them are kept once."""
+    others = [live.worktree.known for live in ctx.sessions.values() if live.worktree is not None]
+    beside = max(others, key=len) if others else ()
+    return WorkTree.open(at, wid, ctx.store, ctx.config, work, raw, beside)

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
-from gitsessiond.actions.starting import worktree_id
+from gitsessiond.actions.starting import open_tree, worktree_id
 from gitsessiond.model.names import is_id, quote_path
 from gitsessiond.store.head import read_head
 from gitsessiond.store.repository import open_repository
-from gitsessiond.store.worktree import WorkTree
 
 
 def is_there(worktree: str, git_dir: str) -> bool:
@@ -42,7 +41,7 @@ def seek_worktree(ctx: Context, live: Live) -> bool:
         state = replace(live.state, session=session.model_copy(update=update))
         publish(ctx, live, state, "adopt", by="git", text=f"the worktree is now {update['worktree']}", facts=update)
     state = live.state
-    live.worktree = WorkTree.open(at, wid, ctx.store, ctx.config, state.work, state.raw)
+    live.worktree = open_tree(ctx, at, wid, state.work, state.raw)
     live.head_seen, live.lost = None, None
     return True
 

@@ -25,9 +25,8 @@ UNTOLD_NS = 100_000_000  # rest asked of a file of which nobody can tell whether
 EMPTY_NS = 300_000_000  # of an empty one more: most are about to be filled by a writer who has to wait
 TRIES = 4
 
-SIGNATURE_SIZE = 40
-_PACK = struct.Struct("=5q").pack
-_UNPACK = struct.Struct("=5q").unpack
+_SIGNATURE = struct.Struct("=4qI")
+_PACK, _UNPACK, SIGNATURE_SIZE = _SIGNATURE.pack, _SIGNATURE.unpack, _SIGNATURE.size
 
 
 class Content(NamedTuple):

@@ -17,7 +17,7 @@ from gitsessiond.model.values import Entry
 from gitsessiond.store.files import SIGNATURE_SIZE, inode_of
 
 RULE_FILES = (b".gitignore", b".gitattributes")
-MAGIC = b"GSSTAT1\n"
+MAGIC = b"GSSTAT2\n"
 _LENGTHS = struct.Struct(">BH")  # of a record's packed part and of its path
 _NO_SIG, _NO_OID = bytes(SIGNATURE_SIZE), bytes(20)
 
@@ -77,10 +77,10 @@ class KnownPaths(Mapping[bytes, Known]):
         else:
             self.racy.discard(path)
 
-    def put_directory(self, directory: bytes, files: Mapping[bytes, bytes]) -> None:
+    def put_directory(self, directory: bytes, files: Mapping[bytes, bytes], same: Mapping[bytes, bytes]) -> None:
         """Set what is recorded of the files of a directory of which nothing is known: entries as a tree has them.
 
-        What :meth:`put` of each would do, for the tens of thousands of a start.
+        What :meth:`put` of each would do, for the tens of thousands of a start. ``same``: equal paths to be kept.
         """
         if not files:
             return
@@ -90,7 +90,8 @@ class KnownPaths(Mapping[bytes, Known]):
             octal = encoded[:6]
             if octal not in modes:
                 modes[octal] = _NO_SIG + int(octal, 8).to_bytes(4, "big")
-            self.packed[start + name] = modes[octal] + encoded[-20:]
+            path = start + name
+            self.packed[same.get(path, path)] = modes[octal] + encoded[-20:]
         self.rules.update(start + name for name in RULE_FILES if name in files)
         self._count(start, len(files))
 

@@ -63,19 +63,30 @@ class WorkTree:
 
     @classmethod
     def open(
-        cls, repository: Repository, wid: str, store: Trees, config: Config, work: str | None, raw: str | None
+        cls,
+        repository: Repository,
+        wid: str,
+        store: Trees,
+        config: Config,
+        work: str | None,
+        raw: str | None,
+        beside: Iterable[bytes] = (),
     ) -> WorkTree:
-        """A worktree whose trees ``work`` and ``raw`` are recorded; :meth:`scan` tells what differs."""
+        """A worktree whose trees ``work`` and ``raw`` are recorded; :meth:`scan` tells what differs.
+
+        ``beside``: the paths of another one, each of which is then in memory once for both.
+        """
         tree = cls(repository, wid, store, config)
-        tree.fill(work, raw)
+        tree.fill(work, raw, beside)
         read_signatures(tree._cache_file, tree._known)
         return tree
 
-    def fill(self, work: str | None, raw: str | None) -> None:
+    def fill(self, work: str | None, raw: str | None, beside: Iterable[bytes] = ()) -> None:
         """Take these trees as what is recorded, all of it still to be compared with the disk."""
         self._known = KnownPaths()
+        same = {path: path for path in beside}
         for directory, files in list_directories(self._store, work):
-            self._known.put_directory(directory, files)
+            self._known.put_directory(directory, files, same)
         for path, entry in list_tree(self._store, raw):
             known = self._known.at(path)
             self._known.put(path, Known(known.entry if known else None, entry.oid))

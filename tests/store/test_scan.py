@@ -10,6 +10,7 @@ import pytest
 
 from gitsessiond.model.values import Entry
 from gitsessiond.store import contents
+from gitsessiond.store.files import SIGNATURE_SIZE
 from gitsessiond.store.known import Known, KnownPaths, read_signatures, write_signatures
 from tests.conftest import git
 from tests.store.recorded import Recorded, as_git_adds
@@ -142,9 +143,9 @@ def test_known_paths_count_their_directories() -> None:
 @pytest.mark.parametrize(
     "found",
     [
-        Known(Entry(0o100644, OID), None, b"s" * 40),
-        Known(Entry(0o120000, OID), "2" * 40, b"s" * 40),
-        Known(None, "2" * 40, b"s" * 40),
+        Known(Entry(0o100644, OID), None, b"s" * SIGNATURE_SIZE),
+        Known(Entry(0o120000, OID), "2" * 40, b"s" * SIGNATURE_SIZE),
+        Known(None, "2" * 40, b"s" * SIGNATURE_SIZE),
         Known(Entry(0o160000, OID), None, None),
     ],
 )
@@ -160,7 +161,7 @@ def test_kept_signatures_count_only_for_the_same_content(tmp_path: Path) -> None
     place = str(tmp_path / "cache" / "wid")
     known = KnownPaths()
     for name, racy in ((b"same", False), (b"other", False), (b"racy", True), (b"new\nline", False)):
-        known.put(name, Known(Entry(0o100644, OID), None, b"s" * 40), racy)
+        known.put(name, Known(Entry(0o100644, OID), None, b"s" * SIGNATURE_SIZE), racy)
     write_signatures(place, known)
     fresh = KnownPaths()
     for name in (b"same", b"racy", b"new\nline", b"more"):
