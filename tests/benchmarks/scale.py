@@ -107,14 +107,18 @@ def patches(ground: Ground) -> list[Row]:
         alone = clone(ground)
         (alone / ground.path(20)).write_text("x\n")
         add = median(lambda: ground.git("add", "-A", cwd=alone))
-        ready = timed(lambda: one.call("patch.ready", patch="p7"))
-        tip = next(patch["tip"] for patch in one.call("patch.list")["patches"] if patch["name"] == "p7")
-        tree = timed(lambda: one.git("merge-tree", "--write-tree", "main", tip))
-        merge = timed(lambda: one.call("merge", patch="p7"))
+        names = [f"p{n}" for n in range(10, 20)]  # one in each file
+        ready = statistics.median(timed(lambda name=name: one.call("patch.ready", patch=name)) for name in names)
+        tips = {patch["name"]: patch["tip"] for patch in one.call("patch.list")["patches"]}
+        tree, merge = [], []
+        for name in names:
+            tree.append(timed(lambda name=name: one.git("merge-tree", "--write-tree", "main", tips[name])))
+            merge.append(timed(lambda name=name: one.call("merge", patch=name)))
+        landed, told = statistics.median(merge), statistics.median(tree)
     return [
         Row(f"{PATCHES} patches: save until seen", size(ground), ms(save), f"git add {ms(add)}", "-"),
         Row(f"{PATCHES} patches: panel request", size(ground), ms(panel), f"git status {ms(status)}", "<= 10 ms"),
-        Row(f"{PATCHES} patches: ready, merge of one", size(ground), f"{ms(ready)}, {ms(merge)}", f"git merge-tree {ms(tree)}", "<= 15 ms (merge)"),
+        Row(f"{PATCHES} patches: ready, merge of one", size(ground), f"{ms(ready)}, {ms(landed)}", f"git merge-tree {ms(told)}", "<= 15 ms (merge)"),
     ]  # fmt: skip
 
 
