@@ -45,6 +45,7 @@ def unrecorded(live: Live) -> Iterator[bytes]:
         names = [name for name in files if below or name not in OURS]
         names += [name for name in directories if os.path.islink(os.path.join(above, name))]
         yield from (path for path in (os.path.join(below, name) for name in names) if path not in known)
+    yield from live.worktree.unrecorded(known)
 
 
 def _refused(exc: OSError) -> None:

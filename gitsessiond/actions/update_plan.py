@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.update_clashes import STAGED, Clash, record_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.hints import in_turn
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import GITLINK, Entry
@@ -60,7 +62,7 @@ def plan_update(ctx: Context, live: Live, state: State, base: str) -> Update:
     index, seen, staged = staged_carried(ctx, live, state, carried)
     clashes = (*carried.open, *(one for one in staged if one.record.status != "resolved"))
     if not clashes:
-        refuse_unrecorded(live.worktree, blocked, files)
+        refuse_overwriting(live.worktree, blocked, files)
     return Update(
         base=base,
         carried=replace(carried, clashes=[*carried.clashes, *staged]),
@@ -73,16 +75,17 @@ def plan_update(ctx: Context, live: Live, state: State, base: str) -> Update:
     )
 
 
-def refuse_unrecorded(tree: WorkTree, blocked: Sequence[bytes], files: Collection[bytes]) -> None:
+def refuse_overwriting(tree: WorkTree, blocked: Sequence[bytes], files: Collection[bytes]) -> None:
     """Refuse to write over what nobody could bring back.
 
     Raises:
         Refused: something that is not recorded is in the way, or a file has edits that are not.
     """
     if blocked:
+        first = os.path.join(tree.repository.worktree, os.fsdecode(blocked[0]))
         raise Refused(
             f"{place_words(blocked)} is in the way and not recorded",
-            hint=f"mv {quote_path(blocked[0])} elsewhere, then git session update",
+            hint=in_turn(shlex.join(["mv", "--", first, f"{first}.aside"]), "git session update"),
         )
     for path, why in sorted(tree.unrecorded(files).items()):
         raise Refused(

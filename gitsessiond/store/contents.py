@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from gitsessiond.model.values import EXECUTABLE, REGULAR, SYMLINK, Entry, is_binary
+from gitsessiond.model.values import EMPTY_BLOB, EXECUTABLE, REGULAR, SYMLINK, Entry, is_binary
 from gitsessiond.store.files import Content, is_racy, read_file, signature
 from gitsessiond.store.filters import Filters, Raw, Unclean
 from gitsessiond.store.known import Known
@@ -56,7 +56,7 @@ class Contents:
 
     def __init__(self, root: bytes, store: Trees, filters: Filters, tracked: Tracked) -> None:
         self._root, self._store, self._filters, self._tracked = root, store, filters, tracked
-        self._staged: dict[bytes, Entry] = {}  # what the index had of files that are left out, when last asked
+        self._staged: dict[bytes, Entry] = {}  # what the index had, when last asked, of files that we cannot record
 
     def read(self, paths: Iterable[tuple[bytes, Known | None]], *, max_size: int, modes: bool) -> list[Outcome]:
         """Read each path, given what is recorded of it.
@@ -78,6 +78,16 @@ class Contents:
             outcomes += self._stored(regular, modes)
         left = [outcome.path for outcome in outcomes if outcome.skipped is not None]
         return self._as_git_has_them(outcomes, left, had) if left else outcomes
+
+    @property
+    def apart(self) -> list[bytes]:
+        """Tracked files that could not be recorded when they were read last."""
+        return list(self._staged)
+
+    def followers(self) -> list[bytes]:
+        """Files that stand for what the index has, of which it has something else by now."""
+        now = self._tracked.entries(list(self._staged)) if self._staged else {}
+        return [path for path, entry in self._staged.items() if now.get(path) != entry]
 
     def _read_one(self, path: bytes, have: Known | None, max_size: int) -> Outcome | _Read:
         """A path's outcome, or its bytes when it is a regular file."""
@@ -133,7 +143,8 @@ class Contents:
 
         A file that git holds to be what the index has is that entry, and not left out. Any other keeps what is
         recorded of it; where that is what the index had, it goes with the index: git has moved on below an edit that
-        nobody can record, and what it brought is not undone by one.
+        nobody can record, and what it brought is not undone by one. One that was gone is what the index has as well
+        (an empty blob there may be ``add -N``, which promises nothing).
         """
         staged, clean = self._tracked.entries(left), self._tracked.clean_entries(left)
         return [
@@ -153,10 +164,11 @@ class Contents:
         if path in clean:
             entry = self._taken(clean[path], have)
             return Outcome(path, Known(entry, raw if raw != entry.oid else None, outcome.sig), outcome.racy)
+        before = have.entry if have is not None else None
+        if path in staged and (before in (None, former)) and (before or staged[path].oid != EMPTY_BLOB):
+            return outcome._replace(known=Known(self._taken(staged[path], have), raw))
         if have is None:
             return outcome
-        if have.entry is not None and have.entry == former and path in staged:
-            return outcome._replace(known=Known(self._taken(staged[path], have), raw))
         return outcome._replace(known=have._replace(raw=raw if read else have.raw, sig=None))
 
     def _taken(self, entry: Entry, have: Known | None) -> Entry:

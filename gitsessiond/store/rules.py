@@ -10,6 +10,7 @@ from gitsessiond.store.filters import ATTRIBUTES_FILE, Filters
 from gitsessiond.store.ignore import IGNORE_FILE, Ignore
 from gitsessiond.store.known import KnownPaths
 from gitsessiond.store.repository import Repository
+from gitsessiond.store.scan import Look
 from gitsessiond.store.tracked import Tracked
 
 MAX_FILE_SIZE = 50 << 20
@@ -38,6 +39,20 @@ class Rules:
                 self.filters.has_files = True
         self.filters.has_files |= any(path.endswith(ATTRIBUTES_FILE) for path in known.rules)
         return changed
+
+    def attributes_changed(self, look: Look) -> bool:
+        """Whether a look found an attributes file that is not as it was."""
+        seen = (*(path for path, _ in (*look.differs, *look.new)), *look.vanished)
+        if all(path.rpartition(b"/")[2] != ATTRIBUTES_FILE for path in seen):
+            return False
+        self.filters.forget()
+        self.filters.has_files = True
+        return True
+
+    def filtered(self, known: KnownPaths) -> list[bytes]:
+        """The known paths of which git stores something else than line ends would make of them."""
+        names = list(known.names)
+        return [path for path, turns in zip(names, self.filters.may_change_unseen(names), strict=True) if turns]
 
     def index_changed(self) -> bool:
         """Whether git wrote the index since this was asked last."""

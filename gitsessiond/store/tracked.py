@@ -18,6 +18,7 @@ from gitsessiond.store.head import read_head
 from gitsessiond.store.repository import Repository
 
 REMEMBERED = 200_000  # answers; then they are found anew
+MANY = 200  # more pathspecs than this cost git more than to tell of everything
 FEW = 32  # up to so many paths are looked up one by one in the listing; more make a set of it
 
 # `git ls-files -s -t -z`: tag (-v: a small letter for assume-unchanged), mode, object id, stage, path
@@ -104,10 +105,13 @@ class Tracked:
         return Entry(GITLINK, head or stored)
 
     def entries(self, paths: Sequence[bytes]) -> dict[bytes, Entry]:
-        """What the index has at these paths; those that are unmerged, or only intended, are not among them."""
-        out = self._git(["ls-files", "-s", "-v", "-z", "--", *(b":(top,literal)" + path for path in paths)])
+        """What the index has at these paths, unmerged ones excepted; an empty blob may be ``add -N``."""
+        wanted = set(paths)
+        out = self._git(["ls-files", "-s", "-v", "-z", "--", *specs(paths)])
         return {
-            match[5]: Entry(int(match[2], 8), match[3].decode()) for match in _LINE.finditer(out) if match[4] == b"0"
+            match[5]: Entry(int(match[2], 8), match[3].decode())
+            for match in _LINE.finditer(out)
+            if match[4] == b"0" and match[5] in wanted
         }
 
     def clean_entries(self, paths: Sequence[bytes] = ()) -> dict[bytes, Entry]:
@@ -116,7 +120,7 @@ class Tracked:
         Whoever looked at the files (lstat) before this call may believe it: git looks at them after. Where
         git would compare contents (an entry as young as the index) it does so without running filters.
         """
-        where = [b":(top,literal)" + path for path in paths]
+        where = specs(paths)
         out = self._git(["ls-files", "-s", "-v", "-z", "--", *where])
         found = {
             match[5]: Entry(int(match[2], 8), match[3].decode())
@@ -133,7 +137,7 @@ class Tracked:
         """Those of these tracked paths whose content is not the index's, by their filters: as ``git status`` has it."""
         words = ["--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--no-renames"]
         words += ["--untracked-files=no", "--ignore-submodules=none", "--"]
-        out = self._git([*words, *(b":(top,literal)" + path for path in paths)])
+        out = self._git([*words, *specs(paths)])
         return {line[3:] for line in out.split(b"\0") if line[1:2] not in (b"", b" ")}
 
     def _no_filters(self) -> list[str]:
@@ -180,3 +184,8 @@ def nested_head(directory: bytes) -> str | None:
     if not os.path.isdir(git_dir):
         return None
     return read_head(os.fsdecode(git_dir)).oid
+
+
+def specs(paths: Sequence[bytes]) -> list[bytes]:
+    """Pathspecs for just these paths; for very many none: git then tells of all, sooner."""
+    return [b":(top,literal)" + path for path in paths] if len(paths) <= MANY else []

@@ -165,8 +165,8 @@ class WorkTree:
             if self._unwatched is not None:
                 self._unwatched.update(look.ignored, look.links)
             news = self._waiting.add(look, self._known, self._tracked)
+            self._again_beside(look, index_changed)
             if index_changed:
-                self._waiting.again(self._unclean)
                 self._waiting.drop(self._rules.unwanted(self._known))
             return self._read(look, news, limit)
 
@@ -182,11 +182,17 @@ class WorkTree:
             trust_git(look, self._known, self._tracked, self._rules.filters)
             self._waiting.restart()
             news = self._waiting.add(look, self._known, self._tracked)
-            if index_changed:
-                self._waiting.again(self._unclean)
+            self._again_beside(look, index_changed)
             self._waiting.drop(self._rules.unwanted(self._known))
             self._scan_due = False
             return self._read(look, news, limit)
+
+    def _again_beside(self, look: Look, index_changed: bool) -> None:
+        """Read again what is as it was, where what git makes of it may have changed."""
+        if self._rules.attributes_changed(look):
+            self._waiting.again([*self._rules.filtered(self._known), *self._contents.apart])
+        if index_changed:
+            self._waiting.again([*self._unclean, *self._contents.followers()])
 
     @contextmanager
     def _scan_after_failure(self) -> Iterator[None]:

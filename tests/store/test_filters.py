@@ -160,6 +160,9 @@ def test_one_failing_file_does_not_spoil_a_bulk(repo: Path, filters: Filters) ->
 
 def test_an_lfs_pointer_without_lfs_is_plain_text(repo: Path, filters: Filters) -> None:
     """Where LFS is not installed the pointer on disk is what git stores."""
+    for name in ("process", "clean", "smudge"):
+        git(repo, "config", f"filter.lfs.{name}", "")  # nor by the machine's own configuration
+    git(repo, "config", "filter.lfs.required", "false")
     (repo / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
     (repo / "a.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n")
     assert_as_git(filters, repo, "a.bin")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,41 @@ def test_an_edit_that_is_not_recorded_is_told_apart_from_what_git_has(recorded: 
         recorded.scan()
     git(repo, "add", "a.txt")
     assert recorded.tree.unrecorded({b"a.txt", b"b.txt"}) == {}
+
+
+def settle(repo: Path) -> None:
+    """a.txt is old enough to be known by its times, here (50 ms) and in the index."""
+    os.utime(repo / "a.txt", ns=(10**18, 10**18))
+    git(repo, "update-index", "--refresh")
+    time.sleep(0.06)
+
+
+def foreign(repo: Path) -> None:
+    """a.txt has a filter that keeps what it stores elsewhere, as Git LFS does."""
+    git(repo, "config", "filter.own.process", "cat")
+    (repo / ".gitattributes").write_text("a.txt filter=own\n")
+
+
+def test_a_file_that_was_gone_is_what_the_index_has(recorded: Recorded, repo: Path) -> None:
+    """Removed and put back by an editor or a stash: no deletion of it stays behind."""
+    foreign(repo)
+    recorded.scan()
+    before = recorded.tree.known[b"a.txt"].entry
+    text = (repo / "a.txt").read_bytes()
+    (repo / "a.txt").unlink()
+    assert recorded.read(b"a.txt").changes[0].after is None
+    (repo / "a.txt").write_bytes(text)
+    recorded.read(b"a.txt")
+    assert recorded.tree.known[b"a.txt"].entry == before
+
+
+def test_a_file_that_stays_goes_with_the_index(recorded: Recorded, repo: Path) -> None:
+    """``add --renormalize`` after its filter came: the file is as it was, and the index has a pointer."""
+    settle(repo)
+    recorded.scan()
+    foreign(repo)
+    recorded.read(b".gitattributes")
+    assert recorded.tree.skipped == {}
+    moved = committed_elsewhere(repo, "a pointer\n")
+    recorded.read(b"src/b.txt")
+    assert recorded.tree.known[b"a.txt"].entry == moved
