@@ -124,7 +124,9 @@ def test_two_repositories_share_nothing(bench: Workbench, tmp_path: Path) -> Non
         twin.stop()
 
 
-@pytest.mark.parametrize("path", [".env", "keys/id_rsa", "dist/out.bin", "clone/.git/HEAD", "clone/mine.txt", "big", "src/b.txt"])
+@pytest.mark.parametrize(
+    "path", [".env", "keys/id_rsa", "dist/out.bin", "clone/.git/HEAD", "clone/mine.txt", "big", "src/b.txt"]
+)
 def test_no_worktree_goes_with_a_file_that_nobody_recorded(bench: Workbench, path: str) -> None:
     """`close --remove` refuses for what git ignores and for what we leave out; the session stays open."""
     bench.write(".gitignore", "dist/\n")
