@@ -94,10 +94,12 @@ def _check(tree: WorkTree, root: bytes, path: bytes, wanted: Mapping[bytes, Entr
     for number in range(1, len(parts)):
         parent = b"/".join(parts[:number])
         step = os.path.join(root, parent)
-        goes = parent in wanted and wanted[parent] is None
-        if os.path.lexists(step) and not goes and (os.path.islink(step) or not os.path.isdir(step)):
+        if not os.path.lexists(step) or (os.path.isdir(step) and not os.path.islink(step)):
+            continue
+        if parent not in wanted or wanted[parent] is not None:
             kind = "a symbolic link" if os.path.islink(step) else "a file"
             raise Refused(f"{quote_path(parent)} is {kind}", hint=f"mv {quote_path(parent)} elsewhere")
+        return  # it goes first, and what a link shows behind it is not the worktree's
     full = os.path.join(root, path)
     if os.path.isdir(full) and not os.path.islink(full):
         _check_directory(full, path, wanted)

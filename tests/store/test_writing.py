@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,19 @@ def test_nothing_is_written_through_a_link(recorded: Recorded, repo: Path, tmp_p
         restore(recorded, {b"a.txt": text(recorded, b"x\n"), b"way/file": text(recorded, b"x\n")})
     assert list((tmp_path / "out").iterdir()) == []
     assert (repo / "a.txt").read_bytes().startswith(b"line 1")
+
+
+def test_a_directory_comes_back_where_a_link_to_another_is(recorded: Recorded, repo: Path, tmp_path: Path) -> None:
+    """The link goes; what it shows is neither in the way nor touched."""
+    before = recorded.entries()[b"src/b.txt"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.txt").write_text("theirs\n")
+    shutil.rmtree(repo / "src")
+    (repo / "src").symlink_to(tmp_path / "out")
+    recorded.read(b"src")
+    restore(recorded, {b"src": None, b"src/b.txt": before})
+    assert not (repo / "src").is_symlink() and (repo / "src" / "b.txt").read_text().startswith("b 1\n")
+    assert (tmp_path / "out" / "b.txt").read_text() == "theirs\n"
 
 
 def test_unrecorded_files_in_the_way_are_kept(recorded: Recorded, repo: Path) -> None:
