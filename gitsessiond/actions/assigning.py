@@ -76,7 +76,7 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
     if what is None and not asked.flag("all"):
         raise BadRequest("say what to assign", hint="git session assign PATH[:FROM-TO] --patch P, or --all")
     state, patch = target_of(ctx, live, asked, by)
-    to = patch.id if patch else "~none"
+    to = patch.id if patch else "~out"
     done = assigned(ctx, live, state, asked, to)
     already = [] if done.moved or done.refused else held_already(live, state, asked, to)
     state = drafts_again(replace(state, owners=done.owners), done.moved)

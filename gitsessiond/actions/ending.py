@@ -7,6 +7,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import Any
 
+from gitsessiond.actions import views
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.checking import due_part
 from gitsessiond.actions.context import Asked, Context, Live
@@ -21,6 +22,7 @@ from gitsessiond.actions.starting import reopen_worktree
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import unquote_path
+from gitsessiond.model.ownership import unassigned_rows
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 
@@ -70,11 +72,12 @@ def close_session(ctx: Context, asked: Asked) -> dict[str, Any]:
         record_rest(ctx, live)
         refuse_unrecorded(live)
     loose = taken_uncommitted(ctx, live) if remove else []
+    left = nobodys(live.state)
     state, given_up = all_abandoned(live.state)
     end(ctx, live, state, "closed", "close", by)
     if remove:
         remove_worktree(ctx, live, keep_branch=bool(loose))
-    return closed_reply(ctx, live.state, merged, failed, given_up) | {"uncommitted": loose}
+    return closed_reply(ctx, live.state, merged, failed, given_up) | {"unassigned": left, "uncommitted": loose}
 
 
 def ended_state(ctx: Context, asked: Asked) -> State | None:
@@ -108,6 +111,7 @@ def closed_reply(
         "merged": merged,
         "failed": failed,
         "abandoned": given_up,
+        "unassigned": [],
         "already": already,
         "dry_run": dry_run,
         "uncommitted": [],
@@ -120,7 +124,13 @@ def dry_reply(ctx: Context, live: Live, order: list[str]) -> dict[str, Any]:
     merged = [{"id": pid, "name": names[pid], "commit": None} for pid in order]
     rest = [patch for patch in live.open_patches() if patch.id not in order]
     given_up = [{"id": patch.id, "name": patch.name} for patch in rest]
-    return closed_reply(ctx, live.state, merged, [], given_up, dry_run=True)
+    return closed_reply(ctx, live.state, merged, [], given_up, dry_run=True) | {"unassigned": nobodys(live.state)}
+
+
+def nobodys(state: State) -> list[dict[str, Any]]:
+    """The edits that land with no patch; those of patches somebody abandoned are not among them."""
+    rows = [views.row_view(state, row) for row in unassigned_rows(state.owners)]
+    return [row for row in rows if row["code"] != "abandoned"]
 
 
 def all_abandoned(state: State) -> tuple[State, list[dict[str, Any]]]:

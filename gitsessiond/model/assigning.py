@@ -23,7 +23,7 @@ from gitsessiond.model.parts import stands_on_nobody, with_facts
 from gitsessiond.model.reassign import Reassigned, reassign
 from gitsessiond.model.registers import Fact
 from gitsessiond.model.stays import Need
-from gitsessiond.model.values import Placed, is_unassigned
+from gitsessiond.model.values import Placed, alike, is_unassigned
 from gitsessiond.model.weave import Run, relabel
 
 # Not for want of a patch: these reasons need a person's word.
@@ -41,7 +41,7 @@ class Wanted:
 
     def takes(self, fact: Fact[Any]) -> bool:
         """Whether a whole-file fact is meant."""
-        if fact.owner == self.to or (self.labels is not None and not self.labels(fact.owner)):
+        if alike(fact.owner, self.to) or (self.labels is not None and not self.labels(fact.owner)):
             return False
         if self.bit is None:
             return True
@@ -78,7 +78,7 @@ def assign(
         among = chosen
         if path is not None and lines is None and chosen is None:
             loose = {one for one in marks_of(file).labels if is_unassigned(one) or one in abandoned}
-            among = frozenset(loose).__contains__ if loose - {to} else None
+            among = frozenset(loose).__contains__ if any(not alike(one, to) for one in loose) else None
         assigning.give(file, Wanted(to, lines, bit, among))
     return assigning.done()
 

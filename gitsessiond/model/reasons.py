@@ -13,6 +13,7 @@ NameOf = Callable[[str], str]
 
 PLAIN = {
     "none": "no patch was in use",
+    "out": "assigned to no patch",
     "before": "was there before the session",
     "on": "on unassigned lines",
     "beside": "beside unassigned lines",

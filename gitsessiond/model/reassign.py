@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gitsessiond.model.deciding import Rules
 from gitsessiond.model.edges import touching
 from gitsessiond.model.place import Decided
-from gitsessiond.model.values import BASE, UNASSIGNED, is_unassigned
+from gitsessiond.model.values import BASE, UNASSIGNED, alike, is_unassigned
 from gitsessiond.model.weave import (
     Row,
     Run,
@@ -67,7 +67,7 @@ def reassign(
         rows = _in_range(weave, lines)
     else:
         rows = edit_rows(weave, None)
-    rows = [row for row in rows if row.edit.owner != to and (among is None or among(row.edit.owner))]
+    rows = [row for row in rows if not alike(row.edit.owner, to) and (among is None or among(row.edit.owner))]
     if not rows:
         return Refusal("nothing", (), lines)
     each = committed_bit is not None or among is not None

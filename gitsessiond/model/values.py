@@ -85,6 +85,11 @@ def is_unassigned(owner: str | None) -> bool:
     return owner is not None and owner.startswith(UNASSIGNED)
 
 
+def alike(owner: str, other: str) -> bool:
+    """Whether an edit of one need not move to be the other's: nobody's edit stays nobody's, with its reason."""
+    return owner == other or (is_unassigned(owner) and is_unassigned(other))
+
+
 def is_binary(content: bytes) -> bool:
     """git's own rule: a NUL within the first 8,000 bytes (xdiff-interface.c, buffer_is_binary)."""
     return b"\0" in content[:8000]

@@ -313,6 +313,7 @@ class Ended(Reply):
     merged: list[Landed]
     failed: list[Failed]
     abandoned: list[Named]
+    unassigned: list[Row]
     already: bool
     dry_run: bool
     uncommitted: list[str]

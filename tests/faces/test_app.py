@@ -22,7 +22,7 @@ from tests.faces.schemas import SCHEMAS, ErrorReply
 NAMED = {"id": replies.VALIDATION, "name": "validation-enhancements"}
 ENDED: dict[str, Any] = {
     "session": replies.session(), "merged": [], "failed": [], "abandoned": [], "already": False, "dry_run": False,
-    "uncommitted": [],
+    "uncommitted": [], "unassigned": [],
 }  # fmt: skip
 MERGED: dict[str, Any] = {
     "merged": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1,

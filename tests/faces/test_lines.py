@@ -65,6 +65,7 @@ def test_close_lists_merged_failed_and_abandoned() -> None:
             }
         ],
         "abandoned": [{"id": "y", "name": "c"}],
+        "unassigned": [replies.row("shop/db.py", (2, 4))],
         "already": False,
         "dry_run": False,
     }
@@ -73,6 +74,7 @@ def test_close_lists_merged_failed_and_abandoned() -> None:
         "  merged validation-enhancements as 1a2b3c4",
         "  failed b: 1 conflict",
         "  abandoned c",
+        "  1 unassigned edit did not land: shop/db.py:2-4",
     ]
     assert lines.close_hints(reply) == [
         "git session conflicts",
@@ -206,9 +208,10 @@ def test_merge_says_landed_would_land_or_clashes() -> None:
     stopped = back | {"commit": None, "reverted": False}
     assert "stays merged" in mergelines.revert_lines(stopped)[0] and mergelines.revert_hints(stopped) == []
     clashing = stopped | {"conflicts": [replies.conflict() | {"kind": "git_revert"}]}
-    first, row = mergelines.revert_lines(clashing)
+    first, row, way = mergelines.revert_lines(clashing)
+    assert "save it without markers" in way
     assert first == "validation-enhancements was not reverted on main: 1 conflict." and "revert of" in row
-    assert mergelines.revert_hints(clashing)[-1] == "or git session revert validation-enhancements --abort"
+    assert mergelines.revert_hints(clashing)[-1] == "git session revert validation-enhancements --abort"
     dry = landed | {"merged": False, "commit": None, "dry_run": True, "files": 1}
     assert mergelines.merge_lines(dry) == ["validation-enhancements would merge into main without conflict: 1 file."]
     clash = landed | {
@@ -220,11 +223,13 @@ def test_merge_says_landed_would_land_or_clashes() -> None:
     assert mergelines.merge_lines(clash) == [
         "performance-optimizations did not land on main: 1 conflict.",
         "  tttu  shop/user.py (content, performance-optimizations)",
+        "Edit .gitsession/conflicts/tttuuuvvvwww/shop/user.py in any editor and save it without markers,"
+        " or resolve it by a command.",
     ]
     assert mergelines.merge_hints(clash) == [
-        "edit .gitsession/conflicts/tttuuuvvvwww/shop/user.py in any editor and save it without markers,",
-        "or git session resolve tttu [--ours|--theirs|--union|--base|--edit|--tool|--file F];"
-        " then git session merge performance-optimizations",
+        "git session conflict show tttu",
+        "git session resolve tttu",
+        "git session merge performance-optimizations",
     ]
 
 
@@ -244,11 +249,14 @@ def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
     reply = replies.shown_conflict()
     shown = mergelines.conflict_show_lines(reply)
     assert shown[-2:] == ["c", ">>>>>>> p"] and "  theirs: Speed up login" in shown
-    assert mergelines.conflict_show_hints(reply) == ["git session resolve tttu asks for each of 1 place"]
+    assert mergelines.conflict_show_hints(reply) == ["git session resolve tttu"]
     known = replies.shown_conflict(remembered=True)
-    assert mergelines.conflict_show_hints(known) == ["this was resolved before: git session resolve tttu --remembered"]
+    assert mergelines.conflict_show_hints(known) == ["git session resolve tttu --remembered"]
+    assert mergelines.conflict_show_lines(known)[-1] == "This was resolved before."
     whole = replies.shown_conflict(marked=None, hunks=[])
-    assert mergelines.conflict_show_lines(whole)[-1] == "theirs: link to x"
+    assert mergelines.conflict_show_lines(whole)[-2] == "theirs: link to x"
+    assert mergelines.conflict_show_lines(whole)[-1] == "Leaving one of these lines in its file takes that side."
+    assert mergelines.conflict_show_hints(whole) == [f"git session resolve tttu --{one}" for one in ("ours", "theirs")]
 
 
 def test_history_lines_up() -> None:

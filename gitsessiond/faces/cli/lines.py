@@ -88,13 +88,20 @@ def close_lines(reply: Json) -> list[str]:
         out = [f"Closing {name} would merge {len(merged)} and abandon {len(abandoned)}."]
         out += [f"  would merge {clean(one['name'])}" for one in merged]
         out += [f"  would abandon {clean(one['name'])}" for one in abandoned]
-        return out + uncommitted_lines(reply, "would take away")
+        return out + left_behind_lines(reply, "would not land") + uncommitted_lines(reply, "would take away")
     counts = f"{len(merged)} merged, {len(failed)} failed, {len(abandoned)} abandoned"
     out = [f"Closed session {name}: {counts}."]
     out += [f"  merged {clean(one['name'])} as {short(one['commit'])}" for one in merged]
     out += [f"  failed {clean(one['name'])}: {clean(one['error']['message'])}" for one in failed]
     out += [f"  abandoned {clean(one['name'])}" for one in abandoned]
-    return out + uncommitted_lines(reply, "took away")
+    return out + left_behind_lines(reply, "did not land") + uncommitted_lines(reply, "took away")
+
+
+def left_behind_lines(reply: Json, verb: str) -> list[str]:
+    """The edits that no patch had, committed or not."""
+    rows = reply["unassigned"]
+    where = listed(few([place(row) for row in rows]))
+    return [f"  {plural(len(rows), 'unassigned edit')} {verb}: {where}"] if rows else []
 
 
 def uncommitted_lines(reply: Json, verb: str) -> list[str]:
@@ -106,7 +113,7 @@ def uncommitted_lines(reply: Json, verb: str) -> list[str]:
 def close_hints(reply: Json) -> list[str]:
     """The command for each patch that did not land; how to get the rest back."""
     out = [one["error"]["hint"] for one in reply["failed"] if one["error"].get("hint")]
-    if (reply["failed"] or reply["abandoned"]) and not reply["dry_run"]:
+    if (reply["failed"] or reply["abandoned"] or reply["unassigned"]) and not reply["dry_run"]:
         out.append(command("reopen", "-s", reply["session"]["id"]))
     if reply.get("uncommitted") and not reply["dry_run"]:
         session = reply["session"]

@@ -1,0 +1,55 @@
+"""What a session leaves behind is told: edits that no patch had when it was closed, and why no patch had them."""
+
+from __future__ import annotations
+
+from tests.actions.asking import Asking, it
+
+__all__ = ["it"]
+
+
+def reasons(it: Asking) -> dict[str, str]:
+    """The unassigned edits: path and lines, and the code of the reason."""
+    rows = it.ask("unassigned")["unassigned"]
+    return {f"{row['path']}:{row['lines'] and row['lines'][0]}": row["reason"] for row in rows}
+
+
+def test_close_tells_of_edits_that_landed_with_no_patch(it: Asking) -> None:
+    """A commit's edit that was taken out of its patch stays behind: `close` says so, and its dry run before."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.git("commit", "-qam", "both")
+    it.ask("patch.new", name="two")
+    it.edit("a.txt", "line 9\n", "LINE 9\n")
+    it.ask("assign", what="a.txt:2", patch="-")
+    it.ask("patch.ready", patch="two")
+    planned = it.ask("session.close", dry_run=True)
+    done = it.ask("session.close")
+    assert [one["name"] for one in done["merged"]] == ["two"]
+    assert "LINE 2" not in it.on_target("a.txt")
+    for reply in (planned, done):
+        assert [(row["path"], row["lines"], row["code"]) for row in reply["unassigned"]] == [("a.txt", [2, 2], "out")]
+
+
+def test_close_does_not_tell_of_abandoned_patches_edits(it: Asking) -> None:
+    """They are told as that patch, or were given up by somebody who knew."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.patch("two", "a.txt", "line 9\n", "LINE 9\n")
+    it.ask("patch.abandon", patch="one")
+    done = it.ask("session.close")
+    assert [one["name"] for one in done["abandoned"]] == ["two"] and done["unassigned"] == []
+
+
+def test_an_edit_taken_out_of_its_patch_says_so(it: Asking) -> None:
+    """`assign --patch -` gives its own reason; an edit that was nobody's before keeps the one it had."""
+    it.ask("patch.new", name="one")
+    it.ask("patch.use", patch="-")
+    it.edit("a.txt", "line 9\n", "LINE 9\n")
+    it.ask("patch.use", patch="one")
+    it.edit("a.txt", "line 2\n", "LINE 2\n")
+    none = reasons(it)["a.txt:9"]
+    done = it.ask("assign", what="a.txt", patch="-")
+    assert [edit["lines"] for edit in done["moved"]] == [[2, 2]]
+    assert reasons(it) == {"a.txt:2": "assigned to no patch", "a.txt:9": none}
+    again = it.ask("assign", what="a.txt", patch="-")
+    assert not again["moved"] and len(again["already"]) == 2
+    it.ask("assign", what="a.txt", patch="one")
+    assert reasons(it) == {}
