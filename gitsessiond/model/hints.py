@@ -5,6 +5,11 @@ from __future__ import annotations
 import shlex
 
 
+def in_turn(*commands: str) -> str:
+    """Several commands as one hint, a line each; the faces print each as a hint of its own."""
+    return "\n".join(commands)
+
+
 def command_words(*words: str) -> str:
     """``git session`` and these words, as they are typed."""
     return "git session " + shlex.join(words)

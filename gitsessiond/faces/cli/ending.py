@@ -49,8 +49,8 @@ def print_error(error: GitSessionError, as_json: bool) -> int:
         put_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return error.exit_code
     note(f"error: {error.message}")
-    if error.hint:
-        hint(error.hint)
+    for command in (error.hint or "").splitlines():
+        hint(command)
     return error.exit_code
 
 
