@@ -20,9 +20,21 @@ PASSED_ON = re.compile(
 NOT_OURS = {f"GIT_{role}_{what}": "" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
+# The language of what git says is ours: it is read.
+OF_HOOKS = re.compile(r"^(?!GIT_|LC_|LANG)")
+
+
 def identity_env(env: Mapping[str, str]) -> dict[str, str]:
-    """What of an asker's environment git children may see: identity, config and signing, no files' names."""
-    return NOT_OURS | {name: value for name, value in env.items() if PASSED_ON.match(name)}
+    """What of an asker's environment git children may see: identity, config, signing, and what hooks are run in.
+
+    Who acts tells all of it (:mod:`gitsessiond.wire.requests`), and then nothing of ours is in it: a hook finds the
+    tools and settings it finds beside a plain ``git commit``. What would name files and repositories is never told.
+    """
+    told = {name: value for name, value in env.items() if PASSED_ON.match(name)}
+    if "PATH" in env:
+        ours = {name: "" for name in os.environ if OF_HOOKS.match(name)}
+        told |= ours | {name: value for name, value in env.items() if OF_HOOKS.match(name)}
+    return NOT_OURS | told
 
 
 def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:

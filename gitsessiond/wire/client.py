@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable, error_from
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Place, find_place, read_pointer, refuse_stranger
-from gitsessiond.wire.requests import READS, request, who_asks
+from gitsessiond.wire.requests import OWN, READS, request, who_asks
 from gitsessiond.wire.starting import StartLock, may_stay, start_daemon, start_once
 
 TELL_AFTER_S = 1.0  # how long a person waits without a word
@@ -88,7 +88,7 @@ class Client:
         """One request over a connection of its own."""
         with self._connect(verb) as connection:
             talk = Talk(connection)
-            talk.send(request(verb, args, self._who()))
+            talk.send(request(verb, args, self._who(acts=verb not in READS | OWN)))
             asks_for_itself = verb not in READS and "GPG_TTY" in os.environ  # gpg draws on the terminal meanwhile
             if self._patience is None or asks_for_itself:
                 return talk.receive(self._check_alive)
@@ -113,8 +113,8 @@ class Client:
         if self._patience is not None:
             self._patience.waited(seconds, left, other)
 
-    def _who(self) -> Message:
-        return who_asks(self._cwd, self._session, os.environ)
+    def _who(self, *, acts: bool = False) -> Message:
+        return who_asks(self._cwd, self._session, os.environ, acts=acts)
 
     def _ok(self, reply: Message) -> Message:
         """The good part of a reply, or its error raised."""

@@ -21,6 +21,8 @@ READS = frozenset(
 OWN = frozenset({"ping", "daemon.status", "daemon.stop", "events"})
 """Verbs that front answers itself, without a barrier."""
 
+MOST_ENVIRONMENT = 256 << 10  # characters; a larger one is not told whole
+
 PASSED_ON = (
     "GITSESSION_USER",
     "EMAIL",
@@ -38,9 +40,13 @@ def request(verb: str, args: Mapping[str, Any], who: Mapping[str, Any], number: 
     return {"v": VERSION, "id": number, "verb": verb, "args": dict(args), "who": dict(who)}
 
 
-def who_asks(cwd: str, session: str | None, env: Mapping[str, str]) -> dict[str, Any]:
-    """The ``who`` of a request: directory, session named by ``-s`` or ``$GITSESSION``, terminal, identity."""
-    told = {name: value for name, value in env.items() if _is_passed_on(name)}
+def who_asks(cwd: str, session: str | None, env: Mapping[str, str], *, acts: bool = False) -> dict[str, Any]:
+    """The ``who`` of a request: directory, session named by ``-s`` or ``$GITSESSION``, terminal, identity.
+
+    ``acts``: the request may run hooks, which are to see the environment that the asker sees.
+    """
+    acts = acts and sum(len(name) + len(value) for name, value in env.items()) <= MOST_ENVIRONMENT
+    told = {name: value for name, value in env.items() if _is_passed_on(name) or (acts and not name.startswith("GIT_"))}
     return {
         "cwd": cwd,
         "session": session or env.get("GITSESSION") or None,
