@@ -7,11 +7,13 @@ changed.
 
 from __future__ import annotations
 
+import glob
 import os
 
 import pygit2
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.store.git import run_git
 from gitsessiond.store.objects import KIND_NAMES, Object
 
 
@@ -45,11 +47,38 @@ class TheirObjects:
         return any(backend.exists(wanted) for backend in self._backends)
 
     def read(self, oid: str) -> Object | None:
-        """An object; None when there is none.
+        """An object; None when there is none. A partial clone fetches what it lacks, as for any git command.
 
         Raises:
             StateUnreadable: it is there, but damaged.
+            StoreFailed: it was to be fetched, and could not be.
         """
+        found = self._read(oid)
+        if found is None and self._is_partial() and self._fetch(oid):
+            self._open()
+            found = self._read(oid)
+        return found
+
+    def _is_partial(self) -> bool:
+        """Whether packs here may lack objects that a remote promised (gitformat-pack(5), ``.promisor``)."""
+        pattern = os.path.join(glob.escape(self.common_dir), "objects", "pack", "*.promisor")
+        return next(glob.iglob(pattern), None) is not None
+
+    def _fetch(self, oid: str) -> bool:
+        """Let git fetch a promised object; whether it has it now.
+
+        Raises:
+            StoreFailed: the remote did not give it.
+        """
+        told = run_git(["cat-file", "-e", oid], git_dir=self.common_dir, check=False)
+        if told.code != 0 and b"promisor" in told.err + told.out:
+            raise StoreFailed(
+                f"this is a partial clone, and object {oid} could not be fetched: {told.words()}", hint="git fetch"
+            )
+        return told.code == 0
+
+    def _read(self, oid: str) -> Object | None:
+        """An object that is here; raises as :meth:`read`."""
         wanted = pygit2.Oid(hex=oid)
         try:
             number, data = self._odb.read(wanted)
