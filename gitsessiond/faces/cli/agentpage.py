@@ -28,6 +28,8 @@ Look with `git session --json` (your session, its patches, what has no patch, co
   brings back any save (`git session history PATH --json` has the numbers).
 - Work of your own beside others': `git session start NAME` makes a session; where this checkout is taken it gets a
   worktree (its path: `git session switch NAME`). `GITSESSION=NAME` names your session for every command.
+- Where others use git at the same moment, put `git session exec --` before `git add`, `git commit`, `git worktree add`,
+  `git push`: it waits for its turn where git alone fails on a lock.
 - Never push `refs/gitsession/*` or branches `session/*`.
 - A conflict (exit 3) moves nothing. `git session conflicts --json`; edit the file under `.gitsession/conflicts/` and
   save it without markers, or `git session resolve ID --ours|--theirs|--file F`; then run the same command again.
