@@ -75,8 +75,9 @@ def check_due(
     if known and last is not None and merged.tree in wanted.ran:
         if revert:
             what = f"the check of the target without {patch.name}"
-            raise Refused(f"{what} {how_it_failed(last)}", hint=command_words("revert", patch.name, "--no-verify"))
-        raise Refused(failed_words(patch, last), hint=failed_hint(patch))
+            again = command_words("revert", patch.name, "--no-verify")
+            raise Refused(f"{what} {how_it_failed(last)}", hint=again, reason="check")
+        raise Refused(failed_words(patch, last), hint=failed_hint(patch), reason="check")
     merged.layer.to_repository([merged.tree])
     return {
         "patch": {"id": pid, "name": patch.name},

@@ -70,15 +70,17 @@ def place_of(ctx: Context, live: Live) -> Place:
     """
     session = live.state.session
     if live.worktree is None:
-        raise Refused("the session has no worktree", hint=worktree_again(ctx.repository.common_dir, session))
+        again = worktree_again(ctx.repository.common_dir, session)
+        raise Refused("the session has no worktree", hint=again, reason="no_worktree")
     at = live.worktree.repository
     head = read_head(at.git_dir, at.common_dir)
     if session.parked or head.stands_on != session.branch or head.oid is None:
         why = session.parked or f"HEAD is on {head.stands_on or 'no branch'}"
-        raise Refused(f"the session is parked: {why}", hint=way_back(live))
+        raise Refused(f"the session is parked: {why}", hint=way_back(live), reason="parked")
     if head.at_work:
         found = ", ".join(sorted(head.at_work))
-        raise Refused(f"git is at work here ({found})", hint=(going_on(live) or ["git status"])[0])
+        going = (going_on(live) or ["git status"])[0]
+        raise Refused(f"git is at work here ({found})", hint=going, reason="git_at_work")
     if head.oid != seen_head(live):
         raise Moved("HEAD moved meanwhile", hint="run the command again")
     return place_at(ctx.store, ctx.tools.merge3, at.worktree, at.git_dir, head.oid)
@@ -97,6 +99,7 @@ def refuse_dependencies(live: Live, patch: Patch) -> None:
         raise Refused(
             f"{patch.name} depends on uncommitted edits of {', '.join(behind)}",
             hint=f"git session commit --patch {quote(behind[0])} -m TEXT",
+            reason="dependency",
         )
 
 

@@ -255,4 +255,5 @@ def refuse_settled_rebase(ctx: Context, state: State, pid: str, strategy: Strate
         raise Refused(
             f"the commits of {name} are older than what its conflict was resolved to",
             hint=f"git session merge {quote(name)} --strategy squash",
+            reason="strategy",
         )

@@ -78,14 +78,15 @@ def seen_by_hook(
             env={**identity_env(who.env), "GIT_EDITOR": ":"},
         )
         if told.code != 0:
-            raise Refused(f"the commit-msg hook refused {what}: {told.words() or f'exit {told.code}'}", hint=again)
+            why = told.words() or f"exit {told.code}"
+            raise Refused(f"the commit-msg hook refused {what}: {why}", hint=again, reason="hook")
         try:
             with open(name, "rb") as edited:
                 message = edited.read()
         except FileNotFoundError:
             message = b""
     if not message.strip():
-        raise Refused(f"the commit-msg hook left no message for {what}", hint=again)
+        raise Refused(f"the commit-msg hook left no message for {what}", hint=again, reason="hook")
     return Words(message, told.words())
 
 

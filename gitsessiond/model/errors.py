@@ -1,8 +1,9 @@
 """Every way to fail, in words its sender can act on.
 
 One root, :class:`GitSessionError`. Children add no constructor, so that a client can rebuild any of them from
-``(code, message, hint)`` as it crossed the socket (docs/protocol.md, "Errors"). ``exit_code`` is the table of
-docs/cli.md; ``code`` is stable and for programs; the message is for people and is never parsed.
+``(code, message, hint, reason)`` as it crossed the socket (docs/protocol.md, "Errors"). ``exit_code`` is the table of
+docs/cli.md; ``code`` is stable and for programs; the message is for people and is never parsed. ``reason`` tells
+programs which of several refusals it is (docs/protocol.md, "Reasons").
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ class GitSessionError(Exception):
     code: ClassVar[str] = "cannot"
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, reason: str | None = None) -> None:
         super().__init__(message)
-        self.message, self.hint = message, hint
+        self.message, self.hint, self.reason = message, hint, reason
 
     def as_dict(self) -> dict[str, Any]:
-        """The error as it crosses the socket: ``{"code", "message", "hint", "exit"}``."""
-        return {"code": self.code, "message": self.message, "hint": self.hint, "exit": self.exit_code}
+        """The error as it crosses the socket: ``{"code", "message", "hint", "exit"}``, and any ``reason``."""
+        told = {"code": self.code, "message": self.message, "hint": self.hint, "exit": self.exit_code}
+        return told if self.reason is None else told | {"reason": self.reason}
 
 
 class BadRequest(GitSessionError):
@@ -120,4 +122,5 @@ def disk_refused(what: str, exc: OSError) -> StoreFailed:
 def error_from(found: dict[str, Any]) -> GitSessionError:
     """Rebuild an error from the dict :meth:`GitSessionError.as_dict` made; unknown codes become the root."""
     kind = KINDS.get(str(found.get("code")), GitSessionError)
-    return kind(str(found.get("message", "unknown error")), hint=found.get("hint"))
+    message, reason = str(found.get("message", "unknown error")), found.get("reason")
+    return kind(message, hint=found.get("hint"), reason=reason if isinstance(reason, str) else None)

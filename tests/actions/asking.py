@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gitsessiond.daemon.desk import Desk, open_desk
-from gitsessiond.model.errors import KINDS, GitSessionError
+from gitsessiond.model.errors import error_from
 from tests.conftest import git
 
 LINES = "".join(f"line {n}\n" for n in range(1, 11))
@@ -31,8 +31,7 @@ class Asking:
         who = {"cwd": str(self.root), "session": None, "tty": None, "pid": 1, "env": self.env}
         reply = self.desk.request({"v": 1, "id": 1, "verb": verb, "args": args, "who": who})
         if "error" in reply:
-            error = reply["error"]
-            raise KINDS.get(error["code"], GitSessionError)(error["message"], hint=error["hint"])
+            raise error_from(reply["error"])
         done: dict[str, Any] = reply["ok"]
         return done
 

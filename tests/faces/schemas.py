@@ -230,6 +230,7 @@ class Error(Closed):
     code: str
     message: str
     hint: str | None
+    reason: str | None = None
 
 
 class ErrorReply(Reply):

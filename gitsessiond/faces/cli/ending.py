@@ -46,7 +46,7 @@ def run_guarded(run: Callable[[], int], argv: Sequence[str]) -> int:
 def print_error(error: GitSessionError, as_json: bool) -> int:
     """Print an error for a person or a program; returns its exit code."""
     if as_json:
-        put_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        put_json({"error": {key: value for key, value in error.as_dict().items() if key != "exit"}})
         return error.exit_code
     note(f"error: {error.message}")
     for command in (error.hint or "").splitlines():

@@ -50,8 +50,9 @@ is two lines on stderr,
     error: what could not be done
     hint: the command to run
 
-or, with `--json`, `{"v": 1, "error": {"code": …, "message": …, "hint": …}}` on stdout. Paths are typed as
-seen from the current directory, and printed from the top of the worktree.
+or, with `--json`, `{"v": 1, "error": {"code": …, "message": …, "hint": …}}` on stdout; a refusal may also
+have a `reason` ([protocol.md](protocol.md#reasons)). Paths are typed as seen from the current directory, and
+printed from the top of the worktree.
 
 What follows is the output of `git session COMMAND -h` without the exit codes, which are the same everywhere.
 
