@@ -59,7 +59,7 @@ def test_the_page_for_agents_names_only_what_there_is(capsys: pytest.CaptureFixt
         if name.startswith("-"):
             continue
         options = {opt for one in known[name].params for opt in (*one.opts, *one.secondary_opts)} | {"-h", "--json"}
-        wanted = {word.strip("]") for word in words if word.startswith("-") and word != "-"}
+        wanted = {word.strip("]") for word in words if word.startswith("-") and word not in ("-", "--")}
         assert wanted <= options, line
 
 
