@@ -293,7 +293,8 @@ def test_merge_exits_3_on_conflicts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["merge", "p"], client(merge=clash).dial) == 3
     told = capsys.readouterr()
     assert "did not land on main: 1 conflict." in told.out
-    assert "hint: edit .gitsession/conflicts/tttuuuvvvwww/shop/user.py" in told.err
+    assert "Edit .gitsession/conflicts/tttuuuvvvwww/shop/user.py" in told.out
+    assert told.err.startswith("hint: git session conflict show tttu\nhint: git session resolve tttu\n")
     assert main(["merge", "p", "--json"], client(merge=clash).dial) == 3
 
 

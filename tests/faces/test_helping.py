@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,6 +41,8 @@ def test_commands_options_and_names_are_completed() -> None:
     assert found("switch", "") == found("status", "-s", "") == ["user-improvements"]
     assert found("resolve", "") == [replies.conflict()["id"]]
     assert found("merge", "--strategy", "s") == ["squash"]
+    assert {"merge", "agent"} <= set(found("help", "")) and "complete" not in found("help", "")
+    assert found("help", "patch", "val") == ["validate"] and found("help", "merge", "") == []
 
 
 @pytest.mark.parametrize("words", [["no", "such"], ["patch", "nothing", ""], ["assign", ""], ["--what"], []])
@@ -84,9 +87,25 @@ def test_bash_completes(bench: Workbench) -> None:
         'COMP_WORDS=(git session merge my); COMP_CWORD=3; _git_session; echo "$COMPREPLY"\n'
         'COMP_WORDS=(git-session patch validate ""); COMP_CWORD=3; _git_session_alone; echo "$COMPREPLY"\n'
         "cd /; cd -; cd src; gscd x; pwd\n"
+        'COMP_WORDS=(gscd ""); COMP_CWORD=1; _gscd; echo "$COMPREPLY"; complete -p gscd\n'
     )
     done = subprocess.run(["bash", "-c", script], cwd=bench.root, capture_output=True, text=True)
-    assert (done.stdout.splitlines(), done.stderr) == ([r"my\ patch"] * 2 + [str(bench.root)] * 2, "")
+    told = [r"my\ patch"] * 2 + [str(bench.root)] * 2 + ["x", "complete -F _gscd gscd"]
+    assert (done.stdout.splitlines(), done.stderr) == (told, "")
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
+def test_fish_completes(bench: Workbench) -> None:
+    """fish: commands and names without files between them, files where only a path can stand; gscd knows sessions."""
+    bench.run("start", "x")
+    bench.run("patch", "new", "mine")
+    (bench.root / "meadow").write_text("")
+    script = (
+        SCRIPTS["fish"] + "complete -C 'git session merge m'\ncomplete -C 'git session assign m'\ncomplete -C 'gscd '\n"
+    )
+    done = subprocess.run(["fish", "-c", script], cwd=bench.root, capture_output=True, text=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["mine", "meadow", "x"], done.stderr
 
 
 @pytest.mark.soak

@@ -201,7 +201,7 @@ def test_how_far_the_target_is_from_its_upstream(ahead: int, behind: int, words:
     session = replies.session(upstream={"name": "origin/main", "ahead": ahead, "behind": behind})
     shown = "\n".join(panel.panel_lines(replies.status(session=session), Look(ascii=True)))
     assert words in shown and ("origin/main" in shown) == bool(words)
-    assert ("git session push" in shown) == bool(ahead)
+    assert ("git session push" in shown) == bool(ahead or behind)
     hints = lines.start_hints({"session": session, "new_worktree": False, "before": [], "offered": []}, "/")
     assert hints == ([words] if behind else [])
 

@@ -128,7 +128,7 @@ def test_a_walk_through_the_places(it: Workbench, tmp_path: Path) -> None:
     second.run("merge", "two", "--ready", code=3)
     (conflict,) = second.json("conflicts")["conflicts"]
     told = second.run("conflict", "show", conflict["id"][:4])
-    assert "this was resolved before" in told.err and conflict["status"] == "open"
+    assert "This was resolved before." in told.out and conflict["status"] == "open"
     second.run("resolve", conflict["id"], "--remembered")
     second.run("merge", "two")
     assert second.git("show", "other:b.txt").out == landed.replace("line 7\n", "another 7\n")

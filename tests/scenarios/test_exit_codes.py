@@ -129,7 +129,7 @@ def test_3_conflicts(bench: Workbench) -> None:
     other.git("commit", "-qam", "others")
     before = refs(bench)
     done = bench.run("merge", "p", code=3)
-    assert "1 conflict" in done.out + done.err and "or git session resolve" in done.err, done
+    assert "1 conflict" in done.out + done.err and "hint: git session resolve" in done.err, done
     assert [line for line in refs(bench).splitlines() if "refs/heads" in line] == [
         line for line in before.splitlines() if "refs/heads" in line
     ]

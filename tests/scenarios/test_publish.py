@@ -350,7 +350,7 @@ def test_push_merges_what_the_remote_has(team: Team) -> None:
     shown = ann.run("push")
     assert (shown.out, shown.err) == (
         "Nothing to push: main is 1 commit behind origin/main.\n",
-        "hint: git fetch origin main:main && git session update\n",
+        "hint: git fetch origin main:main\nhint: git session update\n",
     )  # fmt: skip
     assert "main is 1 behind origin/main" in ann.run("status").out
     side = ann.root.parent / "side"

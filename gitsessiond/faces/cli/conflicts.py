@@ -13,7 +13,7 @@ from gitsessiond.faces.cli import handing, mergelines, walking
 from gitsessiond.faces.cli.face import Face, SessionCommand, SessionGroup, pass_face
 from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.typed import path_argument
-from gitsessiond.faces.cli.words import command, listed, typed_path
+from gitsessiond.faces.cli.words import command, listed, plural, typed_path
 from gitsessiond.model.errors import BadRequest
 
 HUNK_WAYS = ("ours", "theirs", "both", "base", "remembered")
@@ -142,7 +142,7 @@ def hunk_answers(face: Face, conflict_id: str, hunks: tuple[str, ...]) -> list[s
         found[int(number)] = answer
     if set(found) != set(range(1, count + 1)):
         raise BadRequest(
-            f"there are {count} places to settle, and {len(found)} answers were given",
+            f"{plural(count, 'place')} to settle, {plural(len(found), 'answer')} given",
             hint=f"git session conflict show {conflict_id}",
         )
     return [found[number] for number in range(1, count + 1)]

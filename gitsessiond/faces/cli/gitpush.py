@@ -242,7 +242,7 @@ def failure(pushed: Pushed, remote: str, what: str, again: str) -> GitSessionErr
     refused = [one for one in pushed.refs if not one.landed and "atomic" not in one.reason]
     if refused:
         words = f"{remote} refused {what}: {clean(refused[0].reason)}"
-        return Refused(f"{words}: {answer}" if answer else words, hint=f"do what {remote} asks for, then {again}")
+        return Refused(f"{words}: {answer}" if answer else words, hint=again)
     if pushed.refused_here:
         words = f"the pre-push hook refused {what}"
         return Refused(f"{words}: {answer}" if answer else words, hint=f"{again} --no-verify")

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gitsessiond.faces.cli.words import command
 from gitsessiond.model.errors import GitSessionError, NotFound, Refused
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.wire.place import find_place
@@ -61,11 +62,12 @@ def edit_file(path: str) -> None:
     editor = os.fsdecode(told.stdout).rstrip("\n")
     if told.returncode or not editor:
         why = told.stderr.decode("utf-8", "replace").strip() or "git knows no editor"
-        raise GitSessionError(why, hint="export EDITOR=..., or git config --global core.editor ...")
+        raise GitSessionError(why, hint="git config --global core.editor EDITOR")
     done = subprocess.run(["/bin/sh", "-c", f'{editor} "$@"', editor, path], env=environment(), check=False)
     if done.returncode:
         raise GitSessionError(
-            f"the editor {editor!r} ended with exit code {done.returncode}", hint="nothing was resolved; try again"
+            f"the editor {editor!r} ended with exit code {done.returncode}; nothing was resolved",
+            hint="git var GIT_EDITOR",
         )
 
 
@@ -139,7 +141,7 @@ class Scratch:
         )
         if done.returncode:
             why = done.stderr.decode("utf-8", "replace").strip()
-            raise GitSessionError(f"git {words[0]} failed: {why}", hint="git session resolve ID --edit")
+            raise GitSessionError(f"git {words[0]} failed: {why}", hint="git session conflicts")
         return done.stdout
 
     def put(self, shown: Json, path: str) -> None:
@@ -172,7 +174,8 @@ class Scratch:
         """
         rows = [row.split(b"\t")[0].split(b" ") for row in self.git("ls-files", "-s", "-z").split(b"\0") if row]
         if code or any(row[2] != b"0" for row in rows):
-            raise Refused("the tool did not settle it; nothing was changed", hint="git session resolve ID --tool NAME")
+            again = command("resolve", str(conflict["id"]), "--tool")
+            raise Refused("the tool did not settle it; nothing was changed", hint=again)
         if not rows:
             without = [name for name in ("ours", "theirs") if conflict[name]["oid"] is None]
             return Outcome(without[0] if without else "delete")

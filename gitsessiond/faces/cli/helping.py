@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
 
 from gitsessiond.faces.cli import shells
 from gitsessiond.faces.cli.agentpage import PAGE
@@ -12,8 +13,20 @@ from gitsessiond.faces.cli.terminal import put_json, put_text
 from gitsessiond.model.errors import NotFound
 
 
+def help_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The commands that can come next."""
+    before = ctx.params.get("words") or ()
+    at: click.Command | None = ctx.find_root().command
+    for word in before:
+        at = at.commands.get(word) if isinstance(at, click.Group) else None
+    there = at.commands if isinstance(at, click.Group) else {}
+    found = [(name, one.get_short_help_str()) for name, one in there.items() if not one.hidden]
+    found += [] if before else [("agent", "a page to paste for coding agents")]
+    return [CompletionItem(name, help=about) for name, about in found if name.startswith(incomplete)]
+
+
 @click.command("help", cls=SessionCommand)
-@click.argument("words", nargs=-1, metavar="[COMMAND]...|agent")
+@click.argument("words", nargs=-1, metavar="[COMMAND]...|agent", shell_complete=help_words)
 @click.pass_context
 def help_command(ctx: click.Context, words: tuple[str, ...]) -> int:
     """Show the help of a command; `agent`: a page to paste for coding agents

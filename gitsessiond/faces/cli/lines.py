@@ -234,7 +234,10 @@ def ready_lines(reply: Json, undo: bool) -> list[str]:
     if undo:
         return [f"{clean(patch['name'])} is a draft again."]
     made = f"Committed {short(reply['commit'])} for {clean(patch['name'])}. " if reply.get("commit") else ""
-    waits = [clean(str(one["message"])) for one in patch["blockers"]]
+    before = {one.get("patch") for one in patch["blockers"] if one["code"] == "dependency"}
+    names = names_in(one for one in patch["depends_on"] if one["id"] in before)
+    waits = [f"{listed(names)} must be merged first"] if names else []
+    waits += [clean(str(one["message"])) for one in patch["blockers"] if one["code"] != "dependency" or not names]
     state = f"ready, but {listed(waits)}" if waits else "ready to merge"
     return [f"{made}{clean(patch['name'])} is {state}."]
 

@@ -49,7 +49,7 @@ def doctor_lines(reply: Json) -> list[str]:
     """One row for each check."""
     out = []
     for check in reply["checks"]:
-        state = "ok" if check["ok"] else "fixed" if check.get("fixed") else "bad"
+        state = "fixed" if check.get("fixed") else "ok" if check["ok"] else "bad"
         message = f": {clean(check['message'])}" if check.get("message") else ""
         out.append(f"{state:<5}  {check['name']}{message}")
     return out

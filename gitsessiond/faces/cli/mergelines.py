@@ -25,7 +25,8 @@ def merge_lines(reply: Json) -> list[str]:
     if reply["conflicts"]:
         count = plural(len(reply["conflicts"]), "conflict")
         verb = "would conflict" if reply["dry_run"] else "did not land"
-        return [f"{name} {verb} on {target}: {count}.", *conflict_rows(reply["conflicts"])]
+        ways = [] if reply["dry_run"] else settle_lines(reply["conflicts"])
+        return [f"{name} {verb} on {target}: {count}.", *conflict_rows(reply["conflicts"]), *ways]
     files = plural(reply["files"], "file")
     if reply["dry_run"]:
         once = ", once it is ready" if reply["patch"]["status"] == "draft" else ""
@@ -48,7 +49,8 @@ def revert_lines(reply: Json) -> list[str]:
     name, target = clean(reply["patch"]["name"]), reply["target"]
     if reply["conflicts"]:
         count = plural(len(reply["conflicts"]), "conflict")
-        return [f"{name} was not reverted on {target}: {count}.", *conflict_rows(reply["conflicts"])]
+        rows = conflict_rows(reply["conflicts"])
+        return [f"{name} was not reverted on {target}: {count}.", *rows, *settle_lines(reply["conflicts"])]
     if not reply["reverted"]:
         return [f"{name} stays merged into {target}: its revert is given up."]
     again = "It is a draft again, with its edits."
@@ -61,7 +63,7 @@ def revert_hints(reply: Json) -> list[str]:
     """How to settle what clashed; after it, how to merge the patch again."""
     name = reply["patch"]["name"]
     if reply["conflicts"]:
-        return [*settle_hints(reply["conflicts"], command("revert", name)), f"or {command('revert', name, '--abort')}"]
+        return [*settle_hints(reply["conflicts"], command("revert", name)), command("revert", name, "--abort")]
     return [command("merge", name, "--ready")] if reply["reverted"] else []
 
 
@@ -74,20 +76,18 @@ def merge_hints(reply: Json) -> list[str]:
     return settle_hints(reply["conflicts"], command("merge", name)) if reply["conflicts"] else []
 
 
-def settle_hints(conflicts: Sequence[Json], again: str) -> list[str]:
-    """The ways to settle the first conflict; ``again``: the command that goes through afterwards."""
+def settle_lines(conflicts: Sequence[Json]) -> list[str]:
+    """How to settle the first conflict without a command of ours."""
     first = conflicts[0]
-    ids = [conflict["id"] for conflict in conflicts]
-    settle = (
-        f"{command('resolve', short_of(first['id'], ids))} [--ours|--theirs|--union|--base|--edit|--tool|--file F];"
-        f" then {again}"
-    )
     if first["kind"] == "state_divergence":
-        return [command("conflict", "show", short_of(first["id"], ids)), f"then {settle}"]
-    return [
-        f"edit {record_file(first)} in any editor and save it without markers,",
-        f"or {settle}",
-    ]
+        return []
+    return [f"Edit {record_file(first)} in any editor and save it without markers, or resolve it by a command."]
+
+
+def settle_hints(conflicts: Sequence[Json], again: str) -> list[str]:
+    """To look at the first conflict, and to settle it; ``again``: the command that goes through afterwards."""
+    first = short_of(conflicts[0]["id"], [conflict["id"] for conflict in conflicts])
+    return [command("conflict", "show", first), command("resolve", first), again]
 
 
 def record_file(conflict: Json) -> str:
@@ -96,13 +96,14 @@ def record_file(conflict: Json) -> str:
 
 
 def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
-    """``  kxyz  shop/user.py (content, validation-enhancements)``."""
+    """``  kxyz  shop/user.py (content, validation-enhancements)``; where it is no patch's, whose it is."""
     ids = [conflict["id"] for conflict in conflicts]
     out = []
     for one in conflicts:
         what = "revert of " if one["kind"] == "git_revert" else ""
-        patch = f", {what}{name_in(one['patch'])}" if one.get("patch") else ""
-        facts = [] if one["status"] == "open" else [f"{one['status']} {settled(one)}".strip()]
+        patch = f", {what}{name_in(one['patch']) if one.get('patch') else clean(one['labels'][2])}"
+        facts = [] if one["status"] == "open" else [f"resolved {settled(one)}".strip()]
+        facts = [f"{facts[0].replace('resolved', 'resolution', 1)} is stale"] if one["status"] == "stale" else facts
         if facts and one["resolved_by"]:
             facts.append(clean(one["resolved_by"]))
         state = "".join(f", {fact}" for fact in facts)
@@ -116,10 +117,10 @@ def conflicts_lines(reply: Json) -> list[str]:
 
 
 def conflicts_hints(reply: Json) -> list[str]:
-    """A look at the first open one."""
+    """A look at the first open one, else at one whose resolution is stale."""
     ids = [one["id"] for one in reply["conflicts"]]
-    still_open = [one["id"] for one in reply["conflicts"] if one["status"] != "resolved"]
-    return [command("conflict", "show", short_of(still_open[0], ids))] if still_open else []
+    left = [one for status in ("open", "stale") for one in reply["conflicts"] if one["status"] == status]
+    return [command("conflict", "show", short_of(left[0]["id"], ids))] if left else []
 
 
 def conflict_show_lines(reply: Json) -> list[str]:
@@ -139,25 +140,33 @@ def conflict_show_lines(reply: Json) -> list[str]:
         out.append(f"mode: ours {modes[0]}, theirs {modes[1]}")
     if reply.get("marked") is not None:
         out += ["", *str(reply["marked"]).removesuffix("\n").split("\n")]
-        return out
-    return [*out, *(f"{side}: {clean(reply['told'][side])}" for side in ("base", "ours", "theirs"))]
+    else:
+        out += [f"{side}: {clean(reply['told'][side])}" for side in ("base", "ours", "theirs")]
+    return out + (before_lines(reply) if one["status"] == "open" else [])
+
+
+def before_lines(reply: Json) -> list[str]:
+    """That the same was resolved before, all of it or in part; where there are no lines, how its file settles it."""
+    if reply["remembered"]:
+        return ["", "This was resolved before."]
+    count = len(reply["hunks"])
+    known = sum(hunk["remembered"] is not None for hunk in reply["hunks"])
+    if known:
+        return ["", f"{known} of {plural(count, 'place')} {'was' if known == 1 else 'were'} resolved before."]
+    if count or reply.get("marked") is not None or not reply.get("file"):
+        return []
+    return ["Leaving one of these lines in its file takes that side."]
 
 
 def conflict_show_hints(reply: Json) -> list[str]:
-    """That the same was resolved before; else the walk through its places, or the sides to choose from."""
+    """As it was resolved before; else the walk through its places, or the sides to choose from."""
     one = reply["conflict"]
     if one["status"] != "open":
         return []
     resolve = command("resolve", short_of(one["id"], [one["id"]]))
-    known = sum(hunk["remembered"] is not None for hunk in reply["hunks"])
     if reply["remembered"]:
-        return [f"this was resolved before: {resolve} --remembered"]
-    if known:
-        words = f"{known} of {plural(len(reply['hunks']), 'place')} {'was' if known == 1 else 'were'} resolved before"
-        return [f"{words}: {resolve}"]
-    if reply["hunks"]:
-        return [f"{resolve} asks for each of {plural(len(reply['hunks']), 'place')}"]
-    return [f"{resolve} --ours, or --theirs; or leave one of these lines in its file"]
+        return [f"{resolve} --remembered"]
+    return [resolve] if reply["hunks"] else [f"{resolve} --ours", f"{resolve} --theirs"]
 
 
 def resolve_lines(reply: Json) -> list[str]:

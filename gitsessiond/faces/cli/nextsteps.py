@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gitsessiond.faces.cli.words import clean, command, plural, short_of
+from gitsessiond.faces.cli.words import clean, command, plural, short_of, upstream_words
 
 Json = Mapping[str, Any]
 
@@ -93,6 +93,10 @@ def usual(status: Json) -> Iterator[Step]:
     if status["session"].get("behind"):
         target, count = clean(status["session"]["target"]), plural(status["session"]["behind"], "new commit")
         yield Step(command("update"), f"bring {count} of {target} in")
+    upstream = status["session"].get("upstream") or {}
+    if upstream.get("behind") and not upstream.get("ahead"):
+        words = upstream_words(status["session"])[0]
+        yield Step("git session push", f"{clean(words)}: says how to bring that in")
     if not still_open and not unassigned and patches:
         yield Step("git session close", "nothing is left to merge")
     if not still_open and not unassigned:

@@ -256,7 +256,8 @@ def conflict_words(status: Json) -> list[str]:
     for conflict in status["conflicts"]:
         if conflict["status"] != "resolved":
             what = "revert of" if conflict["kind"] == "git_revert" else "in"
-            where = f", {what} {name_in(conflict['patch'])}" if conflict["patch"] else ""
+            whose = name_in(conflict["patch"]) if conflict["patch"] else clean(conflict["labels"][2])
+            where = f", {what} {whose}"
             stale = ", resolution is stale" if conflict["status"] == "stale" else ""
             out.append(f"{short_of(conflict['id'], ids)}: {conflict['path']} ({conflict['shape']}{where}{stale})")
     return out

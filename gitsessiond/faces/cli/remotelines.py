@@ -78,4 +78,4 @@ def push_hints(reply: Json) -> list[str]:
     """How to get what the remote has."""
     if reply["merged"]:
         return ["git session update"]
-    return [f"{clean(reply['pull'])} && git session update"] if reply["pull"] else []
+    return [clean(reply["pull"]), "git session update"] if reply["pull"] else []

@@ -18,20 +18,25 @@ _git_session() {  # called by git's completion
 }
 _git_session_alone() { __git_session_complete "${COMP_WORDS[@]:1:COMP_CWORD}"; }
 complete -o bashdefault -o default -F _git_session_alone git-session
+_gscd() { __git_session_complete switch "${COMP_WORDS[COMP_CWORD]}"; }
+complete -F _gscd gscd
 gscd() { local at; at=$(git session switch "$@") && cd -- "$at"; }
 """
 
 ZSH = r"""# git session: completion and gscd, for zsh; after compinit
-_git-session() {
+__git_session_complete() {
     local -a found
     local line
-    for line in ${(f)"$(command git-session complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)"}; do
+    for line in ${(f)"$(command git-session complete -- "$@" 2>/dev/null)"}; do
         found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
     done
-    if (( $#found )); then _describe 'git session' found; else _files; fi
+    (( $#found )) && _describe 'git session' found
 }
+_git-session() { __git_session_complete "${(@Q)words[2,CURRENT]}" || _files; }
+_gscd() { __git_session_complete switch "${(Q)words[CURRENT]}"; }
 zstyle ':completion:*:*:git:*' user-commands session:'record every save, sort the edits into patches, merge them'
 compdef _git-session git-session
+compdef _gscd gscd
 gscd() { local at; at=$(git session switch "$@") && cd -- "$at"; }
 """
 
@@ -40,10 +45,16 @@ function __git_session_words
     set -l before (commandline -opc)
     set -l at (contains -i -- session $before; or contains -i -- git-session $before)
     test -n "$at"; and set -e before[1..$at]
-    command git-session complete -- $before (commandline -ct) 2>/dev/null
+    set -l found (command git-session complete -- $before (commandline -ct) 2>/dev/null)
+    if test (count $found) -gt 0
+        printf '%s\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c git -n 'contains -- session (commandline -opc)' -a '(__git_session_words)'
-complete -c git-session -a '(__git_session_words)'
+complete -c git -f -n 'contains -- session (commandline -opc)' -a '(__git_session_words)'
+complete -c git-session -f -a '(__git_session_words)'
+complete -c gscd -f -a '(command git-session complete -- switch (commandline -ct) 2>/dev/null)'
 function gscd
     set -l at (git session switch $argv); and cd $at
 end

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from gitsessiond.faces.cli.mergelines import conflict_rows, record_file
-from gitsessiond.faces.cli.words import clean, command, listed, names_in, plural, short, short_of
+from gitsessiond.faces.cli.mergelines import conflict_rows, settle_hints, settle_lines
+from gitsessiond.faces.cli.words import clean, command, listed, names_in, plural, short, upstream_words
 
 Json = Mapping[str, Any]
 
@@ -17,10 +17,13 @@ def update_lines(reply: Json) -> list[str]:
     if reply["conflicts"]:
         verb = "would conflict" if reply["dry_run"] else "conflicts"
         count = plural(len(reply["conflicts"]), "place")
-        return [f"Nothing moved: {name} {verb} with {target} in {count}.", *conflict_rows(owned(reply["conflicts"]))]
+        ways = [] if reply["dry_run"] else settle_lines(reply["conflicts"])
+        rows = conflict_rows(reply["conflicts"])
+        return [f"Nothing moved: {name} {verb} with {target} in {count}.", *rows, *ways]
     notes = [sentence(clean(note)) for note in reply["notes"]]
     if not reply["updated"] and not reply["dry_run"]:
-        return [f"{name} has all of {target}.", *notes]
+        behind = upstream_words(reply["session"]) if is_behind(reply) else []
+        return [f"{name} has all of {target}.", *(sentence(f"but {clean(words)}") for words in behind), *notes]
     verb = "Updated" if reply["updated"] else "Would update"
     much = f"{plural(reply['commits'], 'commit')}, {plural(len(reply['files']), 'file')}"
     out = [f"{verb} {name} to {target} at {base}: {much}."]
@@ -34,9 +37,9 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + "."
 
 
-def owned(conflicts: Sequence[Json]) -> list[Json]:
-    """Conflicts with a name for the owner also where that is no patch."""
-    return [one if one.get("patch") else {**one, "patch": {"id": None, "name": one["labels"][2]}} for one in conflicts]
+def is_behind(reply: Json) -> bool:
+    """Whether there is nothing to take in because the target itself was not brought up to its upstream."""
+    return not reply["updated"] and bool((reply["session"].get("upstream") or {}).get("behind"))
 
 
 def update_hints(reply: Json) -> list[str]:
@@ -47,10 +50,5 @@ def update_hints(reply: Json) -> list[str]:
         word = "will be another" if not reply["updated"] else "is another"
         out.append(f"not saved in an editor, and {word} file on disk: {told}; read it again there before saving")
     if reply["conflicts"] and not reply["dry_run"]:
-        first, ids = reply["conflicts"][0], [one["id"] for one in reply["conflicts"]]
-        ways = f"{command('resolve', short_of(first['id'], ids))} --ours|--theirs|--union|--base|--file F"
-        out += [
-            f"edit {record_file(first)} in any editor and save it without markers,",
-            f"or {ways}; then {command('update')}",
-        ]
-    return out
+        return out + settle_hints(reply["conflicts"], command("update"))
+    return [*out, command("push")] if is_behind(reply) and not reply["dry_run"] else out
