@@ -44,7 +44,16 @@ from gitsessiond.actions.predicting import (
 )
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
-from gitsessiond.actions.strategies import Clash, Tried, Trying, committed_trees, stands_in, strategy_words, tried_by
+from gitsessiond.actions.strategies import (
+    Clash,
+    Tried,
+    Trying,
+    committed_trees,
+    stands_in,
+    strategy_words,
+    tried_by,
+    unsigned_note,
+)
 from gitsessiond.actions.wording import home_of, landing_words
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Moved
@@ -157,6 +166,7 @@ def merged_reply(
         commits = CommitGraph(ctx.repository.common_dir).count_beyond(onto, commit)
     return reply_of(
         ctx, live, pid, merged=True, commit=commit, files=files, strategy=how, commits=commits, message=message,
+        warnings=unsigned_note(ctx, live.state, pid) if how == "merge" else [],
         output="\n".join(part for part in output if part),
     )  # fmt: skip
 
@@ -175,6 +185,7 @@ def reply_of(ctx: Context, live: Live, pid: str, **facts: Any) -> dict[str, Any]
         "dry_run": False,
         "message": "",
         "output": "",
+        "warnings": [],
         **facts,
     }
 
@@ -275,5 +286,6 @@ def dry_reply(ctx: Context, live: Live, pid: str, kind: Strategy) -> dict[str, A
     message = f"{state.patches[pid].name} {word} {state.session.target}"
     message += " once it is ready" if is_draft(state.patches[pid]) and not shown else ""
     return reply_of(
-        ctx, live, pid, conflicts=shown, strategy=kind, files=len(predicted.changes), dry_run=True, message=message
-    )
+        ctx, live, pid, conflicts=shown, strategy=kind, files=len(predicted.changes), dry_run=True, message=message,
+        warnings=unsigned_note(ctx, state, pid) if kind == "merge" else [],
+    )  # fmt: skip

@@ -37,6 +37,20 @@ class Tried(NamedTuple):
     picks: tuple[Pick, ...] = ()
 
 
+def unsigned_note(ctx: Context, state: State, pid: str) -> list[str]:
+    """A warning where the user's git signs, and a patch's commits would land as they are but are not the user's own.
+
+    What was made from a part of a commit cannot bear the signature of the whole.
+    """
+    patch, session = state.patches[pid], state.session
+    made = [commit for commit in patch.series if commit.oid not in session.chain]
+    if not made or not ctx.config.flag("commit.gpgSign"):
+        return []
+    of = f"1 commit of {patch.name} is" if len(made) == 1 else f"{len(made)} commits of {patch.name} are"
+    way = "git config gitsession.merge rebase"
+    return [f"{of} not signed, being made from what is on {session.branch}; `{way}` (or squash) signs all that lands"]
+
+
 class Trying:
     """One patch on its way to a target, or out of it."""
 

@@ -511,6 +511,7 @@ class Merge(Reply):
     dry_run: bool
     message: str | None
     output: str
+    warnings: list[str]
 
 
 class Unsaved(Closed):

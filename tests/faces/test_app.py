@@ -27,6 +27,7 @@ ENDED: dict[str, Any] = {
 MERGED: dict[str, Any] = {
     "merged": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1,
     "strategy": "merge", "commits": 1, "conflicts": [], "dry_run": False, "message": None, "output": "",
+    "warnings": [],
 }  # fmt: skip
 REVERTED: dict[str, Any] = {
     "reverted": True, "patch": replies.validation(), "target": "main", "commit": replies.OID, "files": 1,

@@ -7,6 +7,8 @@ import click
 from gitsessiond.faces.cli import mergelines
 from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
+from gitsessiond.faces.cli.terminal import note
+from gitsessiond.faces.cli.words import clean
 
 CONFLICTS = 3
 
@@ -44,13 +46,18 @@ def merge(face: Face, *, name: str, ready: bool, strategy: str | None, dry_run: 
 
     Only this patch: other patches, and files that it does not change, stay as they are. Exits 4 while a
     patch it needs is not merged, or if the command that `git config gitsession.check` names fails on the
-    merged files; exits 3 with conflict records if it clashes with the target.
+    merged files; exits 3 with conflict records if it clashes with the target. If your git signs, so is the
+    merge commit; of the patch's commits only those that are yours as they stand, and a warning tells of
+    others. By rebase and squash all that lands is signed.
     """
     reply = call_checked(
         face, "merge", patch=name, ready=ready, strategy=strategy, dry_run=dry_run, no_verify=no_verify
     )
     face.show_output(reply)
     face.show(reply, mergelines.merge_lines(reply), mergelines.merge_hints(reply))
+    if not face.json:
+        for warning in reply["warnings"]:
+            note(f"warning: {clean(warning)}")
     return CONFLICTS if reply["conflicts"] else 0
 
 
