@@ -50,12 +50,19 @@ def refuse_parked(live: Live) -> None:
         raise Refused(
             f"the session is parked: {live.state.session.parked}",
             hint=way_back(live),
+            reason="parked",
         )
+
+
+def status_words(patch: Patch) -> str:
+    """A patch's status as a sentence has it."""
+    return {"draft": "a draft", "conflicts": "in conflict"}.get(patch.status, patch.status)
 
 
 def refuse_ended(patch: Patch) -> None:
     """Raise Refused for a merged or abandoned patch."""
     if patch.status == "merged":
-        raise Refused(f"patch {patch.name} is merged", hint="git session patch new NAME")
+        raise Refused(f"patch {patch.name} is merged", hint="git session patch new NAME", reason="merged")
     if patch.status == "abandoned":
-        raise Refused(f"patch {patch.name} is abandoned", hint=f"git session patch reopen {quote(patch.name)}")
+        hint = f"git session patch reopen {quote(patch.name)}"
+        raise Refused(f"patch {patch.name} is abandoned", hint=hint, reason="abandoned")

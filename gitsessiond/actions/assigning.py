@@ -74,7 +74,7 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
     refuse_parked(live)
     by = identity_of(asked.who.env, asked.who.cwd)
     if what is None and not asked.flag("all"):
-        raise BadRequest("say what to assign", hint="git session assign PATH[:FROM-TO] --patch P, or --all")
+        raise BadRequest("say what to assign", hint="git session assign --all")
     state, patch = target_of(ctx, live, asked, by)
     to = patch.id if patch else "~out"
     done = assigned(ctx, live, state, asked, to)

@@ -35,6 +35,7 @@ from gitsessiond.actions.settling import (
 )
 from gitsessiond.model.conflicts import SIDE_NAMES, control_path, telling_lines
 from gitsessiond.model.errors import BadRequest, NotFound, Refused
+from gitsessiond.model.hints import either_side
 from gitsessiond.model.hunks import CHOICES, Place, composed, ended_as, places_in, taken
 from gitsessiond.model.names import is_id_prefix, quote_path, unquote_path
 from gitsessiond.model.records import Conflict, ConflictSide, How
@@ -164,7 +165,7 @@ def answer_asked(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> 
         if conflict.shape == "directory/file":
             raise Refused(
                 f"{conflict.path} is a file on one side and a directory on the other",
-                hint=f"git session resolve {conflict.id[:6]} --ours, or --theirs",
+                hint=either_side(conflict.id),
             )
         return "delete", None
     if how == "remembered":
@@ -225,7 +226,7 @@ def union_of(ctx: Context, live: Live, conflict: Conflict) -> bytes:
     if ours is None or theirs is None or marked_text(texts, conflict) is None:
         raise Refused(
             f"{conflict.path} has no two texts to unite ({conflict.shape})",
-            hint=f"git session resolve {conflict.id[:6]} --ours, or --theirs",
+            hint=either_side(conflict.id),
         )
     return union_text(texts.get("base", b""), ours, theirs)
 
@@ -268,7 +269,7 @@ def by_hunks(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> byte
     if work is None:
         raise Refused(
             f"{conflict.path} has no lines to choose from ({conflict.shape})",
-            hint=f"git session resolve {conflict.id[:6]} --ours, or --theirs",
+            hint=either_side(conflict.id),
         )
     places, answers = places_in(work.parts), asked.texts("hunks")
     if len(places) != len(answers):
@@ -333,11 +334,9 @@ def remembered_answer(ctx: Context, live: Live, conflict: Conflict) -> ConflictS
     else:
         known = remembered_places(ctx, live, conflict, places_in(work.parts))
     if work is None or None in known or not known:
-        count = f"{sum(answer is not None for answer in known)} of {len(known)} places" if known else "this"
-        raise Refused(
-            f"{conflict.path}: {count} {'were' if known else 'was not'} resolved before",
-            hint=f"git session resolve {conflict.id[:6]} --edit",
-        )
+        some = [answer for answer in known if answer is not None]
+        what = f"only {len(some)} of {len(known)} places were" if some else "this was not"
+        raise Refused(f"{conflict.path}: {what} resolved before", hint=f"git session resolve {conflict.id[:6]} --edit")
     content = composed(work.parts, known)
     refuse_markers(ctx, live, conflict, content)
     return written(ctx, conflict, content)

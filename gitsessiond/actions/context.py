@@ -17,6 +17,7 @@ from typing import Any
 from gitsessiond.actions.memory import Memory
 from gitsessiond.actions.unreadable import HINT, Unreadable, asked_for, short_words, unreadable_session
 from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, NotFound, Refused, StateUnreadable
+from gitsessiond.model.hints import in_turn
 from gitsessiond.model.names import is_id_prefix, name_key, unquote_path
 from gitsessiond.model.ownership import Tools
 from gitsessiond.model.records import Gap, Patch
@@ -286,7 +287,7 @@ class Context:
         lost = anchors_of(self.repository).keys() - known
         if lost:
             return NotFound(f"{words}; the record of {len(lost)} is lost", hint="git session doctor")
-        return NotFound(words, hint="git session start NAME, or -s NAME for another one")
+        return NotFound(words, hint=in_turn("git session start NAME", "git session list"))
 
 
 def age(state: State) -> tuple[datetime, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitsessiond.actions import views
-from gitsessiond.actions.asked import refuse_ended, refuse_parked
+from gitsessiond.actions.asked import refuse_ended, refuse_parked, status_words
 from gitsessiond.actions.clashing import without_open
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.discarding import take_out
@@ -59,7 +59,7 @@ def reopen_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     by = identity_of(asked.who.env, asked.who.cwd)
     patch = live.patch(asked.text("patch"))
     if patch.status != "abandoned":
-        raise Refused(f"patch {patch.name} is {patch.status}, not abandoned", hint="git session patch list")
+        raise Refused(f"patch {patch.name} is {status_words(patch)}, not abandoned", hint="git session patch list")
     patch = patch.model_copy(update={"status": "draft"})
     live.memory.forget()
     state = replace(

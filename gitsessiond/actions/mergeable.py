@@ -9,6 +9,7 @@ from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import patch_trees
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.hints import in_turn
 from gitsessiond.model.records import Patch, Session
 from gitsessiond.model.strategies import STRATEGIES, Strategy
 from gitsessiond.store.chain import CommitGraph
@@ -37,9 +38,11 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
     patch = live.state.patches[pid]
     if patch.status in ("merged", "abandoned"):
         again = f"git session patch reopen {quote(patch.name)}" if patch.status == "abandoned" else None
-        raise Refused(f"patch {patch.name} is {patch.status}", hint=again or "git session patch list")
+        hint = again or "git session patch list"
+        raise Refused(f"patch {patch.name} is {patch.status}", hint=hint, reason=patch.status)
     if not ready and is_draft(patch):
-        raise Refused(f"patch {patch.name} is a draft", hint=f"git session merge {quote(patch.name)} --ready")
+        hint = f"git session merge {quote(patch.name)} --ready"
+        raise Refused(f"patch {patch.name} is a draft", hint=hint, reason="draft")
     waiting = unmerged_dependencies(live, pid)
     if waiting:
         names = ", ".join(other.name for other in waiting)
@@ -49,11 +52,13 @@ def mergeable(ctx: Context, live: Live, pid: str, ready: bool) -> Patch:
         raise Refused(
             f"{patch.name} depends on {names}, which {'is' if len(waiting) == 1 else 'are'} not merged",
             hint=f"git session {way} {quote(first.name)}{more}",
+            reason="dependency_abandoned" if first.status == "abandoned" else "dependency",
         )
     if patch.not_separable:
         raise Refused(
             f"{patch.name} cannot be put alone: {patch.not_separable}",
             hint=f"git session patch show {quote(patch.name)}",
+            reason="not_separable",
         )
     return patch
 
@@ -79,7 +84,7 @@ def chosen_strategy(ctx: Context, wanted: str = "") -> Strategy:
         if one == (wanted or configured):
             return one
     if wanted:
-        raise BadRequest(f"{wanted!r} is no way to merge", hint=f"--strategy {'|'.join(STRATEGIES)}")
+        raise BadRequest(f"{wanted!r} is no way to merge", hint="git session merge -h")
     raise BadRequest(f"gitsession.merge = {configured!r} is no way to merge", hint="git config gitsession.merge merge")
 
 
@@ -101,7 +106,8 @@ def target_tip(ctx: Context, target: str) -> str:
     if tip is None:
         bases = [live.state.session.base for live in ctx.sessions.values() if live.state.session.target == target]
         known = bases[0][:12] if bases else "COMMIT"
-        raise Refused(f"the target branch {target} does not exist", hint=f"git branch {quote(target)} {known}")
+        hint = f"git branch {quote(target)} {known}"
+        raise Refused(f"the target branch {target} does not exist", hint=hint, reason="target")
     return tip
 
 
@@ -131,7 +137,8 @@ def refuse_foreign_base(ctx: Context, live: Live, tip: str, place: Place | None)
         hint = f"git -C {quote(place.worktree)} merge --ff-only {session.base[:12]}"
     else:
         hint = f"git branch -f {quote(session.target)} {session.base[:12]}"
-    raise Refused(f"{session.name} stands on {session.base[:7]}, which {session.target} does not have", hint=hint)
+    message = f"{session.name} stands on {session.base[:7]}, which {session.target} does not have"
+    raise Refused(message, hint=hint, reason="base")
 
 
 def refuse_unrelated(ctx: Context, session: Session, tip: str) -> None:
@@ -141,10 +148,12 @@ def refuse_unrelated(ctx: Context, session: Session, tip: str) -> None:
             raise Refused(
                 f"this shallow clone has no commit that {session.target} and {session.name} have in common",
                 hint="git fetch --unshallow",
+                reason="base",
             )
         raise Refused(
             f"{session.target} has no commit in common with {session.name}",
-            hint=f"git log --oneline {quote(session.target)}; git session start NAME begins another session on it",
+            hint=in_turn(f"git log --oneline {quote(session.target)}", "git session start NAME"),
+            reason="base",
         )
 
 
@@ -154,7 +163,8 @@ def refuse_empty(ctx: Context, live: Live, pid: str) -> None:
     before, after = patch_trees(ctx, live.state, pid)
     committed = any(commit.of for commit in patch.series)
     if not committed or (before == after and not is_needed(live, pid)):
-        raise Refused(f"{patch.name} has nothing to merge", hint=f"git session assign PATH --patch {quote(patch.name)}")
+        hint = f"git session assign PATH --patch {quote(patch.name)}"
+        raise Refused(f"{patch.name} has nothing to merge", hint=hint, reason="empty")
 
 
 def is_needed(live: Live, pid: str) -> bool:

@@ -7,7 +7,7 @@ from shlex import quote
 from typing import Any
 
 from gitsessiond.actions import views
-from gitsessiond.actions.asked import inside, refuse_ended, refuse_parked
+from gitsessiond.actions.asked import inside, refuse_ended, refuse_parked, status_words
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
@@ -140,7 +140,7 @@ def ready_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     if asked.flag("undo"):
         before = live.settled.patches.get(patch.id) if live.settled else None  # what git's work under way comes back to
         if patch.status != "ready" and (before is None or before.status != "ready"):
-            raise Refused(f"patch {patch.name} is {patch.status}, not ready", hint="git session patch list")
+            raise Refused(f"patch {patch.name} is {status_words(patch)}, not ready", hint="git session patch list")
         status = "draft"
     else:
         refuse_conflicts(patch)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
+from gitsessiond.actions.asked import status_words
 from gitsessiond.actions.checking import Merged, Wanted, check_due
 from gitsessiond.actions.clashing import records_of, resolved_tree
 from gitsessiond.actions.commits import place_of
@@ -23,7 +24,7 @@ from gitsessiond.actions.mergeable import (
     unmerged_dependencies,
 )
 from gitsessiond.actions.publishing import ordered, patch_trees
-from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase
+from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase, unsigned_note
 from gitsessiond.actions.wording import has_hook, home_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import GitSessionError, Refused
@@ -120,14 +121,14 @@ def validate_patch(ctx: Context, live: Live, pid: str, wanted: Wanted | None = N
     warnings: list[str] = []
     if patch.status in ("draft", "merged", "abandoned"):
         hint = command_words("patch", "reopen" if patch.status == "abandoned" else "ready", patch.name)
-        blockers.insert(0, {"code": patch.status, "message": f"{patch.name} is {patch.status}", "hint": hint})
+        blockers.insert(0, {"code": patch.status, "message": f"{patch.name} is {status_words(patch)}", "hint": hint})
     possible = patch.status not in ("merged", "abandoned")
     for look in (check_strategy_of, check_contents, check_place, check_target):
         try:
             warnings += look(ctx, live, pid)
         except GitSessionError as exc:
             possible = False
-            blockers.append({"code": exc.code, "message": exc.message, "hint": exc.hint})
+            blockers.append({"code": exc.reason or exc.code, "message": exc.message, "hint": exc.hint})
     due = None
     if possible:
         found = predict(ctx, live, pid, chosen_strategy(ctx))
@@ -142,9 +143,9 @@ def validate_patch(ctx: Context, live: Live, pid: str, wanted: Wanted | None = N
 
 
 def check_strategy_of(ctx: Context, live: Live, pid: str) -> list[str]:
-    """:func:`chosen_strategy`, as a check of a patch."""
-    refuse_settled_rebase(ctx, live.state, pid, chosen_strategy(ctx))
-    return []
+    """:func:`chosen_strategy`, as a check of a patch; tell of commits that it lands unsigned."""
+    refuse_settled_rebase(ctx, live.state, pid, kind := chosen_strategy(ctx))
+    return unsigned_note(ctx, live.state, pid) if kind == "merge" else []
 
 
 def check_contents(ctx: Context, live: Live, pid: str) -> list[str]:
@@ -279,7 +280,7 @@ def refuse_lost(ctx: Context, live: Live, pid: str, tip: str) -> None:
     if lost:
         name, target = patches[pid].name, live.state.session.target
         message = f"{name} depends on {', '.join(lost)}, which {target} does not have any more"
-        raise Refused(message, hint="git session update")
+        raise Refused(message, hint="git session update", reason="lost_dependency")
 
 
 def own_change(ctx: Context, live: Live, patch: Patch, ours: str) -> Three:

@@ -34,6 +34,8 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
         first = not patches and codes == {"none"}
         alone = "git session patch new NAME" if first else "git session patch new NAME --take"
         hints.append("git session assign --all" if going else alone)
+    failed = [p for p in going if any(one["code"] == "check" for one in p["blockers"])]
+    hints += [f"git session patch show {shell_word(p['name'])}" for p in failed]
     drafts = [p for p in going if p["status"] == "draft" and p["ops"]]
     blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
     hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
@@ -41,6 +43,8 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
         hints.append("git session update")
     if not patches and not reply["unassigned"]:
         hints.append("git session patch new NAME")
+    if not going and not hints and (reply["session"]["upstream"] or {}).get("ahead"):
+        hints.append("git session push")
     if patches and not going:
         hints.append("git session close")
     return hints or ["git session history"]

@@ -22,8 +22,10 @@ from gitsessiond.actions.replanting import ground_for, plant
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.model.errors import BadRequest, Moved, Refused
 from gitsessiond.model.graph import graph_of
+from gitsessiond.model.hints import in_turn
 from gitsessiond.model.names import slug_of
 from gitsessiond.model.ownership import uncommitted_paths
+from gitsessiond.model.reasons import listed
 from gitsessiond.model.records import Patch, Publication
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
@@ -78,7 +80,7 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
         "onto": ground.onto,
         "ask": None,
         "branches": [],
-        "notes": [*ground.notes, *notes, *uncommitted_notes(live, stack)],
+        "notes": [*ground.notes, *notes, *uncommitted_notes(live, stack), *unsigned_notes(ctx, live, stack, commits)],
     }
     heads, over = heads_of(asked), asked.text("replace")
     if heads is None and (over or any(set(row.known.tried) - {row.commit} for row in rows)):
@@ -87,6 +89,14 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
     by = identity_of(asked.who.env, asked.who.cwd)
     record_tries(ctx, live, rows, by)
     return reply | {"branches": [row_view(row) for row in rows]}
+
+
+def unsigned_notes(ctx: Context, live: Live, stack: Sequence[Patch], commits: Mapping[str, str]) -> list[str]:
+    """What goes out unsigned although the user's git signs: commits made from a part of theirs, or put elsewhere."""
+    made = [patch.name for patch in stack if commits[patch.id] not in live.state.session.chain]
+    if not made or not ctx.config.flag("commit.gpgSign"):
+        return []
+    return [f"commits of {listed(made)} are not signed, being made from what is on {live.state.session.branch}"]
 
 
 def record_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -196,7 +206,7 @@ def branches_of(live: Live, stack: Sequence[Patch], remote: str, wanted: str | N
         if branch == live.state.session.target:
             raise Refused(
                 f"{branch} is what patches merge into, not a branch to publish one to",
-                hint=f"git session publish {quote(one.name)} --branch NAME; or merge it, then git session push",
+                hint=f"git session publish {quote(one.name)} --branch NAME",
             )
         if branch in out:
             other = stack[out.index(branch)].name
@@ -255,12 +265,13 @@ def expected_at(row: Row, remote: str, heads: Mapping[str, str | None] | None, o
         raise Moved(
             f"somebody else pushed to {row.branch} of {remote}: it is at {there[:7]}, you published"
             f" {row.known.oid[:7]}; nothing was pushed",
-            hint=f"git fetch {remote} {row.branch} && git log {row.known.oid[:7]}..FETCH_HEAD; "
-            f"take over what you want of it, then {again}",
+            hint=in_turn(
+                f"git fetch {quote(remote)} {quote(row.branch)}", f"git log {row.known.oid[:7]}..FETCH_HEAD", again
+            ),
         )
     raise Refused(
         f"{remote} has a branch {row.branch} already, at {there[:7]}, that {row.patch.name} was not published to",
-        hint=f"git session publish {quote(row.patch.name)} --branch OTHER, or to replace it: {again}",
+        hint=in_turn(f"git session publish {quote(row.patch.name)} --branch OTHER", again),
     )
 
 

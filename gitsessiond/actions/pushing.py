@@ -18,7 +18,9 @@ from gitsessiond.actions.mergeable import as_told, target_tip
 from gitsessiond.actions.wording import has_hook, home_of, seen_by_hook
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import BadRequest, Conflicted, Moved, Refused
+from gitsessiond.model.hints import in_turn
 from gitsessiond.model.names import quote_path
+from gitsessiond.model.records import Session
 from gitsessiond.store.authoring import Asker, person_of
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.identity import identity_env
@@ -83,7 +85,7 @@ def merge_fetched(ctx: Context, asked: Asked) -> dict[str, Any]:
             return reply
         if graph.within(old, theirs):
             return reply | {"behind": graph.count_beyond(old, theirs)}
-        refuse_configured(ctx, target)
+        refuse_configured(ctx, live.state.session)
         try:
             commit, output = merge_into_target(ctx, live, asked, old, fetched)
         except Moved:
@@ -92,8 +94,9 @@ def merge_fetched(ctx: Context, asked: Asked) -> dict[str, Any]:
     raise Moved(f"{target} moved {TRIES} times while {fetched.name} was merged into it", hint="git session push")
 
 
-def refuse_configured(ctx: Context, target: str) -> None:
+def refuse_configured(ctx: Context, session: Session) -> None:
     """Raise Refused where the person's git does not merge when it pulls."""
+    target = session.target
     rebase = ctx.config.get(f"branch.{target}.rebase") or ctx.config.get("pull.rebase") or "false"
     if ctx.config.get("pull.ff") == "only":
         why = "pull.ff = only"
@@ -103,16 +106,17 @@ def refuse_configured(ctx: Context, target: str) -> None:
         return
     raise Refused(
         f"the remote has commits that {target} lacks, and {why} does not let us merge them; nothing was pushed",
-        hint=pull_words(ctx, target),
+        hint=pull_words(ctx, session),
     )
 
 
-def pull_words(ctx: Context, target: str) -> str:
-    """How a person brings the target up to its upstream."""
-    place = find_place(ctx.repository, target)
-    if place is None:
-        return f"git switch {shlex.quote(target)} && git pull"
-    return shlex.join(("git", "-C", place.worktree, "pull"))
+def pull_words(ctx: Context, session: Session, *how: str) -> str:
+    """How a person brings the target up to its upstream; through the session's worktree where no other has it."""
+    place = find_place(ctx.repository, session.target)
+    if place is not None:
+        return shlex.join(("git", "-C", place.worktree, "pull", *how))
+    there, back = (shlex.join(("git", "switch", branch)) for branch in (session.target, session.branch))
+    return in_turn(there, shlex.join(("git", "pull", *how)), back)
 
 
 def forward_words(ctx: Context, target: str, fetched: Fetched) -> str:
@@ -138,7 +142,8 @@ def merge_into_target(ctx: Context, live: Live, asked: Asked, old: str, fetched:
     if merge.tree is None:
         paths = place_words(clash.path for clash in merge.conflicts)
         raise Conflicted(
-            f"{target} and {fetched.name} clash in {paths}; nothing was pushed", hint=pull_words(ctx, target)
+            f"{target} and {fetched.name} clash in {paths}; nothing was pushed",
+            hint=pull_words(ctx, live.state.session, "--no-rebase"),
         )
     layer = LandingLayer(ctx.store, merge.made)
     message = f"Merge branch '{fetched.branch}' of {fetched.remote}\n".encode("utf-8", "surrogateescape")

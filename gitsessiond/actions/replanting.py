@@ -15,6 +15,7 @@ from gitsessiond.actions.wording import home_of
 from gitsessiond.model.commits import CommitFacts, commit_data
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.hints import command_words, in_turn
 from gitsessiond.model.records import Patch, Session
 from gitsessiond.store.chain import CommitGraph
 from gitsessiond.store.layers import LandingLayer
@@ -92,7 +93,7 @@ class Planting:
             paths = place_words(clash.path for clash in merge.conflicts)
             raise Refused(
                 f"{patch.name} changes lines of {self.target} that {self.ground.upstream} does not have, in {paths}",
-                hint="git session push, then publish again",
+                hint=in_turn("git session push", command_words("publish", patch.name)),
             )
         made = self.layer.put("commit", commit_data(facts._replace(tree=merge.tree, parents=parents)))
         self.now[facts.oid], self.trees[made] = made, merge.tree

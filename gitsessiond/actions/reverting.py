@@ -13,7 +13,7 @@ from shlex import quote
 from typing import Any
 
 from gitsessiond.actions import views
-from gitsessiond.actions.asked import refuse_parked
+from gitsessiond.actions.asked import refuse_parked, status_words
 from gitsessiond.actions.checking import Merged, check_due, check_wanted
 from gitsessiond.actions.clashing import write_control_files
 from gitsessiond.actions.commits import place_of
@@ -139,7 +139,7 @@ def revertible(ctx: Context, live: Live, patch: Patch) -> Patch:
     """
     state = live.state
     if patch.status != "merged" or patch.merge_commit is None:
-        raise Refused(f"patch {patch.name} is {patch.status}, not merged", hint="git session patch list")
+        raise Refused(f"patch {patch.name} is {status_words(patch)}, not merged", hint="git session patch list")
     graph = graph_of(state.owners)
     above = [one for one in graph.order() if patch.id in graph.closure(one) and state.patches[one].status == "merged"]
     if above:
@@ -182,8 +182,13 @@ def taken_back_here(ctx: Context, live: Live, who: Who) -> list[str]:
     try:
         done = bring_in(ctx, live, who)
     except GitSessionError as exc:  # the target has it; the session takes it as soon as it can
-        return [f"the session has yet to take it in: {exc.message}", "git session update"]
-    return [] if done["updated"] else [f"the session has yet to take it in: {done['message']}", "git session update"]
+        return [yet_to_take(exc.message)]
+    return [] if done["updated"] else [yet_to_take(done["message"])]
+
+
+def yet_to_take(why: str) -> str:
+    """What is left to do in a session whose target has lost what it had taken in."""
+    return f"the session has yet to take the revert in: {why}; `git session update` does"
 
 
 def plan_revert(ctx: Context, live: Live, patch: Patch) -> Plan:

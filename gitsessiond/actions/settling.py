@@ -33,6 +33,7 @@ from gitsessiond.model.conflicts import (
     written_mode,
 )
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.hints import command_words, either_side
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Conflict, ConflictSide, How
 from gitsessiond.model.values import GITLINK, SYMLINK, is_binary
@@ -69,7 +70,7 @@ def written(ctx: Context, conflict: Conflict, content: bytes, at: str | None = N
         if commit is None:
             raise Refused(
                 f"{conflict.path} is a submodule: its resolution is the id of a commit",
-                hint=f"git session resolve {conflict.id[:6]} --ours, or --theirs",
+                hint=either_side(conflict.id),
             )
         return ConflictSide(oid=commit, mode=mode, path=moved)
     if mode == SYMLINK:
@@ -83,7 +84,7 @@ def refuse_markers(ctx: Context, live: Live, conflict: Conflict, content: bytes)
     if line is not None:
         raise Refused(
             f"line {line} of the resolution of {conflict.path} is a conflict marker",
-            hint="take the markers out, then resolve again",
+            hint=command_words("conflict", "show", conflict.id),
         )
 
 

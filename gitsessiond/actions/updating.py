@@ -8,6 +8,8 @@ and nothing moves; once all are resolved the same command goes through. Else fil
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os import fsdecode
+from shlex import join
 from typing import Any
 
 from gitsessiond.actions import views
@@ -93,11 +95,11 @@ def without_lost(ctx: Context, live: Live, base: str) -> tuple[State, list[str]]
     gone = CommitGraph(ctx.repository.common_dir).count_beyond(base, state.session.base)
     if gone:
         words = "1 commit that this session stood on is" if gone == 1 else f"{gone} commits it stood on are"
-        notes.append(f"{state.session.target} was rewritten: {words} not in it any more")
+        notes.append(f"the target {state.session.target} was rewritten: {words} not in it any more")
     for pid, patch in live.state.patches.items():
         if is_lost(ctx, live, pid, base):
             state = open_again(ctx, live, state, pid, base)
-            notes.append(f"{patch.name} is not in {state.session.target} any more: it is a draft again")
+            notes.append(f"patch {patch.name} is not in {state.session.target} any more: it is a draft again")
     return state, notes
 
 
@@ -194,8 +196,9 @@ def moved(ctx: Context, live: Live, update: Update, state: State, who: Who, note
         moving.move(live.worktree, layer, plan, f"gitsession update: {session.target}", identity_env(who.env))
     record_update(ctx, live, update.carried, new, by, update.files)
     merged = note_empty(ctx, live, before, update.base)
-    names = {quote_path(one): "git submodule update" for one in update.submodules}
-    notes += [f"{path} points to another commit: {command} {path}" for path, command in names.items()]
+    for one in update.submodules:
+        takes = join(["git", "submodule", "update", fsdecode(one)])
+        notes.append(f"the submodule {quote_path(one)} points to another commit: `{takes}` takes it")
     return reply_of(ctx, live, update, updated=True, commits=count, merged=merged, notes=notes, message="")
 
 

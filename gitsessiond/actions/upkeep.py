@@ -15,6 +15,7 @@ from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.hooking import uninstall_hooks
 from gitsessiond.actions.publishing import settle_anchors
 from gitsessiond.model.errors import GitSessionError, Refused
+from gitsessiond.model.hints import in_turn
 from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Session
@@ -79,7 +80,7 @@ def refuse_half_resolved(ctx: Context) -> None:
             if at is not None and is_changed(ctx, live, conflict, at):
                 raise Refused(
                     f"{quote_path(at)} holds edits that are recorded nowhere",
-                    hint="finish it, move it away, or git session uninstall --yes",
+                    hint=in_turn("git session conflicts", "git session uninstall --yes"),
                 )
 
 
@@ -121,7 +122,7 @@ def refuse_checked_out(ctx: Context, branches: list[str], targets: Mapping[str, 
         places.append(f"{worktree.branch} is checked out in {worktree.path}")
         ways.append(shlex.join(["git", "-C", worktree.path, "switch", target if free else "--detach"]))
     if places:
-        raise Refused("; ".join(places), hint=" && ".join(ways))
+        raise Refused("; ".join(places), hint=in_turn(*ways))
 
 
 def refuse_unmerged(ctx: Context, states: list[State], branches: list[str]) -> None:

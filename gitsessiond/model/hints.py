@@ -10,6 +10,11 @@ def in_turn(*commands: str) -> str:
     return "\n".join(commands)
 
 
+def either_side(conflict_id: str) -> str:
+    """The two ways to resolve a conflict that has no lines to choose from."""
+    return in_turn(*(f"git session resolve {conflict_id[:6]} --{side}" for side in ("ours", "theirs")))
+
+
 def command_words(*words: str) -> str:
     """``git session`` and these words, as they are typed."""
     return "git session " + shlex.join(words)

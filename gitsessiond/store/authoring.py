@@ -21,6 +21,7 @@ from gitsessiond.store.identity import PASSED_ON, identity_env
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.outlasting import TAKEN, TAKEN_TIMES
 
+SIGNING = "git config --show-origin --get-regexp 'signingKey|gpg'"  # what git signs with, and who says so
 ROLES, FACTS = ("AUTHOR", "COMMITTER"), ("NAME", "EMAIL")
 SURROUNDINGS = ("HOME", "XDG_CONFIG_HOME", "TZ")  # where config lies and what the time is
 # What Python takes for UTF-8 and git (commit.c, find_invalid_utf8) does not; and NUL, which commit-tree refuses.
@@ -140,8 +141,9 @@ def commit_tree(tree: str, parents: tuple[str, ...], message: bytes, asker: Aske
         at_fault = refused_by_surroundings(what, told.words())
         if at_fault is None and TAKEN.search(told.words()):
             at_fault = StoreFailed(f"{what}: {told.words()}", hint="run the command again")
-        hint = "git config user.signingKey, commit.gpgSign" if sign else "git config user.email"
-        raise at_fault or Refused(f"{what}: {told.words()}", hint=hint)
+        if at_fault is None and sign:
+            at_fault = StoreFailed(f"{what}: {told.words()}", hint=SIGNING)
+        raise at_fault or Refused(f"{what}: {told.words()}", hint="git config user.email")
     return told.out.decode("ascii").strip()
 
 

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import Refused, StoreFailed
 from gitsessiond.model.values import Entry, Merge3
+from gitsessiond.store.authoring import SIGNING
 from gitsessiond.store.chain import read_commit
 from gitsessiond.store.git import refused_by_surroundings, run_with_hooks
 from gitsessiond.store.head import read_head
@@ -149,9 +150,10 @@ def run_commit(place: Place, index: str, words: Words) -> tuple[str, str]:
         at_fault = refused_by_surroundings("git did not commit", said.words())
         if at_fault is not None:
             raise at_fault
-        unsigned = UNSIGNED in output
-        hint = "git config user.signingKey, commit.gpgSign" if unsigned else "correct it, or repeat with --no-verify"
-        raise Refused(f"git did not commit: {why}", hint=hint)
+        if UNSIGNED in output:
+            raise StoreFailed(f"git did not commit: {said.words()}", hint=SIGNING)
+        hint = "correct it, or repeat with --no-verify"
+        raise Refused(f"git did not commit: {why}", hint=hint, reason="hook")
     return head.oid, output
 
 

@@ -111,9 +111,7 @@ def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> D
         for at in range(0, len(items), _AT_ONCE):
             _write_patiently(store.common_dir, items[at : at + _AT_ONCE])
     except OSError as exc:
-        raise StoreFailed(
-            f"objects cannot be written into the repository: {exc}", hint="check the disk, then run it again"
-        ) from exc
+        raise StoreFailed(f"objects cannot be written into the repository: {exc}", hint="df -h .") from exc
     return Deposited(bool(items), frozenset(looked))
 
 

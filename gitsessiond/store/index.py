@@ -8,6 +8,7 @@ git's index belongs to the user's git. It is read and written by git itself, alw
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -59,7 +60,7 @@ def take_lock(git_dir: str, draft: str) -> None:
     try:
         os.link(draft, os.path.join(git_dir, "index.lock"))
     except FileExistsError as exc:
-        raise Refused("git is at work here (index.lock)", hint="wait for it to end, then try again") from exc
+        raise Refused("git is at work here (index.lock)", hint="git status") from exc
     finally:
         remove_file(draft)
 
@@ -95,7 +96,7 @@ def staged_changes(worktree: str, index: str, head: str = "HEAD") -> dict[bytes,
         if status.startswith("U"):
             raise Refused(
                 f"{os.fsdecode(path)} is unmerged in the index",
-                hint="resolve it and `git add` it, then try again",
+                hint=shlex.join(["git", "mergetool", "--", os.fsdecode(path)]),
             )
         found[path] = Staged(_entry(head_mode, head_oid), _entry(mode, oid))
     return found

@@ -49,7 +49,7 @@ def write_intent(state_dir: str, intent: Intent) -> None:
         os.makedirs(_home(state_dir), mode=0o700, exist_ok=True)
         write_durably(_path(state_dir, intent.id), encode(intent))
     except OSError as exc:
-        raise StoreFailed(f"the intent cannot be written: {exc}", hint="check the disk") from exc
+        raise StoreFailed(f"the intent cannot be written: {exc}", hint="df -h .") from exc
 
 
 def read_intents(state_dir: str) -> list[Intent]:

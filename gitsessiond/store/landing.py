@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -85,10 +86,12 @@ def find_place(repository: Repository, target: str) -> Place | None:
             raise Refused(
                 f"{target} is checked out in {worktree}, which is locked and not there",
                 hint=f"git worktree unlock {quote(worktree)}",
+                reason="target",
             )
     if len(found) > 1:
         places = " and ".join(place.worktree for place in found)
-        raise Refused(f"{target} is checked out twice: {places}", hint="git switch --detach in one of them")
+        hint = "git switch --detach in one of them"
+        raise Refused(f"{target} is checked out twice: {places}", hint=hint, reason="target")
     if not found:
         return None
     _refuse_under_way(found[0], target, repository.common_dir)
@@ -118,12 +121,14 @@ def _refuse_under_way(place: Place, target: str, common_dir: str) -> None:
         raise Refused(
             f"{target} is being rebased in {place.worktree}",
             hint=f"git -C {quote(place.worktree)} rebase --continue",
+            reason="git_at_work",
         )
     busy = sorted(head.at_work & UNDER_WAY)
     if busy:
         raise Refused(
             f"git is in the middle of something in {place.worktree} ({', '.join(busy)})",
             hint=f"git -C {quote(place.worktree)} status",
+            reason="git_at_work",
         )
 
 
@@ -138,9 +143,11 @@ def check_place(place: Place, changes: Iterable[Change]) -> None:
     blocked = in_the_way(place.worktree, changes)
     if blocked:
         names = ", ".join(quote_path(path) for path in blocked[:5])
+        first = os.path.join(place.worktree, os.fsdecode(blocked[0]))
         raise Refused(
             f"{names} in {place.worktree} is in the way and not in git",
-            hint=f"move it away, or commit it in {place.worktree}",
+            hint=shlex.join(["mv", "--", first, f"{first}.aside"]),
+            reason="in_the_way",
         )
 
 
@@ -285,7 +292,7 @@ def _prepare(repository: Repository, refs: KeptGit, intent: Intent) -> None:
             if time.monotonic() > until:
                 raise StoreFailed(
                     f"git would not lock {intent.target}: another git holds it, or a hook refused",
-                    hint="wait for that git to end; if none runs, remove the branch's .lock file",
+                    hint=shlex.join(["ls", "-l", f"{repository.common_dir}/refs/heads/{intent.target}.lock"]),
                 ) from None
         time.sleep(pause)
         pause *= 2  # a reference-transaction hook that refuses is not asked a hundred times
@@ -310,6 +317,7 @@ def _move_files(place: Place, intent: Intent, how: How, env: Mapping[str, str]) 
         if b"index.lock" not in told.err or time.monotonic() > until:
             raise Refused(
                 f"the files in {place.worktree} are not as {intent.old[:7]} has them: {told.words()}",
-                hint=f"commit or stash in {place.worktree}, then merge again",
+                hint=shlex.join(["git", "-C", place.worktree, "status"]),
+                reason="in_the_way",
             )
         time.sleep(0.02)

@@ -147,7 +147,7 @@ def settle(tree: WorkTree, store: Trees, now: Files, raws: Mapping[bytes, str]) 
     until = time.monotonic() + PATIENCE
     while index_in_use(os.path.join(git_dir, NEXT)):
         if time.monotonic() > until:
-            raise StoreFailed("git is at work on an update that was cut off", hint="wait for it to end, then try again")
+            raise StoreFailed("git is at work on an update that was cut off", hint="git status")
         time.sleep(0.02)
     if begun.new != begun.old and branch_tip(tree.repository.common_dir, begun.branch) == begun.new:
         finish(git_dir)

@@ -117,7 +117,7 @@ def _without_newline(text: str) -> str:
 def _not_opened(cwd: str, said: str) -> NotFound | StoreFailed:
     """The error for what git said (in the C locale) when it would not open anything."""
     if "not a git repository" in said:
-        return NotFound(f"no git repository at {cwd}", hint="git init, or cd into a repository")
+        return NotFound(f"no git repository at {cwd}", hint="git init")
     if "refstorage" in said.lower():
         return StoreFailed("this git cannot read the repository's reftable refs", hint=REFS_HINT)
     if "dubious ownership" in said:

@@ -7,6 +7,7 @@ gone is none. The index is not refreshed on disk.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ def refuse_blocked(place: Place, changes: Iterable[Change]) -> None:
         names = ", ".join(quote_path(path) for path in blocked[:5]) + (" ..." if len(blocked) > 5 else "")
         raise Refused(
             f"{names} in {place.worktree} {'has' if len(blocked) == 1 else 'have'} edits that are not committed",
-            hint=f"commit or stash in {place.worktree}, then merge again",
+            hint=shlex.join(["git", "-C", place.worktree, "status"]),
+            reason="in_the_way",
         )
 
 

@@ -65,7 +65,7 @@ def find_git_dir(cwd: str) -> str:
             at = above
     except FileNotFoundError:
         raise NotFound(f"no such directory: {cwd}", hint="cd into a git repository") from None
-    raise NotFound(f"no git repository at {cwd}", hint="git init, or cd into a repository")
+    raise NotFound(f"no git repository at {cwd}", hint="git init")
 
 
 def refusal(cwd: str, git_dir: str) -> Refused:
