@@ -77,3 +77,28 @@ def test_the_way_back_to_a_removed_worktree_can_be_typed(it: Asking, pruned: boo
     it.root = home
     assert it.rev("HEAD") == tip and it.git("branch", "--show-current").strip() == name
     assert it.ask("session.status")["session"]["state"] == "live"
+
+
+def test_what_is_left_once_all_is_merged_is_to_push(it: Asking) -> None:
+    """The target is ahead of its upstream, and nothing else waits."""
+    it.start()
+    it.git("remote", "add", "origin", "/nowhere")
+    it.git("update-ref", "refs/remotes/origin/main", "main")
+    it.git("branch", "-q", "-u", "origin/main", "main")
+    it.patch("p", "a.txt", "line 2", "LINE 2")
+    it.merge("p")
+    it.ask("session.update")
+    status = it.ask("session.status")
+    assert status["hints"] == ["git session push", "git session close"]
+    assert next_steps(status)[0].command == "git session push"
+
+
+def test_a_patch_whose_check_failed_is_to_be_looked_at(it: Asking) -> None:
+    """What the check said is where the next step begins."""
+    it.start()
+    it.patch("p", "a.txt", "line 2", "LINE 2")
+    it.ask("patch.ready", patch="p")
+    it.git("config", "gitsession.check", "false")
+    due = it.ask("patch.validate", patch="p")["check_due"]
+    it.ask("patch.checked", patch="p", tree=due["tree"], command="false", code=1, seconds=0.1, output="")
+    assert it.ask("session.status")["hints"][0] == "git session patch show p"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import Refused, StoreFailed
 from tests.actions.asking import LINES, Asking, it
 from tests.actions.test_merges import hook
 from tests.conftest import git
@@ -398,6 +398,24 @@ def signing(it: Asking, key: Path) -> None:
     it.git("config", "gpg.ssh.allowedSignersFile", str(key.with_name("allowed")))
 
 
+def test_commits_that_cannot_be_signed_are_told_of(it: Asking, tmp_path: Path) -> None:
+    """A commit made from a part of the user's is not signed: look ahead, merge and publish say so; a rebase signs it."""
+    signing(it, tmp_path / "key")
+    commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("two", "a.txt", "line 9", "LINE 9"))
+    git(it.root, "init", "-q", "--bare", str(tmp_path / "hub"))
+    it.git("remote", "add", "origin", str(tmp_path / "hub"))
+    it.git("push", "-q", "origin", "main")
+    words = "1 commit of two is not signed"
+    assert not any("signed" in one for one in it.ask("patch.validate", patch="one")["warnings"])
+    assert any(one.startswith(words) for one in it.ask("patch.validate", patch="two")["warnings"])
+    assert it.merge("two", dry_run=True)["warnings"][0].startswith(words)
+    assert it.merge("two", dry_run=True, strategy="rebase")["warnings"] == []
+    assert any("two are not signed" in one for one in it.ask("publish", patch="two")["notes"])
+    assert it.merge("one")["warnings"] == []
+    assert it.merge("two")["warnings"][0].startswith(words)
+    assert it.git("log", "-1", "--format=%G?", "main^2") == "N\n"
+
+
 @pytest.mark.parametrize("way", mostly("rebase", seldom=("merge", "squash")))
 def test_what_lands_is_signed_or_nothing_does(it: Asking, tmp_path: Path, way: str) -> None:
     """With an ssh key every commit that lands has a good signature, also one that could have stayed as it is; without
@@ -410,7 +428,7 @@ def test_what_lands_is_signed_or_nothing_does(it: Asking, tmp_path: Path, way: s
             it.edit("src/b.txt", "b 3", "B 3")
             it.look()
         before = it.files()
-        with pytest.raises(Refused, match="none") as refused:
+        with pytest.raises(StoreFailed, match="none") as refused:
             it.merge("one", strategy=way)
         assert "signingKey" in str(refused.value.hint)
         assert it.files() == before and it.status_of("one") == "draft"

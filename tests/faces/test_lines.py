@@ -238,6 +238,10 @@ def test_a_resolution_tells_what_is_left() -> None:
     settled = replies.conflict(status="resolved", how="ours", resolved_by=replies.ANN)
     reply = {"conflict": settled, "left": [], "patch": replies.performance()}
     assert mergelines.resolve_lines(reply) == ["Resolved shop/user.py with ours. No conflict is left."]
+    renamed = reply | {"conflict": settled | {"how": "union", "resolved_as": "shop/person.py"}}
+    assert mergelines.resolve_lines(renamed) == [
+        "Resolved shop/user.py with union as shop/person.py. No conflict is left."
+    ]
     assert mergelines.resolve_hints(reply) == ["git session merge performance-optimizations"]
     assert mergelines.conflicts_lines({"conflicts": [settled]}) == [
         "tttu  shop/user.py (content, performance-optimizations, resolved with ours, Ann <ann@example.org>)"
@@ -257,6 +261,40 @@ def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
     assert mergelines.conflict_show_lines(whole)[-2] == "theirs: link to x"
     assert mergelines.conflict_show_lines(whole)[-1] == "Leaving one of these lines in its file takes that side."
     assert mergelines.conflict_show_hints(whole) == [f"git session resolve tttu --{one}" for one in ("ours", "theirs")]
+
+
+def test_a_conflict_of_no_patch_says_whose_it_is() -> None:
+    """An unassigned edit and a staged file that clash at one path are two rows to tell apart; stale words read."""
+    rows = mergelines.conflicts_lines({
+        "conflicts": [
+            replies.conflict(patch=None, labels=["base", "main", whose]) for whose in ("unassigned edits", "staged")
+        ] + [replies.conflict(status="stale", how="union")]
+    })  # fmt: skip
+    assert [row.split("  ", 1)[1] for row in rows] == [
+        "shop/user.py (content, unassigned edits)",
+        "shop/user.py (content, staged)",
+        "shop/user.py (content, performance-optimizations, resolution with union is stale)",
+    ]
+
+
+def test_the_hint_of_conflicts_is_one_that_is_open() -> None:
+    """One whose resolution is stale comes after."""
+    stale, still_open = replies.conflict(status="stale"), replies.conflict(id="uuuuvvvvwwww")
+    hints = mergelines.conflicts_hints({"conflicts": [stale, still_open]})
+    assert hints == ["git session conflict show uuuu"]
+    assert mergelines.conflicts_hints({"conflicts": [stale]}) == ["git session conflict show tttu"]
+
+
+def test_a_ready_patch_names_all_that_goes_before_it() -> None:
+    """In one sentence."""
+    needs = [{"id": name * 12, "name": name} for name in ("b", "c")]
+    blockers = [
+        {"code": "dependency", "message": f"{one['name']} must be merged first", "hint": "", "patch": one["id"]}
+        for one in needs
+    ]
+    patch = replies.performance(depends_on=needs, blockers=blockers)
+    (line,) = lines.ready_lines({"patch": patch, "commit": None}, False)
+    assert line == "performance-optimizations is ready, but b and c must be merged first."
 
 
 def test_history_lines_up() -> None:
@@ -299,6 +337,8 @@ def test_doctor_says_ok_fixed_or_bad() -> None:
         {"name": "refs", "ok": False, "message": "one is gone", "fixed": True},
         {"name": "packs", "ok": False, "message": "damaged", "fixed": False},
     ]
+    mended = {"name": "anchors", "ok": True, "message": "one is not up to date", "fixed": True}
+    assert loglines.doctor_lines({"checks": [mended]}) == ["fixed  anchors: one is not up to date"]
     assert loglines.doctor_lines({"checks": checks}) == [
         "ok     journal",
         "fixed  refs: one is gone",

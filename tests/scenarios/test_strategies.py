@@ -155,7 +155,7 @@ def test_what_lands_is_signed_with_an_ssh_key(bench: Workbench, tmp_path: Path, 
     old = bench.git("rev-parse", "main").out.strip()
     bench.git("config", "user.signingKey", str(tmp_path / "none"))
     before = bench.git("show-ref").out
-    failed = bench.run("merge", "p", "--ready", "--strategy", how, code=4).err
+    failed = bench.run("merge", "p", "--ready", "--strategy", how, code=15).err
     assert len(failed.splitlines()) == 2 and "signingKey" in failed and "none" in failed
     assert bench.git("show-ref").out == before and bench.patch("p")["status"] == "draft"
     bench.git("config", "user.signingKey", str(tmp_path / "key"))
