@@ -172,7 +172,16 @@ def conflict_view(state: State, conflict: Conflict) -> dict[str, Any]:
         "resolved_at": time_text(conflict.resolved_at) if conflict.resolved_at else None,
         "resolved_by": conflict.resolved_by,
         "how": conflict.how,
+        "resolved_as": resolved_path(conflict),
     }
+
+
+def resolved_path(conflict: Conflict) -> str | None:
+    """Where what a conflict was resolved to will be; None: it is open, or nothing will be there."""
+    result = conflict.result
+    if conflict.how is None or result is None or result.oid is None:
+        return None
+    return result.path or conflict.path
 
 
 def placed_view(state: State, placed: Placed) -> dict[str, Any]:

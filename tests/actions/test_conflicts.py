@@ -244,10 +244,27 @@ def test_renamed_both_ways(it: Asking) -> None:
     (conflict,) = it.merge("one")["conflicts"]
     assert conflict["shape"] == "rename/rename"
     assert (conflict["ours"]["path"], conflict["theirs"]["path"]) == ("ours.txt", "theirs.txt")
-    it.ask("resolve", id=conflict["id"], how="theirs")
+    assert conflict["resolved_as"] is None
+    done = it.ask("resolve", id=conflict["id"], how="theirs")
+    assert done["conflict"]["resolved_as"] == "theirs.txt"
     it.ask("merge", patch="one")
     names = it.git("ls-tree", "--name-only", "main").split()
     assert "theirs.txt" in names and not {"a.txt", "ours.txt"} & set(names)
+
+
+def test_a_text_for_a_file_renamed_both_ways_says_its_name(it: Asking) -> None:
+    """A saved or united text is at the target's name, and the reply says so; a deletion is nowhere."""
+    it.ask("patch.new", name="one")
+    (it.root / "a.txt").rename(it.root / "theirs.txt")
+    it.edit("theirs.txt", "line 2\n", "LINE 2\n")
+    it.look()
+    it.move_target("a.txt", None, ("ours.txt", LINES))
+    (conflict,) = it.merge("one")["conflicts"]
+    text = base64.b64encode(b"both\n").decode()
+    assert it.ask("resolve", id=conflict["id"], how="delete")["conflict"]["resolved_as"] is None
+    done = it.ask("resolve", id=conflict["id"], how="file", content=text)
+    assert done["conflict"]["resolved_as"] == "ours.txt"
+    assert it.merge("one")["merged"] and it.on_target("ours.txt") == "both\n"
 
 
 def test_lines_that_look_like_markers(it: Asking) -> None:

@@ -141,6 +141,7 @@ def conflict(**changes: Any) -> dict[str, Any]:
         "resolved_at": None,
         "resolved_by": None,
         "how": None,
+        "resolved_as": None,
     } | changes
 
 

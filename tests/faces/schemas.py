@@ -152,6 +152,7 @@ class Conflict(Closed):
     resolved_at: AwareDatetime | None
     resolved_by: str | None
     how: str | None
+    resolved_as: str | None
 
 
 class Row(Closed):

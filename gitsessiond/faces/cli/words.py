@@ -91,9 +91,10 @@ def place(edit: Mapping[str, Any], *more: str) -> str:
 
 
 def settled(conflict: Mapping[str, Any]) -> str:
-    """How a conflict was resolved: ``with ours``, ``by saving its file``."""
-    how = conflict.get("how")
-    return HOW_WORDS.get(str(how), f"with {how}") if how else ""
+    """How a conflict was resolved: ``with ours``, ``by saving its file``, ``with union as OTHER-NAME``."""
+    how, at = conflict.get("how"), conflict.get("resolved_as")
+    words = HOW_WORDS.get(str(how), f"with {how}") if how else ""
+    return f"{words} as {at}" if words and at and at != conflict["path"] else words
 
 
 def target_of(edit: Mapping[str, Any]) -> str:
