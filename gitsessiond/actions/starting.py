@@ -68,7 +68,7 @@ def start_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     )
     warnings: list[str] = []
     if place.new:
-        warnings = add_worktree(place, branch, ground.base, where)
+        warnings = add_worktree(ctx, place, branch, ground.base, where)
     else:
         run_git(["update-ref", f"refs/heads/{branch}", ground.base, "0" * 40], cwd=where.worktree)
     try:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gitsessiond.actions import publishing
+from gitsessiond.actions import placing, publishing
 from gitsessiond.actions.context import Asked
 from gitsessiond.actions.starting import start_session
 from gitsessiond.model.errors import StoreFailed
+from gitsessiond.store.git import run_git
 from tests.actions.desk import Desk, desk
 from tests.conftest import git
 
@@ -43,3 +44,25 @@ def test_start_that_fails_after_its_first_step(desk: Desk, monkeypatch: pytest.M
         start_session(desk.ctx, asked)
     assert [state.session.status for state in desk.ctx.all_states() if state.session.name == "other"] == ["abandoned"]
     assert git(desk.root, "branch", "--list", "session/other") == b""
+
+
+@pytest.mark.parametrize("theirs", [None, "1"])
+def test_a_worktree_of_many_files_is_written_by_several_workers(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, theirs: str | None
+) -> None:
+    """Git writes them with as many processes as there are processors, or as many as the user said; all are there."""
+    for n in range(150):
+        (repo / f"f{n}").write_text(f"{n}\n")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "many")
+    if theirs is not None:
+        git(repo, "config", "checkout.workers", theirs)
+    ran: list[list[str]] = []
+    monkeypatch.setattr(placing, "run_git", lambda words, **named: ran.append(list(words)) or run_git(words, **named))
+    it = Desk(repo, worktree=True)
+    words = next(words for words in ran if "worktree" in words)
+    assert any(word.startswith("checkout.workers=") for word in words) == (theirs is None)
+    assert it.status() == [] and len(list(it.root.glob("f*"))) == 150
+    it.save("f1", "one\n")
+    it.check()
+    it.store.close()
