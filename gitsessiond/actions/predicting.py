@@ -5,6 +5,7 @@ Nothing here moves anything of the user's; only :func:`notice_landed` records a 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from gitsessiond.actions.publishing import ordered, patch_trees
 from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase, unsigned_note
 from gitsessiond.actions.wording import has_hook, home_of
 from gitsessiond.model.conflicts import place_words
-from gitsessiond.model.errors import GitSessionError, Refused
+from gitsessiond.model.errors import GitSessionError, Moved, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.hints import command_words
 from gitsessiond.model.ownership import edits_of, unassigned_rows, uncommitted_paths
@@ -169,7 +170,8 @@ def check_contents(ctx: Context, live: Live, pid: str) -> list[str]:
 def check_place(ctx: Context, live: Live, pid: str) -> list[str]:
     """Raise Refused when a patch has uncommitted edits, and they cannot be committed in the session's worktree now."""
     if uncommitted_paths(live.state.owners, pid, live.tip_bit()):
-        place_of(ctx, live)
+        with suppress(Moved):  # what moved is taken in before anything is committed
+            place_of(ctx, live)
     return []
 
 
