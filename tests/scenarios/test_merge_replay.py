@@ -16,7 +16,7 @@ import pytest
 from tests.bench import Workbench
 from tests.scenarios.merge_replay import Merge, Replay, by_git, made_merges, merges_of, replay, tell
 
-MERGES = int(os.environ.get("GITSESSIOND_MERGES", "1000"))
+MERGES = int(os.environ.get("GITSESSIOND_MERGES", "250"))
 PARTS = 8  # of them, for the workers to share
 BY_COMMAND = 12  # conflicting ones
 
