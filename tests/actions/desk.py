@@ -208,7 +208,8 @@ class Desk:
 
     def last_text(self) -> str:
         """The text of the last step."""
-        return str(self.events[-1]["text"])
+        steps = [event for event in self.events if "edits" in event]  # others tell what a step meant for a patch
+        return str(steps[-1]["text"])
 
     def warnings(self) -> list[str]:
         """What `git session` warns of."""
