@@ -9,8 +9,8 @@ import pytest
 from gitsessiond.model.errors import Refused
 from tests.actions.asking import Asking, it
 from tests.actions.test_merges import hook
+from tests.actions.test_strategies import mostly
 from tests.conftest import git
-from tests.tiers import mostly
 
 __all__ = ["it"]
 
