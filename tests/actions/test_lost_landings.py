@@ -51,12 +51,12 @@ def test_a_target_put_back_to_where_the_session_stands(it: Asking) -> None:
     it.git("update-ref", "refs/heads/main", "main~1")
     with pytest.raises(Refused, match="does not have any more"):
         it.merge("upon")
-    note = "one is not in main any more: it is a draft again"
+    note = "patch one is not in main any more: it is a draft again"
     assert it.ask("session.update", dry_run=True)["notes"] == [note]
     assert it.status_of("one") == "merged"
     done = it.ask("session.update")
     assert not done["updated"] and done["notes"] == [note], done
-    assert update_lines(done) == ["x has all of main.", "One is not in main any more: it is a draft again."]
+    assert update_lines(done) == ["x has all of main.", "Patch one is not in main any more: it is a draft again."]
     assert it.status_of("one") == "draft"
     assert it.merge("one")["merged"] and it.merge("upon")["merged"]
     assert it.on_target("a.txt") == BOTH and (it.root / "a.txt").read_text() == BOTH
