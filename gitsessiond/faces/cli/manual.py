@@ -45,13 +45,14 @@ INTRO = """\
 
 Data goes to stdout, hints to stderr. Every command takes `-s NAME|ID` (another session than that of this
 directory or of `$GITSESSION`) and `--json` (one object with `"v": 1`; `events` prints one a line). An error
-is two lines on stderr,
+is told on stderr,
 
     error: what could not be done
     hint: the command to run
 
 or, with `--json`, `{"v": 1, "error": {"code": …, "message": …, "hint": …}}` on stdout; a refusal may also
-have a `reason` ([protocol.md](protocol.md#reasons)). Paths are typed as seen from the current directory, and
+have a `reason` ([protocol.md](protocol.md#reasons)). Where several commands are useful each has a `hint:` line
+of its own; in JSON they are one text of several lines. Paths are typed as seen from the current directory, and
 printed from the top of the worktree.
 
 What follows is the output of `git session COMMAND -h` without the exit codes, which are the same everywhere.
