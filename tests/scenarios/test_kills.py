@@ -150,7 +150,8 @@ def settle(day: Day, follower: Follower) -> int:
         for event in follower.steps(session):
             step = history.get(event["step"])
             assert step is not None, ("published, and not there", event)
-            assert step["id"] == event["id"], (step, event)
+            if not event["type"].startswith("patch_"):
+                assert step["id"] == event["id"], (step, event)
             if event["type"] == "saved":
                 assert {edit["path"] for edit in event["edits"]} <= {one["path"] for one in step["paths"]}, (
                     step,
