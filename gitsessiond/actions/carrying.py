@@ -2,8 +2,8 @@
 
 Each open patch alone first: from what it stands on (the base with what is merged, and its dependencies) to the same
 on the new base, by a three-way merge; the known resolutions of its conflicts are used. Then all of them together, in
-the order of their dependencies, and on top what is on disk. Last the commits of the chain, as ``git rebase`` would
-make them again.
+the order of their dependencies, and on top what is on disk. The commits of the chain follow from that
+(:mod:`gitsessiond.actions.recommitting`).
 
 A patch whose landing the old base has and a ``revert`` took back on the new one comes first: what the revert took
 away is its own again, as one commit. So the files stay as they are, and so does all that was built on it.
@@ -14,7 +14,6 @@ as if it had been resolved to the owner's own text; nothing moves then anyway.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ from gitsessiond.store.layers import LandingLayer, objects_lacking
 from gitsessiond.store.merge import PathConflict, TreeMerge, git_merge_trees
 from gitsessiond.store.picking import Pick, Three
 from gitsessiond.store.steps import State
-from gitsessiond.store.trees import edit_tree, entry_at
+from gitsessiond.store.trees import edit_tree
 from gitsessiond.store.walk import merges_plainly, walk_merge
 
 
@@ -63,21 +62,6 @@ class Carried:
     def open(self) -> list[Clash]:
         """The conflicts that are not resolved."""
         return [one for one in self.clashes if one.record.status != "resolved"]
-
-
-def carry(ctx: Context, live: Live, state: State, base: str) -> Carried:
-    """Put a session on another base.
-
-    Raises:
-        StateUnreadable: an object is gone.
-        StoreFailed: git failed.
-    """
-    carrying = Carrying(ctx, live, state, base)
-    carrying.returned()
-    carrying.patches()
-    carrying.disk()
-    carrying.chain()
-    return carrying.done
 
 
 class Carrying:
@@ -224,55 +208,6 @@ class Carrying:
         self.done.work = self.put(UNASSIGNED, Three(self.old(every), below, self.state.work))
         self.done.layers.append(Layer(UNASSIGNED, self.done.work))
 
-    # The commits.
-
-    def chain(self) -> None:
-        """The commits of the session's branch behind the new base; one that changes nothing there goes.
-
-        Where one clashes it gets at once what its file will have been committed to in the end.
-        """
-        graph = CommitGraph(self.ctx.repository.common_dir)
-        assert self.live.worktree is not None
-        head = graph.ref(f"refs/heads/{self.state.session.branch}")
-        facts = graph.chain(self.state.session.base, head) if head is not None else []
-        tree, picks, kept = self.news[frozenset()], list(self.again), self.done.base
-        settled: set[bytes] = set()
-        for one in facts:
-            before = self.tree_of(one.parents[0])
-            theirs = self.without(one.tree, before, settled)
-            if not picks and one.parents[0] == kept:
-                kept, tree = one.oid, one.tree
-                continue
-            merge = self.merge(Three(before, tree, theirs))
-            after = merge.tree
-            if after is None:
-                paths = frozenset(path for clash in merge.conflicts for path in clash.paths)
-                settled |= paths
-                after = self.committed(facts[-1].tree, merge, paths)
-            if after != tree or one.tree == before:
-                sides = tuple(side for side in one.parents[1:] if not graph.within(side, self.done.base))
-                picks.append(Pick(one._replace(parents=(kept, *sides)), after))
-            tree = after
-        self.done.kept, self.done.picks, self.done.tree = kept, tuple(picks), tree
-
     def tree_of(self, oid: str) -> str:
         """The tree of a commit."""
         return tree_of_commit(self.layer, oid)
-
-    def without(self, tree: str, before: str, paths: Collection[bytes]) -> str:
-        """A commit's tree without its changes of these paths."""
-        back = {path: entry_at(self.layer, before, path) for path in paths}
-        return edit_tree(self.layer, tree, back) if back else tree
-
-    def committed(self, head: str, merge: TreeMerge, paths: Iterable[bytes]) -> str:
-        """The merge of a commit with what these paths will have been committed to in the end.
-
-        That is the disk without what is not committed now; where these cannot be told apart, the base's text: the
-        edits are then not committed.
-        """
-        assert merge.marked is not None
-        last = self.merge(Three(self.state.work, self.done.work, head))
-        clashing = {path for clash in last.conflicts for path in clash.paths}
-        whole = last.tree or last.marked
-        edits = {path: entry_at(self.layer, self.new_base if path in clashing else whole, path) for path in paths}
-        return edit_tree(self.layer, merge.marked, edits)

@@ -9,8 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 
-from gitsessiond.actions.carrying import Carried, carry
+from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.recommitting import carry
 from gitsessiond.actions.update_clashes import STAGED, Clash, record_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Refused

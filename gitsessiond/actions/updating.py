@@ -15,7 +15,7 @@ from typing import Any
 from gitsessiond.actions import views
 from gitsessiond.actions.adoption import adopt, catch_up, look_at
 from gitsessiond.actions.asked import refuse_parked
-from gitsessiond.actions.carrying import Carried, carry
+from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.clashing import write_control_files
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
@@ -26,6 +26,7 @@ from gitsessiond.actions.landings import finish_interrupted, record_merged
 from gitsessiond.actions.mergeable import as_told, new_base
 from gitsessiond.actions.predicting import is_lost
 from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.recommitting import carry
 from gitsessiond.actions.reopening import open_again
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.sessions import session_reply

@@ -104,6 +104,28 @@ def test_markers_are_as_long_as_attributes_say(it: Asking) -> None:
     assert it.ask("session.update")["updated"]
 
 
+@pytest.mark.parametrize(("how", "line"), [("union", 3), ("union", 9), ("ours", 9)])
+def test_where_one_commit_clashed_each_keeps_its_own_edits(it: Asking, how: str, line: int) -> None:
+    """The first patch's conflict is resolved; what the second committed in the file stays in the second's commit."""
+    it.start()
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.ask("commit", message="one")
+    it.patch("two", "a.txt", f"line {line}\n", f"LINE {line}\n")
+    it.ask("commit", message="two")
+    it.move_target("a.txt", LINES.replace("line 2\n", "line two\n"))
+    (conflict,) = stopped(it)
+    it.ask("resolve", id=conflict["id"], how=how)
+    assert it.ask("session.update")["updated"]
+    first = LINES.replace("line 2\n", "line two\nLINE 2\n" if how == "union" else "line two\n")
+    last = first.replace(f"line {line}\n", f"LINE {line}\n")
+    made = it.git("log", "--reverse", "--format=%H %s", "main..").splitlines()
+    assert [one.split()[1] for one in made] == (["one", "two"] if how == "union" else ["two"])
+    assert [it.git("show", f"{one.split()[0]}:a.txt") for one in made] == ([first, last] if how == "union" else [last])
+    assert it.git("status", "--porcelain") == ""
+    (patch,) = (one for one in it.ask("patch.list")["patches"] if one["name"] == "two")
+    assert patch["commits"] == 1
+
+
 @pytest.mark.parametrize("committed", [pytest.param(True, marks=pytest.mark.soak), False])
 def test_a_conflict_of_a_patch_is_resolved_and_then_the_update_goes_through(it: Asking, committed: bool) -> None:
     """The record waits, the patch with it; what it is resolved to is the patch's, committed where it was."""
