@@ -1,4 +1,5 @@
 """Resolutions made before, of the same lines: looked up in the records of all sessions, offered, never applied unasked.
+Of a resolution that was only begun, in its file, the places that are done count too.
 
 As git's rerere, a place is known again by the two texts that clash in it; unlike there, nothing is kept for it but the
 records themselves. A clash that is no text is known again by its sides.
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from gitsessiond.actions.clashing import marked_text, texts_of
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.model.conflicts import marker_size
+from gitsessiond.model.conflicts import left_over, marker_size
 from gitsessiond.model.hunks import Place, answers_in, parts_of, places_in, same_place
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import is_binary
@@ -34,10 +35,15 @@ def answered(ctx: Context, live: Live, conflict: Conflict) -> list[Before]:
         Before(state, record)
         for state in states.values()
         for record in state.conflicts.values()
-        if record.how is not None and record.resolved_at is not None and record.id != conflict.id
+        if record.id != conflict.id and (is_resolved(record) or "begun" in state.sides.get(record.id, {}))
     ]
-    found.sort(key=lambda one: str(one.record.resolved_at), reverse=True)
+    found.sort(key=lambda one: str(one.record.resolved_at or one.record.created_at), reverse=True)
     return found[:MOST]
+
+
+def is_resolved(record: Conflict) -> bool:
+    """Whether a record has an answer to the whole of its clash."""
+    return record.how is not None and record.resolved_at is not None
 
 
 def remembered_places(ctx: Context, live: Live, conflict: Conflict, places: list[Place]) -> list[bytes | None]:
@@ -64,16 +70,17 @@ def may_hold(texts: Mapping[str, bytes], place: Place) -> bool:
 
 
 def answers_of(ctx: Context, before: Before, texts: Mapping[str, bytes]) -> Iterator[tuple[Place, bytes]]:
-    """The places of a record, each with what it became."""
+    """The places of a record, each with what it became; of a resolution that was only begun, those that are done."""
     marked = marked_text(texts, before.record)
-    oid = before.state.sides.get(before.record.id, {}).get("result")
+    sides = before.state.sides.get(before.record.id, {})
+    oid = sides.get("result", sides.get("begun"))
     result = ctx.store.blob(oid) if oid is not None else b""
     if marked is None or oid is None or is_binary(result):
         return
     parts = parts_of(marked, marker_size(texts.values(), before.record.marker_size))
     if parts is not None:
         for place, text in zip(places_in(parts), answers_in(parts, result, ctx.tools.diff), strict=True):
-            if text is not None:
+            if text is not None and left_over(text, texts.values(), before.record.marker_size) is None:
                 yield place, text
 
 
@@ -82,7 +89,8 @@ def remembered_whole(ctx: Context, live: Live, conflict: Conflict) -> Conflict |
     same = (conflict.base, conflict.ours, conflict.theirs)
     for before in answered(ctx, live, conflict):
         if (
-            before.record.path == conflict.path
+            is_resolved(before.record)
+            and before.record.path == conflict.path
             and (
                 before.record.base,
                 before.record.ours,

@@ -376,6 +376,27 @@ def test_half_a_resolution_is_never_taken_away(it: Asking, clash: dict[str, Any]
     assert "half way" in file.read_text()
 
 
+def test_what_was_settled_in_half_a_resolution_is_offered_again(it: Asking) -> None:
+    """The target moves on before the file is done: the new conflict knows the place that was, not the other."""
+    it.patch("one", "a.txt", "line 2\n", "theirs 2\n")
+    it.edit("a.txt", "line 8\n", "theirs 8\n")
+    it.look()
+    it.ask("patch.ready", patch="one")
+    moved = LINES.replace("line 2\n", "ours 2\n").replace("line 8\n", "ours 8\n")
+    it.move_target("a.txt", moved)
+    (conflict,) = it.ask("merge", patch="one")["conflicts"]
+    file = marked_file(it, conflict)
+    text = file.read_text()
+    first = text[text.index("<<<<<<<") : text.index("line 3")]
+    file.write_text(text.replace(first, "both 2\n"))
+    it.look(str(file.relative_to(it.root)))
+    it.move_target("a.txt", moved.replace("line 5\n", "line five\n"))
+    (again,) = it.ask("merge", patch="one")["conflicts"]
+    assert again["id"] != conflict["id"]
+    shown = it.ask("conflict.show", id=again["id"])["hunks"]
+    assert [hunk["remembered"] for hunk in shown] == ["both 2\n", None]
+
+
 def test_half_a_resolution_comes_back_after_git_clean(it: Asking, clash: dict[str, Any]) -> None:
     """What was settled so far is recorded as it is saved, outlasts a restart, and goes when the conflict is settled."""
     file = marked_file(it, clash)
