@@ -236,6 +236,29 @@ def test_trailers_where_they_are_wanted(bench: Workbench) -> None:
     assert "mpty commit message" in empty.err
 
 
+def test_no_trailers_for_what_git_picks(bench: Workbench) -> None:
+    """A rebase, cherry-pick or revert, or another branch, gets none: a Patch-Id would move all edits to the patch in use."""
+    bench.git("config", "gitsession.trailers", "session,patch")
+    two_patches(bench)
+    bench.git("commit", "-qm", "p's", "--no-verify", "--only", "a.txt")
+    for number, name in enumerate("pq"):
+        bench.run("patch", "use", name)
+        bench.write(f"of {name}", f"{number}\n")
+        bench.git("add", f"of {name}")
+        bench.git("-c", "gitsession.trailers=", "commit", "-qm", f"a file of {name}")
+    empty = bench.git("commit", "--allow-empty", "-sm", "", check=False)
+    assert empty.code == 1 and "mpty commit message" in empty.err
+    bench.git("revert", "--no-edit", "HEAD")
+    bench.git("cherry-pick", "HEAD~1")
+    bench.git("branch", "elsewhere", "main")
+    bench.git("switch", "-q", "elsewhere")
+    bench.git("commit", "-q", "--allow-empty", "-m", "main goes on")
+    bench.git("switch", "-q", "session/day")
+    bench.git("rebase", "-q", "elsewhere")
+    told = bench.git("log", "--format=%s:%(trailers:key=Patch-Id,valueonly,separator=%x2C)", "main..").out.splitlines()
+    assert [line.split(":")[0] for line in told if not line.endswith(":")] == ["p's"] and len(told) == 6, told
+
+
 @soak
 def test_markers_that_are_left_over(bench: Workbench) -> None:
     """While a conflict is open, a commit that adds its markers is refused; text that looks alike is not."""
