@@ -95,11 +95,12 @@ class Recommitting:
 
     def together(self, who: frozenset[str]) -> str | None:
         """These patches on the new base; None where they clash as all of them together do not."""
-        found = len(self.done.clashes)
+        found, unsettled, news = len(self.done.clashes), set(self.on.unsettled), dict(self.on.news)
         tree = self.on.new(who)
         if len(self.done.clashes) == found:
             return tree
         del self.done.clashes[found:]
+        self.on.unsettled, self.on.news = unsettled, news
         return None
 
     def changes(self, pid: str, path: bytes) -> bool:

@@ -126,7 +126,7 @@ def give_up_revert(ctx: Context, live: Live, patch: Patch, by: str) -> dict[str,
         raise Refused(f"no revert of {patch.name} has conflicts", hint="git session conflicts")
     text = f"{patch.name}: its revert was given up"
     facts = {"patch": {"id": patch.id, "name": patch.name}, "aborted": True}
-    publish(ctx, live, without_reverts(live.state, patch.id), "revert", by=by, text=text, facts=facts)
+    publish(ctx, live, without_reverts(live.state, patch.id, given_up=True), "revert", by=by, text=text, facts=facts)
     write_control_files(ctx, live)
     return reply_of(ctx, live, patch.id, None, 0, text, "") | {"reverted": False}
 

@@ -211,7 +211,7 @@ def keep_begun(ctx: Context, live: Live, conflict: Conflict, content: bytes) -> 
     state = replace(live.state, sides={**live.state.sides, conflict.id: sides})
     facts = {"conflict": conflict.id, "path": conflict.path, "how": None}
     text = f"{conflict.path}: {'begun anew' if fresh else 'not done yet'}"
-    publish(ctx, live, state, "resolve", by=live.state.session.created_by, text=text, facts=facts)
+    publish(ctx, live, state, "resolving", text=text, facts=facts)
 
 
 class Unsaid(NamedTuple):

@@ -13,8 +13,8 @@ What = Literal[
     "gone",  # deleted, or renamed to another name
     "attrib",  # its mode (or times) changed
     "dir",  # a directory left as a whole, with its files
-    "rang",
-    "hook",  # git did something; ``worktree`` None: to all of them
+    "rang",  # git did something; ``worktree`` None: to all of them
+    "hook",  # a hook says that git has done what it had to do
     "cookie",  # front's own file appeared; ``path`` is its name
     "overflow",  # the kernel dropped events
     "watched",  # the worktree's watches are in place

@@ -115,8 +115,8 @@ def made_by_git(
             oid = commit_tree(tree, parents, message, asker, sign=sign)
             data = layer.read(oid).data
             break
-        except (StoreFailed, StateUnreadable):
-            if not left:
+        except (StoreFailed, StateUnreadable) as exc:
+            if not left or exc.hint == SIGNING:  # nobody is asked for a passphrase twice
                 raise
     layer.put("commit", data)
     return parse_commit(oid, data)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from gitsessiond.model.values import EMPTY_BLOB, EXECUTABLE, REGULAR, SYMLINK, Entry, is_binary
+from gitsessiond.model.values import EMPTY_BLOB, EXECUTABLE, GITLINK, REGULAR, SYMLINK, Entry, is_binary
 from gitsessiond.store.files import Content, is_racy, read_file, signature
 from gitsessiond.store.filters import Filters, Raw, Unclean
 from gitsessiond.store.known import Known
@@ -76,12 +76,15 @@ class Contents:
                 regular.append(found)
         if regular:
             outcomes += self._stored(regular, modes)
-        left = [outcome.path for outcome in outcomes if outcome.skipped is not None]
-        return self._as_git_has_them(outcomes, left, had) if left else outcomes
+        for outcome in outcomes:
+            if outcome.skipped is None and not outcome.again:
+                self._staged.pop(outcome.path, None)
+        left = self._tracked.among([outcome.path for outcome in outcomes if outcome.skipped is not None])
+        return self._as_git_has_them(outcomes, sorted(left), had) if left else outcomes
 
     @property
     def apart(self) -> list[bytes]:
-        """Tracked files that could not be recorded when they were read last."""
+        """Tracked files that were not ours to record when they were read last; git may have them as they are."""
         return list(self._staged)
 
     def followers(self) -> list[bytes]:
@@ -147,8 +150,9 @@ class Contents:
         (an empty blob there may be ``add -N``, which promises nothing).
         """
         staged, clean = self._tracked.entries(left), self._tracked.clean_entries(left)
+        files = {path: entry for path, entry in staged.items() if entry.mode != GITLINK}
         return [
-            outcome if outcome.skipped is None else self._as_git_has(outcome, staged, clean, had[outcome.path])
+            self._as_git_has(outcome, files, clean, had[outcome.path]) if outcome.skipped is not None else outcome
             for outcome in outcomes
         ]
 
@@ -156,20 +160,18 @@ class Contents:
         self, outcome: Outcome, staged: Mapping[bytes, Entry], clean: Mapping[bytes, Entry], have: Known | None
     ) -> Outcome:
         """The same for one file that is left out."""
-        path, read = outcome.path, outcome.known is not None
-        raw = outcome.known.raw if outcome.known else None
-        former = self._staged.pop(path, None)
-        if path in staged:
-            self._staged[path] = staged[path]
-        if path in clean:
-            entry = self._taken(clean[path], have)
-            return Outcome(path, Known(entry, raw if raw != entry.oid else None, outcome.sig), outcome.racy)
+        path, raw = outcome.path, outcome.known.raw if outcome.known else None
+        former, entry = self._staged.pop(path, None), staged.get(path)
         before = have.entry if have is not None else None
-        if path in staged and (before in (None, former)) and (before or staged[path].oid != EMPTY_BLOB):
-            return outcome._replace(known=Known(self._taken(staged[path], have), raw))
-        if have is None:
-            return outcome
-        return outcome._replace(known=have._replace(raw=raw if read else have.raw, sig=None))
+        if entry is None:
+            return outcome if have is None else outcome._replace(known=beside(before, raw or have.raw))
+        self._staged[path] = entry
+        if path in clean:
+            known = beside(self._taken(entry, have), raw)
+            return Outcome(path, known._replace(sig=outcome.sig), outcome.racy)
+        if before in (None, former) and entry.oid != EMPTY_BLOB:
+            return outcome._replace(known=beside(self._taken(entry, have), raw))
+        return outcome if have is None else outcome._replace(known=beside(before, raw or have.raw))
 
     def _taken(self, entry: Entry, have: Known | None) -> Entry:
         """An entry of the index, its blob in the store too: what git lets go of must not be lost with it."""
@@ -190,6 +192,11 @@ class Contents:
         if have is None or (oid != have.raw and (have.entry is None or have.entry.oid != oid)):
             self._store.put("blob", data)
         return oid
+
+
+def beside(entry: Entry | None, raw: str | None) -> Known:
+    """An entry and the disk's bytes beside it, where these are not the entry's; to be compared again."""
+    return Known(entry, raw if entry is None or raw != entry.oid else None)
 
 
 def guard_of(data: bytes) -> str | None:

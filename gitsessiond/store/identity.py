@@ -28,7 +28,8 @@ def identity_env(env: Mapping[str, str]) -> dict[str, str]:
     """What of an asker's environment git children may see: identity, config, signing, and what hooks are run in.
 
     Who acts tells all of it (:mod:`gitsessiond.wire.requests`), and then nothing of ours is in it: a hook finds the
-    tools and settings it finds beside a plain ``git commit``. What would name files and repositories is never told.
+    tools and settings it finds beside a plain ``git commit``, the language apart. What would name files and
+    repositories is never told.
     """
     told = {name: value for name, value in env.items() if PASSED_ON.match(name)}
     if "PATH" in env:

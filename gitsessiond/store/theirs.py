@@ -16,6 +16,9 @@ from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.store.git import run_git
 from gitsessiond.store.objects import KIND_NAMES, Object
 
+FETCH_SECONDS = 60.0  # somebody waits, and nothing is recorded meanwhile
+UNFETCHED = "this is a partial clone, and object"
+
 
 class TheirObjects:
     """Read access to ``<common dir>/objects`` and its alternates."""
@@ -50,8 +53,7 @@ class TheirObjects:
         """An object; None when there is none. A partial clone fetches what it lacks, as for any git command.
 
         Raises:
-            StateUnreadable: it is there, but damaged.
-            StoreFailed: it was to be fetched, and could not be.
+            StateUnreadable: it is there, but damaged; or it was to be fetched, and could not be.
         """
         found = self._read(oid)
         if found is None and self._is_partial() and self._fetch(oid):
@@ -68,13 +70,14 @@ class TheirObjects:
         """Let git fetch a promised object; whether it has it now.
 
         Raises:
-            StoreFailed: the remote did not give it.
+            StateUnreadable: the remote did not give it, or not in time.
         """
-        told = run_git(["cat-file", "-e", oid], git_dir=self.common_dir, check=False)
+        try:
+            told = run_git(["cat-file", "-e", oid], git_dir=self.common_dir, check=False, timeout=FETCH_SECONDS)
+        except StoreFailed as exc:
+            raise StateUnreadable(f"{UNFETCHED} {oid} could not be fetched: {exc.message}", hint="git fetch") from exc
         if told.code != 0 and b"promisor" in told.err + told.out:
-            raise StoreFailed(
-                f"this is a partial clone, and object {oid} could not be fetched: {told.words()}", hint="git fetch"
-            )
+            raise StateUnreadable(f"{UNFETCHED} {oid} could not be fetched: {told.words()}", hint="git fetch")
         return told.code == 0
 
     def _read(self, oid: str) -> Object | None:

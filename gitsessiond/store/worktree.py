@@ -192,7 +192,8 @@ class WorkTree:
         if self._rules.attributes_changed(look):
             self._waiting.again([*self._rules.filtered(self._known), *self._contents.apart])
         if index_changed:
-            self._waiting.again([*self._unclean, *self._contents.followers()])
+            left_out = self._tracked.among(self.skipped)  # some may be tracked only now
+            self._waiting.again([*self._unclean, *self._contents.followers(), *left_out])
 
     @contextmanager
     def _scan_after_failure(self) -> Iterator[None]:

@@ -154,6 +154,9 @@ def test_a_revert_can_be_given_up(it: Asking) -> None:
     assert (reply["reverted"], reply["conflicts"], it.status_of("one")) == (False, [], "merged")
     assert it.ask("conflicts")["conflicts"] == [] and not file_of(it, conflict).exists() and it.files() == before
     assert stopped(it)["id"] == conflict["id"]
+    it.ask("resolve", id=conflict["id"], how="theirs")
+    it.ask("revert", patch="one", abort=True)
+    assert stopped(it)["status"] == "open"  # what was given up counts no more
 
 
 @pytest.mark.soak

@@ -423,6 +423,10 @@ def test_what_lands_is_signed_or_nothing_does(it: Asking, tmp_path: Path, way: s
     commits(it, ("one", "a.txt", "line 2", "LINE 2"), ("one", "a.txt", "line 8", "LINE 8"))
     signing(it, tmp_path / "key")
     it.git("config", "user.signingKey", str(tmp_path / "none"))
+    asked = tmp_path / "asked"
+    (tmp_path / "signer").write_text(f'#!/bin/sh\necho once >> {asked}\nexec ssh-keygen "$@"\n')
+    (tmp_path / "signer").chmod(0o755)
+    it.git("config", "gpg.ssh.program", str(tmp_path / "signer"))
     for uncommitted in (False, True):
         if uncommitted:
             it.edit("src/b.txt", "b 3", "B 3")
@@ -432,6 +436,9 @@ def test_what_lands_is_signed_or_nothing_does(it: Asking, tmp_path: Path, way: s
             it.merge("one", strategy=way)
         assert "signingKey" in str(refused.value.hint)
         assert it.files() == before and it.status_of("one") == "draft"
+        assert asked.read_text() == "once\n"  # and nobody asks for a passphrase again
+        asked.unlink()
+    it.git("config", "--unset", "gpg.ssh.program")
     signing(it, tmp_path / "key")
     old = it.rev("main")
     it.merge("one", strategy=way)

@@ -104,3 +104,26 @@ def test_a_file_that_stays_goes_with_the_index(recorded: Recorded, repo: Path) -
     moved = committed_elsewhere(repo, "a pointer\n")
     recorded.read(b"src/b.txt")
     assert recorded.tree.known[b"a.txt"].entry == moved
+
+
+def test_a_new_file_that_was_left_out_is_recorded_once_git_has_it(recorded: Recorded, repo: Path) -> None:
+    """Untracked and too large at the first look, the very same file added then: the index's entry, and not left out."""
+    git(repo, "config", "gitsession.maxFileSize", "40")
+    (repo / "new.bin").write_text("a large new file that nobody may record\n" * 2)
+    time.sleep(0.06)
+    recorded.scan()
+    assert recorded.tree.skipped.keys() == {b"new.bin"}
+    git(repo, "add", "new.bin")
+    recorded.read(b"src/b.txt")
+    assert recorded.tree.known[b"new.bin"].entry == Entry(REGULAR, git(repo, "rev-parse", ":new.bin").decode().strip())
+    assert recorded.tree.skipped == {}
+
+
+def test_a_file_of_an_index_that_promises_nothing_is_kept(recorded: Recorded, repo: Path) -> None:
+    """``rm --cached`` and ``add -N``: the empty blob there may not even exist, and says nothing of the file."""
+    large(recorded, repo)
+    before = recorded.tree.known[b"a.txt"].entry
+    git(repo, "rm", "-q", "--cached", "a.txt")
+    git(repo, "add", "-N", "a.txt")
+    recorded.read(b"a.txt")
+    assert recorded.tree.known[b"a.txt"].entry == before

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.errors import StateUnreadable
 from gitsessiond.store.theirs import TheirObjects
 from tests.conftest import git
 
@@ -33,6 +33,6 @@ def test_a_remote_that_is_gone_is_said(repo: Path, partial: Path) -> None:
     """The object is not called missing: it could not be fetched."""
     oid = git(repo, "rev-parse", "HEAD:a.txt").decode().strip()
     repo.rename(repo.with_name("elsewhere"))
-    with pytest.raises(StoreFailed, match="this is a partial clone") as caught:
+    with pytest.raises(StateUnreadable, match="this is a partial clone") as caught:
         TheirObjects(str(partial / ".git")).read(oid)
     assert caught.value.hint == "git fetch"
