@@ -84,6 +84,8 @@ class Recommitting:
 
     def of_patches(self, tree: str, path: bytes) -> str | None:
         """The new base with the patches that make a commit's file what it is; None: it is not just some of them."""
+        if self.done.open:
+            return None  # nothing moves, so nobody asks
         wanted = entry_at(self.layer, tree, path)
         near = [pid for pid in self.on.order if self.changes(pid, path)]
         for size in range(len(near) + 1 if len(near) <= MOST_PATCHES else 0):
