@@ -10,6 +10,7 @@ from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.telling import counted, spread
 from gitsessiond.model.errors import Refused
 from gitsessiond.store import hookfiles
+from gitsessiond.store.hookplace import Place, found_at, place_of, read_hook, recorded
 from gitsessiond.store.hookscripts import ALWAYS, WHERE_WANTED, script
 from gitsessiond.store.repository import open_repository
 from gitsessiond.store.steps import State
@@ -48,25 +49,27 @@ def uninstall_hooks(ctx: Context, asked: Asked) -> dict[str, Any]:
     return hookfiles.uninstall(place_for(ctx, asked))._asdict()
 
 
-def place_for(ctx: Context, asked: Asked) -> hookfiles.Place:
+def place_for(ctx: Context, asked: Asked) -> Place:
     """Where the git of the worktree one stands in looks for hooks."""
     at = open_repository(asked.who.cwd)
-    return hookfiles.place_of(ctx.repository.common_dir, ctx.repository.state_dir, at.worktree)
+    return place_of(ctx.repository.common_dir, ctx.repository.state_dir, at.worktree)
 
 
-def looked_at(ctx: Context, place: hookfiles.Place) -> dict[str, Any]:
+def looked_at(ctx: Context, place: Place) -> dict[str, Any]:
     """The state of each hook: installed, missing, outdated, edited, replaced, or chained by another's."""
     directory = place.usual if place.is_usual else place.ours
-    record = hookfiles.recorded(place)
-    former = (record.get("former") or place.usual) if place.is_ours else None
+    record = recorded(place)
+    former = (record.get("former") or place.usual) if place.is_ours or place.is_stale else None
     names = [*ALWAYS, *([WHERE_WANTED] if ctx.config.get(TRAILERS) else [])]
     rows = [{"name": name, **looked_at_one(place, os.path.join(directory, name))} for name in names]
     return {"directory": place.used, "former": former, "hooks": rows}
 
 
-def looked_at_one(place: hookfiles.Place, path: str) -> dict[str, Any]:
+def looked_at_one(place: Place, path: str) -> dict[str, Any]:
     """The state of one hook, and the hook it calls first, if there is one."""
-    there = hookfiles.found_at(path)
+    if place.is_stale:
+        return {"state": "outdated", "own": None}
+    there = found_at(path)
     if there is None or not (place.is_usual or place.is_ours):
         chained = hookfiles.chained_by(path)
         if chained is not None and chained[0]:
@@ -74,7 +77,7 @@ def looked_at_one(place: hookfiles.Place, path: str) -> dict[str, Any]:
         return {"state": "replaced" if os.path.lexists(place.used_for(path)) else "missing", "own": None}
     own = there.own if "/" in there.own else os.path.join(os.path.dirname(path), there.own)
     own_there = os.access(os.path.join(place.worktree, own), os.X_OK)
-    current = hookfiles.read_hook(path) == script(os.path.basename(path), there.own)
+    current = read_hook(path) == script(os.path.basename(path), there.own)
     state = "edited" if not there.untouched else "installed" if current else "outdated"
     return {"state": state, "own": own if own_there else None}
 

@@ -8,61 +8,16 @@ nothing there is touched: the setting leads to a directory of ours, whose hooks 
 from __future__ import annotations
 
 import base64
-import json
 import os
 from typing import Any, NamedTuple
 
 from gitsessiond.store.exclude import replace_file
 from gitsessiond.store.git import run_git
-from gitsessiond.store.hookscripts import ALWAYS, OTHERS, OURS, WHERE_WANTED, Found, recognized, script
+from gitsessiond.store.hookplace import PATH, Place, found_at, note, read_hook, recorded
+from gitsessiond.store.hookscripts import ALWAYS, OTHERS, OURS, WHERE_WANTED, script
 from gitsessiond.store.layout import disk_errors
 
 MANAGERS = {".legacy": "pre-commit", ".old": "lefthook"}  # how they rename a hook that they find
-PATH = "core.hooksPath"
-
-
-class Place(NamedTuple):
-    """The directories of a repository that matter here. ``set_to``: ``core.hooksPath``; ``scope``: who says so."""
-
-    common_dir: str
-    state_dir: str
-    worktree: str
-    set_to: str | None
-    scope: str
-
-    @property
-    def usual(self) -> str:
-        """Where git looks for hooks unless it is told otherwise."""
-        return os.path.join(self.common_dir, "hooks")
-
-    @property
-    def ours(self) -> str:
-        """Where our hooks are when the setting leads elsewhere."""
-        return os.path.join(self.state_dir, "hooks", "bin")
-
-    @property
-    def record(self) -> str:
-        """What was before."""
-        return os.path.join(self.state_dir, "hooks", "record.json")
-
-    @property
-    def used(self) -> str:
-        """Where git looks now."""
-        return self.usual if self.set_to is None else os.path.join(self.worktree, os.path.expanduser(self.set_to))
-
-    def used_for(self, path: str) -> str:
-        """Where git looks for the hook of this path's name."""
-        return os.path.join(self.used, os.path.basename(path))
-
-    @property
-    def is_usual(self) -> bool:
-        """Whether that is the usual directory, by whatever name; not where that is a link, as into the worktree."""
-        return os.path.realpath(self.used) == os.path.realpath(self.usual) and not os.path.islink(self.usual)
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether that is ours."""
-        return os.path.realpath(self.used) == os.path.realpath(self.ours)
 
 
 class Taken(NamedTuple):
@@ -71,28 +26,6 @@ class Taken(NamedTuple):
     removed: list[str]
     restored: list[str]
     warnings: list[str]
-
-
-def place_of(common_dir: str, state_dir: str, worktree: str) -> Place:
-    """Where the git of this worktree looks for hooks."""
-    told = run_git(["config", "--show-scope", "-z", "--get", PATH], cwd=worktree, check=False)
-    scope, _, value = os.fsdecode(told.out).partition("\0")
-    return Place(common_dir, state_dir, worktree, value.rstrip("\0") if told.code == 0 else None, scope)
-
-
-def read_hook(path: str) -> bytes | None:
-    """The content of a hook; None: there is none."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-
-
-def found_at(path: str) -> Found | None:
-    """A hook of ours at a path, but not behind a link."""
-    content = None if os.path.islink(path) else read_hook(path)
-    return recognized(content) if content is not None else None
 
 
 def install(place: Place, *, trailers: bool) -> list[str]:
@@ -133,8 +66,8 @@ def install_beside(place: Place, names: list[str]) -> list[str]:
 def install_before(place: Place, names: list[str]) -> list[str]:
     """In a directory of ours, to which the setting is put; it calls those where the setting led before."""
     record = recorded(place)
-    if not place.is_ours:
-        record |= {"former": place.set_to, "local": place.scope == "local"}
+    if not place.is_set_by_us:
+        record |= {"former": place.set_to, "local": place.local is not None}
         note(place, record)
     former = str(record.get("former") or place.usual)
     directory = os.path.join(place.worktree, os.path.expanduser(former))
@@ -147,13 +80,23 @@ def install_before(place: Place, names: list[str]) -> list[str]:
             os.rename(path, free_name(f"{path}.edited"))
         text = script(name if name in names else "forward", f"{os.path.expanduser(former).rstrip('/')}/{name}")
         written += [name] * put(path, text)
-    if not place.is_ours:
-        config = os.path.join(place.common_dir, "config")
-        before = read_hook(config) or b""
-        note(place, {"before": base64.b64encode(before).decode()})
-        run_git(["config", "--local", PATH, place.ours], git_dir=place.common_dir)
-        note(place, {"after": base64.b64encode(read_hook(config) or b"").decode()})
+    lead_to_ours(place, record)
     return written
+
+
+def lead_to_ours(place: Place, record: dict[str, Any]) -> None:
+    """Set ``core.hooksPath``, and remember the configuration as it was before the first time."""
+    config = os.path.join(place.common_dir, "config")
+    if place.is_ours:
+        return
+    now = base64.b64encode(read_hook(config) or b"").decode()
+    if not place.is_set_by_us:
+        record["before"] = now
+    kept = record.get("before") if not place.is_set_by_us or record.get("after") == now else None
+    note(place, {"ours": place.ours, "before": kept, "after": None})
+    run_git(["config", "--local", PATH, place.ours], git_dir=place.common_dir)
+    if kept is not None:
+        note(place, {"after": base64.b64encode(read_hook(config) or b"").decode()})
 
 
 def put(path: str, content: bytes) -> bool:
@@ -194,7 +137,7 @@ def uninstall(place: Place) -> Taken:
     done = Taken([], [], [])
     record = recorded(place)
     with disk_errors("the hooks cannot be taken away"):
-        if "former" in record:
+        if "former" in record or place.is_set_by_us:
             put_setting_back(place, record, done)
             empty(place, done)
         for name in OURS:
@@ -209,7 +152,7 @@ def uninstall(place: Place) -> Taken:
 
 def put_setting_back(place: Place, record: dict[str, Any], done: Taken) -> None:
     """``core.hooksPath`` as it was, the configuration to the byte if nothing else in it has changed."""
-    if not place.is_ours:
+    if not place.is_set_by_us:
         return  # somebody has led it elsewhere meanwhile, and means it
     config = os.path.join(place.common_dir, "config")
     if record.get("after") and base64.b64decode(record["after"]) == read_hook(config):
@@ -275,18 +218,3 @@ def remove_if_empty(directory: str) -> None:
         os.rmdir(directory)
     except OSError:
         pass  # something is, or it is gone
-
-
-def recorded(place: Place) -> dict[str, Any]:
-    """What :func:`note` has written; nothing where it cannot be read."""
-    try:
-        found = json.loads(read_hook(place.record) or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def note(place: Place, facts: dict[str, Any]) -> None:
-    """Remember more of what was before."""
-    os.makedirs(os.path.dirname(place.record), mode=0o700, exist_ok=True)
-    replace_file(place.record, json.dumps({"format": 1} | recorded(place) | facts).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -158,6 +159,49 @@ def test_another_setting_meanwhile_stays(bench: Workbench) -> None:
     assert {one["state"] for one in bench.json("hooks", "status")["hooks"]} <= {"missing", "replaced"}
     bench.run("hooks", "uninstall")
     assert bench.git("config", "core.hooksPath").out == "elsewhere\n"
+
+
+@pytest.mark.parametrize("way", ["move", pytest.param("copy", marks=soak)])
+@pytest.mark.parametrize("mended", [pytest.param(True), pytest.param(False, marks=soak)])
+def test_a_repository_moved_or_copied(bench: Workbench, way: str, mended: bool) -> None:
+    """Our own setting is known though it leads to where we were: said, mended by `install`, undone by `uninstall`."""
+    path_in_the_tree(bench.root)
+    bench.run("hooks", "install")
+    bench.stop()
+    there = bench.at(bench.root.parent / "there")
+    if way == "move":
+        bench.root.rename(there.root)
+    else:
+        shutil.copytree(bench.root, there.root, symlinks=True, ignore=lambda _, names: {"sock"} & set(names))
+    told = there.run("hooks", "status")
+    assert told.out.count("outdated") == 6 and told.err == "hint: git session hooks install\n"
+    if mended:
+        there.run("hooks", "install")
+        assert there.git("config", "core.hooksPath").out == f"{there.root}/.git/gitsession/hooks/bin\n"
+        assert {one["state"] for one in there.json("hooks", "status")["hooks"]} == {"installed"}
+        there.git("commit", "-q", "--allow-empty", "-m", "x")
+        assert ran(there.root) == ["pre-commit", "commit-msg", "post-commit"]
+    there.run("hooks", "uninstall")
+    assert (there.root / ".git/config").read_bytes().endswith(b"[CORE]\n  hooksPath=.husky ; ours\n")
+    assert not (there.root / ".git/gitsession/hooks").exists()
+    assert way == "move" or (bench.root / ".git/gitsession/hooks/bin/pre-commit").exists()
+    there.stop()
+
+
+@soak
+def test_a_worktrees_own_setting(bench: Workbench) -> None:
+    """Uninstalling where a worktree has its own core.hooksPath leaves no setting that leads to hooks that are gone."""
+    path_in_the_tree(bench.root)
+    before = hooks_and_config(bench.root)
+    bench.run("hooks", "install")
+    tree = bench.root.parent / "tree"
+    bench.git("worktree", "add", "-q", str(tree))
+    config = (bench.root / ".git/config").read_bytes()
+    bench.git("config", "extensions.worktreeConfig", "true")
+    git(tree, "config", "--worktree", "core.hooksPath", "elsewhere")
+    bench.at(tree).run("hooks", "uninstall")
+    assert config != before["config"] and bench.git("config", "core.hooksPath").out == ".husky\n"
+    assert git(tree, "config", "core.hooksPath") == b"elsewhere\n"
 
 
 def two_patches(bench: Workbench) -> None:
