@@ -8,6 +8,7 @@ nothing there is touched: the setting leads to a directory of ours, whose hooks 
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from gitsessiond.store.hookscripts import ALWAYS, OTHERS, OURS, WHERE_WANTED, sc
 from gitsessiond.store.layout import disk_errors
 
 MANAGERS = {".legacy": "pre-commit", ".old": "lefthook"}  # how they rename a hook that they find
+DRAFT = ".gitsession-"
 
 
 class Taken(NamedTuple):
@@ -46,20 +48,20 @@ def install_beside(place: Place, names: list[str]) -> list[str]:
     if not os.path.isdir(place.usual):
         os.makedirs(place.usual)
         note(place, {"made": True})
+    sweep(place.usual)
     written = []
     for name in names:
         path = os.path.join(place.usual, name)
-        there, own = found_at(path), f"{name}.user"
+        there, own, kept = found_at(path), f"{name}.user", ""
         if there is None and os.path.lexists(path):
             if (chained_by(path) or ("", ""))[0]:
                 continue  # it calls ours, which calls what was before
-            own = os.path.basename(free_name(os.path.join(place.usual, own)))
-            os.rename(path, os.path.join(place.usual, own))
+            kept = name_for(path, own)
+            own = os.path.basename(kept)
         elif there is not None:
             own = there.own
-            if not there.untouched:
-                os.rename(path, free_name(f"{path}.edited"))
-        written += [name] * put(path, script(name, own))
+            kept = "" if there.untouched else free_name(f"{path}.edited")
+        written += [name] * put(path, script(name, own), kept)
     return written
 
 
@@ -73,6 +75,7 @@ def install_before(place: Place, names: list[str]) -> list[str]:
     directory = os.path.join(place.worktree, os.path.expanduser(former))
     more = [name for name in OTHERS + OURS if name not in names and os.access(os.path.join(directory, name), os.X_OK)]
     os.makedirs(place.ours, mode=0o700, exist_ok=True)
+    sweep(place.ours)
     written = []
     for name in (*names, *more):
         path = os.path.join(place.ours, name)
@@ -99,16 +102,56 @@ def lead_to_ours(place: Place, record: dict[str, Any]) -> None:
         note(place, {"after": base64.b64encode(read_hook(config) or b"").decode()})
 
 
-def put(path: str, content: bytes) -> bool:
-    """Write a hook unless it is there; whether it was written."""
+def put(path: str, content: bytes, kept: str = "") -> bool:
+    """Write a hook unless it is there, and leave what is there as ``kept``; whether it was written.
+
+    At each moment git finds one of both: a hook that was to refuse must not be missing because the disk is full.
+    """
     if not os.path.islink(path) and read_hook(path) == content and os.access(path, os.X_OK):
         return False
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), 0o755)
-    os.replace(draft, path)
+    draft = f"{path}{DRAFT}{os.getpid()}"
+    try:
+        with open(draft, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), 0o755)
+        if kept:
+            name_also(path, kept)
+        os.replace(draft, path)
+    except OSError:
+        if os.path.lexists(draft):
+            os.unlink(draft)
+        raise
     return True
+
+
+def name_also(path: str, other: str) -> None:
+    """Give a file another name beside the one it has; it loses that one where the disk knows no two names of a file."""
+    try:
+        if not is_same_file(path, other):
+            os.link(path, other, follow_symlinks=False)
+    except OSError as why:
+        if why.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        os.rename(path, other)
+
+
+def is_same_file(one: str, other: str) -> bool:
+    """Whether both are names of one file, links themselves and not what they lead to."""
+    return os.path.lexists(one) and os.path.lexists(other) and os.path.samestat(os.lstat(one), os.lstat(other))
+
+
+def name_for(path: str, own: str) -> str:
+    """Where the hook at a path is to stay; it may already have that name from a time that was cut short."""
+    wanted = os.path.join(os.path.dirname(path), own)
+    return wanted if is_same_file(path, wanted) else free_name(wanted)
+
+
+def sweep(directory: str) -> None:
+    """Remove drafts of ours whose writer was killed."""
+    for name in os.listdir(directory) if os.path.isdir(directory) else []:
+        hook, _, writer = name.partition(DRAFT)
+        if hook in OURS + OTHERS and writer.isdigit():
+            os.unlink(os.path.join(directory, name))
 
 
 def free_name(path: str) -> str:
@@ -140,6 +183,7 @@ def uninstall(place: Place) -> Taken:
         if "former" in record or place.is_set_by_us:
             put_setting_back(place, record, done)
             empty(place, done)
+        sweep(place.usual)
         for name in OURS:
             take_away(os.path.join(place.usual, name), done)
         if record.get("made"):
@@ -183,27 +227,37 @@ def empty(place: Place, done: Taken) -> None:
 def take_away(path: str, done: Taken) -> None:
     """One hook of the usual directory, wherever a manager may have moved it."""
     places = (path, *(path + suffix for suffix in MANAGERS))
-    if os.path.lexists(f"{path}.user") and not any(map(found_at, places)):
-        done.warnings.append(f"{path}.user was there before ours, which somebody has replaced; it stays")
+    user = f"{path}.user"
+    if os.path.lexists(user) and not any(map(found_at, places)):
+        if is_same_file(path, user):
+            os.unlink(user)  # installing was cut short
+        else:
+            done.warnings.append(f"{user} was there before ours, which somebody has replaced; it stays")
     for at in places:
         there = found_at(at)
         if there is None:
             continue
-        if there.untouched:
-            os.unlink(at)
-            done.removed.append(at)
-        else:
+        if not there.untouched:
             kept = free_name(f"{path}.edited")
-            os.rename(at, kept)
+            name_also(at, kept)
             done.warnings.append(f"{os.path.basename(path)} was edited; it is kept as {kept}")
         own = os.path.join(os.path.dirname(path), there.own)
         if "/" in there.own or not os.path.lexists(own):
-            continue
-        if at != path and is_same_hook(own, path):
+            remove_if_there(at)
+        elif at != path and is_same_hook(own, path):
+            remove_if_there(at)
             os.unlink(own)  # the manager's own hook, from when it was installed before
         else:
-            os.rename(own, at)
+            os.replace(own, at)
             done.restored.append(at)
+        if there.untouched:
+            done.removed.append(at)
+
+
+def remove_if_there(path: str) -> None:
+    """Remove a file that may have lost its name already."""
+    if os.path.lexists(path):
+        os.unlink(path)
 
 
 def is_same_hook(one: str, other: str) -> bool:

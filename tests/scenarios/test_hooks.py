@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,6 +203,64 @@ def test_a_worktrees_own_setting(bench: Workbench) -> None:
     bench.at(tree).run("hooks", "uninstall")
     assert config != before["config"] and bench.git("config", "core.hooksPath").out == ".husky\n"
     assert git(tree, "config", "core.hooksPath") == b"elsewhere\n"
+
+
+CUT_SHORT = """
+import os, sys
+from gitsessiond.store import hookfiles, hookplace
+step, way = int(sys.argv[1]), sys.argv[2]
+def stops(name):
+    def stopping(*args, **kwargs):
+        global step
+        if ".git/hooks" in str(args[0]):
+            step -= 1
+            if step == 0 and way == "kill":
+                os._exit(9)
+            if step == 0:
+                raise OSError(28, "No space left on device")
+        return real(*args, **kwargs)
+    real = getattr(os, name)
+    setattr(os, name, stopping)
+for name in ("link", "rename", "replace", "unlink"):
+    stops(name)
+place = hookplace.place_of(os.path.abspath(".git"), os.path.abspath(".git/gitsession"), os.getcwd())
+if sys.argv[3] == "install":
+    hookfiles.install(place, trailers=False)
+else:
+    hookfiles.uninstall(place)
+os._exit(3)
+"""
+
+
+@pytest.mark.parametrize("way", ["kill", pytest.param("fail", marks=soak)])
+@pytest.mark.parametrize("verb", ["install", "uninstall"])
+def test_cut_short_between_two_steps(repo: Path, verb: str, way: str) -> None:
+    """Whenever it ends or fails: git finds the user's hook, or ours before it, and all comes back as it was."""
+    hook = repo / ".git/hooks/pre-commit"
+    put_hook(hook, "#!/bin/sh\necho refused; exit 4\n")
+    before = hooks_and_config(repo)
+
+    def tried(step: int, way: str, verb: str) -> int:
+        words = [sys.executable, "-c", CUT_SHORT, str(step), way, verb]
+        done = subprocess.run(words, cwd=repo, capture_output=True, text=True)
+        assert done.returncode in (1, 3, 9), done.stderr
+        return done.returncode
+
+    for step in range(1, 100):
+        if verb == "uninstall":
+            assert tried(0, way, "install") == 3
+        code = tried(step, way, verb)
+        done = subprocess.run([hook], cwd=repo, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (4, "refused\n"), step
+        if way == "fail":
+            assert not list(hook.parent.glob("*.gitsession-*"))
+        if step % 2:
+            assert tried(0, way, "install") == 3
+        assert tried(0, way, "uninstall") == 3
+        assert hooks_and_config(repo) == before, step
+        if code == 3:
+            break
+    assert step > 3
 
 
 def two_patches(bench: Workbench) -> None:
