@@ -30,12 +30,12 @@ def install_hooks(ctx: Context, asked: Asked) -> dict[str, Any]:
             f"core.hooksPath is set for this worktree alone, to {place.set_to}",
             hint="git config --worktree --unset core.hooksPath",
         )
-    written = hookfiles.install(place, trailers=bool(ctx.config.get(TRAILERS)))
+    done = hookfiles.install(place, trailers=bool(ctx.config.get(TRAILERS)))
     os.makedirs(facts_home(ctx), mode=0o700, exist_ok=True)
     for live in ctx.sessions.values():
         live.told_hooks = None
     tell_hooks(ctx)
-    return {"written": written, **looked_at(ctx, place_for(ctx, asked))}
+    return {**done._asdict(), **looked_at(ctx, place_for(ctx, asked))}
 
 
 def hooks_status(ctx: Context, asked: Asked) -> dict[str, Any]:

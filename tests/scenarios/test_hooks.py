@@ -20,6 +20,11 @@ soak = pytest.mark.soak
 USERS = '#!/bin/sh\necho "${0##*/} $*" >>"$(git rev-parse --git-common-dir)/ran"\n'
 
 
+def named(name: str) -> str:
+    """A hook that does not need its own name for that."""
+    return USERS.replace("${0##*/}", name)
+
+
 def hooks_and_config(repo: Path) -> dict[str, object]:
     """All of the user's hooks and configuration, to the byte, the mode and the time."""
     found: dict[str, object] = {"config": (repo / ".git/config").read_bytes()}
@@ -50,10 +55,17 @@ def no_directory(repo: Path) -> None:
 
 def plain_files(repo: Path) -> None:
     for name in ("pre-commit", "post-commit", "commit-msg"):
-        put_hook(repo / ".git/hooks" / name)
+        put_hook(repo / ".git/hooks" / name, named(name))
+    put_hook(repo / ".git/hooks/post-merge", named("post-merge"))
     put_hook(repo / ".git/hooks/pre-push", mode=0o644)  # git passes it over, and so do we
+
+
+def one_file_for_all(repo: Path) -> None:
+    """Hooks that go by the name they were called by: husky 3, overcommit, links to a tool."""
     put_hook(repo / "tool/check")
-    (repo / ".git/hooks/post-merge").symlink_to("../../tool/check")
+    for name in ("pre-commit", "post-commit", "commit-msg"):
+        (repo / ".git/hooks" / name).symlink_to("../../tool/check")
+    put_hook(repo / ".git/hooks/post-merge")
 
 
 def path_in_the_tree(repo: Path) -> None:
@@ -82,6 +94,7 @@ SHAPES = [
     pytest.param(no_directory, marks=soak),
     plain_files,
     path_in_the_tree,
+    one_file_for_all,
     pytest.param(path_outside, marks=soak),
 ]
 
@@ -91,7 +104,7 @@ def ran(repo: Path) -> list[str]:
     path = repo / ".git/ran"
     lines = path.read_text().splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
-    return [line.split()[0].removesuffix(".user") for line in lines]
+    return [line.split()[0] for line in lines]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -133,10 +146,12 @@ def test_a_hook_that_refuses_and_one_edited_meanwhile(bench: Workbench) -> None:
     done = bench.run("hooks", "uninstall")
     assert (bench.root / ".git/hooks/pre-commit").read_text() == "#!/bin/sh\necho not today; exit 3\n"
     assert (bench.root / ".git/hooks/post-commit").read_text() == "#!/bin/sh\necho mine\n"
-    assert (bench.root / ".git/hooks/post-commit.user").read_text() == USERS and "post-commit.user" in done.err
-    assert (bench.root / ".git/hooks/post-merge").is_symlink()
+    assert (bench.root / ".git/hooks/post-commit.user").read_text() == named(
+        "post-commit"
+    ) and "post-commit.user" in done.err
+    assert (bench.root / ".git/hooks/post-merge").read_text() == named("post-merge")
     assert (bench.root / ".git/hooks/post-merge.edited").read_text().endswith("echo and this\n")
-    assert "post-merge.edited" in done.err
+    assert "post-merge.edited" in done.err and done.err.count("warning: ") == done.err.count("\n") == 2
 
 
 @soak
@@ -160,6 +175,49 @@ def test_another_setting_meanwhile_stays(bench: Workbench) -> None:
     assert {one["state"] for one in bench.json("hooks", "status")["hooks"]} <= {"missing", "replaced"}
     bench.run("hooks", "uninstall")
     assert bench.git("config", "core.hooksPath").out == "elsewhere\n"
+
+
+@soak
+def test_what_others_put_among_ours(bench: Workbench) -> None:
+    """A manager that writes where core.hooksPath leads, to us: `install` calls that too; an edit of ours is kept."""
+    one_file_for_all(bench.root)
+    before = hooks_and_config(bench.root)
+    bench.run("hooks", "install")
+    ours = bench.root / ".git/gitsession/hooks/bin"
+    put_hook(ours / "pre-push", "#!/bin/sh\necho theirs; exit 5\n")
+    put_hook(ours / "pre-commit", "#!/bin/sh\nexit 6\n")
+    with open(ours / "post-commit", "a") as file:
+        file.write("echo more\n")
+    told = bench.run("hooks", "install").err
+    assert told == (
+        f"warning: pre-commit is called from {bench.root}/.git/hooks/pre-commit; "
+        f"what was in its place is kept as {ours}/pre-commit.kept\n"
+        f"warning: post-commit was edited; it is kept as {ours}/post-commit.edited\n"
+        f"warning: pre-push was put among ours; ours now calls it, as {ours}/pre-push.user\n"
+    )
+    done = subprocess.run([ours / "pre-push"], cwd=bench.root, stdin=subprocess.DEVNULL, capture_output=True)
+    assert (done.returncode, done.stdout) == (5, b"theirs\n")
+    assert bench.run("hooks", "install").err == ""
+    bench.git("commit", "-q", "--allow-empty", "-m", "x")
+    assert ran(bench.root) == ["pre-commit", "commit-msg", "post-commit"]
+    bench.run("hooks", "uninstall")
+    home = bench.root / ".git/hooks"
+    assert (home / "pre-push").read_text() == "#!/bin/sh\necho theirs; exit 5\n"
+    for path in (home / "pre-push", home / "post-commit.edited", home / "pre-commit.kept"):
+        path.unlink()
+    assert hooks_and_config(bench.root) == before
+
+
+@soak
+def test_a_hook_beside_ours_that_reads_its_name(bench: Workbench) -> None:
+    """What an older version has renamed gets its name back at the next install."""
+    plain_files(bench.root)
+    bench.run("hooks", "install")
+    put_hook(bench.root / ".git/hooks/pre-commit.user")
+    bench.run("hooks", "install")
+    bench.git("commit", "-q", "--allow-empty", "-m", "x")
+    assert ran(bench.root) == ["pre-commit", "commit-msg", "post-commit"]
+    assert not list(bench.root.glob(".git/hooks/*.user"))
 
 
 @pytest.mark.parametrize("way", ["move", pytest.param("copy", marks=soak)])

@@ -12,6 +12,7 @@ import click
 from gitsessiond.faces.cli.connect import Client, Dial
 from gitsessiond.faces.cli.ending import EXIT_CODES
 from gitsessiond.faces.cli.terminal import hint, note, put, put_json
+from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import BadRequest, GitSessionError
 
 Result = TypeVar("Result")
@@ -43,6 +44,11 @@ class Face:
         put(lines)
         for text in hints:
             hint(text)
+
+    def show_warnings(self, reply: dict[str, Any]) -> None:
+        """The reply's ``warnings``, sentences, on stderr."""
+        for text in () if self.json else reply["warnings"]:
+            note(f"warning: {clean(str(text))}")
 
     def show_output(self, reply: dict[str, Any]) -> None:
         """What the user's hooks printed goes to stderr, as git lets it."""

@@ -24,11 +24,12 @@ def hooks() -> None:
 def install(face: Face) -> int:
     """Install the hooks of this repository, or mend what others have put in their place
 
-    Your own hook is renamed NAME.user beside ours. Where core.hooksPath is set, as by husky, nothing there is touched:
-    it is set to a directory of ours, whose hooks call those.
+    Your own hook is renamed NAME.user beside ours. Where core.hooksPath is set, as by husky, or a hook reads its own
+    name, nothing there is touched: core.hooksPath is set to a directory of ours, whose hooks call those.
     """
     reply = face.call("hooks.install")
     face.show(reply, hooklines.installed_lines(reply), hooklines.hints(reply))
+    face.show_warnings(reply)
     return 0
 
 
@@ -46,7 +47,8 @@ def status(face: Face) -> int:
 def uninstall(face: Face) -> int:
     """Take the hooks away, and put yours back as they are by now"""
     reply = face.call("hooks.uninstall")
-    face.show(reply, hooklines.uninstalled_lines(reply), reply["warnings"])
+    face.show(reply, hooklines.uninstalled_lines(reply))
+    face.show_warnings(reply)
     return 0
 
 

@@ -34,7 +34,8 @@ def uninstall(face: Face, hard: bool, yes: bool) -> int:
     """
     reply = face.call("uninstall", hard=hard, yes=yes)
     kept = [] if hard else ["what was recorded stays; git session uninstall --hard removes it too"]
-    face.show(reply, loglines.uninstall_lines(reply), [*reply["warnings"], *kept])
+    face.show(reply, loglines.uninstall_lines(reply), kept)
+    face.show_warnings(reply)
     return 0
 
 
