@@ -1,9 +1,11 @@
 """Turns at git's own locks, for many processes in one repository: who comes later waits instead of failing.
 
-The resources are nodes of one tree: ``git`` over ``git/config``, ``git/worktrees`` and ``git/index@WORKTREE``. A git
-that only needs the index of one worktree takes that node, and ``git`` above it shared; any other takes ``git`` alone,
-and with it all below. All are flocks on files of ours: they need no daemon, the kernel keeps the queue, and gives back
-what a killed holder had.
+``turn-git`` stands over one ``turn-index@WORKTREE`` for each worktree. A git that only needs the index of one worktree
+takes that, and ``turn-git`` above it shared; any other takes ``turn-git`` alone, and with it all below. All are flocks
+on files of ours: they need no daemon, the kernel keeps the queue, and gives back what a killed holder had.
+
+Whoever has a turn must not wait for one that waits for him. So what a command has is handed down to all that it starts,
+and there is none for our own commands, which wait for the recorder, nor for the hooks that the recorder runs.
 """
 
 from __future__ import annotations
@@ -20,25 +22,27 @@ from gitsessiond.wire.place import Place, common_dir_of, find_git_dir
 from gitsessiond.wire.starting import open_lock
 
 TELL_AFTER_S = 2.0
-INSIDE = "GITSESSION_TURN"  # in the environment of whoever has a turn: the holder's pid, and "git" or "index"
-WHOLE, DOOR = "turn-git", "turn-door"
+INSIDE = "GITSESSION_TURN"  # in the environment of whoever has turns: each as ``repository:pid:turn``
+AT_WORK = "GITSESSION_AT_WORK"  # in that of the hooks of a command of ours
+WHOLE, DOOR, INDEX = "turn-git", "turn-door", "turn-index@"
 ONLY_INDEX = frozenset({"add", "rm", "mv", "commit", "reset", "restore", "apply", "update-index", "read-tree", "stage"})
 """git commands that write nothing two worktrees share but objects and their own branch."""
 
 
-def needs_index_only(words: Sequence[str]) -> tuple[bool, str]:
-    """Whether a command is a git that only needs the index of one worktree, and the directory its ``-C`` leads to."""
+def git_command(words: Sequence[str]) -> tuple[str, str]:
+    """Which git command this is, if it is one, and the directory its ``-C`` leads to."""
     directory, rest = "", iter(words[1:])
-    if not words or os.path.basename(words[0]) != "git":
-        return False, directory
+    name = os.path.basename(words[0]) if words else ""
+    if name != "git":
+        return name.removeprefix("git-") if name == "git-session" else "", directory
     for word in rest:
         if word == "-C":
             directory = os.path.join(directory, next(rest, ""))
         elif word == "-c":
             next(rest, None)
         else:
-            return word in ONLY_INDEX, directory
-    return False, directory
+            return word, directory
+    return "", directory
 
 
 class GitTurn:
@@ -50,17 +54,20 @@ class GitTurn:
     def __init__(
         self, cwd: str, words: Sequence[str], tell: Callable[[str], None], *, within: float | None = None
     ) -> None:
-        index_only, directory = needs_index_only(words)
+        command, directory = git_command(words)
         git_dir = find_git_dir(os.path.join(cwd, directory))
         self._place = Place(common_dir_of(git_dir))
-        self._own = f"turn-index@{os.path.basename(git_dir) if git_dir != self._place.common_dir else ''}"
-        self._index_only, self._words, self._tell, self._within = index_only, " ".join(words)[:200], tell, within
+        self._is_ours = command == "session"
+        self._own = f"{INDEX}{os.path.basename(git_dir) if git_dir != self._place.common_dir else ''}"
+        self._index_only, self._within = command in ONLY_INDEX, within
+        self._words, self._tell = " ".join(words)[:200], tell
         self._files: list[int] = []
+        self._wanted = DOOR
         self.waited_s = 0.0
 
     def __enter__(self) -> GitTurn:
         began = time.monotonic()
-        if self._is_inside(os.environ):
+        if self._is_ours or os.environ.get(AT_WORK) or self._is_inside(os.environ):
             return self
         try:
             with Patience(self._within, self._holder_words, self._tell):
@@ -83,10 +90,16 @@ class GitTurn:
         self._give_all_back()
 
     def environment(self) -> dict[str, str]:
-        """What tells a command that it, and what it starts, has a turn already."""
+        """What tells a command that it, and what it starts, has a turn already, beside those that were handed down."""
         if not self._files:
             return {}
-        return {INSIDE: f"{os.getpid()}:{self._own if self._index_only else WHOLE}"}
+        turn = f"{self._repository()}:{os.getpid()}:{self._own if self._index_only else WHOLE}"
+        return {INSIDE: f"{os.environ.get(INSIDE, '')} {turn}".strip()}
+
+    def _repository(self) -> str:
+        """What tells this repository from others, by whatever path it is reached."""
+        facts = os.stat(self._place.common_dir)
+        return f"{facts.st_dev:x}.{facts.st_ino:x}"
 
     def _is_inside(self, env: Mapping[str, str]) -> bool:
         """Whether whoever started this has a turn that holds this one.
@@ -94,21 +107,27 @@ class GitTurn:
         Raises:
             Locked: it has a smaller one, and to wait for more while holding it could go on for ever.
         """
-        pid, _, held = env.get(INSIDE, "").partition(":")
-        if not pid or f"(process {pid})" not in self._signed(held) or not self._is_held(held):
-            return False  # that one has ended, and this was left running
-        if held == WHOLE or (self._index_only and held == self._own):
+        held = [name for name in self._handed_down(env) if self._is_held(name)]
+        if WHOLE in held or (self._index_only and self._own in held):
             return True
+        if not held:
+            return False
         raise Locked(
-            f"{self._words} was called from {self._signed(held)}, which holds only the index",
+            f"{self._words} was called from {self._signed(held[0])}, which holds only the index",
             hint="git session exec -- sh -c 'ALL OF IT'",
         )
 
-    def _is_held(self, name: str) -> bool:
-        """Whether anybody has this lock."""
+    def _handed_down(self, env: Mapping[str, str]) -> list[str]:
+        """The turns in this repository that are signed by one of those this was started by; not of what has ended."""
+        turns = [turn.split(":", 2) for turn in env.get(INSIDE, "").split()]
+        ours = [turn for turn in turns if len(turn) == 3 and turn[0] == self._repository()]
+        return [name for _, pid, name in ours if self._signed(name).endswith(f"(process {pid})")]
+
+    def _is_held(self, name: str, mode: int = fcntl.LOCK_EX) -> bool:
+        """Whether anybody has this lock; with ``LOCK_SH``, whether anybody has it alone."""
         file = open_lock(self._place, name, "no turn at git can be taken")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
@@ -118,6 +137,7 @@ class GitTurn:
     def _take(self, name: str, mode: int) -> int:
         file = open_lock(self._place, name, "no turn at git can be taken")
         self._files.append(file)
+        self._wanted = name
         fcntl.flock(file, mode)
         return file
 
@@ -145,8 +165,15 @@ class GitTurn:
             return ""
 
     def _holder_words(self) -> str:
-        """For whom this waits, as far as it is known."""
-        return self._signed(self._own if self._index_only else WHOLE) or "another git"
+        """For whom this waits, if known: who has the index or all, or who has an index where all is wanted."""
+        if self._wanted == self._own:
+            holder = self._own
+        elif self._is_held(WHOLE, fcntl.LOCK_SH):
+            holder = WHOLE
+        else:
+            indexes = [name for name in sorted(os.listdir(self._place.state_dir)) if name.startswith(INDEX)]
+            holder = next(filter(self._is_held, indexes), "")
+        return (self._signed(holder) if holder else "") or "another git"
 
 
 class Patience:

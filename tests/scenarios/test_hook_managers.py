@@ -14,6 +14,7 @@ from tests.bench import Workbench
 from tests.scenarios.test_hooks import hooks_and_config, put_hook
 
 pytestmark = pytest.mark.soak
+Manager = Callable[[Workbench, Path, pytest.MonkeyPatch], Callable[[], None]]
 
 
 def got(words: list[str], tool: Path, name: str) -> Path:
@@ -35,21 +36,21 @@ def pip(tmp: Path, name: str) -> Path:
     return got([str(home / "bin/pip"), "install", "-q", name], home / "bin" / name, name)
 
 
-def pre_commit(bench: Workbench, tmp: Path) -> Callable[[], None]:
+def pre_commit(bench: Workbench, tmp: Path, patch: pytest.MonkeyPatch) -> Callable[[], None]:
     tool = pip(tmp, "pre-commit")
     hook = "{id: note, name: note, language: system, entry: sh -c 'echo >>../noted', pass_filenames: false}"
     bench.write(".pre-commit-config.yaml", f"repos: [{{repo: local, hooks: [{hook}]}}]\n")
     return lambda: bench_run(bench, str(tool), "install")
 
 
-def lefthook(bench: Workbench, tmp: Path) -> Callable[[], None]:
+def lefthook(bench: Workbench, tmp: Path, patch: pytest.MonkeyPatch) -> Callable[[], None]:
     tool = pip(tmp, "lefthook")
     bench.write("lefthook.yml", "pre-commit:\n  commands:\n    note:\n      run: echo >>../noted\n")
-    os.environ["PATH"] = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
+    patch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
     return lambda: bench_run(bench, str(tool), "install", "--force")
 
 
-def husky(bench: Workbench, tmp: Path) -> Callable[[], None]:
+def husky(bench: Workbench, tmp: Path, patch: pytest.MonkeyPatch) -> Callable[[], None]:
     words = ["npm", "install", "--silent", "--no-fund", "--prefix", str(tmp), "husky"]
     got(words, tmp / "node_modules/husky/bin.js", "husky")
     bench.write(".husky/pre-commit", "echo >>../noted\n")
@@ -78,10 +79,10 @@ def is_called(bench: Workbench) -> bool:
 
 @pytest.mark.parametrize("manager", [pre_commit, husky, lefthook])
 def test_a_manager_before_ours_and_again_after(
-    bench: Workbench, manager: Callable[[Workbench, Path], Callable[[], None]], tmp_path: Path
+    bench: Workbench, manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its checks run once with ours installed; installed again over ours it harms nothing, and `hooks install` mends."""
-    install = manager(bench, tmp_path)
+    install = manager(bench, tmp_path, monkeypatch)
     install()
     bench.git("add", "-A")
     bench.git("commit", "-qnm", "configured")
@@ -105,11 +106,11 @@ def test_a_manager_before_ours_and_again_after(
     assert bench.patch("p")["commits"] == 4
 
 
-def test_pre_commit_after_ours(bench: Workbench, tmp_path: Path) -> None:
+def test_pre_commit_after_ours(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """pre-commit takes ours, and with it the user's, for hooks older than its own, and calls them; all three run."""
     put_hook(bench.root / ".git/hooks/pre-commit", "#!/bin/sh\necho >>../users\n")
     bench.run("hooks", "install")
-    pre_commit(bench, tmp_path)()
+    pre_commit(bench, tmp_path, monkeypatch)()
     bench.git("add", "-A")
     assert noted(bench, "all three") == 1 and is_called(bench)
     assert len((bench.root.parent / "users").read_text()) == 1
