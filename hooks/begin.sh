@@ -10,15 +10,19 @@ chain() { # the hook that was here before, with all it would be given
   "$own" "$@"
 }
 
-facts() { # what the daemon has put down for hooks of this worktree; fails where it knows nothing of it
+places() { # the directories of git
   git_dir=${GIT_DIR:-.git}
   if [ -f "$git_dir" ]; then read -r _ git_dir <"$git_dir"; fi
-  [ -f "$git_dir/gitsession-wid" ] && read -r wid <"$git_dir/gitsession-wid" || return 1
   common=$git_dir
   if [ -f "$git_dir/commondir" ]; then
     read -r common <"$git_dir/commondir"
     case $common in /*) ;; *) common=$git_dir/$common ;; esac
   fi
+}
+
+facts() { # what the daemon has put down for hooks of this worktree; fails where it knows nothing of it
+  places
+  [ -f "$git_dir/gitsession-wid" ] && read -r wid <"$git_dir/gitsession-wid" || return 1
   known=$common/gitsession/hooks/$wid
   [ -f "$known" ] || return 1
   {

@@ -3,9 +3,25 @@ printf '%s' "$refs${refs:+
 }" | chain "$@" || exit
 [ -z "$GITSESSION_PUSHING" ] || exit 0
 
+a_sessions() { # whether a session has this branch, in whichever worktree
+  places
+  for known in "$common"/gitsession/hooks/????????????; do
+    [ -f "$known" ] && {
+      read -r _
+      read -r _
+      read -r branch
+    } <"$known" && [ "refs/heads/$branch" = "$1" ] && return
+  done
+  return 1
+}
+
 private() { # the first ref that is ours alone and would go out
-  while read -r _ oid ref _; do
-    case $ref in refs/gitsession/* | refs/heads/session/*) ;; *) continue ;; esac
+  while read -r from oid ref _; do
+    case $ref in
+      refs/gitsession/*) ;;
+      refs/heads/session/*) { a_sessions "$ref" || a_sessions "$from"; } 2>/dev/null || continue ;;
+      *) continue ;;
+    esac
     case $oid in *[!0]*) ;; *) continue ;; esac # it is taken away there
     printf '%s\n' "$ref"
     return

@@ -452,11 +452,21 @@ def test_what_is_ours_alone_is_not_pushed(bench: Workbench) -> None:
     put_hook(bench.root / ".git/hooks/pre-push", '#!/bin/sh\ncat >>"$(git rev-parse --git-common-dir)/pushed"\n')
     two_patches(bench)
     bench.git("commit", "-qam", "both")
-    for words in (["origin", "session/day"], ["--mirror", "origin"], ["--all", "origin"]):
+    for words in (
+        ["origin", "session/day"],
+        ["origin", "session/day:session/x"],
+        ["--mirror", "origin"],
+        ["--all", "origin"],
+    ):
         refused = bench.git("push", *words, check=False)
         assert refused.code and "belongs to a session and is not for a remote" in refused.err
     bench.git("push", "-q", "origin", "main")
-    assert "refs/heads/main" in (bench.root / ".git/pushed").read_text().splitlines()[-1]
+    bench.git("push", "-q", "origin", "main:refs/heads/session/login")  # nobody's session
+    tree = bench.root.parent / "tree"
+    bench.git("worktree", "add", "-q", str(tree))
+    elsewhere = bench.at(tree).git("push", "origin", "session/day", check=False)
+    assert "refs/heads/session/day belongs to a session" in elsewhere.err
+    assert "refs/heads/main" in (bench.root / ".git/pushed").read_text()
     bench.run("publish", "p", "--branch", "session/for-review")
     assert "refs/heads/session/for-review" in git(remote, "for-each-ref").decode()
     bench.git("push", "-q", "origin", ":session/for-review")
