@@ -683,6 +683,7 @@ class HooksInstall(HooksStatus):
     """``hooks install``."""
 
     written: list[str]
+    warnings: list[str]
 
 
 class HooksUninstall(Reply):

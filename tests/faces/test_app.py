@@ -88,7 +88,7 @@ ANSWERS: dict[str, Any] = {
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
-    "hooks.install": {"written": ["pre-commit"], **HOOKS},
+    "hooks.install": {"written": ["pre-commit"], "warnings": [], **HOOKS},
     "hooks.status": HOOKS,
     "hooks.uninstall": {"removed": ["/home/shop/.git/hooks/pre-commit"], "restored": [], "warnings": []},
     "uninstall": {"removed": ["/home/shop/.gitsession"], "hard": False, "state_dir": None, "warnings": []},
