@@ -6,12 +6,11 @@ commits. So where one clashes nobody is asked again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import combinations
 
 from gitsessiond.actions.carrying import Carried, Carrying
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.model.commits import CommitFacts
 from gitsessiond.model.values import Entry
 from gitsessiond.store.chain import CommitGraph
 from gitsessiond.store.picking import Pick, Three
@@ -48,18 +47,12 @@ class Recommitting:
     def chain(self) -> None:
         """The commits of the session's branch behind the new base; one that changes nothing there goes.
 
-        Where one clashes its file gets what the patches of the commit come to there. Where the commit is not just
-        some of them, or what follows does not end in what is committed in the end, it gets that at once.
+        Where one clashes its file gets what the patches of the commit come to there; where the commit is not just some
+        of them, at once what it will have been committed to in the end.
         """
-        at_once = set[bytes]()
-        while wrong := self.picked(self.facts, at_once):
-            at_once |= wrong
-
-    def picked(self, facts: Sequence[CommitFacts], at_once: Collection[bytes]) -> set[bytes]:
-        """Make the commits, these paths getting at once what they end in; returns more that have to."""
         tree, picks, kept = self.on.news[frozenset()], list(self.on.again), self.done.base
-        settled, step_by_step = set[bytes](), set[bytes]()
-        for one in facts:
+        settled = set[bytes]()
+        for one in self.facts:
             before = self.on.tree_of(one.parents[0])
             theirs = self.without(one.tree, before, settled)
             if not picks and one.parents[0] == kept:
@@ -71,16 +64,15 @@ class Recommitting:
                 assert merge.marked is not None
                 edits = dict[bytes, Entry | None]()
                 for path in {path for clash in merge.conflicts for path in clash.paths}:
-                    theirs_on = None if path in at_once else self.of_patches(one.tree, path)
-                    edits[path] = entry_at(self.layer, theirs_on, path) if theirs_on else self.ending(path)
-                    (step_by_step if theirs_on else settled).add(path)
+                    made = self.of_patches(one.tree, path)
+                    edits[path] = self.ending(path) if made is None else entry_at(self.layer, made, path)
+                    settled |= {path} if made is None else set()
                 after = edit_tree(self.layer, merge.marked, edits)
             if after != tree or one.tree == before:
                 sides = tuple(side for side in one.parents[1:] if not self.graph.within(side, self.done.base))
                 picks.append(Pick(one._replace(parents=(kept, *sides)), after))
             tree = after
         self.done.kept, self.done.picks, self.done.tree = kept, tuple(picks), tree
-        return {path for path in step_by_step - settled if entry_at(self.layer, tree, path) != self.ending(path)}
 
     def of_patches(self, tree: str, path: bytes) -> str | None:
         """The new base with the patches that make a commit's file what it is; None: it is not just some of them."""

@@ -105,7 +105,8 @@ class Recording:
 
     def _serve(self, mask: int) -> None:
         """Read from the pipe, or write on to it."""
-        assert self._child is not None
+        if self._child is None:
+            return  # ended by what came with this event
         link = self._child.link
         if mask & selectors.EVENT_WRITE:
             link.flush()

@@ -31,7 +31,7 @@ def test_man_page_is_the_live_help() -> None:
 def test_every_help_lists_the_exit_codes() -> None:
     """Each -h ends with all exit codes."""
     for path, command in commands(root):
-        text = " ".join(command.get_help(click.Context(command, info_name=path)).split())
+        text = " ".join(command.get_help(click.Context(command, info_name=path, **command.context_settings)).split())
         for code, words in EXIT_CODES.items():
             assert f"{code} {words}" in text, path
 

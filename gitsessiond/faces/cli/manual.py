@@ -169,7 +169,7 @@ def man_page() -> str:
     for path, command in commands(root):
         if isinstance(command, click.Group):
             continue
-        context = click.Context(command, info_name=path)
+        context = click.Context(command, info_name=path, **command.context_settings)
         pieces = [piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"]
         out += [".SS " + escaped(" ".join([path, *pieces])), *roff(command.help or "")]
         for option in command.params:
