@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gitsessiond.model.errors import Refused
-from tests.actions.asking import LINES, Asking
+from tests.actions.asking import LINES, Asking, it
 from tests.judge import Judge
+
+__all__ = ["it"]
 
 LANDED = LINES.replace("line 2", "LINE 2").replace("line 8", "LINE 8")
 LATER = LANDED.replace("LINE 2", "LINE 2 and more")
 SETTLED = LINES.replace("line 2", "line 2 and more")
-
-
-@pytest.fixture
-def it(repo: Path) -> Iterator[Asking]:
-    asking = Asking(repo)
-    asking.start()
-    yield asking
-    asking.desk.close()
 
 
 def landed(it: Asking, later: str | None = LATER, **more: Any) -> None:

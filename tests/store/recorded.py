@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from gitsessiond.model.values import REGULAR, Entry
 from gitsessiond.store.config import Config
@@ -92,3 +95,12 @@ def as_git_adds(repo: Path) -> dict[bytes, Entry]:
         mode, oid, _ = facts.split()
         found[path] = Entry(int(mode, 8), oid.decode())
     return found
+
+
+@pytest.fixture
+def recorded(repo: Path) -> Iterator[Recorded]:
+    """The checkout of the ``repo`` fixture, all of it recorded."""
+    found = Recorded(repo)
+    found.scan()
+    yield found
+    found.close()

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from gitsessiond.model.values import REGULAR, Entry
 from tests.conftest import git
-from tests.store.recorded import Recorded
+from tests.store.recorded import Recorded, recorded
 
-
-@pytest.fixture
-def recorded(repo: Path) -> Iterator[Recorded]:
-    found = Recorded(repo)
-    found.scan()
-    yield found
-    found.close()
+__all__ = ["recorded"]
 
 
 def large(recorded: Recorded, repo: Path) -> None:

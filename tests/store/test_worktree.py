@@ -18,15 +18,9 @@ from gitsessiond.store import worktree as worktree_module
 from gitsessiond.store.objects import oid_of
 from gitsessiond.store.worktree import WorkTree
 from tests.conftest import git
-from tests.store.recorded import WID, Recorded, as_git_adds
+from tests.store.recorded import WID, Recorded, as_git_adds, recorded
 
-
-@pytest.fixture
-def recorded(repo: Path) -> Iterator[Recorded]:
-    found = Recorded(repo)
-    found.scan()
-    yield found
-    found.close()
+__all__ = ["recorded"]
 
 
 def at(repo: Path, path: bytes) -> Path:

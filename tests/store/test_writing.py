@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,9 @@ from gitsessiond.model.values import EXECUTABLE, GITLINK, REGULAR, SYMLINK, Entr
 from gitsessiond.store import writing
 from gitsessiond.store.writing import write_files
 from tests.conftest import git
-from tests.store.recorded import Recorded, as_git_adds
+from tests.store.recorded import Recorded, as_git_adds, recorded
 
-
-@pytest.fixture
-def recorded(repo: Path) -> Iterator[Recorded]:
-    found = Recorded(repo)
-    found.scan()
-    yield found
-    found.close()
+__all__ = ["recorded"]
 
 
 def restore(recorded: Recorded, wanted: dict[bytes, Entry | None], raws: dict[bytes, str] | None = None) -> None:
