@@ -91,10 +91,12 @@ def home_directory(ctx: Context, live: Live) -> str:
 
 
 def alive(record: Conflict) -> Conflict:
-    """A record whose clash is there again: resolved as it was, else open."""
+    """A record whose clash is there again: resolved as it was, else open. An answer given up has no time any more."""
     if record.status != "stale":
         return record
-    return record.model_copy(update={"status": "resolved" if record.how is not None else "open"})
+    if record.how is not None and record.resolved_at is not None:
+        return record.model_copy(update={"status": "resolved"})
+    return record.model_copy(update={"status": "open", "how": None, "result": None, "resolved_by": None})
 
 
 def side_record(side: Side | None, path: bytes) -> ConflictSide:

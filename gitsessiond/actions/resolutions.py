@@ -43,7 +43,7 @@ def answered(ctx: Context, live: Live, conflict: Conflict) -> list[Before]:
 
 def is_resolved(record: Conflict) -> bool:
     """Whether a record has an answer to the whole of its clash."""
-    return record.how is not None and record.resolved_at is not None
+    return record.how is not None
 
 
 def remembered_places(ctx: Context, live: Live, conflict: Conflict, places: list[Place]) -> list[bytes | None]:

@@ -69,15 +69,10 @@ def reverts_of(state: State, pid: str) -> list[Conflict]:
 def without_reverts(state: State, pid: str, *, given_up: bool = False) -> State:
     """The State in which no conflict of this patch's revert counts any more: it went through, or was ``given_up``.
 
-    What it was resolved to counts again where the same clash comes again; given up, it does not.
+    What it was resolved to counts again where the same clash comes again; given up, it is only offered.
     """
     gone_with: dict[str, object] = {"status": "stale"}
     if given_up:
-        gone_with |= {"how": None, "result": None, "resolved_at": None, "resolved_by": None}
+        gone_with["resolved_at"] = None
     gone = {one.id: one.model_copy(update=gone_with) for one in reverts_of(state, pid)}
-    if not gone:
-        return state
-    sides = dict(state.sides)
-    for cid in gone if given_up else ():
-        sides[cid] = {name: oid for name, oid in sides.get(cid, {}).items() if name not in ("result", "begun")}
-    return replace(state, conflicts={**state.conflicts, **gone}, sides=sides)
+    return replace(state, conflicts={**state.conflicts, **gone}) if gone else state
