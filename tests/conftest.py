@@ -123,6 +123,7 @@ def make_repo(root: Path) -> None:
 from tests.bench import bench  # noqa: E402, F401  (a fixture for every floor)
 from tests.tiers import (  # noqa: E402, F401  (the hooks of every run)
     pytest_collection_modifyitems,
+    pytest_configure,
     pytest_runtest_logreport,
     pytest_runtest_makereport,
     pytest_runtest_protocol,

@@ -5,6 +5,7 @@ The hooks here are those of every run, with workers and without (``-n 0``); ``te
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import os
 import re
@@ -14,10 +15,24 @@ from pathlib import Path
 
 import pytest
 
+import gitsessiond
 from tests.bystanders import watched
 
 SEED = re.compile(r"\bseed (\d+): ")
 COUNTED = re.compile(r"\b(\d+) ([a-z]+)")
+
+
+# -- before any test ------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the product once, as an installer does: an editable install leaves it to whoever imports a module.
+
+    Where Python is told not to write bytecode, each command and each daemon of the tests would do it for itself.
+    """
+    if not hasattr(config, "workerinput"):
+        for directory in gitsessiond.__path__:
+            compileall.compile_dir(directory, quiet=2)
 
 
 # -- whose turn it is -----------------------------------------------------------------------------------------
