@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.catching_up import sort_disk
-from gitsessiond.actions.clashing import write_control_files
+from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.contests import contested
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, ground_of_head, unchanged

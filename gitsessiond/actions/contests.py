@@ -15,6 +15,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import Final, NamedTuple
 
+from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.clashing import (
     alive,
     back_from_conflicts,
@@ -23,7 +24,6 @@ from gitsessiond.actions.clashing import (
     kept_waiting,
     new_record,
     open_of,
-    write_control_files,
 )
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import patch_trees, publish

@@ -13,7 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from gitsessiond.actions.clashing import with_patch, without_open, write_control_files
+from gitsessiond.actions.clash_files import write_control_files
+from gitsessiond.actions.clashing import with_patch, without_open
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.reopening import record_reverted

@@ -13,7 +13,8 @@ from typing import Any
 
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import Merged, check_due, check_wanted
-from gitsessiond.actions.clashing import records_of, resolved_tree, with_patch, with_records, write_control_files
+from gitsessiond.actions.clash_files import write_control_files
+from gitsessiond.actions.clashing import records_of, resolved_tree, with_patch, with_records
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.conflicts import take_all_saved
 from gitsessiond.actions.contests import contests_of, refuse_settled_rebase, review, settled_tree

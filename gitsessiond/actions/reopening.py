@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitsessiond.actions.clashing import with_patch, write_control_files
+from gitsessiond.actions.clash_files import write_control_files
+from gitsessiond.actions.clashing import with_patch
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import how_for

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from gitsessiond.actions.clashing import marked_text, texts_of
+from gitsessiond.actions.clash_files import marked_text, texts_of
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.conflicts import left_over, marker_size
 from gitsessiond.model.hunks import Place, answers_in, parts_of, places_in, same_place

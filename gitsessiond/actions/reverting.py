@@ -15,7 +15,7 @@ from typing import Any
 from gitsessiond.actions import views
 from gitsessiond.actions.asked import refuse_parked, status_words
 from gitsessiond.actions.checking import Merged, check_due, check_wanted
-from gitsessiond.actions.clashing import write_control_files
+from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
 from gitsessiond.actions.context import Asked, Context, Live, Who

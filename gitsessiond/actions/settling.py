@@ -6,15 +6,15 @@ from dataclasses import replace
 from shlex import quote
 from typing import NamedTuple
 
-from gitsessiond.actions.clashing import (
+from gitsessiond.actions.clash_files import (
     LARGEST_SAVED,
-    back_from_conflicts,
     control_file,
     file_text,
     marked_text,
     texts_of,
     write_control_files,
 )
+from gitsessiond.actions.clashing import back_from_conflicts
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.standing import stands

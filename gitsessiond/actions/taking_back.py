@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from gitsessiond.actions.clashing import with_records, write_control_files
+from gitsessiond.actions.clash_files import write_control_files
+from gitsessiond.actions.clashing import with_records
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.strategies import Clash, Tried, Trying, own_commits

@@ -16,7 +16,7 @@ from gitsessiond.actions import views
 from gitsessiond.actions.adoption import adopt, catch_up, look_at
 from gitsessiond.actions.asked import refuse_parked
 from gitsessiond.actions.carrying import Carried
-from gitsessiond.actions.clashing import write_control_files
+from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
 from gitsessiond.actions.contests import review

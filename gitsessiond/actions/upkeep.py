@@ -10,7 +10,7 @@ from contextlib import suppress
 from shlex import quote
 from typing import Any
 
-from gitsessiond.actions.clashing import control_file, is_changed
+from gitsessiond.actions.clash_files import control_file, is_changed
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.hooking import uninstall_hooks
 from gitsessiond.actions.publishing import settle_anchors

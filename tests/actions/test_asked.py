@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gitsessiond.actions import judging
-from gitsessiond.actions.conflicts import content_asked
+from gitsessiond.actions.answering import content_asked
 from gitsessiond.actions.context import Asked, Who
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.recorded import moment_of, step_at
