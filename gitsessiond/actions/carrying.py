@@ -21,7 +21,7 @@ from gitsessiond.actions.contests import settled_tree
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.update_clashes import Clash, record_of
 from gitsessiond.actions.wording import home_of
-from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, CommitFacts, with_trailers
+from gitsessiond.model.commits import CommitFacts, with_our_trailers
 from gitsessiond.model.conflicts import same_clash
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import unquote_path
@@ -162,9 +162,9 @@ class Carrying:
 
     def words_again(self, pid: str, undone: CommitFacts) -> CommitFacts:
         """The commit that has a patch's edits again: by whoever took them back, in the patch's words."""
-        trailers = [(SESSION_TRAILER, self.state.session.id), (PATCH_TRAILER, pid)]
         words = words_of(self.state.patches[pid]).encode("utf-8", "surrogateescape")
-        return undone._replace(oid="", parents=(self.done.base,), message=with_trailers(words, trailers), encoding=None)
+        message = with_our_trailers(words, self.state.session.id, pid, graph_of(self.state.owners).direct(pid))
+        return undone._replace(oid="", parents=(self.done.base,), message=message, encoding=None)
 
     def old(self, who: frozenset[str]) -> str:
         """The files as these patches and the merged ones have them on the old base."""

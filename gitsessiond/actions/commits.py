@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gitsessiond.actions.adoption import adopt, seen_head
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.returning import going_on, way_back, worktree_again
-from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, with_trailers
+from gitsessiond.model.commits import with_our_trailers
 from gitsessiond.model.errors import BadRequest, Moved, Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import quote_path
@@ -123,8 +123,8 @@ def message_of(live: Live, patch: Patch, message: str | None) -> bytes:
     text = message if message is not None else patch.description or patch.name
     if not text.strip():
         raise BadRequest("the message is empty", hint="git session commit -m TEXT")
-    trailers = [(SESSION_TRAILER, live.sid), (PATCH_TRAILER, patch.id)]
-    return with_trailers(text.encode("utf-8", "surrogateescape"), trailers)
+    needs = graph_of(live.state.owners).direct(patch.id)
+    return with_our_trailers(text.encode("utf-8", "surrogateescape"), live.sid, patch.id, needs)
 
 
 def kept_as(entry: Entry | None) -> str:

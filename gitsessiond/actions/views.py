@@ -72,7 +72,6 @@ def patch_view(
 ) -> dict[str, Any]:
     """A patch as ``status`` and ``patch show`` give it; ``base`` is what its series stands on."""
     blocked = list(blockers)
-    depends_on = [pid for pid in state.session.patches if (patch.id, pid) in graph.edges]
     commits = [commit for commit in patch.series if commit.of is not None]
     return {
         "id": patch.id,
@@ -83,7 +82,7 @@ def patch_view(
         "ops": ops,
         "ready_to_merge": patch.status == "ready" and not blocked,
         "blockers": blocked,
-        "depends_on": [{"id": pid, "name": name_of(state, pid)} for pid in depends_on],
+        "depends_on": [{"id": pid, "name": name_of(state, pid)} for pid in graph.direct(patch.id)],
         "base": state.session.base,
         "tip": patch.series[-1].oid if patch.series else None,
         "commits": len(commits),

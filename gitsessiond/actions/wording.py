@@ -14,6 +14,7 @@ from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.mergeable import configured_strategy, is_draft
 from gitsessiond.actions.strategies import own_commits
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.graph import graph_of
 from gitsessiond.model.hints import command_words
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy, merge_message, squash_message, words_of
@@ -40,8 +41,9 @@ def landing_words(
     session = live.state.session
     if strategy == "rebase":
         return Words(b"")
+    needs = graph_of(live.state.owners).direct(patch.id)
     if strategy == "merge":
-        message, what = merge_message(session, patch), "merge"
+        message, what = merge_message(session, patch, needs), "merge"
     else:
         series = own_commits(ctx, patch)
         asker = identity_of({**who.env, "GITSESSION_USER": ""}, who.cwd)  # as the commit will name its author
@@ -50,7 +52,7 @@ def landing_words(
         if uncommitted:
             messages.append(words_of(patch).encode("utf-8", "surrogateescape"))
         others = [person for person in dict.fromkeys(people) if person != asker]
-        message, what = squash_message(session, patch, messages, others), "squashed"
+        message, what = squash_message(session, patch, needs, messages, others), "squashed"
     how = [] if strategy == configured_strategy(ctx) else [f"--strategy={strategy}"]
     again = command_words("merge", patch.name, *(["--ready"] if is_draft(patch) else []), *how, "--no-verify")
     return seen_by_hook(ctx, live, message, who, f"the {what} commit", again, no_verify=no_verify)

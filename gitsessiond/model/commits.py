@@ -7,15 +7,17 @@ trailers: git-interpret-trailers(1).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.errors import StoreFailed
 
-PATCH_TRAILER, SESSION_TRAILER = "Patch-Id", "Session-Id"
+PATCH_TRAILER, SESSION_TRAILER, NEEDS_TRAILER = "Patch-Id", "Session-Id", "Depends-On"
 
 _TRAILER = re.compile(rb"^([A-Za-z0-9-]+)[ \t]*:[ \t]*(.*)$", re.DOTALL)
-_SURE = (b"Signed-off-by: ", b"(cherry picked from commit ", b"Patch-Id: ", b"Session-Id: ")
+_SURE = (b"Signed-off-by: ", b"(cherry picked from commit ")  # git's: with more, git would not find what we add
+# A Depends-On with anything but a patch's id (a change number, an address) is the author's.
+_OURS = re.compile(rb"(?:(?:Patch-Id|Session-Id)[ \t]*:|Depends-On[ \t]*:[ \t]*([k-z]{12})[ \t]*$)", re.IGNORECASE)
 
 
 class CommitFacts(NamedTuple):
@@ -118,5 +120,25 @@ def with_trailers(message: bytes, trailers: Sequence[tuple[str, str]]) -> bytes:
     body, lines = split_trailers(message)
     keys = {key.lower().encode("ascii") for key, _ in trailers}
     kept = [line for line in lines if not ((found := _TRAILER.match(line)) and found[1].lower() in keys)]
-    kept += [f"{key}: {value}".encode() for key, value in trailers]
-    return body + b"\n" + b"\n".join(kept) + b"\n"
+    return _joined(body, kept, trailers)
+
+
+def with_our_trailers(message: bytes, sid: str, pid: str, needs: Iterable[str] = ()) -> bytes:
+    """The message with the trailers of a session's patch and of what it depends on, in place of any others of ours."""
+    body, lines = split_trailers(message)
+    kept = [line for line in lines if not _OURS.match(line)]
+    ours = [(SESSION_TRAILER, sid), (PATCH_TRAILER, pid), *((NEEDS_TRAILER, need) for need in needs)]
+    return _joined(body, kept, ours)
+
+
+def needs_told(message: bytes, pid: str) -> list[str]:
+    """The patches that a message says ``pid`` depends on; what it says of another patch is none of them."""
+    if trailer_values(message, PATCH_TRAILER) != [pid]:
+        return []
+    found = (_OURS.match(line) for line in split_trailers(message)[1])
+    return [match[1].decode("ascii") for match in found if match and match[1]]
+
+
+def _joined(body: bytes, lines: Sequence[bytes], trailers: Iterable[tuple[str, str]]) -> bytes:
+    block = [*lines, *(f"{key}: {value}".encode() for key, value in trailers)]
+    return body + b"\n" + b"\n".join(block) + b"\n"

@@ -48,6 +48,10 @@ class Graph:
         """Everything a patch depends on, directly or not; without itself."""
         return self.closures.get(patch, frozenset())
 
+    def direct(self, patch: str) -> list[str]:
+        """What a patch depends on directly, for whatever reason, in creation order."""
+        return [other for other in self.patches if (patch, other) in self.edges]
+
     def needs(self, patch: str, other: str) -> bool:
         """Whether ``patch`` depends on ``other``, directly or not."""
         return other in self.closure(patch)

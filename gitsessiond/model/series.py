@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, CommitFacts, with_trailers
+from gitsessiond.model.commits import CommitFacts, needs_told, with_our_trailers
 from gitsessiond.model.holdings import bits_of
 from gitsessiond.model.records import SeriesCommit
 
@@ -150,7 +150,7 @@ class _Planner:
         """A context merge, dated as the chain commit it is made for."""
         when = b" ".join(self.ground.chain[bit].committer.rsplit(b" ", 2)[-2:])
         author = CONTEXT_AUTHOR + b" " + when
-        words = with_trailers(f"Join what patch {pid} builds on\n".encode(), self.trailers(pid))
+        words = with_our_trailers(f"Join what patch {pid} builds on\n".encode(), self.ground.sid, pid)
         return self.keep(CommitFacts("", tree, tuple(parents), author, author, words))
 
     def commit(self, pid: str, bit: int, parent: str, tree: str) -> str:
@@ -158,7 +158,7 @@ class _Planner:
         own = self.ground.chain[bit]
         if own.tree == tree and own.parents == (parent,):
             return self.note(own)
-        words = with_trailers(own.message, self.trailers(pid))
+        words = with_our_trailers(own.message, self.ground.sid, pid, needs_told(own.message, pid))
         return self.keep(own._replace(oid="", tree=tree, parents=(parent,), message=words))
 
     def keep(self, facts: CommitFacts) -> str:
@@ -172,10 +172,6 @@ class _Planner:
         known = (self.holds.get(parent, frozenset()) for parent in facts.parents)
         self.holds[facts.oid] = frozenset({facts.oid}).union(*known)
         return facts.oid
-
-    def trailers(self, pid: str) -> list[tuple[str, str]]:
-        """Ours: which session and patch a commit belongs to."""
-        return [(SESSION_TRAILER, self.ground.sid), (PATCH_TRAILER, pid)]
 
 
 def _key(facts: CommitFacts) -> tuple[str, tuple[str, ...], bytes, bytes]:

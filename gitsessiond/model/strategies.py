@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from gitsessiond.model.commits import PATCH_TRAILER, SESSION_TRAILER, subject_line, trailer_values, with_trailers
+from gitsessiond.model.commits import subject_line, trailer_values, with_our_trailers, with_trailers
 from gitsessiond.model.records import Patch, Session
 
 Strategy = Literal["merge", "rebase", "squash"]
@@ -21,37 +21,35 @@ def words_of(patch: Patch) -> str:
     return patch.description if patch.description.strip() else patch.name
 
 
-def merge_message(session: Session, patch: Patch) -> bytes:
-    """The message of a merge commit."""
+def merge_message(session: Session, patch: Patch, needs: Sequence[str]) -> bytes:
+    """The message of a merge commit; ``needs``: the patches that this one depends on."""
     subject = f"Merge patch '{patch.name}' of session '{session.name}'"
-    return _said(f"{subject}\n\n{patch.description}" if patch.description.strip() else subject, session, patch)
+    text = f"{subject}\n\n{patch.description}" if patch.description.strip() else subject
+    return with_our_trailers(_encoded(text), session.id, patch.id, needs)
 
 
-def squash_message(session: Session, patch: Patch, messages: Sequence[bytes], others: Sequence[str]) -> bytes:
+def squash_message(
+    session: Session, patch: Patch, needs: Sequence[str], messages: Sequence[bytes], others: Sequence[str]
+) -> bytes:
     """The message of the one commit that stands for a series: the only one's own, else the patch's and all subjects.
 
     ``others`` are the authors (``Name <email>``) besides the one who lands it.
     """
     if len(messages) == 1:
         named = [*trailer_values(messages[0], COAUTHOR), *others]
-        return with_trailers(messages[0], [(COAUTHOR, one) for one in dict.fromkeys(named)] + _ours(session, patch))
-    listed = "\n".join(f"* {subject_line(message)}" for message in messages)
-    text = f"{words_of(patch).rstrip()}\n\n{listed}"
-    return with_trailers(_encoded(text), [(COAUTHOR, one) for one in others] + _ours(session, patch))
+        words = with_trailers(messages[0], [(COAUTHOR, one) for one in dict.fromkeys(named)])
+    else:
+        listed = "\n".join(f"* {subject_line(message)}" for message in messages)
+        text = f"{words_of(patch).rstrip()}\n\n{listed}"
+        words = with_trailers(_encoded(text), [(COAUTHOR, one) for one in others])
+    return with_our_trailers(words, session.id, patch.id, needs)
 
 
 def revert_message(session: Session, patch: Patch, landed: str) -> bytes:
     """The message of the commit that takes a landing back; ``landed`` names what it reverts."""
-    return _said(f"Revert patch '{patch.name}' of session '{session.name}'\n\nThis reverts {landed}.", session, patch)
-
-
-def _said(text: str, session: Session, patch: Patch) -> bytes:
-    return with_trailers(_encoded(text), _ours(session, patch))
+    text = f"Revert patch '{patch.name}' of session '{session.name}'\n\nThis reverts {landed}."
+    return with_our_trailers(_encoded(text), session.id, patch.id)
 
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _ours(session: Session, patch: Patch) -> list[tuple[str, str]]:
-    return [(SESSION_TRAILER, session.id), (PATCH_TRAILER, patch.id)]

@@ -57,6 +57,25 @@ def test_trailers(it: Desk) -> None:
     assert twin.message == read_commit(it.store, it.head()).message
 
 
+def test_dependencies_are_trailers(it: Desk) -> None:
+    """Direct ones, in the patch's order; git finds them. A landing says the same, and they move no edit of anybody."""
+    p, q = it.named("p").id, it.named("q").id
+    state = it.live.state
+    owners = replace(state.owners, declared=frozenset({(q, p)}))
+    publish(it.ctx, it.live, replace(state, owners=owners), "depend")
+    it.commit_patch("p", "More")
+    it.commit_patch("q", "Words\n\nDepends-On: I0123")
+    told = git(it.root, "interpret-trailers", "--parse", stdin=read_commit(it.store, it.head()).message).decode()
+    ours = [f"Session-Id: {it.session.id}", f"Patch-Id: {q}", f"Depends-On: {p}"]
+    assert told.splitlines() == ["Depends-On: I0123", *ours]
+    series = it.named("q").series
+    it.git("commit", "-q", "--amend", "--no-edit", "--date=2020-01-01T00:00:00Z", "--trailer", f"Depends-On: {q}")
+    assert [it.uncommitted("p"), it.uncommitted("q")] == [[], []] and len(it.named("q").series) == len(series)
+    it.land("p")
+    it.land("q")
+    assert it.git("log", "-1", "--format=%(trailers:only)", "main").strip().splitlines() == ours
+
+
 def test_every_patch_in_turn(it: Desk) -> None:
     """After a commit of each patch the worktree is clean and each series is its own."""
     it.commit_patch("p", "p")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsessiond.model.commits import split_trailers, trailer_values, with_trailers
+from gitsessiond.model.commits import needs_told, split_trailers, trailer_values, with_our_trailers, with_trailers
 from tests.conftest import git
 
 MESSAGES = [
@@ -18,6 +18,8 @@ MESSAGES = [
     b"Key: value is the subject\n",
     b"subject\n\nthis: is\nprose that goes on\nand on\n",
     b"subject\n\nGr\xc3\xbc\xc3\x9fe: ja\n",
+    b"subject\n\nwhat it says\nPatch-Id: kkkkllllmmmm\nDepends-On: kkkkllllmmmm\n",
+    b"subject\n\nDepends-On: kkkkllllmmmm\nDepends-On: https://review.example/12\n",
 ]
 
 
@@ -51,3 +53,17 @@ def test_replacing() -> None:
     """Our trailers replace earlier ones of the same keys and leave the others."""
     message = with_trailers(b"s\n\nPatch-Id: old\nSigned-off-by: A\n", [("Session-Id", "s"), ("Patch-Id", "new")])
     assert message == b"s\n\nSigned-off-by: A\nSession-Id: s\nPatch-Id: new\n"
+
+
+def test_our_own() -> None:
+    """Ours replace ours, all that a patch needs; a Depends-On that names no patch is its author's."""
+    p, q, r = "p" * 12, "q" * 12, "r" * 12
+    words = b"s\n\nDepends-On: I0123456789ab\ndepends-on: " + q.encode() + b"\n"
+    made = with_our_trailers(words, "s" * 12, p, [r, q])
+    assert made.decode().splitlines()[2:] == [
+        "Depends-On: I0123456789ab", f"Session-Id: {'s' * 12}", f"Patch-Id: {p}", f"Depends-On: {r}", f"Depends-On: {q}",
+    ]  # fmt: skip
+    assert (needs_told(made, p), needs_told(made, q)) == ([r, q], [])
+    assert with_our_trailers(made, "s" * 12, p, needs_told(made, p)) == made
+    bare = with_our_trailers(b"s\n", "s" * 12, q)
+    assert with_our_trailers(bare, "s" * 12, q) == bare and needs_told(bare, q) == []

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from dataclasses import dataclass, field
 
-from gitsessiond.model.commits import CommitFacts, trailer_values
+from gitsessiond.model.commits import CommitFacts, trailer_values, with_our_trailers
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.holdings import held_back, parts_of, rows_brought
 from gitsessiond.model.ownership import (
@@ -195,6 +195,17 @@ def test_twin_on_the_base() -> None:
     assert it.trees[twin.tree] == {b"a": numbered((15, "q")).encode(), b"b": b"b\n"}
     assert trailer_values(twin.message, "Patch-Id") == [Q]
     assert trailer_values(twin.message, "Session-Id") == ["s" * 12]
+
+
+def test_twins_say_what_their_own_patch_depends_on() -> None:
+    """A commit made for q by us says what q needs: so does q's twin, while p's part of it does not."""
+    it = bench()
+    it.save(P, a=numbered((2, "two")))
+    it.save(Q, a=numbered((2, "two"), (15, "q")), b="q\n")
+    it.commit(with_our_trailers(b"both", "s" * 12, Q, ["k" * 12]).decode())
+    series = it.plan()
+    told = {pid: trailer_values(it.commits[series[pid][0].oid].message, "Depends-On") for pid in (P, Q)}
+    assert told == {P: [], Q: ["k" * 12]}
 
 
 def test_commit_over_two_patches_is_split() -> None:

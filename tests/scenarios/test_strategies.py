@@ -106,6 +106,50 @@ def test_strategies_one_after_the_other_give_the_files(bench: Workbench) -> None
     assert bench.git("show", "main:a.txt").out == bench.read("a.txt")
 
 
+def trailers_of(bench: Workbench, commit: str) -> list[str]:
+    """The trailers of a commit's message, as git reads them."""
+    words = bench.git("log", "-1", "--format=%B", commit).out
+    return bench.git("interpret-trailers", "--parse", input=words.encode()).out.splitlines()
+
+
+@pytest.mark.soak
+def test_dependencies_are_trailers(bench: Workbench) -> None:
+    """Found and declared ones: in what `commit` makes, in the series and its mails, in merge and squash commits."""
+    bench.run("start", "x", "--here")
+    for name, old, new in [("one", "line 5", "FIVE"), ("two", "FIVE", "FIVE and\nmore"), ("three", "b 3", "B 3")]:
+        bench.run("patch", "new", name)
+        bench.run("patch", "use", name, "--strict")
+        bench.edit("src/b.txt" if name == "three" else "a.txt", old, new)
+        if name == "three":
+            bench.run("patch", "depend", name, "--on", "two")
+            bench.run("patch", "depend", name, "--on", "one")
+        bench.run("commit", "-m", f"{name}\n\nDepends-On: https://review.example/12")
+    sid = bench.status()["session"]["id"]
+    ids = {name: bench.patch(name)["id"] for name in ("one", "two", "three")}
+
+    def ours(name: str, *needs: str) -> list[str]:
+        told = [f"Session-Id: {sid}", f"Patch-Id: {ids[name]}"]
+        return told + [f"Depends-On: {ids[need]}" for need in needs]
+
+    theirs = "Depends-On: https://review.example/12"
+    tip = bench.patch("three")["tip"]
+    assert trailers_of(bench, "HEAD") == trailers_of(bench, tip) == [theirs, *ours("three", "one", "two")]
+    assert trailers_of(bench, "HEAD~1") == [theirs, *ours("two", "one")]
+    assert trailers_of(bench, "HEAD~2") == [theirs, *ours("one")]
+    mails = bench.git("format-patch", "--stdout", f"main..{tip}").out
+    other = bench.root.parent / "other"
+    bench.git("worktree", "add", "-q", "--detach", str(other), "main")
+    bench.at(other).git("am", "-q", input=mails.encode())
+    applied = bench.at(other).git("log", "--format=%T %B", "main..HEAD").out
+    assert applied == bench.git("log", "--format=%T %B", f"main..{tip}").out and theirs in applied
+    bench.run("merge", "one", "--ready")
+    assert trailers_of(bench, "main") == ours("one")
+    bench.run("merge", "two", "--ready")
+    assert trailers_of(bench, "main") == ours("two", "one")
+    bench.run("merge", "three", "--ready", "--strategy", "squash")
+    assert trailers_of(bench, "main") == [theirs, *ours("three", "one", "two")]
+
+
 @pytest.mark.soak
 def test_a_hook_that_refuses_leaves_everything(bench: Workbench) -> None:
     """pre-commit and commit-msg say no: one error with their words, nothing has moved; --no-verify skips both."""

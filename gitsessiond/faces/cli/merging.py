@@ -21,7 +21,8 @@ CONFLICTS = 3
 def commit(face: Face, *, message: str, patch: str | None, no_verify: bool) -> int:
     """Commit the edits of one patch to the session's branch
 
-    Edits of other patches and unassigned ones stay uncommitted. Plain `git commit` works too.
+    Edits of other patches and unassigned ones stay uncommitted. The message ends with the trailers Session-Id,
+    Patch-Id, and a Depends-On for each patch that this one depends on. Plain `git commit` works too.
     """
     reply = face.call("commit", message=message, patch=patch, no_verify=no_verify)
     face.show_output(reply)
