@@ -29,7 +29,7 @@ from gitsessiond.model.strategies import HowLanded, LandingKind
 from gitsessiond.model.values import Change
 from gitsessiond.store.authoring import Asker, person_of, signs
 from gitsessiond.store.git import KeptGit
-from gitsessiond.store.identity import identity_env, identity_of
+from gitsessiond.store.identity import asker_env, identity_of
 from gitsessiond.store.intents import Intent, forget_intent, read_intents
 from gitsessiond.store.landing import How, Place, Unfinished, check_place, land, mover
 from gitsessiond.store.layers import LandingLayer
@@ -147,7 +147,7 @@ def how_for(ctx: Context, intent: Intent, patch: Patch | None, env: Mapping[str,
 def how_to(ctx: Context, name: str, worktree: str, kind: LandingKind, env: Mapping[str, str]) -> How:
     """Who lands the patch of that name; ``worktree``: where the target is checked out, if anywhere."""
     return How(
-        env=identity_env(env),
+        env=asker_env(env),
         why=f"gitsession revert {name}" if kind == "revert" else f"gitsession merge {name}{strategy_words(kind)}",
         submodules=ctx.config.flag("submodule.recurse"),
         hook=kind != "revert" and has_hook(ctx, worktree, "post-merge"),

@@ -23,7 +23,7 @@ from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Session
 from gitsessiond.store.authoring import Asker, person_of
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
-from gitsessiond.store.identity import identity_env
+from gitsessiond.store.identity import asker_env
 from gitsessiond.store.intents import Intent, forget_intent
 from gitsessiond.store.landing import How, Place, check_place, find_place, land
 from gitsessiond.store.layers import LandingLayer
@@ -168,4 +168,4 @@ def how_of(ctx: Context, asked: Asked, place: Place | None, name: str) -> How:
     """Who lands, as git's reflogs are to know it."""
     hook = place is not None and has_hook(ctx, place.worktree, "post-merge")
     submodules = ctx.config.flag("submodule.recurse")
-    return How(identity_env(asked.who.env), f"gitsession push: merge {name}", submodules, hook)
+    return How(asker_env(asked.who.env), f"gitsession push: merge {name}", submodules, hook)

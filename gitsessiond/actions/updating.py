@@ -41,7 +41,7 @@ from gitsessiond.store import moving
 from gitsessiond.store.authoring import Asker, signs
 from gitsessiond.store.chain import CommitGraph
 from gitsessiond.store.head import branch_tip
-from gitsessiond.store.identity import identity_env, identity_of
+from gitsessiond.store.identity import asker_env, identity_of
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.outlasting import held
 from gitsessiond.store.picking import write_picks
@@ -194,7 +194,7 @@ def moved(ctx: Context, live: Live, update: Update, state: State, who: Who, note
     )
     layer = update.carried.layer
     with held(ctx.repository.common_dir, new, lambda: layer.to_repository([new])):
-        moving.move(live.worktree, layer, plan, f"gitsession update: {session.target}", identity_env(who.env))
+        moving.move(live.worktree, layer, plan, f"gitsession update: {session.target}", asker_env(who.env))
     record_update(ctx, live, update.carried, new, by, update.files)
     merged = note_empty(ctx, live, before, update.base)
     for one in update.submodules:

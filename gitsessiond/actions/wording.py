@@ -20,7 +20,7 @@ from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy, merge_message, squash_message, words_of
 from gitsessiond.store.authoring import person_of
 from gitsessiond.store.git import run_with_hooks
-from gitsessiond.store.identity import identity_env, identity_of
+from gitsessiond.store.identity import asker_env, identity_of
 
 
 class Words(NamedTuple):
@@ -77,7 +77,7 @@ def seen_by_hook(
         told = run_with_hooks(
             ["hook", "run", "--ignore-missing", "commit-msg", "--", name],
             cwd=home_of(ctx, live),
-            env={**identity_env(who.env), "GIT_EDITOR": ":"},
+            env={**asker_env(who.env), "GIT_EDITOR": ":"},
         )
         if told.code != 0:
             why = told.words() or f"exit {told.code}"

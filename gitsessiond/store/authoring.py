@@ -17,7 +17,7 @@ from gitsessiond.model.commits import CommitFacts, commit_data, parse_commit
 from gitsessiond.model.errors import Refused, StateUnreadable, StoreFailed
 from gitsessiond.store.config import Config
 from gitsessiond.store.git import refused_by_surroundings, run_git
-from gitsessiond.store.identity import PASSED_ON, identity_env
+from gitsessiond.store.identity import PASSED_ON, asker_env
 from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.outlasting import TAKEN, TAKEN_TIMES
 
@@ -101,7 +101,7 @@ def signs(config: Config, asker: Asker) -> bool:
     """Whether the asker's git signs commits; what their command line says of it wins over the files."""
     if any(name.startswith("GIT_CONFIG_") for name in asker.env):
         words = ["config", "--type=bool", "--default=false", "commit.gpgSign"]
-        return run_git(words, cwd=asker.cwd, env=identity_env(asker.env), check=False).out.strip() == b"true"
+        return run_git(words, cwd=asker.cwd, env=asker_env(asker.env), check=False).out.strip() == b"true"
     return config.flag("commit.gpgSign")
 
 
@@ -132,7 +132,7 @@ def commit_tree(tree: str, parents: tuple[str, ...], message: bytes, asker: Aske
         ],
         cwd=asker.cwd,
         input=message,
-        env={**identity_env(asker.env), "GPG_TTY": asker.tty or ""},
+        env={**asker_env(asker.env), "GPG_TTY": asker.tty or ""},
         check=False,
         timeout=None,  # signing may ask for a passphrase
     )  # fmt: skip

@@ -28,7 +28,7 @@ from gitsessiond.store.authoring import SIGNING
 from gitsessiond.store.chain import read_commit
 from gitsessiond.store.git import refused_by_surroundings, run_with_hooks
 from gitsessiond.store.head import read_head
-from gitsessiond.store.identity import identity_env
+from gitsessiond.store.identity import asker_env
 from gitsessiond.store.index import (
     Staged,
     commit_taken_in,
@@ -161,7 +161,7 @@ def commit_env(words: Words) -> dict[str, str]:
     """The environment of ``git commit``: the asker's identity and config, never ours; our locale as it is."""
     unset = {f"GIT_{role}_{what}": "" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     around = {"LC_ALL": os.environ.get("LC_ALL", ""), "GIT_EDITOR": ":", "GPG_TTY": words.tty or ""}
-    return unset | around | identity_env(words.env)
+    return unset | around | asker_env(words.env)
 
 
 def take_in(place: Place, staged: Mapping[bytes, Staged], oid: str) -> dict[bytes, Entry | None]:

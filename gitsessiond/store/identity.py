@@ -24,7 +24,7 @@ NOT_OURS = {f"GIT_{role}_{what}": "" for role in ("AUTHOR", "COMMITTER") for wha
 OF_HOOKS = re.compile(r"^(?!GIT_|LC_|LANG)")
 
 
-def identity_env(env: Mapping[str, str]) -> dict[str, str]:
+def asker_env(env: Mapping[str, str]) -> dict[str, str]:
     """What of an asker's environment git children may see: identity, config, signing, and what hooks are run in.
 
     Who acts tells all of it (:mod:`gitsessiond.wire.requests`), and then nothing of ours is in it: a hook finds the
@@ -48,7 +48,7 @@ def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:
     if chosen:
         return os.fsencode(chosen).decode("utf-8", "replace")
     try:
-        told = run_git(["var", f"GIT_{who}_IDENT"], cwd=cwd, env=identity_env(env)).out
+        told = run_git(["var", f"GIT_{who}_IDENT"], cwd=cwd, env=asker_env(env)).out
     except GitSessionError as exc:
         raise Refused("git does not know who you are", hint="git config --global user.email you@example.org") from exc
     ident = told.decode("utf-8", "replace").strip()

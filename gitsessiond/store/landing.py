@@ -59,7 +59,7 @@ class Place:
 class How:
     """Who lands, as git children are to know it."""
 
-    env: Mapping[str, str]  # see identity.identity_env
+    env: Mapping[str, str]  # see identity.asker_env
     why: str  # one line for the reflogs
     submodules: bool = False  # the user's submodule.recurse
     hook: bool = True  # there is a post-merge hook

@@ -13,7 +13,7 @@ from gitsessiond.model.commits import CommitFacts, commit_data, parse_commit
 from gitsessiond.model.errors import Refused
 from gitsessiond.store.authoring import Asker, made_by_git
 from gitsessiond.store.git import run_git
-from gitsessiond.store.identity import identity_env
+from gitsessiond.store.identity import asker_env
 from gitsessiond.store.layers import LandingLayer, objects_lacking
 from gitsessiond.store.merge import TreeMerge, git_merge_trees
 from gitsessiond.store.repository import Repository
@@ -80,7 +80,7 @@ def committer_now(asker: Asker) -> bytes:
     Raises:
         Refused: git knows no identity.
     """
-    told = run_git(["var", "GIT_COMMITTER_IDENT"], cwd=asker.cwd, env=identity_env(asker.env), check=False)
+    told = run_git(["var", "GIT_COMMITTER_IDENT"], cwd=asker.cwd, env=asker_env(asker.env), check=False)
     if told.code != 0:
         raise Refused(f"git does not know who commits: {told.words()}", hint="git config --global user.email ADDRESS")
     return told.out.rstrip(b"\n")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gitsessiond.model.names import quote_path
-from gitsessiond.store.identity import identity_env
+from gitsessiond.store.identity import asker_env
 from gitsessiond.store.intents import Intent
 from gitsessiond.store.landing import How, Place
 from gitsessiond.store.repository import Repository, open_repository
 from tests.conftest import git
 
-HOW = How(env=identity_env({}), why="merge P")
+HOW = How(env=asker_env({}), why="merge P")
 IDS = ("k" * 12, "l" * 12, "m" * 12)
 
 
