@@ -1,4 +1,4 @@
-"""Patches as a person changes them: new, use, ready, depend, rename."""
+"""Patches as a person changes them: new, ready, depend, rename."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gitsessiond.model.ownership import (
     unassigned_rows,
     uncommitted_paths,
 )
-from gitsessiond.model.records import Claim, Patch
+from gitsessiond.model.records import Patch
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 
@@ -90,44 +90,6 @@ def new_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
         "taken": [views.placed_view(live.state, edit) for edit in moved],
         "left": left,
     }
-
-
-def use_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``patch use P|- [PATH...] [--strict]``: where new edits go; with paths or ``--strict`` a standing claim."""
-    live = ctx.live(asked)
-    by = identity_of(asked.who.env, asked.who.cwd)
-    paths = tuple(quote_path(inside(live, asked, path)) for path in asked.texts("paths"))
-    session = live.state.session
-    if asked.text("patch") == "-":
-        if paths:
-            claims = tuple(claim for claim in session.claims if not set(claim.paths) & set(paths))
-            session = session.model_copy(update={"claims": claims})
-        else:
-            session = session.model_copy(
-                update={
-                    "patch_in_use": None,
-                    "claims": tuple(claim for claim in session.claims if claim.paths),
-                }
-            )
-        patch = None
-    else:
-        patch = live.patch(asked.text("patch"))
-        refuse_ended(patch)
-        keep = tuple(claim for claim in session.claims if claim.paths and not set(claim.paths) & set(paths))
-        if paths:
-            session = session.model_copy(update={"claims": (*keep, Claim(paths=paths, patch=patch.id))})
-        else:
-            strict = (Claim(paths=(), patch=patch.id),) if asked.flag("strict") else ()
-            session = session.model_copy(update={"patch_in_use": patch.id, "claims": (*keep, *strict)})
-    publish(ctx, live, replace(live.state, session=session), "patch use", by=by, text=patch.name if patch else "-")
-    claims_view = [
-        {
-            "paths": list(claim.paths),
-            "patch": {"id": claim.patch, "name": views.name_of(live.state, claim.patch)},
-        }
-        for claim in live.state.session.claims
-    ]
-    return {"patch": patch_reply(live.state, patch, ctx=ctx) if patch else None, "claims": claims_view}
 
 
 def ready_patch(ctx: Context, asked: Asked) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gitsessiond.actions.asked import inside, state_asked
+from gitsessiond.actions.asked import inside, refuse_ended, state_asked
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.model.errors import BadRequest, NotFound, Refused
@@ -73,6 +73,9 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
         raise Refused("the session has no worktree", hint="git session status")
     by = identity_of(asked.who.env, asked.who.cwd)
     path = inside(live, asked, asked.text("path", "."))
+    patch = live.patch(asked.text("patch")) if asked.args.get("patch") else None
+    if patch is not None:
+        refuse_ended(patch)
     step = step_at(ctx, live.state, asked.text("at"), path)
     work, raw = state_trees(ctx.store, step.step)
     changes = [change for change in diff_trees(ctx.store, live.state.work, work) if within(change.path, path)]
@@ -88,7 +91,7 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     if wanted:
         write_files(live.worktree, wanted, now, {p: entry.oid for p, entry in raws.items() if entry}, ctx.store)
         reading = live.worktree.read_paths(sorted(wanted))
-        record_reading(ctx, live, reading, verb="restore", by=by)
+        record_reading(ctx, live, reading, verb="restore", by=by, claim=patch.id if patch else None)
         live.worktree.accept(reading)
     return {
         "restored": [quote_path(path) for path in sorted(wanted)],

@@ -22,8 +22,12 @@ from gitsessiond.store.steps import State
 from gitsessiond.store.trees import edit_tree
 
 
-def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "save", by: str = "") -> bool:
+def record_reading(
+    ctx: Context, live: Live, reading: Reading, *, verb: str = "save", by: str = "", claim: str | None = None
+) -> bool:
     """Record what was read from a worktree as one step; nothing changed is no step. Tells whether one was made.
+
+    ``claim``: the patch it is all declared to be for.
 
     Raises:
         StoreFailed: disk or git refused; nothing was recorded, and the paths are read again later.
@@ -34,7 +38,7 @@ def record_reading(ctx: Context, live: Live, reading: Reading, *, verb: str = "s
     state = with_disk(ctx, live.state, reading.changes)
     if state.session.parked is None:
         changes = changes_of(reading.changes)
-        state, placed = sorted_changes(ctx, live, state, changes, reading.guarded)
+        state, placed = sorted_changes(ctx, live, state, changes, reading.guarded, claim=claim)
     else:
         placed = ()
     paths = [quote_path(seen.path) for seen in reading.changes[:200]]

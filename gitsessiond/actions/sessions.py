@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
+from gitsessiond.actions.claims import claims_view
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.landed import landed_count
 from gitsessiond.actions.mergeable import target_tip
@@ -148,6 +149,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
         "unassigned": [views.row_view(state, row) for row in rows[:most]],
         "editors": [editor_view(live, state, path) for path in editing.rows] if live else [],
         "conflicts": conflicts,
+        "claims": claims_view(state),
         "collisions": colliding.rows,
         "gaps": [{"since": time_text(g.since), "until": time_text(g.until)} for g in state.session.gaps],
         "warnings": warnings_of(ctx, live, state),

@@ -8,6 +8,7 @@ from typing import Any
 from gitsessiond.actions import (
     assigning,
     checking,
+    claiming,
     conflicts,
     ending,
     giving_up,
@@ -42,7 +43,7 @@ VERBS: dict[str, Action] = {
     "patch.new": patches.new_patch,
     "patch.list": showing.list_patches,
     "patch.show": showing.show_patch,
-    "patch.use": patches.use_patch,
+    "patch.use": claiming.use_patch,
     "patch.ready": patches.ready_patch,
     "patch.depend": patches.depend_patch,
     "patch.validate": merging.validate,

@@ -56,6 +56,9 @@ class Claim(Record):
 
     paths: tuple[str, ...]  # quoted; a directory claims what is below it; empty: every path (``--strict``)
     patch: Id
+    by: str = ""  # who claimed them; "" in records of earlier days
+    at: Time | None = None
+    proven: bool = False  # an agent's: only edits that were proven to be its writes are the patch's
 
 
 class Gap(Record):

@@ -166,6 +166,11 @@ def shown_conflict(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def claim(paths: list[str], patch: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A standing claim."""
+    return {"paths": paths, "patch": patch, "by": None, "at": None, "proven": False} | changes
+
+
 def status(**changes: Any) -> dict[str, Any]:
     """The reply of ``status`` of the story: two patches, three editors."""
     first, second = validation(), performance()
@@ -179,6 +184,7 @@ def status(**changes: Any) -> dict[str, Any]:
             editor(3, "MyApp.User.Profile.render", None),
         ],
         "conflicts": [],
+        "claims": [],
         "collisions": [],
         "gaps": [],
         "warnings": [],

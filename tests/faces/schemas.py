@@ -252,6 +252,16 @@ class Landed(Named):
     commit: Oid | None
 
 
+class Claim(Closed):
+    """A standing claim; no paths means every path that nobody claims by name."""
+
+    paths: list[str]
+    patch: Named
+    by: str | None
+    at: AwareDatetime | None
+    proven: bool
+
+
 class Status(Reply):
     """``status``, ``show``, and ``git session`` alone."""
 
@@ -260,6 +270,7 @@ class Status(Reply):
     unassigned: list[Row]
     editors: list[Editor]
     conflicts: list[Conflict]
+    claims: list[Claim]
     collisions: list[Collision]
     hints: list[str]
     warnings: list[str]
@@ -365,13 +376,6 @@ class PatchShow(Reply):
     edits: list[Placed]
     series: list[SeriesCommit]
     check: PatchCheck | None
-
-
-class Claim(Closed):
-    """A standing claim; no paths means every path."""
-
-    paths: list[str]
-    patch: Named
 
 
 class Use(Reply):

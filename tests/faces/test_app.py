@@ -67,7 +67,7 @@ ANSWERS: dict[str, Any] = {
     "patch.new": {"patch": replies.validation(), "taken": [replies.placed("a.py", (1, 1))], "left": [replies.row("b")]},
     "patch.list": {"patches": [replies.validation(), replies.performance()]},
     "patch.show": {"patch": replies.validation(), "ops": [], "edits": [], "series": [], "check": None},
-    "patch.use": {"patch": replies.validation(), "claims": [{"paths": ["a.py"], "patch": NAMED}]},
+    "patch.use": {"patch": replies.validation(), "claims": [replies.claim(["a.py"], NAMED)]},
     "patch.ready": {"patch": replies.validation(), "commit": replies.OID, "output": "hook says hello\n"},
     "patch.depend": {"patch": replies.performance(depends_on=[NAMED])},
     "patch.validate": {"patch": replies.validation(), "blockers": [], "warnings": [], "check": None},
@@ -181,7 +181,7 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "revert": ("revert", {"patch": "p", "abort": False, "no_verify": True}),
     "resolve": ("resolve", {"id": "tttu", "how": "ours", "content": None}),
     "history": ("history", {"path": "a.py", "limit": 3}),
-    "restore": ("restore", {"path": "a.py", "at": "1"}),
+    "restore": ("restore", {"path": "a.py", "at": "1", "patch": None}),
     "uninstall": ("uninstall", {"hard": True, "yes": True}),
 }  # fmt: skip
 

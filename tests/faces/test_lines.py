@@ -135,7 +135,7 @@ def test_a_patch_is_shown_with_ops_edits_and_commits() -> None:
 
 def test_use_tells_where_edits_go_and_which_claims_stand() -> None:
     """patch use answers with the patch, the paths it was for, or that none is in use."""
-    claims = [{"paths": ["db.py"], "patch": FIRST}, {"paths": [], "patch": FIRST}]
+    claims = [replies.claim(["db.py"], FIRST), replies.claim([], FIRST)]
     assert lines.use_lines({"patch": replies.validation(), "claims": claims}) == [
         "New edits go to validation-enhancements.",
         "  claimed: db.py for validation-enhancements",

@@ -13,6 +13,8 @@ Look with `git session --json` (your session, its patches, what has no patch, co
 
 1. A change of its own gets a patch of its own, before the first edit: `git session patch new NAME -m "what it does"`.
    New edits go to it. To go on with another one: `git session patch use NAME`. Several patches may change one file.
+   Where others edit too, claim what is yours: `git session patch use NAME PATH...` (exit 11: another patch has it,
+   leave it alone), and `export GITSESSION_PATCH=NAME`; `git session patch use - PATH...` releases it.
 2. Edit, run tests. Commit with `git session commit -m "..." [--patch NAME]`, or `git commit` as ever: edits of several
    patches in one commit stay with their patches.
 3. `git session unassigned --json` lists edits whose patch is not certain, with the reason. Say whose they are:
@@ -38,6 +40,7 @@ Look with `git session --json` (your session, its patches, what has no patch, co
 
 Every command takes `--json`: one object with `"v": 1` on stdout; an error is `{"v": 1, "error": {"code", "message",
 "hint"}}`, and its hint is the command to run next. Questions are never asked without a terminal (`--yes`).
-Exit codes: 0 done, 2 usage, 3 conflicts, 4 refused in this state, 10 no such thing, 12 moved meanwhile (run it again),
-13 no daemon, 15 git or the disk refused. All commands: `git session -h`, `git session help COMMAND`.
+Exit codes: 0 done, 2 usage, 3 conflicts, 4 refused in this state, 10 no such thing, 11 claimed by another, 12 moved
+meanwhile (run it again), 13 no daemon, 15 git or the disk refused. All commands: `git session -h`, and
+`git session help COMMAND`.
 """

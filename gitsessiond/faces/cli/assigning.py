@@ -10,7 +10,7 @@ import click
 from gitsessiond.faces.cli import lines
 from gitsessiond.faces.cli.choose import choose_for
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
-from gitsessiond.faces.cli.typed import edit_argument
+from gitsessiond.faces.cli.typed import edit_argument, patch_named
 from gitsessiond.model.errors import BadRequest
 
 REFUSED = 4
@@ -19,7 +19,9 @@ REFUSED = 4
 @click.command("assign", cls=SessionCommand)
 @click.argument("what", required=False, metavar="[PATH[:FROM-TO]|COMMIT]")
 @click.option("--all", "everything", is_flag=True, help="Every unassigned edit.")
-@click.option("--patch", "patch", metavar="P", help="The patch that gets the edits; - for none.")
+@click.option(
+    "--patch", "patch", metavar="P", help="The patch that gets the edits; - for none.  [default: $GITSESSION_PATCH]"
+)
 @click.option("--new", "new", metavar="NAME", help="Make this patch for them.")
 @pass_face
 def assign(face: Face, *, what: str | None, everything: bool, patch: str | None, new: str | None) -> int:
@@ -34,6 +36,7 @@ def assign(face: Face, *, what: str | None, everything: bool, patch: str | None,
     if patch is not None and new is not None:
         raise BadRequest("--patch and --new exclude each other", hint="choose one")
     named = None if what is None else edit_argument(what)
+    patch = patch_named(patch) if new is None else None
     if patch is None and new is None:
         return ask_and_assign(face, named, everything)
     reply = face.call("assign", what=named, all=everything, patch=patch, new=new)

@@ -225,7 +225,7 @@ def use_lines(reply: Json, paths: Sequence[str] = ()) -> list[str]:
 
 def claim_words(claim: Json) -> str:
     """``shop/db.py for performance-optimizations``; a claim without paths is for every path."""
-    return f"{listed(claim['paths'] or ['every path'])} for {name_in(claim['patch'])}"
+    return f"{listed(few(claim['paths']) or ['every path'])} for {name_in(claim['patch'])}"
 
 
 def ready_lines(reply: Json, undo: bool) -> list[str]:

@@ -34,6 +34,7 @@ EXIT_WORDS = {
 
 ENVIRONMENT = (
     ("GITSESSION", "the session commands are about, by name or id, wherever one stands; `-s` wins over it"),
+    ("GITSESSION_PATCH", "the patch for `commit`, `assign` and `restore`, where no `--patch` is given"),
     ("GITSESSION_USER", "`Name <email>`: who makes sessions, patches and steps; else git's own author"),
     ("NO_COLOR", "set and not empty: no colour, as without a terminal"),
     ("GITSESSION_DAEMON", "`never`: no daemon is started; each command records, answers and ends"),
@@ -95,7 +96,7 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 
 | object | fields |
 |---|---|
-| reply | `v` 1, `session`, `patches`, `unassigned`, `editors`, `conflicts`, `collisions`, `gaps`, \
+| reply | `v` 1, `session`, `patches`, `unassigned`, `editors`, `conflicts`, `claims`, `collisions`, `gaps`, \
 `warnings` (sentences), `ready` (names of patches), `recording_left` (paths still to be recorded), \
 `hints` (commands, the most useful first) |
 | session | `id`, `name`, `description`, `status` open\\|closed\\|abandoned, `base`, `target`, `branch`, \
@@ -120,6 +121,8 @@ theirs], `base`, `ours`, `theirs` (each {`oid`, `mode`, `path`}), `created_at`, 
 `resolved_by`, `how`, `resolved_as` (the path it will have; null: none) |
 | collision | `path`, `symbol`, `with_session` {id, name}, `with_patch` {id, name}, `level` \
 path\\|overlap\\|conflict |
+| claim | `paths` (files, or directories with all below; none: every path that nobody claims by name), `patch` \
+{id, name}, `by`, `at`, `proven` (an agent's: only edits that were proven to be its writes are the patch's) |
 | gap | `since`, `until`: nothing was recorded between; what was found then is recorded |
 """
 

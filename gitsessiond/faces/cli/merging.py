@@ -8,6 +8,7 @@ from gitsessiond.faces.cli import mergelines
 from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.terminal import note
+from gitsessiond.faces.cli.typed import patch_named
 from gitsessiond.faces.cli.words import clean
 
 CONFLICTS = 3
@@ -15,7 +16,11 @@ CONFLICTS = 3
 
 @click.command("commit", cls=SessionCommand)
 @click.option("-m", "--message", required=True, metavar="TEXT", help="The commit message.")
-@click.option("--patch", metavar="P", help="The patch whose edits are committed.  [default: the patch in use]")
+@click.option(
+    "--patch",
+    metavar="P",
+    help="The patch whose edits are committed.  [default: $GITSESSION_PATCH, else the patch in use]",
+)
 @click.option("--no-verify", is_flag=True, help="Skip the pre-commit and commit-msg hooks.")
 @pass_face
 def commit(face: Face, *, message: str, patch: str | None, no_verify: bool) -> int:
@@ -24,7 +29,7 @@ def commit(face: Face, *, message: str, patch: str | None, no_verify: bool) -> i
     Edits of other patches and unassigned ones stay uncommitted. The message ends with the trailers Session-Id,
     Patch-Id, and a Depends-On for each patch that this one depends on. Plain `git commit` works too.
     """
-    reply = face.call("commit", message=message, patch=patch, no_verify=no_verify)
+    reply = face.call("commit", message=message, patch=patch_named(patch), no_verify=no_verify)
     face.show_output(reply)
     face.show(reply, mergelines.commit_lines(reply))
     return 0

@@ -27,6 +27,8 @@ MOST_UNASSIGNED = 10  # rows shown; the rest are counted, `git session unassigne
 MOST_MERGED = 5
 MOST_EDITORS = 12  # those saved last
 MOST_COLLISIONS = 12
+MOST_CLAIMS = 8
+MOST_CLAIMED = 4  # paths of one claim
 MOST = 12  # rows of each list to ask for: the largest of them
 
 Json = Mapping[str, Any]
@@ -45,6 +47,7 @@ SIGNS = {
     "patches": Sign("📦 ", ""),
     "unassigned": Sign("❓ ", ""),
     "conflicts": Sign("💥 ", ""),
+    "claims": Sign("🔒 ", ""),
     "collisions": Sign("👥 ", ""),
     "warnings": Sign("🔔 ", ""),
     "actions": Sign("🔧 ", ""),
@@ -70,6 +73,7 @@ def panel_lines(status: Json, look: Look) -> list[str]:
         tree("warnings", "Warnings", warning_words(status), look, style="yellow"),
         tree("editors", "Active Editors", editor_words(status), look),
         tree("patches", "Patches in Session", patch_words(status, look), look),
+        tree("claims", "Claimed Paths", claim_rows(status), look),
         tree("unassigned", "Unassigned Edits", unassigned_words(status), look),
         tree("conflicts", "Conflicts", conflict_words(status), look, style="red"),
         tree("collisions", "Also Changed Elsewhere", collision_words(status), look),
@@ -239,6 +243,19 @@ def new_patch_rows(status: Json, look: Look) -> list[str]:
     if not any(patch["status"] not in ("merged", "abandoned") for patch in status["patches"]):
         return [f"{sign('new', look)}Create new patch..."]
     return []
+
+
+def claim_rows(status: Json) -> list[str]:
+    """``shop/db.py: performance-optimizations``: who holds which paths, one a row for each claim."""
+    out = []
+    for claim in status["claims"][:MOST_CLAIMS]:
+        paths = [clean(str(path)) for path in claim["paths"][:MOST_CLAIMED]]
+        more = len(claim["paths"]) - len(paths)
+        paths += [f"{more} more"] if more > 0 else []
+        by = f", by {clean(claim['by'])}" if claim["by"] else ""
+        out.append(f"{listed(paths) or 'all other paths'}: {name_in(claim['patch'])}{by}")
+    left = len(status["claims"]) - len(out)
+    return [*out, f"and {left} more: git session status --json"] if left > 0 else out
 
 
 def unassigned_words(status: Json) -> list[str]:

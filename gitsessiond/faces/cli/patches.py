@@ -79,7 +79,9 @@ def show(face: Face, *, name: str) -> int:
 def use(face: Face, *, name: str, paths: tuple[str, ...], strict: bool) -> int:
     """Say which patch new edits go to
 
-    With PATHs: new edits of these paths go to P from now on, whatever patch is in use. `-` means no patch.
+    With PATHs, files or directories, it claims them: new edits there go to P from now on, whatever patch is in
+    use, until `patch use - PATH...` releases them or P is merged or abandoned. Exits 11 if another patch has
+    claimed one of them. `-` alone means that no patch is in use.
     """
     if strict and paths:
         raise BadRequest("--strict is for every path", hint=command("patch", "use", name, "--strict"))

@@ -6,7 +6,7 @@ import click
 
 from gitsessiond.faces.cli import loglines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
-from gitsessiond.faces.cli.typed import path_argument
+from gitsessiond.faces.cli.typed import patch_named, path_argument
 
 
 @click.command("history", cls=SessionCommand)
@@ -36,14 +36,19 @@ def history(face: Face, path: str | None, limit: int) -> int:
     metavar="WHEN|NUMBER|ID",
     help="A step of `history`, or a time.  [default: the save before]",
 )
+@click.option(
+    "--patch",
+    metavar="P",
+    help="The patch that what comes back belongs to.  [default: $GITSESSION_PATCH, else as saves]",
+)
 @pass_face
-def restore(face: Face, path: str, at: str) -> int:
+def restore(face: Face, path: str, at: str, patch: str | None) -> int:
     """Bring a file or directory back as it was
 
     What is on disk now is recorded first. WHEN is like 14:05, '2026-01-02 14:05', or '10 minutes ago';
     `.` is all.
     """
-    reply = face.call("restore", path=path_argument(path), at=at)
+    reply = face.call("restore", path=path_argument(path), at=at, patch=patch_named(patch))
     face.show(reply, loglines.restore_lines(reply), loglines.restore_hints(reply))
     return 0
 

@@ -27,3 +27,8 @@ def edit_argument(typed: str) -> str:
     if found is None or os.path.lexists(typed):
         return path_argument(typed)
     return f"{path_argument(found['path'])}:{found['lines']}"
+
+
+def patch_named(typed: str | None) -> str | None:
+    """The patch of ``--patch``, else that of ``$GITSESSION_PATCH``; None: neither is given."""
+    return typed or os.environ.get("GITSESSION_PATCH") or None
