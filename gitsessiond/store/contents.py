@@ -149,7 +149,7 @@ class Contents:
         nobody can record, and what it brought is not undone by one. One that was gone is what the index has as well
         (an empty blob there may be ``add -N``, which promises nothing).
         """
-        staged, clean = self._tracked.entries(left), self._tracked.clean_entries(left)
+        staged, clean = self._tracked.entries_and_clean(left)
         files = {path: entry for path, entry in staged.items() if entry.mode != GITLINK}
         return [
             self._as_git_has(outcome, files, clean, had[outcome.path]) if outcome.skipped is not None else outcome

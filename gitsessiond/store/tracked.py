@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from gitsessiond.model.values import GITLINK, Entry
 from gitsessiond.store.config import Config, Signature, signature_of
@@ -24,6 +25,13 @@ FEW = 32  # up to so many paths are looked up one by one in the listing; more ma
 # `git ls-files -s -t -z`: tag (-v: a small letter for assume-unchanged), mode, object id, stage, path
 _LINE = re.compile(rb"([A-Za-z?]) (\d{6}) ([0-9a-f]{40}) (\d)\t([^\0]+)\0")
 _PATH = re.compile(rb"\t([^\0]+)\0")
+
+
+class _Row(NamedTuple):
+    """An entry of the index; ``plain``: neither skip-worktree nor assume-unchanged."""
+
+    entry: Entry
+    plain: bool
 
 
 class Tracked:
@@ -107,30 +115,39 @@ class Tracked:
     def entries(self, paths: Sequence[bytes]) -> dict[bytes, Entry]:
         """What the index has at these paths, unmerged ones excepted; an empty blob may be ``add -N``."""
         wanted = set(paths)
-        out = self._git(["ls-files", "-s", "-v", "-z", "--", *specs(paths)])
-        return {
-            match[5]: Entry(int(match[2], 8), match[3].decode())
-            for match in _LINE.finditer(out)
-            if match[4] == b"0" and match[5] in wanted
-        }
+        return {path: row.entry for path, row in self._rows(paths).items() if path in wanted}
 
-    def clean_entries(self, paths: Sequence[bytes] = ()) -> dict[bytes, Entry]:
-        """Paths (of these, or of all) whose file git holds to be what the index has, with that entry.
+    def clean_entries(self) -> dict[bytes, Entry]:
+        """All paths whose file git holds to be what the index has, with that entry.
 
         Whoever looked at the files (lstat) before this call may believe it: git looks at them after. Where
         git would compare contents (an entry as young as the index) it does so without running filters.
         """
-        where = specs(paths)
-        out = self._git(["ls-files", "-s", "-v", "-z", "--", *where])
-        found = {
-            match[5]: Entry(int(match[2], 8), match[3].decode())
+        return self._clean(self._rows(()), ())
+
+    def entries_and_clean(self, paths: Sequence[bytes]) -> tuple[dict[bytes, Entry], dict[bytes, Entry]]:
+        """:meth:`entries` of these paths, and which of them are clean as :meth:`clean_entries` has it."""
+        wanted = set(paths)
+        rows = {path: row for path, row in self._rows(paths).items() if path in wanted}
+        return {path: row.entry for path, row in rows.items()}, self._clean(rows, paths)
+
+    def _rows(self, paths: Sequence[bytes]) -> dict[bytes, _Row]:
+        """The index at these paths (at more if there are many, at all if there is none), unmerged ones excepted."""
+        out = self._git(["ls-files", "-s", "-v", "-z", "--", *specs(paths)])
+        return {
+            match[5]: _Row(Entry(int(match[2], 8), match[3].decode()), plain=match[1] == b"H")
             for match in _LINE.finditer(out)
-            if match[1] == b"H" and match[4] == b"0"  # not: skip-worktree, assume-unchanged, unmerged
+            if match[4] == b"0"
         }
-        words = ["-c", "core.fsmonitor=false", *self._no_filters()]
-        words += ["diff-files", "--name-only", "-z", "--ignore-submodules=none", "--"]
-        for path in self._git([*words, *where]).split(b"\0"):
-            found.pop(path, None)
+
+    def _clean(self, rows: Mapping[bytes, _Row], paths: Sequence[bytes]) -> dict[bytes, Entry]:
+        """Those whose files git holds to be what the index has."""
+        found = {path: row.entry for path, row in rows.items() if row.plain}
+        if found:
+            words = ["-c", "core.fsmonitor=false", *self._no_filters()]
+            words += ["diff-files", "--name-only", "-z", "--ignore-submodules=none", "--"]
+            for path in self._git([*words, *specs(paths)]).split(b"\0"):
+                found.pop(path, None)
         return found
 
     def edited(self, paths: Sequence[bytes]) -> set[bytes]:
