@@ -7,9 +7,7 @@ import click
 from gitsessiond.faces.cli import mergelines
 from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
-from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.typed import patch_named
-from gitsessiond.faces.cli.words import clean
 
 CONFLICTS = 3
 
@@ -61,9 +59,7 @@ def merge(face: Face, *, name: str, ready: bool, strategy: str | None, dry_run: 
     )
     face.show_output(reply)
     face.show(reply, mergelines.merge_lines(reply), mergelines.merge_hints(reply))
-    if not face.json:
-        for warning in reply["warnings"]:
-            note(f"warning: {clean(warning)}")
+    face.show_warnings(reply)
     return CONFLICTS if reply["conflicts"] else 0
 
 

@@ -10,8 +10,7 @@ import click
 from gitsessiond.faces.cli import fast, lines
 from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
-from gitsessiond.faces.cli.terminal import note
-from gitsessiond.faces.cli.words import clean, said, typed_path
+from gitsessiond.faces.cli.words import clean, typed_path
 from gitsessiond.model.errors import BadRequest
 
 CONFLICTS = 3
@@ -55,9 +54,7 @@ def start(
     )  # fmt: skip
     cwd = fast.here()
     face.show(reply, lines.start_lines(reply, cwd), lines.start_hints(reply, cwd))
-    if not face.json:
-        for warning in reply.get("warnings", ()):
-            note(f"warning: {said(warning)}")
+    face.show_warnings(reply)
     return 0
 
 
