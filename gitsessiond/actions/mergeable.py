@@ -12,7 +12,7 @@ from gitsessiond.model.graph import graph_of
 from gitsessiond.model.hints import in_turn
 from gitsessiond.model.records import Patch, Session
 from gitsessiond.model.strategies import STRATEGIES, Strategy
-from gitsessiond.store.chain import CommitGraph
+from gitsessiond.store.chain import CommitGraph, commits_apart
 from gitsessiond.store.commandline import config_told
 from gitsessiond.store.head import branch_tip
 from gitsessiond.store.landing import Place
@@ -155,6 +155,17 @@ def refuse_unrelated(ctx: Context, session: Session, tip: str) -> None:
             hint=in_turn(f"git log --oneline {quote(session.target)}", "git session start NAME"),
             reason="base",
         )
+
+
+def trouble_with_target(ctx: Context, session: Session) -> Refused | None:
+    """Why nothing can go to the target or come from it: it is gone, or has no commit in common with the session."""
+    try:
+        tip = target_tip(ctx, session.target)
+        if all(commits_apart(ctx.repository.common_dir, session.base, tip)):  # else one of them has the other
+            refuse_unrelated(ctx, session, tip)
+    except Refused as exc:
+        return exc
+    return None
 
 
 def refuse_empty(ctx: Context, live: Live, pid: str) -> None:

@@ -7,6 +7,7 @@ from shlex import quote as shell_word
 from typing import Any
 
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.mergeable import trouble_with_target
 from gitsessiond.actions.returning import going_on, way_back, worktree_again
 from gitsessiond.actions.taking_back import reverts_of
 from gitsessiond.store.steps import State
@@ -26,8 +27,12 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
         hints.append(worktree_again(ctx.repository.common_dir, session))
     if reply["conflicts"]:
         hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
-    hints += [f"git session revert {shell_word(state.patches[pid].name)}" for pid in settled_reverts(state)]
-    hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
+    trouble = trouble_with_target(ctx, session)
+    if trouble is not None and trouble.hint is not None:
+        hints += trouble.hint.splitlines()
+    else:
+        hints += [f"git session revert {shell_word(state.patches[pid].name)}" for pid in settled_reverts(state)]
+        hints += [f"git session merge {shell_word(name)}" for name in reply["ready"]]
     going = [p for p in patches if p["status"] not in ("merged", "abandoned")]
     if reply["unassigned"]:
         codes = {row["code"] for row in reply["unassigned"]} | set(reply.get("left", {}).get("codes", ()))
@@ -38,7 +43,8 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
     hints += [f"git session patch show {shell_word(p['name'])}" for p in failed]
     drafts = [p for p in going if p["status"] == "draft" and p["ops"]]
     blocked_first = sorted(drafts, key=lambda p: len(p["blockers"]))
-    hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
+    if trouble is None:
+        hints += [f"git session merge {shell_word(p['name'])} --ready" for p in blocked_first[:1] if not p["blockers"]]
     if reply["session"]["behind"]:
         hints.append("git session update")
     if not patches and not reply["unassigned"]:

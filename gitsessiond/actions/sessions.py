@@ -13,7 +13,7 @@ from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.claims import claims_view
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.landed import landed_count
-from gitsessiond.actions.mergeable import target_tip
+from gitsessiond.actions.mergeable import trouble_with_target
 from gitsessiond.actions.proposing import next_commands
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.returning import stopped_command, way_back
@@ -39,7 +39,8 @@ def session_reply(ctx: Context, state: State) -> dict[str, Any]:
     if state.session.status != "open":
         return views.session_view(state, there)
     target = state.session.target
-    behind = commits_behind(ctx.repository, state.session.base, f"refs/heads/{target}")
+    reached = trouble_with_target(ctx, state.session) is None
+    behind = commits_behind(ctx.repository, state.session.base, f"refs/heads/{target}") if reached else None
     standing = standing_of(ctx.repository.common_dir, target)
     live = ctx.sessions.get(state.session.id)
     at_work = stopped_command(live) if live is not None else None
@@ -253,10 +254,11 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
         out.append(f"parked: {session.parked}; `{way}` {'says how to end that' if way == 'git status' else 'resumes'}")
     if live.lost:
         out.append(live.lost)
-    try:
-        target_tip(ctx, session.target)
-    except Refused as exc:
-        out.append(f"{exc.message}; `{exc.hint}` makes it again where the session began")
+    trouble = trouble_with_target(ctx, session)
+    if trouble is not None and trouble.reason == "target":
+        out.append(f"{trouble.message}; `{trouble.hint}` makes it again where the session began")
+    elif trouble is not None:
+        out.append(f"{trouble.message}: nothing can be merged or updated")
     if live.unrecorded is not None:
         since, until, why = live.unrecorded.since, live.unrecorded.until, live.unrecorded.why
         when = f"were not recorded from {time_text(since)} to {time_text(until)}" if until else "cannot be recorded"

@@ -102,3 +102,27 @@ def test_a_patch_whose_check_failed_is_to_be_looked_at(it: Asking) -> None:
     due = it.ask("patch.validate", patch="p")["check_due"]
     it.ask("patch.checked", patch="p", tree=due["tree"], command="false", code=1, seconds=0.1, output="")
     assert it.ask("session.status")["hints"][0] == "git session patch show p"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_nothing_is_proposed_that_needs_a_target(it: Asking, gone: bool) -> None:
+    """A target without a common commit, or none at all: no merge and no update, and what can be done instead."""
+    it.start()
+    it.patch("p", "a.txt", "line 2", "LINE 2")
+    it.patch("q", "src/b.txt", "b 3", "B 3")
+    it.ask("patch.ready", patch="p")
+    if gone:
+        it.git("branch", "-D", "main")
+    else:
+        empty = it.git("hash-object", "-w", "-t", "tree", "/dev/null").strip()
+        it.git("branch", "-f", "main", it.git("commit-tree", "-m", "unrelated", empty).strip())
+    status = it.ask("session.status")
+    steps = next_steps(status)
+    assert not [
+        one for one in [*status["hints"], *(step.command for step in steps)] if " merge " in one or "update" in one
+    ]
+    assert status["session"]["behind"] is None and len(status["warnings"]) == 1
+    with pytest.raises(Refused) as refused:
+        it.ask("merge", patch="p")
+    assert refused.value.hint is not None and refused.value.hint.splitlines() == status["hints"][: 1 if gone else 2]
+    assert "merges nothing" in next(step.what for step in steps if step.command == "git session close")

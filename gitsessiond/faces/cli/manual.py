@@ -103,7 +103,8 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 `worktree`, `worktree_id`, `state` live\\|parked\\|no worktree, `parked` (why, or null), `git_at_work` \
 rebase\\|am\\|merge\\|cherry-pick\\|revert (the git command that stopped there, or null), `created_at`, \
 `created_by`, `closed_at`, `collaborators` [{`user`, `role`}], `organization`, `patch_in_use` (id), \
-`behind` (commits the target has more), `upstream` {`name`, `ahead`, `behind`} (of the target, as last fetched, or \
+`behind` (commits the target has more; null: it is gone, or has none in common), \
+`upstream` {`name`, `ahead`, `behind`} (of the target, as last fetched, or \
 null), `step` (number of the last) |
 | patch | `id`, `session_id`, `name`, `description`, `status` \
 draft\\|ready\\|conflicts\\|merged\\|abandoned, `ops` (how many), `ready_to_merge`, `blockers` [{`code`, \

@@ -22,6 +22,8 @@ OVER = ("merged", "abandoned")
 TOLD = {
     "git session list --all": "see all sessions",
     "git session history": "see what was recorded",
+    "git session start NAME": "begin another session",
+    "git fetch --unshallow": "fetch the history that is left out here",
 }
 
 
@@ -75,7 +77,7 @@ def usual(status: Json) -> Iterator[Step]:
         return
     patches, unassigned = status["patches"], status["unassigned"]
     for patch in patches:
-        if patch["ready_to_merge"]:
+        if patch["ready_to_merge"] and can_merge(status):
             yield Step(command("merge", patch["name"]), "merge this ready patch alone")
         elif patch["status"] not in OVER and any(not one["current"] for one in patch["published"][-1:]):
             yield Step(command("publish", patch["name"]), "publish what has changed since")
@@ -88,7 +90,7 @@ def usual(status: Json) -> Iterator[Step]:
         yield Step("git session patch new NAME" if first else "git session patch new NAME --take", what)
     elif unassigned:
         yield Step("git session assign --all", f"choose a patch for {count}")
-    for patch in drafts_to_finish(status):
+    for patch in drafts_to_finish(status) if can_merge(status) else ():
         yield Step(command("merge", patch["name"], "--ready"), "declare this patch ready and merge it")
     if status["session"].get("behind"):
         target, count = clean(status["session"]["target"]), plural(status["session"]["behind"], "new commit")
@@ -105,6 +107,11 @@ def usual(status: Json) -> Iterator[Step]:
         yield Step("git session patch new NAME", "begin another patch")
     elif still_open and not any(patch["ops"] for patch in still_open):
         yield Step("git session status", "after editing with any editor: see what was recorded")
+
+
+def can_merge(status: Json) -> bool:
+    """Whether anything can go to the target: it is there, and has a commit in common with the session."""
+    return status["session"]["behind"] is not None
 
 
 def drafts_to_finish(status: Json) -> list[Json]:
@@ -132,5 +139,7 @@ def ending(status: Json) -> Iterator[Step]:
     if ahead:
         session = status["session"]
         yield Step("git session push", f"push {session['target']}: {ahead} ahead of {session['upstream']['name']}")
-    yield Step("git session close", "end the session; merges all ready patches")
+    yield Step(
+        "git session close", f"end the session; merges {'all ready patches' if can_merge(status) else 'nothing'}"
+    )
     yield Step("git session abandon", "end the session; merges nothing, keeps your files")
