@@ -54,7 +54,16 @@ def files_of(root: Path) -> Facts:
 
 
 def directories_of(root: Path) -> tuple[Path, Path] | None:
-    """The worktree's own git directory and the common one; none outside of git."""
+    """The worktree's own git directory and the common one; none outside of git.
+
+    Read as gitrepository-layout(5) says where that is plain: a process each time would take as long as the command.
+    """
+    own = root / ".git"
+    if own.is_file():
+        own = root / os.fsdecode(own.read_bytes()).removeprefix("gitdir: ").rstrip("\n")
+    if own.is_dir():
+        above = own / "commondir"
+        return own, own / os.fsdecode(above.read_bytes()).rstrip("\n") if above.is_file() else own
     done = subprocess.run(
         ["git", "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"], cwd=root, capture_output=True
     )
@@ -64,7 +73,7 @@ def directories_of(root: Path) -> tuple[Path, Path] | None:
     return own, common
 
 
-def git_of(root: Path, directories: tuple[Path, Path] | None, tracking: bool) -> Facts:
+def git_of(directories: tuple[Path, Path] | None, tracking: bool) -> Facts:
     """HEAD, index, configuration and branches; ``tracking``: the remote-tracking ones too."""
     if directories is None:
         return {}
@@ -74,9 +83,11 @@ def git_of(root: Path, directories: tuple[Path, Path] | None, tracking: bool) ->
         if path.exists():
             facts = path.stat()
             found[str(path)] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
-    places = ["refs/heads", "refs/tags", *(["refs/remotes"] if tracking else [])]
-    heads = subprocess.run(["git", "for-each-ref", *places], cwd=root, capture_output=True)
-    found["branches"] = heads.stdout
+    for place in ("heads", "tags", *(["remotes"] if tracking else [])):
+        for directory, _, names in os.walk(common / "refs" / place):
+            for name in names:
+                path = Path(directory, name)
+                found[str(path)] = path.read_bytes()
     return found
 
 
@@ -88,7 +99,7 @@ class Watch:
         self.files = None if may(argv, MAY_WRITE_FILES) else files_of(root)
         self.directories = None if may(argv, MAY_MOVE_GIT) else directories_of(root)
         self.tracking = not may(argv, MAY_MOVE_TRACKING)
-        self.git = None if may(argv, MAY_MOVE_GIT) else git_of(root, self.directories, self.tracking)
+        self.git = None if may(argv, MAY_MOVE_GIT) else git_of(self.directories, self.tracking)
 
     def check(self) -> None:
         """Fail when something changed that this command has no business with."""
@@ -96,6 +107,6 @@ class Watch:
         for name, before in (("files", self.files), ("git", self.git)):
             if before is None:
                 continue
-            after = files_of(self.root) if name == "files" else git_of(self.root, self.directories, self.tracking)
+            after = files_of(self.root) if name == "files" else git_of(self.directories, self.tracking)
             changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
             assert not changed, f"git session {' '.join(self.argv)} changed {name} that are not its own: {changed[:5]}"

@@ -1,17 +1,14 @@
 """The judge of thousands of steps: the checks of tests/judge.py, asked of git with few processes.
 
-One ``git cat-file --batch`` for each of the two repositories answers for a whole story; a commit that git is to merge
-is written as the file that ``git commit-tree`` would write; a merge of which two sides are the same tree is not asked.
+One ``git cat-file --batch`` for each of the two repositories answers for a whole story.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
-import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +58,14 @@ class QuickJudge(Judge):
     def __init__(self, worktree: Path, sid: str, wid: str) -> None:
         super().__init__(worktree, sid, wid)
         self.theirs, self.stored = Objects(self.common), Objects(self.store)
-        self.index = Path(self.out(["rev-parse", "--path-format=absolute", "--git-dir"])) / "index"
 
     def close(self) -> None:
         self.theirs.close()
         self.stored.close()
         shutil.rmtree(self.scratch)
 
-    def recorded(self, inside: str) -> str | None:
-        return self.stored.oid(f"refs/sessions/{self.sid}:{inside}")
+    def all_recorded(self, insides: Sequence[str]) -> list[str | None]:
+        return [self.stored.oid(f"refs/sessions/{self.sid}:{inside}") for inside in insides]
 
     def tree(self, name: str) -> str:
         """The tree of a commit of the repository."""
@@ -82,7 +78,7 @@ class QuickJudge(Judge):
         hidden = [path for path in self.names() if never(path)]
         assert not hidden, "these need the slow judge"
         copy = Path(self.scratch) / "judge-index"
-        shutil.copy2(self.index, copy)  # with its time: git tells a racy entry by it
+        shutil.copy2(self.own / "index", copy)  # with its time: git tells a racy entry by it
         env = {**self.objects, "GIT_INDEX_FILE": str(copy)}
         self.out(["add", "-A"], env)
         return self.out(["write-tree"], env)
@@ -94,22 +90,6 @@ class QuickJudge(Judge):
             below[:] = [name for name in below if name not in (".git", ".gitsession")]
             found += [os.path.relpath(os.path.join(directory, name), self.worktree) for name in files]
         return sorted(found)
-
-    def commit(self, tree: str, parents: Iterable[str]) -> str:
-        above = "".join(f"parent {one}\n" for one in parents)
-        body = f"tree {tree}\n{above}author J <j@x> 0 +0000\ncommitter J <j@x> 0 +0000\n\njudge\n".encode()
-        whole = b"commit %d\0" % len(body) + body
-        oid = hashlib.sha1(whole).hexdigest()
-        at = Path(self.scratch) / oid[:2] / oid[2:]
-        if not at.exists():
-            at.parent.mkdir(exist_ok=True)
-            at.write_bytes(zlib.compress(whole, 1))
-        return oid
-
-    def merge(self, name: str, ancestor: str, ours: str, theirs: str) -> str:
-        if ours in (ancestor, theirs):
-            return theirs
-        return ours if ancestor == theirs else super().merge(name, ancestor, ours, theirs)
 
     def merge_of(self, ours: str, theirs: str) -> tuple[str, list[str]]:
         """git's merge of two commits: the tree, and the paths that clash in it."""
@@ -153,7 +133,8 @@ class JudgedBench(DeskBench):
         self.do("checkpoint")
         needs = {p["id"]: {d["id"] for d in p["depends_on"]} for p in status["patches"]}
         live = [p["id"] for p in status["patches"] if p["status"] not in ("merged", "abandoned")]
-        return {pid: (frozenset(closure(pid, needs) | {pid}), self.judge_of_all.patch_tree(pid)) for pid in live}
+        trees = self.judge_of_all.patch_trees(live)
+        return {pid: (frozenset(closure(pid, needs) | {pid}), trees[pid]) for pid in live}
 
     def judge(self, seed: int = 1, full: bool = True) -> None:
         """I1, I2, I3, I6; ``full``: of more orders."""

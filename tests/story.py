@@ -91,7 +91,8 @@ class DeskBench:
         judge = Judge(self.root, session["id"], session["worktree_id"])
         needs = {p["id"]: {d["id"] for d in p["depends_on"]} for p in status["patches"]}
         live = [p["id"] for p in status["patches"] if p["status"] not in ("merged", "abandoned")]
-        return {pid: (frozenset(closure(pid, needs) | {pid}), judge.patch_tree(pid)) for pid in live}
+        trees = judge.patch_trees(live)
+        return {pid: (frozenset(closure(pid, needs) | {pid}), trees[pid]) for pid in live}
 
 
 class Story:
