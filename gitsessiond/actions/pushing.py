@@ -85,7 +85,7 @@ def merge_fetched(ctx: Context, asked: Asked) -> dict[str, Any]:
             return reply
         if graph.within(old, theirs):
             return reply | {"behind": graph.count_beyond(old, theirs)}
-        refuse_configured(ctx, live.state.session)
+        refuse_configured(ctx, live.state.session, fetched)
         try:
             commit, output = merge_into_target(ctx, live, asked, old, fetched)
         except Moved:
@@ -94,29 +94,34 @@ def merge_fetched(ctx: Context, asked: Asked) -> dict[str, Any]:
     raise Moved(f"{target} moved {TRIES} times while {fetched.name} was merged into it", hint="git session push")
 
 
-def refuse_configured(ctx: Context, session: Session) -> None:
+def refuse_configured(ctx: Context, session: Session, fetched: Fetched) -> None:
     """Raise Refused where the person's git does not merge when it pulls."""
     target = session.target
-    rebase = ctx.config.get(f"branch.{target}.rebase") or ctx.config.get("pull.rebase") or "false"
+    told = ctx.config.get(f"branch.{target}.rebase") or ctx.config.get("pull.rebase") or "false"
+    rebase = told.lower() not in ("false", "no", "off", "0")
     if ctx.config.get("pull.ff") == "only":
         why = "pull.ff = only"
-    elif rebase.lower() not in ("false", "no", "off", "0"):
-        why = f"pull.rebase = {rebase}"
+    elif rebase:
+        why = f"pull.rebase = {told}"
     else:
         return
     raise Refused(
         f"the remote has commits that {target} lacks, and {why} does not let us merge them; nothing was pushed",
-        hint=pull_words(ctx, session),
+        hint=pull_words(ctx, session, fetched, f"--rebase={told}" if rebase else "--no-rebase"),
     )
 
 
-def pull_words(ctx: Context, session: Session, *how: str) -> str:
-    """How a person brings the target up to its upstream; through the session's worktree where no other has it."""
+def pull_words(ctx: Context, session: Session, fetched: Fetched, how: str) -> str:
+    """How a person brings the remote's commits into the target; through the session's worktree where no other has it.
+
+    ``how`` is always said: git refuses to choose itself, and by it goes over a ``pull.ff = only``.
+    """
     place = find_place(ctx.repository, session.target)
+    words = ("pull", how, fetched.remote, fetched.branch)
     if place is not None:
-        return shlex.join(("git", "-C", place.worktree, "pull", *how))
+        return shlex.join(("git", "-C", place.worktree, *words))
     there, back = (shlex.join(("git", "switch", branch)) for branch in (session.target, session.branch))
-    return in_turn(there, shlex.join(("git", "pull", *how)), back)
+    return in_turn(there, shlex.join(("git", *words)), back)
 
 
 def forward_words(ctx: Context, target: str, fetched: Fetched) -> str:
@@ -143,7 +148,7 @@ def merge_into_target(ctx: Context, live: Live, asked: Asked, old: str, fetched:
         paths = place_words(clash.path for clash in merge.conflicts)
         raise Conflicted(
             f"{target} and {fetched.name} clash in {paths}; nothing was pushed",
-            hint=pull_words(ctx, live.state.session, "--no-rebase"),
+            hint=pull_words(ctx, live.state.session, fetched, "--no-rebase"),
         )
     layer = LandingLayer(ctx.store, merge.made)
     message = f"Merge branch '{fetched.branch}' of {fetched.remote}\n".encode("utf-8", "surrogateescape")

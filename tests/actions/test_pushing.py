@@ -138,9 +138,17 @@ def test_what_was_fetched_is_merged_or_nothing_moves(desk: DeskBench) -> None:
     assert (reply["merged"], reply["commit"]) == (False, mine)
     refused = desk.ask("push.merge", commit=clash, **fetched)["error"]
     assert refused["code"] == "conflicts" and "a.txt" in refused["message"] and "git pull" in refused["hint"]
-    git(desk.root, "config", "pull.ff", "only")
-    assert desk.ask("push.merge", commit=bobs, **fetched)["error"]["code"] == "refused"
+    for ff, rebase, how in [
+        ("only", "false", "--no-rebase"),
+        ("only", "yes", "--rebase=yes"),
+        ("true", "merges", "--rebase=merges"),
+    ]:
+        git(desk.root, "config", "pull.ff", ff)
+        git(desk.root, "config", "pull.rebase", rebase)
+        refused = desk.ask("push.merge", commit=bobs, **fetched)["error"]
+        assert refused["code"] == "refused" and f"git pull {how} origin main" in refused["hint"].splitlines()
     git(desk.root, "config", "pull.ff", "true")
+    git(desk.root, "config", "pull.rebase", "false")
     assert git(desk.root, "rev-parse", "main").decode().strip() == mine
     reply = desk.do("push.merge", commit=bobs, **fetched)
     assert reply["merged"] and git(desk.root, "rev-parse", "main").decode().strip() == reply["commit"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import threading
@@ -361,7 +362,12 @@ def test_push_merges_what_the_remote_has(team: Team) -> None:
     for key, value in (("pull.ff", "only"), ("pull.rebase", "true")):
         ann.git("config", key, value)
         told = ann.run("push", code=4).err
-        assert key in told and f"git -C {side} pull" in told
+        (hint,) = [line.removeprefix("hint: ") for line in told.splitlines() if line.startswith("hint: ")]
+        assert key in told and hint.startswith(f"git -C {side} pull ")
+        before = ann.git("rev-parse", "main").out.strip()
+        subprocess.run([*shlex.split(hint), "-q"], cwd=ann.root, check=True)
+        assert ann.git("merge-base", "--is-ancestor", bobs, "main", check=False).code == 0
+        ann.at(side).git("checkout", "-q", "-B", "main", before)
         ann.git("config", "--unset", key)
     lines = ann.run("push").out.splitlines()
     assert lines[0].startswith("Merged origin/main into main as ") and lines[1].startswith("Pushed main to origin/main")
