@@ -15,7 +15,7 @@ from gitsessiond.model.errors import Refused
 from gitsessiond.model.hints import in_turn
 
 SOURCE = Path(gitsessiond.__file__).parent
-NO_COMMAND = re.compile(r"[,;] then\b|&&|;$|\[--|\w\|-|\w\|\w|, or\b|; or\b")
+NO_COMMAND = re.compile(r"\belsewhere$|[,;] then\b|&&|;$|\[--|\w\|-|\w\|\w|, or\b|; or\b")
 
 
 def hints_in(path: Path) -> Iterator[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,8 @@ from gitsessiond.actions.asked import inside, refuse_ended, state_asked
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.model.errors import BadRequest, NotFound, Refused
-from gitsessiond.model.names import quote_path, within
+from gitsessiond.model.hints import command_words
+from gitsessiond.model.names import quote_path, unquote_path, within
 from gitsessiond.model.records import time_text
 from gitsessiond.model.values import Change
 from gitsessiond.store.identity import identity_of
@@ -83,7 +85,7 @@ def restore_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     if gone_then and (not changes or not asked.text("at")):  # a file is deleted only for somebody who named the time
         raise NotFound(
             f"{quote_path(path)} was not there at step {step.number}",
-            hint=f"git session history {quote_path(path)}",
+            hint=command_words("history", os.fsdecode(unquote_path(asked.text("path")))),
         )
     wanted = {change.path: change.after for change in changes}
     raws = {change.path: entry_at(ctx.store, raw, change.path) for change in changes}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from itertools import islice
-from shlex import quote as shell_word
 from typing import Any, NamedTuple
 
 from gitsessiond.actions import views
@@ -23,6 +22,7 @@ from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.files import marks_of
 from gitsessiond.model.graph import Graph, graph_of
+from gitsessiond.model.hints import git_words
 from gitsessiond.model.names import check_name, name_key, quote_path, unquote_path
 from gitsessiond.model.ownership import changed_paths, count_ops, loose_paths, unassigned_rows
 from gitsessiond.model.records import Patch, time_text
@@ -266,15 +266,15 @@ def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:
     if live.worktree is not None:
         if not is_index(live.worktree.repository.git_dir):
             out.append("git's index here is damaged, so git can neither commit nor tell what changed: git status")
-        out += index_warnings(would_revert(ctx, live))
+        out += index_warnings(live.worktree.repository.worktree, would_revert(ctx, live))
         out += [f"not recorded: {quote_path(path)}: {why}" for path, why in sorted(live.worktree.skipped.items())[:20]]
     return out
 
 
-def index_warnings(paths: list[bytes]) -> list[str]:
+def index_warnings(worktree: str, paths: list[bytes]) -> list[str]:
     """One sentence for the paths that git's index would put back."""
     if not paths:
         return []
-    first = " ".join(shell_word(os.fsdecode(path)) for path in paths[:5])
+    words = git_words(worktree, "add", "--", *(os.fsdecode(path) for path in paths[:5]))
     rest = f"; {len(paths) - 5} more" if len(paths) > 5 else ""
-    return [f"the index would revert {place_words(paths)}: `git add -- {first}`{rest}"]
+    return [f"the index would revert {place_words(paths)}: `{words}`{rest}"]

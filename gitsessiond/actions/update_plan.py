@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from shlex import quote
 
 from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.context import Context, Live
@@ -15,7 +13,7 @@ from gitsessiond.actions.recommitting import carry
 from gitsessiond.actions.update_clashes import STAGED, Clash, record_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Refused
-from gitsessiond.model.hints import in_turn
+from gitsessiond.model.hints import aside_words, git_words, in_turn
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import GITLINK, Entry
@@ -86,12 +84,12 @@ def refuse_overwriting(tree: WorkTree, blocked: Sequence[bytes], files: Collecti
         first = os.path.join(tree.repository.worktree, os.fsdecode(blocked[0]))
         raise Refused(
             f"{place_words(blocked)} is in the way and not recorded",
-            hint=in_turn(shlex.join(["mv", "--", first, f"{first}.aside"]), "git session update"),
+            hint=in_turn(aside_words(first), "git session update"),
         )
     for path, why in sorted(tree.unrecorded(files).items()):
         raise Refused(
             f"{quote_path(path)} has edits that are not recorded ({why}), and the target changed it",
-            hint=f"git stash push -- {quote(os.fsdecode(path))}",
+            hint=git_words(tree.repository.worktree, "stash", "push", "--", os.fsdecode(path)),
         )
 
 

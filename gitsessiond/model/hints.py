@@ -18,3 +18,13 @@ def either_side(conflict_id: str) -> str:
 def command_words(*words: str) -> str:
     """``git session`` and these words, as they are typed."""
     return "git session " + shlex.join(words)
+
+
+def git_words(worktree: str, *words: str) -> str:
+    """A git command about paths from a worktree's root; it can be typed in any directory."""
+    return shlex.join(("git", "-C", worktree, *words))
+
+
+def aside_words(full: str) -> str:
+    """What puts a file or directory out of the way, under another name."""
+    return shlex.join(("mv", "--", full, f"{full}.aside"))

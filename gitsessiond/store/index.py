@@ -8,12 +8,12 @@ git's index belongs to the user's git. It is read and written by git itself, alw
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.hints import git_words
 from gitsessiond.model.values import EXECUTABLE, REGULAR, Entry, Merge3, ReadBlob, WriteBlob, is_binary
 from gitsessiond.store.git import run_git
 
@@ -96,7 +96,7 @@ def staged_changes(worktree: str, index: str, head: str = "HEAD") -> dict[bytes,
         if status.startswith("U"):
             raise Refused(
                 f"{os.fsdecode(path)} is unmerged in the index",
-                hint=shlex.join(["git", "mergetool", "--", os.fsdecode(path)]),
+                hint=git_words(worktree, "mergetool", "--", os.fsdecode(path)),
             )
         found[path] = Staged(_entry(head_mode, head_oid), _entry(mode, oid))
     return found

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gitsessiond.model.errors import Moved, Refused, StoreFailed
+from gitsessiond.model.hints import aside_words, git_words
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.values import EXECUTABLE, GITLINK, SYMLINK, Entry
 from gitsessiond.store.known import Known
@@ -89,7 +90,10 @@ def _check(tree: WorkTree, root: bytes, path: bytes, wanted: Mapping[bytes, Entr
     """Refuse a path that must not or cannot be written; nothing is changed."""
     entry = wanted[path]
     if GITLINK in (entry.mode if entry else 0, now.mode if now else 0):
-        raise Refused(f"{quote_path(path)} is a submodule", hint=f"git submodule update {quote_path(path)}")
+        raise Refused(
+            f"{quote_path(path)} is a submodule",
+            hint=git_words(os.fsdecode(root), "submodule", "update", "--", os.fsdecode(path)),
+        )
     parts = path.split(b"/")
     for number in range(1, len(parts)):
         parent = b"/".join(parts[:number])
@@ -98,13 +102,13 @@ def _check(tree: WorkTree, root: bytes, path: bytes, wanted: Mapping[bytes, Entr
             continue
         if parent not in wanted or wanted[parent] is not None:
             kind = "a symbolic link" if os.path.islink(step) else "a file"
-            raise Refused(f"{quote_path(parent)} is {kind}", hint=f"mv {quote_path(parent)} elsewhere")
+            raise Refused(f"{quote_path(parent)} is {kind}", hint=aside_words(os.fsdecode(step)))
         return  # it goes first, and what a link shows behind it is not the worktree's
     full = os.path.join(root, path)
     if os.path.isdir(full) and not os.path.islink(full):
         _check_directory(full, path, wanted)
     elif now is None and os.path.lexists(full) and path not in tree.known:
-        raise Refused(f"{quote_path(path)} is there but not recorded", hint=f"mv {quote_path(path)} elsewhere")
+        raise Refused(f"{quote_path(path)} is there but not recorded", hint=aside_words(os.fsdecode(full)))
 
 
 def _check_directory(full: bytes, path: bytes, wanted: Mapping[bytes, Entry | None]) -> None:
@@ -114,7 +118,8 @@ def _check_directory(full: bytes, path: bytes, wanted: Mapping[bytes, Entry | No
             inner = path + os.path.join(above, name)[len(full) :]
             if wanted.get(inner, path) is not None:
                 raise Refused(
-                    f"{quote_path(inner)} is in the way of {quote_path(path)}", hint=f"mv {quote_path(inner)} elsewhere"
+                    f"{quote_path(inner)} is in the way of {quote_path(path)}",
+                    hint=aside_words(os.fsdecode(os.path.join(above, name))),
                 )
 
 

@@ -282,7 +282,7 @@ def test_edits_that_cannot_be_recorded_are_not_written_over(it: Asking, how: str
     for _ in range(2):
         with pytest.raises(Refused, match=r"a\.txt has edits that are not recorded") as caught:
             it.ask("session.update")
-        assert caught.value.hint == "git stash push -- a.txt"
+        assert caught.value.hint == f"git -C {it.root} stash push -- a.txt"
         assert it.rev("HEAD") == main.strip()
         assert how == "pipe" or (it.root / "a.txt").read_text() == "mine\n" * 20
         it.restart()

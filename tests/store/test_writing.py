@@ -182,10 +182,12 @@ def test_unrecorded_files_in_the_way_are_kept(recorded: Recorded, repo: Path) ->
     (repo / "x.log").write_text("ignored\n")
     (repo / "src" / "y.log").write_text("ignored\n")
     recorded.scan()
-    with pytest.raises(Refused, match="not recorded"):
+    with pytest.raises(Refused, match="not recorded") as refused:
         restore(recorded, {b"x.log": text(recorded, b"x\n")})
-    with pytest.raises(Refused, match="in the way"):
+    assert refused.value.hint == f"mv -- {repo}/x.log {repo}/x.log.aside"
+    with pytest.raises(Refused, match="in the way") as refused:
         restore(recorded, {b"src": text(recorded, b"x\n"), b"src/b.txt": None})
+    assert refused.value.hint == f"mv -- {repo}/src/y.log {repo}/src/y.log.aside"
     assert (repo / "src" / "b.txt").exists() and (repo / "x.log").read_text() == "ignored\n"
 
 
