@@ -154,16 +154,35 @@ def all_merged(state: State, tip: str | None) -> bool:
 
 
 def remove_control_files(ctx: Context) -> list[str]:
-    """Remove ``.gitsession/`` from every worktree and our lines from ``info/exclude``."""
+    """Remove ``.gitsession/`` from every worktree, but for what git tracks, and our lines from ``info/exclude``."""
     removed = []
     for worktree in worktrees(ctx.repository):
         path = os.path.join(worktree.path, ".gitsession")
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-            removed.append(path)
+            remove_untracked(worktree.path, path)
+            removed.append(f"what git does not track in {path}" if os.path.isdir(path) else path)
     if forget_exclude(ctx.repository.common_dir):
         removed.append(f"our lines in {os.path.join(ctx.repository.common_dir, 'info', 'exclude')}")
     return removed
+
+
+def remove_untracked(worktree: str, path: str) -> None:
+    """Remove a directory of a worktree, and all in it that git does not track."""
+    listed = run_git(["ls-files", "-z", "--", os.path.basename(path)], cwd=worktree).out.split(b"\0")
+    tracked = {os.path.join(worktree, os.fsdecode(name)) for name in listed if name}
+    if not tracked:
+        shutil.rmtree(path)
+        return
+    for above, directories, names in os.walk(path, topdown=False):
+        for name in names:
+            if os.path.join(above, name) not in tracked:
+                os.unlink(os.path.join(above, name))
+        for name in directories:
+            inner = os.path.join(above, name)
+            if os.path.islink(inner) and inner not in tracked:
+                os.unlink(inner)
+            elif not os.path.islink(inner) and not os.listdir(inner):
+                os.rmdir(inner)
 
 
 def remove_traces(ctx: Context, branches: list[str]) -> list[str]:

@@ -65,6 +65,8 @@ def find_git_dir(cwd: str) -> str:
             at = above
     except FileNotFoundError:
         raise NotFound(f"no such directory: {cwd}", hint="cd into a git repository") from None
+    if os.environ.get("GIT_DIR"):
+        raise NotFound(f"no git repository at {cwd}; GIT_DIR is not followed", hint="git -C DIRECTORY session")
     raise NotFound(f"no git repository at {cwd}", hint="git init")
 
 

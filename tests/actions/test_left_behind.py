@@ -53,3 +53,19 @@ def test_an_edit_taken_out_of_its_patch_says_so(it: Asking) -> None:
     assert not again["moved"] and len(again["already"]) == 2
     it.ask("assign", what="a.txt", patch="one")
     assert reasons(it) == {}
+
+
+def test_uninstall_leaves_what_git_tracks(it: Asking) -> None:
+    """A file of the person's below .gitsession/ that they committed stays; what is ours beside it goes."""
+    mine, ours = it.root / ".gitsession" / "deep" / "mine", it.root / ".gitsession" / "conflicts" / "x" / "a.txt"
+    for file in (mine, ours):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("words\n")
+    it.git("add", "-f", ".gitsession/deep/mine")
+    it.git("commit", "-qm", "mine")
+    told = it.ask("uninstall", yes=True)["removed"]
+    assert mine.read_text() == "words\n" and [one.name for one in (it.root / ".gitsession").iterdir()] == ["deep"]
+    assert f"what git does not track in {it.root}/.gitsession" in told
+    it.git("rm", "-q", "-r", ".gitsession")
+    ours.parent.mkdir(parents=True)
+    assert f"{it.root}/.gitsession" in it.ask("uninstall", yes=True)["removed"] and not ours.parent.parent.exists()

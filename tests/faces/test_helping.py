@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +153,24 @@ def test_waiting_is_told_each_second_and_cleared() -> None:
     quick = io.StringIO()
     Waiting(quick).over()
     assert quick.getvalue() == ""
+
+
+@pytest.mark.parametrize(("typed", "near"), [("nope", ""), ("comit", "commit"), ("mrge", "merge"), ("lst", "list")])
+def test_only_what_is_near_is_proposed(typed: str, near: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip of the finger finds its command; any other word the list of them."""
+    assert main([typed], replies.FakeClient({}).dial) == 2
+    hint = capsys.readouterr().err.splitlines()[1]
+    assert hint == (
+        f"hint: did you mean `git session {near}`?" if near else "hint: `git session -h` lists the commands"
+    )
+
+
+def test_a_repository_named_by_the_environment_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GIT_DIR, as `git --git-dir=X session` sets it: it is said, and the hint does not make a repository there."""
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "x.git"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["status"]) == 10
+    told = capsys.readouterr().err
+    assert "GIT_DIR is not followed" in told and "git init" not in told

@@ -134,7 +134,7 @@ class SessionGroup(click.Group):
         """Find the command; BadRequest with the nearest names if there is none."""
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            near = difflib.get_close_matches(name, self.commands, n=3)
+            near = difflib.get_close_matches(name, self.commands, n=3, cutoff=0.65)
             words = " or ".join(f"`{ctx.command_path} {one}`" for one in near)
             raise BadRequest(
                 f"{name!r} is no command of `{ctx.command_path}`",
