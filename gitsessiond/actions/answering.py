@@ -172,6 +172,8 @@ def remembered_answer(ctx: Context, live: Live, conflict: Conflict) -> ConflictS
     Raises:
         Refused: it was not resolved before, or not all of it.
     """
+    if conflict.result is not None and conflict.status == "open":
+        return conflict.result  # it was reopened
     work = work_on(ctx, live, conflict)
     if work is None:
         before = remembered_whole(ctx, live, conflict)

@@ -8,15 +8,23 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.model.conflicts import control_path, has_served, is_marked, marker_size, telling_text, told_side
-from gitsessiond.model.hunks import Part, parts_of, places_in
+from gitsessiond.model.conflicts import (
+    control_path,
+    has_served,
+    is_automatic,
+    is_marked,
+    marker_size,
+    telling_text,
+    told_side,
+)
+from gitsessiond.model.hunks import Part, every_change, parts_of, places_in
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import is_binary
 from gitsessiond.store.exclude import ensure_exclude, replace_file
 from gitsessiond.store.files import Content, read_file
 from gitsessiond.store.steps import State
-from gitsessiond.store.text import merge_text
+from gitsessiond.store.text import diff_lines, merge_text
 
 LARGEST_SAVED = 64 << 20  # bytes; a resolution larger than this is given with `resolve --file`
 
@@ -31,10 +39,15 @@ def marked_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes | None:
     """The conflict with markers around what clashes; None: it cannot be shown in lines, or no lines clash."""
     if not is_marked(conflict) or any(is_binary(text) for text in texts.values()):
         return None
-    sides = [texts.get(name, b"") for name in ("base", "ours", "theirs")]
+    base, ours, theirs = sides = [texts.get(name, b"") for name in ("base", "ours", "theirs")]
     size = marker_size(sides, conflict.marker_size)
     merged = merge_text(*sides, labels=conflict.labels, marker_size=size)
-    return merged.content if merged.conflicts else None
+    if merged.conflicts:
+        return merged.content
+    if conflict.shape != "content":
+        return None
+    # git combined it, and somebody is to look at it
+    return every_change(base, ours, theirs, diff=diff_lines, labels=conflict.labels, size=size)
 
 
 class Work(NamedTuple):
@@ -94,6 +107,8 @@ def write_control_files(ctx: Context, live: Live) -> None:
     for conflict in live.state.conflicts.values():
         path = control_file(live, conflict)
         assert path is not None
+        if is_automatic(conflict):
+            continue  # never had one
         try:
             if conflict.status == "open" and not os.path.lexists(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)

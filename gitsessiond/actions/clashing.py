@@ -32,9 +32,7 @@ def records_of(
 ) -> list[Conflict]:
     """The record of each clash: the known one with the same sides, its resolution remembered; else a new one."""
     state = live.state
-    patch = state.patches[pid]
-    named = revert_labels if kind == "git_revert" else labels_of
-    labels = named(state.session.name, patch.name, state.session.target)
+    labels = labels_for(state, pid, kind)
     known = [one for one in state.conflicts.values() if one.patch == pid]
     out = []
     found = list(found)
@@ -43,6 +41,12 @@ def records_of(
         record = new_record(ctx, clash, kind, pid, labels, sizes.get(clash.path))
         out.append(next((alive(one) for one in known if same_clash(one, record)), record))
     return out
+
+
+def labels_for(state: State, pid: str, kind: ConflictKind) -> tuple[str, str, str]:
+    """What the three sides are called."""
+    named = revert_labels if kind == "git_revert" else labels_of
+    return named(state.session.name, state.patches[pid].name, state.session.target)
 
 
 def new_record(
@@ -94,7 +98,6 @@ def side_record(side: Side | None, path: bytes) -> ConflictSide:
 
 def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathConflict, Conflict]]) -> str | None:
     """The merged tree with every clash as its record resolved it; None while one is not resolved."""
-    assert merge.marked is not None
     edits: dict[bytes, Entry | None] = {}
     results: dict[bytes, Entry | None] = {}
     for clash, record in clashes:
@@ -106,7 +109,7 @@ def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathCo
             at = unquote_path(side.path) if side.path is not None else clash.path
             results[at] = Entry(side.mode, side.oid)
     try:
-        return edit_tree(layer, merge.marked, edits | results)
+        return edit_tree(layer, merge.marked or merge.tree, edits | results)
     except ValueError:
         return None  # one was resolved to a file where another has files below it
 

@@ -62,6 +62,7 @@ def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
     return {
         "conflict": views.conflict_view(live.state, conflict),
         **{name: as_text(texts.get(name)) for name in SIDE_NAMES},
+        "result": as_text(result_of(ctx, live, conflict)),
         "marked": as_text(marked_text(texts, conflict)),
         "told": {name: as_text(told[name]) for name in SIDE_NAMES},
         "text": as_text(work.text if work is not None else file_text(texts, conflict)),
@@ -71,6 +72,12 @@ def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
         "file": control if there else None,
         "at": quote_path(at) if at is not None and there else None,
     }
+
+
+def result_of(ctx: Context, live: Live, conflict: Conflict) -> bytes | None:
+    """The content of its answer, or of the one it had before it was reopened; None: none, or it is no content."""
+    oid = live.state.sides.get(conflict.id, {}).get("result")
+    return ctx.store.blob(oid) if oid is not None else None
 
 
 def as_text(content: bytes | None) -> str | None:
@@ -97,6 +104,8 @@ def offered(ctx: Context, live: Live, conflict: Conflict, work: Work | None) -> 
     """What the places became before, and whether that settles the whole."""
     if conflict.status != "open":
         return [None] * len(places_in(work.parts) if work else []), False
+    if conflict.result is not None:
+        return [None] * len(places_in(work.parts) if work else []), True  # it was reopened
     if work is None:
         return [], remembered_whole(ctx, live, conflict) is not None
     known = remembered_places(ctx, live, conflict, places_in(work.parts))

@@ -15,19 +15,22 @@ from typing import NamedTuple
 
 from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.clashing import with_patch, without_open
+from gitsessiond.actions.combining import Made, with_automatic
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.reopening import record_reverted
-from gitsessiond.actions.strategies import strategy_words
+from gitsessiond.actions.strategies import strategy_words, tried_by
+from gitsessiond.actions.taking_back import try_revert
 from gitsessiond.actions.wording import Words, has_hook, home_of
 from gitsessiond.model.commits import CommitFacts
-from gitsessiond.model.errors import Refused, StateUnreadable, StoreFailed
+from gitsessiond.model.errors import GitSessionError, Refused, StateUnreadable, StoreFailed
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import merged_outside, set_state
 from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import HowLanded, LandingKind
 from gitsessiond.model.values import Change
 from gitsessiond.store.authoring import Asker, person_of, signs
+from gitsessiond.store.combined import Combined
 from gitsessiond.store.git import KeptGit
 from gitsessiond.store.identity import asker_env, identity_of
 from gitsessiond.store.intents import Intent, forget_intent, read_intents
@@ -54,6 +57,7 @@ class Landing(NamedTuple):
     kind: LandingKind = "merge"
     onto: str | None = None  # by rebase: the commit that the picks go on
     picks: tuple[Pick, ...] = ()
+    combined: tuple[Combined, ...] = ()  # what git combined by itself; is recorded with the landing
 
 
 def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Who) -> tuple[str, str]:
@@ -87,7 +91,7 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
         )
         output = land_patiently(ctx, landing, intent, how, refs)
     outlast_gc(ctx.repository.common_dir, partial(landing.layer.to_repository, [commit]))
-    record_landing(ctx, live, intent)
+    record_landing(ctx, live, intent, Made(landing.combined, landing.layer))
     forget_intent(ctx.repository.state_dir, intent)
     return commit, output
 
@@ -130,12 +134,26 @@ def make_once(ctx: Context, landing: Landing, words: Words, asker: Asker) -> Com
     return ctx.committer.make(landing.layer, landing.tree, parents, words.message, asker)
 
 
-def record_landing(ctx: Context, live: Live, intent: Intent) -> None:
-    """Record what an intent brought to the target."""
+def record_landing(ctx: Context, live: Live, intent: Intent, made: Made) -> None:
+    """Record what an intent brought to the target, and what git combined for it."""
     if intent.strategy == "revert":
-        record_reverted(ctx, live, intent.patch, intent.new, intent.by)
+        record_reverted(ctx, live, intent.patch, intent.new, intent.by, made)
     else:
-        record_merged(ctx, live, intent.patch, intent.new, intent.by, how=intent.strategy, onto=intent.old)
+        how = intent.strategy
+        record_merged(ctx, live, intent.patch, intent.new, intent.by, how=how, onto=intent.old, made=made)
+
+
+def made_again(ctx: Context, live: Live, patch: Patch, intent: Intent) -> Made:
+    """What git combined for a landing that a crash cut off: it is tried once more, as it was."""
+    worktree = os.fsdecode(unquote_path(intent.worktree)) if intent.worktree else home_of(ctx, live)
+    try:
+        if intent.strategy == "revert":
+            tried = try_revert(ctx, live, patch, intent.old, worktree)
+        else:
+            tried = tried_by(ctx, live, patch, intent.strategy, intent.old, worktree, sign=False)
+    except GitSessionError:
+        return Made((), LandingLayer(ctx.store, {}))  # the landing itself is what has to be on record
+    return Made(tried.combined, tried.layer)
 
 
 def how_for(ctx: Context, intent: Intent, patch: Patch | None, env: Mapping[str, str]) -> How:
@@ -165,11 +183,14 @@ def record_merged(
     *,
     how: HowLanded = "elsewhere",
     onto: str | None = None,
+    made: Made | None = None,
 ) -> None:
     """Record that the target has a patch: its later edits become nobody's, its conflicts are over."""
     patch, target = live.state.patches[pid], live.state.session.target
     patch = patch.model_copy(update={"merge_strategy": how, "merge_onto": onto, "reverted_in": None})
     state = merged_state(ctx, live.state, patch, commit, live.tip_bit())
+    if made is not None:
+        state = with_automatic(ctx, state, pid, made)
     live.memory.forget()
     facts = {"patch": {"id": pid, "name": patch.name}, "target": target, "commit": commit, "strategy": how}
     publish(ctx, live, state, verb, by=by, text=f"{patch.name} into {target}{strategy_words(how)}", facts=facts)
@@ -215,7 +236,7 @@ def finish_interrupted(ctx: Context) -> None:
             continue
         if live is not None and patch is not None:
             if done.outcome == "landed" and (patch.status == "merged") == (intent.strategy == "revert"):
-                record_landing(ctx, live, intent)
+                record_landing(ctx, live, intent, made_again(ctx, live, patch, intent))
             elif done.outcome == "stopped":
                 text = f"{patch.name} was cut off: {done.words}"
                 verb = "revert" if intent.strategy == "revert" else "merge"

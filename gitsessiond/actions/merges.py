@@ -14,7 +14,8 @@ from typing import Any
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import Merged, check_due, check_wanted
 from gitsessiond.actions.clash_files import write_control_files
-from gitsessiond.actions.clashing import records_of, resolved_tree, with_patch, with_records
+from gitsessiond.actions.clashing import with_patch, with_records
+from gitsessiond.actions.combining import Clash, Made, beyond_words, with_automatic
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.conflicts import take_all_saved
 from gitsessiond.actions.contests import contests_of, refuse_settled_rebase, review, settled_tree
@@ -46,11 +47,8 @@ from gitsessiond.actions.predicting import (
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.strategies import (
-    Clash,
-    Tried,
     Trying,
     committed_trees,
-    stands_in,
     strategy_words,
     tried_by,
     unsigned_note,
@@ -64,12 +62,11 @@ from gitsessiond.model.records import Conflict
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.store.authoring import Asker, signs
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
+from gitsessiond.store.combined import Combined
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.landing import find_place
 from gitsessiond.store.layers import LandingLayer
-from gitsessiond.store.merge import TreeMerge, git_merge
 from gitsessiond.store.trees import diff_trees
-from gitsessiond.store.walk import disjoint_merge
 
 __all__ = ["Validation", "finish_interrupted", "merge_patch", "notice_landed", "validate_patch"]
 
@@ -83,6 +80,7 @@ class Plan:
     landing: Landing | None  # None: it clashes
     clashes: tuple[Clash, ...] = ()  # those not resolved
     layer: LandingLayer | None = None
+    combined: tuple[Combined, ...] = ()  # beside the clashes
 
 
 def merge_patch(
@@ -167,7 +165,7 @@ def merged_reply(
         commits = CommitGraph(ctx.repository.common_dir).count_beyond(onto, commit)
     return reply_of(
         ctx, live, pid, merged=True, commit=commit, files=files, strategy=how, commits=commits, message=message,
-        warnings=unsigned_note(ctx, live.state, pid) if how == "merge" else [],
+        warnings=[*(unsigned_note(ctx, live.state, pid) if how == "merge" else []), *beyond_words(plan.combined)],
         output="\n".join(part for part in output if part),
     )  # fmt: skip
 
@@ -211,38 +209,14 @@ def plan_merge(ctx: Context, live: Live, pid: str, kind: Strategy = "merge", *, 
     if contested is not None and settled is not None and settled != contested[1]:
         trying = Trying(ctx, live, patch, old, cwd)
         tried = trying.done(trying.put(contested[0], settled))
-    elif kind == "merge" and stands_in(ctx, state, patch, old):
-        tried = try_history(ctx, live, pid, old, cwd)
     else:
         tried = tried_by(ctx, live, patch, kind, old, cwd, sign=sign)
     layer, tree = tried.layer, tried.tree
     if tree is None:
-        return Plan(None, tried.clashes, layer)
+        return Plan(None, tried.clashes, layer, tried.combined)
     changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
-    return Plan(Landing(patch, target, old, tip, place, layer, tree, changes, kind, tried.onto, tried.picks), (), layer)
-
-
-def try_history(ctx: Context, live: Live, pid: str, old: str, cwd: str) -> Tried:
-    """Merge the series' tip into the target from the merge base that git finds."""
-    patch = live.state.patches[pid]
-    tip, labels = patch.series[-1].oid, (live.state.session.target, patch.name)
-    merge = merge_apart(ctx, old, tip) or git_merge(ctx.repository, old, tip, labels=labels, cwd=cwd)
-    layer = LandingLayer(ctx.store, merge.made)
-    if merge.tree is not None:
-        return Tried(layer, merge.tree)
-    clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
-    return Tried(layer, resolved_tree(layer, merge, clashes), clashes)
-
-
-def merge_apart(ctx: Context, old: str, tip: str) -> TreeMerge | None:
-    """The merge of a series' tip into the target, in memory, if it has one base and no file that both changed.
-
-    None: git has to merge.
-    """
-    base = CommitGraph(ctx.repository.common_dir).line_base(old, tip)
-    if base is None:
-        return None
-    return disjoint_merge(ctx.store, *(tree_of_commit(ctx.store, oid) for oid in (base, old, tip)))
+    landing = Landing(patch, target, old, tip, place, layer, tree, changes, kind, tried.onto, tried.picks)
+    return Plan(landing._replace(combined=tried.combined), (), layer, tried.combined)
 
 
 def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | None, by: str) -> dict[str, Any]:
@@ -254,6 +228,7 @@ def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | N
     former = declared or (patch.former if patch.status == "conflicts" else patch.status)
     state = with_patch(state, patch.model_copy(update={"status": "conflicts", "former": former}))
     state = with_records(ctx, state, records, pid, plan.layer)
+    state = with_automatic(ctx, state, pid, Made(plan.combined, plan.layer))
     paths = place_words(unquote_path(record.path) for record in records if record.status == "open")
     text = f"{patch.name} conflicts with {state.session.target} in {paths}"
     facts = {"patch": {"id": pid, "name": patch.name}, "conflicts": [record.id for record in records]}

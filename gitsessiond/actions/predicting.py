@@ -13,6 +13,7 @@ from gitsessiond.actions import views
 from gitsessiond.actions.asked import status_words
 from gitsessiond.actions.checking import Merged, Wanted, check_due
 from gitsessiond.actions.clashing import records_of, resolved_tree
+from gitsessiond.actions.combining import Clash, asked_again, has_taken_on
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.contests import refuse_settled_rebase, review, settled_tree
 from gitsessiond.actions.context import Context, Live
@@ -25,7 +26,7 @@ from gitsessiond.actions.mergeable import (
     unmerged_dependencies,
 )
 from gitsessiond.actions.publishing import ordered, patch_trees
-from gitsessiond.actions.strategies import Clash, committed_trees, stands_in, try_rebase, unsigned_note
+from gitsessiond.actions.strategies import committed_trees, stands_in, try_rebase, unsigned_note
 from gitsessiond.actions.wording import has_hook, home_of
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import GitSessionError, Moved, Refused
@@ -36,6 +37,7 @@ from gitsessiond.model.records import Patch
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.model.values import Change
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
+from gitsessiond.store.combined import combined_in
 from gitsessiond.store.head import branch_tip
 from gitsessiond.store.landing import find_place
 from gitsessiond.store.layers import LandingLayer, objects_lacking
@@ -83,22 +85,29 @@ def predict(ctx: Context, live: Live, pid: str, strategy: Strategy = "merge") ->
         if tried.tree is None:
             return Predicted(tried.clashes)
         return predicted(ctx, tip, tried.layer, tried.tree)
-    merge = None
-    if merges_plainly(ctx.repository.common_dir, ctx.config):
-        merge = walk_merge(ctx.store, before, ours, after)
+    three = Three(before, ours, after)
+    merge = walk_merge(ctx.store, *three) if merges_plainly(ctx.repository.common_dir, ctx.config) else None
     if merge is None:
-        merge = merge_from(ctx, live, pid, Three(before, ours, after))
-    if merge.tree is not None:
+        merge = merge_from(ctx, live, pid, three)
+    clashes = clashes_of(ctx, live, pid, three, merge)
+    if merge.tree is not None and not clashes:
         return predicted(ctx, tip, LandingLayer(ctx.store, merge.made), merge.tree)
-    clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
     if any(record.status != "resolved" for _, record in clashes):
         return Predicted(clashes)
-    if merge.marked is None:  # a walk stops at clashes; git goes on around them
-        merge = merge_from(ctx, live, pid, Three(before, ours, after))
-        clashes = tuple(zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True))
+    if merge.by == "walk":  # it stops at clashes; git goes on around them
+        merge = merge_from(ctx, live, pid, three)
+        clashes = clashes_of(ctx, live, pid, three, merge)
     layer = LandingLayer(ctx.store, merge.made)
-    tree = merge.tree or resolved_tree(layer, merge, clashes)
+    tree = resolved_tree(layer, merge, clashes)
     return Predicted(clashes) if tree is None else predicted(ctx, tip, layer, tree)._replace(clashes=clashes)
+
+
+def clashes_of(ctx: Context, live: Live, pid: str, three: Three, merge: TreeMerge) -> tuple[Clash, ...]:
+    """What clashes in a merge, and what it would combine but a person has taken on."""
+    asked = list[Clash]()
+    if has_taken_on(live.state, pid):
+        asked = asked_again(ctx, live, pid, combined_in(LandingLayer(ctx.store, merge.made), three, merge))
+    return (*zip(merge.conflicts, records_of(ctx, live, pid, merge.conflicts), strict=True), *asked)
 
 
 def predicted(ctx: Context, tip: str, layer: LandingLayer, tree: str) -> Predicted:

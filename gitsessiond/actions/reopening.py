@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.clashing import with_patch
+from gitsessiond.actions.combining import Made, with_automatic
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import how_for
@@ -15,10 +16,12 @@ from gitsessiond.model.ownership import assign, set_state
 from gitsessiond.store.steps import State
 
 
-def record_reverted(ctx: Context, live: Live, pid: str, commit: str, by: str) -> None:
+def record_reverted(ctx: Context, live: Live, pid: str, commit: str, by: str, made: Made | None = None) -> None:
     """Record that the target has a patch no more: it is a draft, and what it got after the merge is its own again."""
     patch, target = live.state.patches[pid], live.state.session.target
     state = open_again(ctx, live, live.state, pid, commit)
+    if made is not None:
+        state = with_automatic(ctx, state, pid, made, "git_revert")
     live.memory.forget()
     facts = {"patch": {"id": pid, "name": patch.name}, "target": target, "commit": commit}
     publish(ctx, live, state, "revert", by=by, text=f"{patch.name} on {target}", facts=facts)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gitsessiond.actions.clash_files import marked_text, texts_of
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.model.conflicts import left_over, marker_size
+from gitsessiond.model.conflicts import is_automatic, left_over, marker_size
 from gitsessiond.model.hunks import Place, answers_in, parts_of, places_in, same_place
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import is_binary
@@ -42,8 +42,8 @@ def answered(ctx: Context, live: Live, conflict: Conflict) -> list[Before]:
 
 
 def is_resolved(record: Conflict) -> bool:
-    """Whether a record has an answer to the whole of its clash."""
-    return record.how is not None
+    """Whether a record has somebody's answer to the whole of its clash."""
+    return record.how is not None and not is_automatic(record)
 
 
 def remembered_places(ctx: Context, live: Live, conflict: Conflict, places: list[Place]) -> list[bytes | None]:

@@ -16,6 +16,7 @@ from gitsessiond.actions import views
 from gitsessiond.actions.asked import refuse_parked, status_words
 from gitsessiond.actions.checking import Merged, check_due, check_wanted
 from gitsessiond.actions.clash_files import write_control_files
+from gitsessiond.actions.combining import Made
 from gitsessiond.actions.commits import place_of
 from gitsessiond.actions.conflicts import take_all_saved
 from gitsessiond.actions.context import Asked, Context, Live, Who
@@ -110,7 +111,9 @@ def reply_of(
 def conflicted(ctx: Context, live: Live, plan: Plan, patch: Patch, who: Who, output: str) -> dict[str, Any]:
     """The answer of a revert that clashes, the conflicts recorded; nothing else has moved."""
     assert plan.layer is not None
-    still_open = record_clash(ctx, live, patch, plan.clashes, plan.layer, identity_of(who.env, who.cwd))
+    still_open = record_clash(
+        ctx, live, patch, plan.clashes, Made(plan.combined, plan.layer), identity_of(who.env, who.cwd)
+    )
     message = f"the revert of {patch.name} {clash_words(live.state.session.target, still_open)}"
     done = reply_of(ctx, live, patch.id, None, 0, message, output)
     return done | {"reverted": False, "conflicts": [views.conflict_view(live.state, one) for one in still_open]}
@@ -203,9 +206,10 @@ def plan_revert(ctx: Context, live: Live, patch: Patch) -> Plan:
     tried = try_revert(ctx, live, patch, old, place.worktree if place else home_of(ctx, live))
     layer, tree = tried.layer, tried.tree
     if tree is None:
-        return Plan(None, tried.clashes, layer)
+        return Plan(None, tried.clashes, layer, tried.combined)
     changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
-    return Plan(Landing(patch, target, old, patch.series[-1].oid, place, layer, tree, changes, "revert"), (), layer)
+    landing = Landing(patch, target, old, patch.series[-1].oid, place, layer, tree, changes, "revert")
+    return Plan(landing._replace(combined=tried.combined), (), layer)
 
 
 def landed_words(ctx: Context, patch: Patch) -> str:

@@ -25,6 +25,7 @@ from gitsessiond.model.conflicts import (
     clash_in,
     control_path,
     has_served,
+    is_automatic,
     left_over,
     resolved,
     side_of,
@@ -131,6 +132,11 @@ def settle(ctx: Context, live: Live, conflict: Conflict, how: How, result: Confl
     patch = state.patches.get(conflict.patch) if conflict.patch else None
     if conflict.status == "stale" or (has_served(conflict, patch)):
         raise Refused(f"the conflict in {conflict.path} is no more", hint="git session conflicts")
+    if is_automatic(conflict):
+        raise Refused(
+            f"git combined both sides of {conflict.path} by itself",
+            hint=command_words("conflict", "reopen", conflict.id),
+        )
     refuse_nested(state, conflict, result)
     record = resolved(conflict, how, result, ctx.now(), by)
     in_time = stands(ctx, live, conflict)

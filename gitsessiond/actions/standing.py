@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from gitsessiond.actions.clashing import home_directory, records_of
+from gitsessiond.actions.clashing import home_directory
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.mergeable import chosen_strategy, target_tip
-from gitsessiond.actions.strategies import stands_in, tried_by
+from gitsessiond.actions.strategies import tried_by
 from gitsessiond.actions.taking_back import try_revert
 from gitsessiond.model.conflicts import same_clash
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.records import Conflict, Patch
 from gitsessiond.model.strategies import Strategy
-from gitsessiond.store.merge import git_merge
 
 
 def stands(ctx: Context, live: Live, record: Conflict) -> bool:
@@ -46,9 +45,5 @@ def clashes_so(ctx: Context, live: Live, patch: Patch, kind: Strategy, target: s
 
 def records_by(ctx: Context, live: Live, patch: Patch, kind: Strategy, target: str) -> list[Conflict]:
     """The records of the clashes that this way of merging comes to now."""
-    cwd = home_directory(ctx, live)
-    if kind == "merge" and stands_in(ctx, live.state, patch, target):
-        merge = git_merge(ctx.repository, target, patch.series[-1].oid, cwd=cwd)
-        return records_of(ctx, live, patch.id, merge.conflicts)
-    tried = tried_by(ctx, live, patch, kind, target, cwd, sign=False)
+    tried = tried_by(ctx, live, patch, kind, target, home_directory(ctx, live), sign=False)
     return [record for _, record in tried.clashes]

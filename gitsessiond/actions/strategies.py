@@ -11,20 +11,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitsessiond.actions.clashing import records_of, resolved_tree
+from gitsessiond.actions.combining import Clash, asked_again
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.commits import CommitFacts
 from gitsessiond.model.holdings import committed_needs, held_back
 from gitsessiond.model.ownership import Owners, versions
-from gitsessiond.model.records import Conflict, ConflictKind, Patch
+from gitsessiond.model.records import ConflictKind, Patch
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
+from gitsessiond.store.combined import Combined, combined_in
 from gitsessiond.store.layers import LandingLayer
-from gitsessiond.store.merge import PathConflict
+from gitsessiond.store.merge import TreeMerge, git_merge
 from gitsessiond.store.picking import Pick, Three, is_signed, merge_on
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import edit_tree
-
-Clash = tuple[PathConflict, Conflict]
+from gitsessiond.store.walk import disjoint_merge
 
 
 class Tried(NamedTuple):
@@ -35,6 +36,7 @@ class Tried(NamedTuple):
     clashes: tuple[Clash, ...] = ()  # those resolved before, too
     onto: str | None = None  # by rebase: the commit the picks go on
     picks: tuple[Pick, ...] = ()
+    combined: tuple[Combined, ...] = ()  # what git combined by itself, without what a person has a say in
 
 
 def unsigned_note(ctx: Context, state: State, pid: str) -> list[str]:
@@ -64,17 +66,25 @@ class Trying:
         self.layer = LandingLayer(ctx.store, {})
         self.tree = tree_of_commit(ctx.store, old)
         self.clashes: list[Clash] = []
+        self.combined: list[Combined] = []
 
     def put(self, base: str, theirs: str) -> bool:
         """Put one change on what is there; known resolutions are used. False: it clashes."""
         three = Three(base, self.tree, theirs)
-        merge = merge_on(self.ctx.repository, self.layer, three, self.labels, self.cwd)
+        return self.take(merge_on(self.ctx.repository, self.layer, three, self.labels, self.cwd), three)
+
+    def take(self, merge: TreeMerge, three: Three | None) -> bool:
+        """Take what a merge came to; known resolutions are used, also of what git combines. False: it clashes."""
+        found = combined_in(self.layer, three, merge) if three is not None and merge.by == "git" else []
+        asked = asked_again(self.ctx, self.live, self.patch.id, found, self.kind)
+        again = {clash.path for clash, _ in asked}
+        self.combined += [one for one in found if one.clash.path not in again]
         tree = merge.tree
-        if tree is None:
+        if tree is None or asked:
             records = records_of(self.ctx, self.live, self.patch.id, merge.conflicts, self.kind)
-            found = tuple(zip(merge.conflicts, records, strict=True))
-            self.clashes += found
-            tree = resolved_tree(self.layer, merge, found)
+            clashes = (*zip(merge.conflicts, records, strict=True), *asked)
+            self.clashes += clashes
+            tree = resolved_tree(self.layer, merge, clashes)
         if tree is None:
             return False
         self.tree = tree
@@ -82,7 +92,24 @@ class Trying:
 
     def done(self, ended: bool = True, onto: str | None = None, picks: Sequence[Pick] = ()) -> Tried:
         """What came of it."""
-        return Tried(self.layer, self.tree if ended else None, tuple(self.clashes), onto, tuple(picks))
+        tree = self.tree if ended else None
+        return Tried(self.layer, tree, tuple(self.clashes), onto, tuple(picks), tuple(self.combined))
+
+
+def try_history(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tried:
+    """Merge the series' tip into the target from the merge base that git finds.
+
+    What git combines is told where that base is known to be the only one.
+    """
+    trying = Trying(ctx, live, patch, old, cwd)
+    tip = patch.series[-1].oid
+    base = CommitGraph(ctx.repository.common_dir).line_base(old, tip)
+    three = Three(tree_of_commit(ctx.store, base), trying.tree, tree_of_commit(ctx.store, tip)) if base else None
+    merge = disjoint_merge(ctx.store, *three) if three is not None else None
+    if merge is None:
+        merge = git_merge(ctx.repository, old, tip, labels=trying.labels, cwd=cwd)
+    trying.layer = LandingLayer(ctx.store, merge.made)
+    return trying.done(trying.take(merge, three))
 
 
 def try_sum(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tried:
@@ -210,7 +237,9 @@ def strategy_words(strategy: str | None, commits: int = 1) -> str:
 
 
 def tried_by(ctx: Context, live: Live, patch: Patch, strategy: Strategy, old: str, cwd: str, *, sign: bool) -> Tried:
-    """A patch on its target by a strategy that git's own merge is not for."""
+    """A patch on its target by a strategy."""
+    if strategy == "merge" and stands_in(ctx, live.state, patch, old):
+        return try_history(ctx, live, patch, old, cwd)
     if strategy == "rebase":
         return try_rebase(ctx, live, patch, old, cwd, sign=sign)
     return try_sum(ctx, live, patch, old, cwd)

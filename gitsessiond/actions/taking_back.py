@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.clashing import with_records
+from gitsessiond.actions.combining import Clash, Made, with_automatic
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
-from gitsessiond.actions.strategies import Clash, Tried, Trying, own_commits
+from gitsessiond.actions.strategies import Tried, Trying, own_commits
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Conflict, Patch
 from gitsessiond.store.chain import tree_of_commit
-from gitsessiond.store.layers import LandingLayer
 from gitsessiond.store.steps import State
 
 
@@ -43,12 +43,13 @@ def taken_back(ctx: Context, patch: Patch) -> Iterator[tuple[str, str]]:
 
 
 def record_clash(
-    ctx: Context, live: Live, patch: Patch, clashes: Iterable[Clash], read: LandingLayer, by: str
+    ctx: Context, live: Live, patch: Patch, clashes: Iterable[Clash], made: Made, by: str
 ) -> list[Conflict]:
     """Record the conflicts of a revert, and return the open ones; nothing else has moved."""
     records = [record for _, record in clashes]
     still_open = [record for record in records if record.status == "open"]
-    state = with_records(ctx, live.state, records, patch.id, read, "git_revert")
+    state = with_records(ctx, live.state, records, patch.id, made.layer, "git_revert")
+    state = with_automatic(ctx, state, patch.id, made, "git_revert")
     text = f"the revert of {patch.name} {clash_words(live.state.session.target, still_open)}"
     facts = {"patch": {"id": patch.id, "name": patch.name}, "conflicts": [record.id for record in records]}
     publish(ctx, live, state, "revert", by=by, text=text, facts=facts)

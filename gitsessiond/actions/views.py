@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
+from gitsessiond.model.conflicts import is_automatic
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import Op, Row
@@ -170,7 +171,7 @@ def conflict_view(state: State, conflict: Conflict) -> dict[str, Any]:
         "created_at": time_text(conflict.created_at),
         "resolved_at": time_text(conflict.resolved_at) if conflict.resolved_at else None,
         "resolved_by": conflict.resolved_by,
-        "how": conflict.how,
+        "how": "auto" if is_automatic(conflict) else conflict.how,
         "resolved_as": resolved_path(conflict),
     }
 

@@ -100,6 +100,25 @@ def resolved(conflict: Conflict, how: How, result: ConflictSide | None, at: date
     )
 
 
+COMBINED = "Auto-merging "  # what git says of a path that it combines by itself, and nothing else
+
+
+def is_combined(conflict: Conflict) -> bool:
+    """Whether git combined its sides by itself when it was recorded, whatever became of it since."""
+    return conflict.message.startswith(COMBINED)
+
+
+def is_automatic(conflict: Conflict) -> bool:
+    """Whether its answer is git's own combination of both sides, and nobody's."""
+    return conflict.how == "rule"
+
+
+def reopened(conflict: Conflict, size: int | None = None) -> Conflict:
+    """An open question again; the answer it had stays in ``result``, to be offered. ``size``: of its markers."""
+    gone = {"status": "open", "how": None, "resolved_at": None, "resolved_by": None}
+    return conflict.model_copy(update={**gone, "marker_size": size if size is not None else conflict.marker_size})
+
+
 def chosen_side(conflict: Conflict, name: SideName) -> ConflictSide | None:
     """The result of taking one side whole, at the path it has there; None: the side has no such path."""
     side = side_of(conflict, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from gitsessiond.model.values import Diff
+from gitsessiond.model.values import Diff, Hunk
 
 Choice = Literal["ours", "theirs", "both", "base"]
 CHOICES: tuple[Choice, ...] = ("ours", "theirs", "both", "base")
@@ -135,3 +135,48 @@ def answers_in(parts: Sequence[Part], result: bytes, diff: Diff) -> list[bytes |
 def same_place(one: Place, other: Place) -> bool:
     """Whether two places hold the same two texts, whichever side has which; what was there before does not count."""
     return {one.ours, one.theirs} == {other.ours, other.theirs}
+
+
+def every_change(
+    base: bytes, ours: bytes, theirs: bytes, *, diff: Diff, labels: tuple[str, str, str], size: int
+) -> bytes | None:
+    """A text with markers wherever one side has something of its own, also where git would combine both sides.
+
+    None: nowhere, or both sides have the same of their own. Between markers every line has an end.
+    """
+    sides = [split_lines(text) for text in (base, ours, theirs)]
+    kept = [unchanged(diff(base, text), len(sides[0])) for text in (ours, theirs)]
+    stable = [line for line in range(len(sides[0])) if line in kept[0] and line in kept[1]]
+    ends = [(line, kept[0][line], kept[1][line]) for line in stable] + [tuple(len(side) for side in sides)]
+    out: list[bytes] = []
+    at = (0, 0, 0)
+    asked = False
+    names = [label.encode("utf-8", "surrogateescape") for label in labels]
+    for end in ends:
+        old, mine, other = (side[a:b] for side, a, b in zip(sides, at, end, strict=True))
+        if mine == other:
+            out += mine
+        else:
+            asked = True
+            parts = ((b"<", names[1], mine), (b"|", names[0], old), (b"=", b"", other))
+            for sign, name, lines in parts:
+                out += [sign * size + (b" " + name if name else b"") + b"\n", *map(ended, lines)]
+            out.append(b">" * size + b" " + names[2] + b"\n")
+        out += sides[0][end[0] : end[0] + 1]
+        at = (end[0] + 1, end[1] + 1, end[2] + 1)
+    return b"".join(out) if asked else None
+
+
+def unchanged(hunks: Sequence[Hunk], count: int) -> dict[int, int]:
+    """Where each of the old lines is in the new text; those that are not there are left out."""
+    out: dict[int, int] = {}
+    at = shift = 0
+    for hunk in hunks:
+        out |= {line: line + shift for line in range(at, hunk.old_from)}
+        at, shift = hunk.old_to, hunk.new_to - hunk.old_to
+    return out | {line: line + shift for line in range(at, count)}
+
+
+def ended(line: bytes) -> bytes:
+    """A line with its end."""
+    return line if line.endswith(b"\n") else line + b"\n"

@@ -155,6 +155,7 @@ def shown_conflict(**changes: Any) -> dict[str, Any]:
         "base": "a\n",
         "ours": "b\n",
         "theirs": "c\n",
+        "result": None,
         "marked": marked,
         "told": told,
         "text": marked,

@@ -595,6 +595,7 @@ class ConflictShow(Reply):
     base: str | None
     ours: str | None
     theirs: str | None
+    result: str | None
     marked: str | None
     told: Sides
     text: str
@@ -603,6 +604,15 @@ class ConflictShow(Reply):
     intent: Intent
     file: str | None
     at: str | None
+
+
+class ConflictReopen(Reply):
+    """``conflict reopen``."""
+
+    conflict: Conflict
+    left: list[Conflict]
+    patch: Patch | None
+    reopened: bool
 
 
 class Resolve(Reply):
@@ -808,6 +818,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "push": Push,
     "conflicts": Conflicts,
     "conflict show": ConflictShow,
+    "conflict reopen": ConflictReopen,
     "resolve": Resolve,
     "history": History,
     "restore": Restore,

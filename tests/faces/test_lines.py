@@ -263,6 +263,21 @@ def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
     assert mergelines.conflict_show_hints(whole) == [f"git session resolve tttu --{one}" for one in ("ours", "theirs")]
 
 
+def test_what_git_combined_is_shown_with_what_it_made() -> None:
+    """By nobody, so no name; the way on is to open it, which says how to settle it."""
+    one = replies.conflict(status="resolved", how="auto", resolved_by="auto")
+    assert mergelines.conflicts_lines({"conflicts": [one]}) == [
+        "tttu  shop/user.py (content, performance-optimizations, resolved by git itself)"
+    ]
+    shown = replies.shown_conflict(conflict=one, result="d\n", hunks=[])
+    assert mergelines.conflict_show_lines(shown)[-2:] == ["git made of it:", "d"]
+    assert mergelines.conflict_show_hints(shown) == ["git session conflict reopen tttu"]
+    reply = {"conflict": replies.conflict(), "left": [], "patch": replies.performance(), "reopened": True}
+    assert mergelines.reopen_lines(reply)[0] == "shop/user.py is open again: tttu"
+    assert mergelines.reopen_lines(reply | {"reopened": False}) == ["shop/user.py is already open."]
+    assert mergelines.reopen_hints(reply)[-1] == "git session merge performance-optimizations"
+
+
 def test_a_conflict_of_no_patch_says_whose_it_is() -> None:
     """An unassigned edit and a staged file that clash at one path are two rows to tell apart; stale words read."""
     rows = mergelines.conflicts_lines({

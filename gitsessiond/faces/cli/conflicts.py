@@ -1,4 +1,4 @@
-"""The commands about clashes: conflicts, conflict show, resolve."""
+"""The commands about clashes: conflicts, conflict show, conflict reopen, resolve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HUNK_WAYS = ("ours", "theirs", "both", "base", "remembered")
 
 
 @click.command("conflicts", cls=SessionCommand)
-@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too, also by git itself.")
 @pass_face
 def conflicts(face: Face, everything: bool) -> int:
     """List the conflicts of the session"""
@@ -31,7 +31,7 @@ def conflicts(face: Face, everything: bool) -> int:
 
 @click.group("conflict", cls=SessionGroup)
 def conflict() -> None:
-    """Look at one conflict"""
+    """Look at one conflict, or open it again"""
 
 
 @conflict.command("show")
@@ -41,6 +41,20 @@ def show(face: Face, conflict_id: str) -> int:
     """Show a conflict: its three sides, what they are for, and where to edit it"""
     reply = face.call("conflict.show", id=conflict_id)
     face.show(reply, mergelines.conflict_show_lines(reply), mergelines.conflict_show_hints(reply))
+    return 0
+
+
+@conflict.command("reopen")
+@click.argument("conflict_id", metavar="ID")
+@pass_face
+def reopen(face: Face, conflict_id: str) -> int:
+    """Ask again what was settled, by git itself or by somebody
+
+    It is an open conflict again, with its file, and the next `merge` lands what it is resolved to then. What git
+    combined by itself is listed by `conflicts --all`. What has landed already, `revert` takes back first.
+    """
+    reply = face.call("conflict.reopen", id=conflict_id)
+    face.show(reply, mergelines.reopen_lines(reply), mergelines.reopen_hints(reply))
     return 0
 
 

@@ -119,7 +119,7 @@ sentence), `code` (for programs), `choices` [{id, name}] |
 | conflict | `id`, `kind` file_edit\\|git_merge\\|context_switch\\|resource_lock\\|state_divergence\\|git_revert, \
 `shape`, `path`, `patch` {id, name}, `status` open\\|resolved\\|stale, `message`, `labels` [base, ours, \
 theirs], `base`, `ours`, `theirs` (each {`oid`, `mode`, `path`}), `created_at`, `resolved_at`, \
-`resolved_by`, `how`, `resolved_as` (the path it will have; null: none) |
+`resolved_by` (auto: git combined it by itself), `how`, `resolved_as` (the path it will have; null: none) |
 | collision | `path`, `symbol`, `with_session` {id, name}, `with_patch` {id, name}, `level` \
 path\\|overlap\\|conflict |
 | claim | `paths` (files, or directories with all below; none: every path that nobody claims by name), `patch` \

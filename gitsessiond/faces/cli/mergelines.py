@@ -104,7 +104,7 @@ def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
         patch = f", {what}{name_in(one['patch']) if one.get('patch') else clean(one['labels'][2])}"
         facts = [] if one["status"] == "open" else [f"resolved {settled(one)}".strip()]
         facts = [f"{facts[0].replace('resolved', 'resolution', 1)} is stale"] if one["status"] == "stale" else facts
-        if facts and one["resolved_by"]:
+        if facts and one["resolved_by"] and one["how"] != "auto":
             facts.append(clean(one["resolved_by"]))
         state = "".join(f", {fact}" for fact in facts)
         out.append(f"  {short_of(one['id'], ids)}  {one['path']} ({one['shape']}{patch}{state})")
@@ -142,6 +142,8 @@ def conflict_show_lines(reply: Json) -> list[str]:
         out += ["", *str(reply["marked"]).removesuffix("\n").split("\n")]
     else:
         out += [f"{side}: {clean(reply['told'][side])}" for side in ("base", "ours", "theirs")]
+    if one["how"] == "auto" and reply["result"] is not None:
+        out += ["", "git made of it:", *str(reply["result"]).removesuffix("\n").split("\n")]
     return out + (before_lines(reply) if one["status"] == "open" else [])
 
 
@@ -162,11 +164,29 @@ def conflict_show_hints(reply: Json) -> list[str]:
     """As it was resolved before; else the walk through its places, or the sides to choose from."""
     one = reply["conflict"]
     if one["status"] != "open":
-        return []
+        again = one["status"] == "resolved" and one["how"] == "auto"
+        return [command("conflict", "reopen", short_of(one["id"], [one["id"]]))] if again else []
     resolve = command("resolve", short_of(one["id"], [one["id"]]))
     if reply["remembered"]:
         return [f"{resolve} --remembered"]
     return [resolve] if reply["hunks"] else [f"{resolve} --ours", f"{resolve} --theirs"]
+
+
+def reopen_lines(reply: Json) -> list[str]:
+    """That it is open again, or was so already, and how to settle it."""
+    one = reply["conflict"]
+    if not reply["reopened"]:
+        return [f"{one['path']} is already open."]
+    return [f"{one['path']} is open again: {short_of(one['id'], [one['id']])}", *settle_lines([one])]
+
+
+def reopen_hints(reply: Json) -> list[str]:
+    """To look at it, to settle it, and then to merge."""
+    one = reply["conflict"]
+    if one["kind"] == "context_switch":
+        return settle_hints([one], command("update"))
+    name = name_in(reply.get("patch")) or "P"
+    return settle_hints([one], command("revert" if one["kind"] == "git_revert" else "merge", name))
 
 
 def resolve_lines(reply: Json) -> list[str]:

@@ -34,7 +34,7 @@ HOW_WORDS = {
     "hunks": "place by place",
     "remembered": "as before",
     "saved": "by saving its file",
-    "rule": "by a rule",
+    "auto": "by git itself",
 }
 
 

@@ -1,0 +1,298 @@
+"""What git combines by itself is on record, and a person may have a say in it after all."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from gitsessiond.model.errors import NotFound, Refused
+from tests.actions.asking import LINES, Asking, it
+
+__all__ = ["it"]
+
+THEIRS, OURS = LINES.replace("line 2", "LINE 2"), LINES.replace("line 8", "ours 8")
+BOTH = OURS.replace("line 2", "LINE 2")
+OWN = "own words\n"
+WAYS = ["merge", *[pytest.param(way, marks=pytest.mark.soak) for way in ("rebase", "squash")]]
+
+
+def apart(it: Asking, **more: Any) -> None:
+    """Patch ``one`` and main change the same file, lines far from each other."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.move_target("a.txt", OURS)
+
+
+def automatic(it: Asking) -> list[dict[str, Any]]:
+    """The records of what git combined, those that count."""
+    found = it.ask("conflicts", all=True)["conflicts"]
+    return [one for one in found if one["how"] == "auto" and one["status"] == "resolved"]
+
+
+def reopened(it: Asking) -> dict[str, Any]:
+    """The only such record, an open conflict again."""
+    (one,) = automatic(it)
+    reply = it.ask("conflict.reopen", id=one["id"][:6])
+    assert reply["reopened"] and reply["conflict"]["id"] == one["id"] and reply["conflict"]["status"] == "open"
+    return dict(reply["conflict"])
+
+
+def stopped(it: Asking) -> None:
+    """A merge that stops at ``src/b.txt`` and has combined ``a.txt``."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.edit("src/b.txt", "b 3", "theirs 3")
+    it.look()
+    text = (it.root / "src/b.txt").read_text().replace("theirs 3", "ours 3")
+    it.move_target("a.txt", OURS, ("src/b.txt", text))
+    (conflict,) = it.merge("one")["conflicts"]
+    assert conflict["path"] == "src/b.txt"
+    assert it.status_of("one") == "conflicts"
+
+
+def resolve(it: Asking, one: dict[str, Any], text: str) -> dict[str, Any]:
+    return it.ask("resolve", id=one["id"], how="file", content=base64.b64encode(text.encode()).decode())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_git_combined_is_recorded_when_it_lands(it: Asking, way: str) -> None:
+    """Its three sides and what came of it; nobody is told of it unasked."""
+    apart(it)
+    reply = it.merge("one", strategy=way)
+    assert reply["merged"] and reply["conflicts"] == [] and reply["warnings"] == []
+    assert it.on_target("a.txt") == BOTH
+    assert it.ask("conflicts")["conflicts"] == [] and it.ask("session.status")["conflicts"] == []
+    (one,) = automatic(it)
+    assert (one["path"], one["shape"], one["kind"], one["resolved_by"]) == ("a.txt", "content", "git_merge", "auto")
+    assert one["message"] == "Auto-merging a.txt" and one["resolved_as"] == "a.txt"
+    shown = it.ask("conflict.show", id=one["id"])
+    assert (shown["base"], shown["ours"], shown["theirs"], shown["result"]) == (LINES, OURS, THEIRS, BOTH)
+    assert shown["file"] is None
+    it.restart()
+    assert automatic(it) == [one]
+
+
+@pytest.mark.soak
+def test_what_one_side_changed_is_no_record(it: Asking) -> None:
+    """Only what both changed, and differently, is combined."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.edit("src/b.txt", "b 3", "theirs 3")
+    it.look()
+    it.move_target("a.txt", THEIRS)
+    assert it.merge("one")["merged"]
+    assert it.ask("conflicts", all=True)["conflicts"] == []
+
+
+@pytest.mark.soak
+def test_a_rename_and_an_edit_are_combined(it: Asking) -> None:
+    """All three sides are at the new name, as git lists them."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.move_target("a.txt", None, ("moved.txt", LINES))
+    assert it.merge("one")["merged"]
+    assert it.on_target("moved.txt") == THEIRS
+    (one,) = automatic(it)
+    assert one["path"] == "moved.txt" and [one[side]["path"] for side in ("base", "ours", "theirs")] == [None] * 3
+    shown = it.ask("conflict.show", id=one["id"])
+    assert (shown["base"], shown["ours"], shown["theirs"], shown["result"]) == (LINES, LINES, THEIRS, THEIRS)
+
+
+@pytest.mark.soak
+def test_a_mode_and_content_are_combined(it: Asking) -> None:
+    """The record has the modes of the sides and of what came of them."""
+    it.ask("patch.new", name="one")
+    (it.root / "a.txt").chmod(0o755)
+    it.look()
+    it.move_target("a.txt", OURS)
+    assert it.merge("one")["merged"]
+    (one,) = automatic(it)
+    assert [one[side]["mode"] for side in ("base", "ours", "theirs")] == ["100644", "100644", "100755"]
+    assert it.git("ls-tree", "main", "a.txt").startswith("100755 ")
+
+
+@pytest.mark.soak
+def test_a_merge_that_stops_records_what_it_combined(it: Asking) -> None:
+    """Beside the clash, which alone is shown; reopened, both are to be resolved, and exactly that lands."""
+    stopped(it)
+    (clash,) = it.ask("conflicts")["conflicts"]
+    one = reopened(it)
+    assert {found["path"] for found in it.ask("conflicts")["conflicts"]} == {"a.txt", "src/b.txt"}
+    it.ask("resolve", id=clash["id"], how="theirs")
+    assert it.status_of("one") == "conflicts"
+    assert not it.merge("one")["merged"]
+    assert resolve(it, one, OWN)["patch"]["status"] == "ready"
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == OWN and "theirs 3" in it.on_target("src/b.txt")
+
+
+@pytest.mark.soak
+def test_a_stop_again_makes_no_second_record(it: Asking) -> None:
+    """The same sides are the same record; where a side moved on, the old one is stale."""
+    stopped(it)
+    (one,) = automatic(it)
+    it.merge("one")
+    assert automatic(it) == [one]
+    it.move_target("a.txt", OURS.replace("line 5", "ours 5"))
+    it.merge("one")
+    (other,) = automatic(it)
+    assert other["id"] != one["id"]
+    with pytest.raises(Refused, match="no more"):
+        it.ask("conflict.reopen", id=one["id"])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_reopened_one_lands_what_is_given(it: Asking, way: str) -> None:
+    """Refused until it is resolved; then its bytes, whatever git would make of the sides."""
+    stopped(it)
+    one = reopened(it)
+    file = it.root / ".gitsession" / "conflicts" / one["id"] / "a.txt"
+    assert file.read_text().count("<<<<<<< main\n") == 2
+    (clash,) = [found for found in it.ask("conflicts")["conflicts"] if found["id"] != one["id"]]
+    it.ask("resolve", id=clash["id"], how="ours")
+    reply = it.merge("one", strategy=way)
+    assert not reply["merged"] and [found["id"] for found in reply["conflicts"]] == [one["id"]]
+    file.write_text(OWN)
+    assert it.ask("conflicts")["conflicts"] == [] and not automatic(it)
+    assert it.merge("one", strategy=way)["merged"]
+    assert it.on_target("a.txt") == OWN
+
+
+@pytest.mark.soak
+def test_places_of_a_reopened_one_are_chosen_one_by_one(it: Asking) -> None:
+    """Each change of either side is a place, also where git saw no conflict."""
+    stopped(it)
+    one = reopened(it)
+    shown = it.ask("conflict.show", id=one["id"])
+    assert [(hunk["ours"], hunk["theirs"]) for hunk in shown["hunks"]] == [
+        ("line 2\n", "LINE 2\n"), ("ours 8\n", "line 8\n"),
+    ]  # fmt: skip
+    it.ask("resolve", id=one["id"], how="hunks", hunks=["ours", "theirs"])
+    (clash,) = it.ask("conflicts")["conflicts"]
+    it.ask("resolve", id=clash["id"], how="theirs")
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == LINES
+
+
+@pytest.mark.soak
+def test_reopening_is_taken_back_by_the_answer_it_had(it: Asking) -> None:
+    """``--remembered``; once more, it is said that it is open already."""
+    stopped(it)
+    one = reopened(it)
+    assert not it.ask("conflict.reopen", id=one["id"])["reopened"]
+    assert it.ask("conflict.show", id=one["id"])["remembered"]
+    it.ask("resolve", id=one["id"], how="remembered")
+    (clash,) = it.ask("conflicts")["conflicts"]
+    it.ask("resolve", id=clash["id"], how="theirs")
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == BOTH
+
+
+@pytest.mark.soak
+def test_an_answer_of_a_person_is_reopened(it: Asking) -> None:
+    """Also one that was saved: its file has markers again, and the answer is offered."""
+    stopped(it)
+    (clash,) = it.ask("conflicts")["conflicts"]
+    file = it.root / ".gitsession" / "conflicts" / clash["id"] / "src" / "b.txt"
+    fresh = file.read_text()
+    file.write_text("mine\n")
+    assert it.ask("conflicts")["conflicts"] == []
+    reply = it.ask("conflict.reopen", id=clash["id"])
+    assert reply["reopened"] and reply["patch"]["status"] == "conflicts" and file.read_text() == fresh
+    assert [one["id"] for one in it.ask("conflicts")["conflicts"]] == [clash["id"]]
+    it.ask("resolve", id=clash["id"], how="remembered")
+    assert it.merge("one")["merged"] and it.on_target("src/b.txt") == "mine\n"
+
+
+def test_what_has_landed_is_not_reopened_until_it_is_reverted(it: Asking) -> None:
+    """The hint names the revert; after it the same sides ask."""
+    apart(it)
+    it.merge("one")
+    (one,) = automatic(it)
+    with pytest.raises(Refused, match="merged into main") as refused:
+        it.ask("conflict.reopen", id=one["id"])
+    assert refused.value.hint == "git session revert one"
+    it.ask("revert", patch="one")
+    assert reopened(it)["id"] == one["id"] and it.status_of("one") == "conflicts"
+    reply = it.merge("one")
+    assert [found["id"] for found in reply["conflicts"]] == [one["id"]]
+    resolve(it, one, OWN)
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == OWN
+
+
+@pytest.mark.soak
+def test_a_path_somebody_took_on_asks_with_other_sides_too(it: Asking) -> None:
+    """What was given for other sides is not landed, and git does not decide it by the way."""
+    stopped(it)
+    one = reopened(it)
+    (clash,) = [found for found in it.ask("conflicts")["conflicts"] if found["id"] != one["id"]]
+    it.ask("resolve", id=clash["id"], how="theirs")
+    resolve(it, one, OWN)
+    it.move_target("a.txt", OURS.replace("line 5", "ours 5"))
+    assert it.ask("patch.validate", patch="one")["blockers"][0]["code"] == "conflicts"
+    (other,) = it.merge("one")["conflicts"]
+    assert other["path"] == "a.txt" and other["id"] != one["id"]
+    resolve(it, other, "newer\n")
+    assert it.ask("patch.validate", patch="one")["blockers"] == []
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == "newer\n"
+
+
+@pytest.mark.soak
+def test_an_automatic_one_is_resolved_once_it_is_reopened(it: Asking) -> None:
+    """Else an answer would count for nothing; an unknown id is told."""
+    stopped(it)
+    (one,) = automatic(it)
+    with pytest.raises(Refused, match="by itself"):
+        resolve(it, one, OWN)
+    with pytest.raises(NotFound):
+        it.ask("conflict.reopen", id="kkkkkkkkkkkk")
+
+
+@pytest.mark.soak
+def test_a_revert_records_what_it_combined(it: Asking) -> None:
+    """As a merge does, under its own kind."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.merge("one")
+    it.move_target("a.txt", BOTH)
+    assert it.ask("revert", patch="one")["reverted"] and it.on_target("a.txt") == OURS
+    (one,) = automatic(it)
+    assert one["kind"] == "git_revert" and it.ask("conflict.show", id=one["id"])["result"] == OURS
+    with pytest.raises(Refused, match="already"):
+        it.ask("conflict.reopen", id=one["id"])
+
+
+@pytest.mark.soak
+def test_of_many_only_the_first_are_recorded(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer of the merge says so."""
+    monkeypatch.setattr("gitsessiond.actions.combining.MOST", 1)
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    (it.root / "src/b.txt").chmod(0o755)
+    it.look()
+    it.move_target("a.txt", OURS, ("src/b.txt", "b\n" + (it.root / "src/b.txt").read_text()))
+    reply = it.merge("one")
+    assert reply["merged"] and reply["warnings"] == [
+        "2 files were combined automatically; the first 1 are in `git session conflicts --all`"
+    ]
+    assert [one["path"] for one in automatic(it)] == ["a.txt"]
+
+
+@pytest.mark.soak
+def test_the_oldest_records_go(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session has so many at a time; the others are in its history."""
+    monkeypatch.setattr("gitsessiond.actions.combining.KEPT", 0)
+    apart(it)
+    assert it.merge("one")["merged"] and automatic(it) == []
+
+
+@pytest.mark.soak
+def test_a_landing_that_was_cut_off_is_recorded_whole(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the target's move and the step: the next start records both."""
+    apart(it)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gitsessiond.actions.landings.record_merged", killed)
+        with pytest.raises(KeyboardInterrupt):
+            it.merge("one")
+    assert it.on_target("a.txt") == BOTH
+    it.restart()
+    assert it.status_of("one") == "merged"
+    (one,) = automatic(it)
+    assert it.ask("conflict.show", id=one["id"])["result"] == BOTH
