@@ -155,6 +155,13 @@ class Desk:
             self.look()
         return out.strip()
 
+    def hook(self, name: str, text: str) -> None:
+        """A hook of the user's."""
+        path = self.root / ".git/hooks" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
     def commit_patch(self, name: str, message: str | None = "words", **named: Any) -> CommitDone:
         return commit_patch(self.ctx, self.live, self.named(name).id, message, self.who, **named)
 
@@ -224,9 +231,10 @@ class Desk:
         assert not [event for event in self.events if event["type"] == "bug"], self.events[-1]
         recorded = {os.fsdecode(path): entry.oid for path, entry in list_tree(self.store, state.work)}
         listed = git(self.root, "ls-files", "-z", "-co", "--exclude-standard").decode().split("\0")
-        there = [path for path in dict.fromkeys(listed) if path and (self.root / path).exists()]
+        there = [path for path in dict.fromkeys(listed) if path and (self.root / path).is_file()]
         hashed = git(self.root, "hash-object", "--stdin-paths", stdin="".join(f"{p}\n" for p in there).encode())
-        assert recorded == dict(zip(there, hashed.decode().split(), strict=True))
+        links = {path: self.inner_head(path) for path in listed if path and (self.root / path).is_dir()}
+        assert recorded == dict(zip(there, hashed.decode().split(), strict=True)) | links
         assert live_tree(self) == state.work
         if state.session.parked is None and self.live.settled is None:
             self.check_chain()
@@ -234,6 +242,10 @@ class Desk:
             if patch.series and patch.status != "merged":
                 self.check_series(patch)
         git(self.root, "fsck", "--strict", "--no-dangling")
+
+    def inner_head(self, path: str) -> str:
+        """The commit of a submodule."""
+        return git(self.root / path, "rev-parse", "HEAD").decode().strip()
 
     def check_chain(self) -> None:
         """What all owners hold in the last commit is HEAD's tree."""

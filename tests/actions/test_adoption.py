@@ -217,9 +217,7 @@ def test_09_commit_by_plumbing(it: Desk) -> None:
 
 def test_10_formatter_in_pre_commit(it: Desk) -> None:
     """Lines that pre-commit reformats and stages keep their owner."""
-    hook = it.root / ".git/hooks/pre-commit"
-    hook.write_text("#!/bin/sh\nsed -i 's/dirty/DIRTY/' a.txt src/b.txt\ngit add -u\n")
-    hook.chmod(0o755)
+    it.hook("pre-commit", "#!/bin/sh\nsed -i 's/dirty/DIRTY/' a.txt src/b.txt\ngit add -u\n")
     before = owners(it)
     it.git("commit", "-qam", "formatted")
     assert owners(it) == before
@@ -230,9 +228,7 @@ def test_10_formatter_in_pre_commit(it: Desk) -> None:
 
 def test_10_failing_pre_commit(it: Desk) -> None:
     """A failing pre-commit is a save at most."""
-    hook = it.root / ".git/hooks/pre-commit"
-    hook.write_text("#!/bin/sh\nexit 1\n")
-    hook.chmod(0o755)
+    it.hook("pre-commit", "#!/bin/sh\nexit 1\n")
     before, number = owners(it), steps(it)
     it.git("commit", "-qam", "formatted", check=False)
     assert (owners(it), steps(it)) == (before, number)
@@ -240,9 +236,7 @@ def test_10_failing_pre_commit(it: Desk) -> None:
 
 def test_11_an_index_left_behind(it: Desk) -> None:
     """pre-commit reformats and adds what is committed by name: git leaves the old version staged; that is told."""
-    hook = it.root / ".git/hooks/pre-commit"
-    hook.write_text("#!/bin/sh\nsed -i 's/dirty/DIRTY/' src/b.txt\ngit add src/b.txt\n")
-    hook.chmod(0o755)
+    it.hook("pre-commit", "#!/bin/sh\nsed -i 's/dirty/DIRTY/' src/b.txt\ngit add src/b.txt\n")
     it.git("commit", "-qm", "formatted", "src/b.txt")
     assert "MM src/b.txt" in it.status()
     words = f"git -C {it.root} add -- src/b.txt"
@@ -915,7 +909,7 @@ def test_held_index_is_provisional(it: Desk) -> None:
     it.check()
 
 
-def test_trailer_is_a_claim(it: Desk) -> None:
+def test_13_trailer_is_a_claim(it: Desk) -> None:
     """`--trailer Patch-Id: <p>` moves the commit's edits to p; where that needs q, p depends on q."""
     it.save("src/b.txt", "q first, changed\n")
     it.git("commit", "-qa", "-m", "all for p", "--trailer", f"Patch-Id: {it.named('p').id}")
@@ -925,7 +919,7 @@ def test_trailer_is_a_claim(it: Desk) -> None:
     it.check()
 
 
-def test_trailer_of_no_open_patch(it: Desk) -> None:
+def test_13_trailer_of_no_open_patch(it: Desk) -> None:
     """An unknown id is ignored, and said."""
     before = owners(it)
     it.git("commit", "-qa", "-m", "x", "--trailer", "Patch-Id: zzzzzzzzzzzz")

@@ -1,8 +1,9 @@
 """The desk of the stories over the installed command and a real daemon; it reads what `--json` and plain git say.
 
 It has the words of ``tests/actions/desk.py``, so the same stories run on both. With ``dead`` the daemon is killed
-before anything a person does and started again by the next question; else it runs all the time. The first question
-after an act is a command, as are all commands that change something; further questions go over the socket.
+before anything a person does and started again by the next question; else it runs all the time. With ``hooked`` our
+hooks are installed. The first question after an act is a command, unless hooked, as are all commands that change
+something; further questions go over the socket. With a twin each act is done in a copy without us too, and git must say and leave the same.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from gitsessiond.model.errors import Unreachable
+from gitsessiond.store.hookfiles import install
+from gitsessiond.store.hookplace import place_of
 from gitsessiond.wire.client import Client
 from tests.actions import test_adoption
-from tests.bench import Workbench, topological, wait_for
+from tests.bench import Result, Workbench, topological, wait_for
 from tests.bystanders import files_of
+from tests.conftest import git as plain_git
 from tests.judge import Judge, unassigned_paths
+from tests.scenarios.twin import QUERIES, Twin, forget_us, put_hook, said, seen
 
 Seen = dict[str, Any]
 Replies = dict[tuple[str, ...], Any]
@@ -35,8 +41,11 @@ VERBS: dict[tuple[str, ...], Callable[[tuple[str, ...]], tuple[str, dict[str, An
 class LiveDesk:
     """A session x in the checkout ``root``; patches by name."""
 
-    def __init__(self, root: Path, dead: bool = False, known: Replies | None = None) -> None:
-        self.dead = dead
+    def __init__(self, root: Path, dead: bool = False, known: Replies | None = None, hooked: bool = False) -> None:
+        self.dead, self.hooked = dead, hooked
+        self.twin: Twin | None = None
+        self.said: list[tuple[int, str, str]] = []  # by git, of each act
+        self.here: list[tuple[Path, Path]] = []  # a directory of this telling alone, and what it is called in ``said``
         self.watched = not dead
         self.stand_in(root)
         self.runs = False  # the daemon, as far as this desk started it
@@ -62,12 +71,13 @@ class LiveDesk:
     def ask(self, *args: str) -> Any:
         """A question to `git session`; asked once until somebody acts."""
         if args not in self.replies:
-            self.replies[args] = self.call(*VERBS[args[:-1] or args](args)) if self.asked else self.bench.json(*args)
+            by_socket = self.asked or self.hooked
+            self.replies[args] = self.call(*VERBS[args[:-1] or args](args)) if by_socket else self.bench.json(*args)
             self.asked = self.runs = True
         return self.replies[args]
 
     def call(self, verb: str, args: dict[str, Any]) -> Any:
-        return Client(str(self.root), autostart=False).call(verb, args)
+        return Client(str(self.root), autostart=not self.asked).call(verb, args)
 
     def tell(self, *args: str) -> Any:
         """A command that changes records, and no more than that."""
@@ -126,6 +136,8 @@ class LiveDesk:
             (self.root / path).unlink()
         else:
             self.bench.write(path, text)
+        if self.twin is not None:
+            self.twin.write(self.root / path, text)
         self.left = self.bystanders()
 
     def save(self, path: str, text: str | None, patch: str | None = None) -> None:
@@ -143,15 +155,47 @@ class LiveDesk:
     def git(self, *args: str, check: bool = True, look: bool = True) -> str:
         """git as the user runs it; the daemon sees it by itself, or when it lives again."""
         self.before_an_act()
-        done = self.bench.git(*args, check=check)
+        done = self.act_of_git(self.root, *args)
+        assert not (check and done.code), done
         self.left = self.bystanders()
         return done.out.strip()
+
+    def elsewhere(self, root: Path, *args: str, check: bool = True, stdin: bytes | None = None) -> bytes:
+        """``git`` of tests/conftest.py, for what a story does beside its worktree."""
+        if args[0] in QUERIES or any("refs/gitsession" in word for word in args):
+            return plain_git(root, *args, check=check, stdin=stdin)
+        done = self.act_of_git(root, *args, stdin=stdin)
+        assert not (check and done.code), done
+        return done.out.encode()
+
+    def act_of_git(self, root: Path, *args: str, stdin: bytes | None = None) -> Result:
+        """One git of the user's, here and in the twin, which must say the same."""
+        if self.twin is not None:
+            self.twin.follow(self.root)
+        done = Result(subprocess.run(["git", *args], cwd=root, input=stdin, capture_output=True))
+        self.said.append(said(done, self.here))
+        if self.twin is not None:
+            alone = self.twin.git(root, *args, stdin=stdin)
+            assert said(done, []) == alone, (args, done, alone)
+        return done
+
+    def hook(self, name: str, text: str) -> None:
+        """A hook of the user's; ours, where they are, have been put in front of it."""
+        put_hook(self.root / ".git/hooks" / (f"{name}.user" if self.hooked else name), text)
+        if self.twin is not None:
+            self.twin.hook(self.root, name, text)
 
     def land(self, name: str) -> None:
         """Merge a patch into the target: one of the few commands that move something of the user's."""
         self.judge_bystanders()
         assert self.tell("merge", name, "--ready")["merged"]
+        self.followed()
+
+    def followed(self) -> None:
+        """A command of ours has moved what is the user's, as it may: from here on that counts."""
         self.left = self.bystanders()
+        if self.twin is not None:
+            self.twin.take_over(self.root)
 
     def mend(self) -> None:
         """`doctor --fix`."""
@@ -262,6 +306,18 @@ class LiveDesk:
                 if one.of is not None:
                     assert self.subject(one.oid) == self.subject(one.of) == one.subject
 
+    def judge_beside_git(self) -> Seen:
+        """All that git shows is what it shows without us."""
+        found = seen(self.root, self.here)
+        if self.twin is not None:
+            self.twin.follow(self.root)
+            alone, found_here = self.twin.seen(self.root), seen(self.root, [])
+            differing = {word: (found_here[word], alone[word]) for word in alone if found_here[word] != alone[word]}
+            if self.twin.took_over:
+                differing.pop("log -g", None)
+            assert not differing, differing
+        return found | {"said": self.said}
+
     def judge_of(self) -> Judge:
         session = self.ask("status")["session"]
         return Judge(self.root, session["id"], session["worktree_id"])
@@ -273,7 +329,7 @@ class LiveDesk:
         self.judge_invariants()
         self.judge_bystanders()
         patches = self.ask("status")["patches"]
-        return {
+        return self.judge_beside_git() | {
             "bystanders": {word: value for word, value in (self.left or {}).items() if word != "files"},
             "owners": {one["name"]: self.edits(one["name"]) for one in patches} | {"~": self.unassigned()},
             "series": {one["name"]: [each.oid for each in self.named(one["name"]).series] for one in patches},
@@ -329,7 +385,7 @@ class Stage:
     """The places where stories begin, made once by the commands themselves and copied back for each story."""
 
     def __init__(self, place: Path) -> None:
-        self.ground, self.kept = place / "ground", place / "kept"
+        self.ground, self.kept, self.home = place / "ground", place / "kept", place / "twin"
         self.root = self.ground / "shop"
         self.known: dict[str, Replies] = {}
 
@@ -353,13 +409,22 @@ class Stage:
         }
         desk.bench.stop()
         shutil.copytree(self.ground, self.kept / name, symlinks=True)
+        plain = self.kept / f"{name} of git alone"
+        shutil.copytree(self.ground, plain, symlinks=True)
+        forget_us(plain / self.root.name)
 
-    def begin(self, name: str, dead: bool) -> LiveDesk:
-        """The ground as it was kept."""
+    def begin(self, name: str, dead: bool, hooked: bool = False, beside: bool = False) -> LiveDesk:
+        """The ground as it was kept; ``hooked``: with our hooks; ``beside``: with a twin."""
         shutil.rmtree(self.ground)
         shutil.copytree(self.kept / name, self.ground, symlinks=True)
+        if hooked:
+            install_hooks(self.root)
         Workbench(self.root).git("update-index", "-q", "--refresh", check=False)
-        return LiveDesk(self.root, dead, self.known[name])
+        desk = LiveDesk(self.root, dead, self.known[name], hooked)
+        if beside:
+            desk.twin = Twin(self.ground, self.home, self.kept / f"{name} of git alone")
+            Workbench(self.home / self.root.name).git("update-index", "-q", "--refresh", check=False)
+        return desk
 
     def end(self) -> None:
         """No daemon stays."""
@@ -367,3 +432,10 @@ class Stage:
             Client(str(self.root), autostart=False).call("daemon.stop", {})
         except Unreachable:
             pass  # the story killed it
+
+
+def install_hooks(root: Path) -> None:
+    """`git session hooks install`, without asking for a daemon (tests/scenarios/test_hooks.py installs by the command)."""
+    state = root / ".git/gitsession"
+    (state / "hooks").mkdir(mode=0o700)
+    install(place_of(str(root / ".git"), str(state), str(root)), trailers=False)

@@ -1,9 +1,12 @@
-"""The stories of plain git once more, through the installed command and a real daemon, hooks absent.
+"""The stories of plain git once more, through the installed command and a real daemon, with our hooks and without.
 
-Each story of ``tests/actions/test_adoption.py`` is told in two ways: the daemon alive all the time, and killed before
-everything a person does and started by the next question. At its end git judges the invariants; HEAD, index, status and
-files are what git alone left. Every run tells one story of each number in one way. `pytest -m soak` tells every story in
-both ways, one after the other, and compares how they end: the same commits, owners and series.
+Each story of ``tests/actions/test_adoption.py`` and ``test_more_stories.py`` is told in four ways: the daemon alive all the time, or killed before
+everything a person does and started by the next question; and our hooks installed, or not. At its end git judges the
+invariants; HEAD, index, status and files are what git alone left. Every run tells one story of each number in one way.
+`pytest -m soak` tells every story in all ways, one after the other, and compares how they end: the same commits, owners
+and series. Beside the first of them, and beside those with hooks in every run, plain git tells the story in a copy of the
+repository without us: each command must print the same there, and status, index, files, stash, refs and their logs, all
+worktrees and what is under way must be the same in the end.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from tests.actions import test_adoption
+from tests.actions import test_adoption, test_more_stories
 from tests.actions.desk import numbered
 from tests.actions.test_adoption import P1, P2
-from tests.scenarios.live_desk import LiveDesk, Stage
+from tests.scenarios.live_desk import LiveDesk, Seen, Stage
 
 Story = Callable[..., None]
 
@@ -30,6 +33,8 @@ OWN = {"test_45_worktree_moved", "test_46_worktree_removed_and_added_again", "te
 GIVEN = {"it", "desk", "tmp_path"}
 EVERY_RUN = {*range(1, 11), 15, *range(19, 25), *range(26, 33), 35, *range(38, 42), 46, 47, 48, 54, 56}
 WAYS = ("alive", "dead")
+HOOKED = {7, 26, 32, 54}  # told with hooks in every run
+TELLINGS = tuple(product(WAYS, (False, True)))
 
 
 def ways(every_run: str | None) -> list[Any]:
@@ -41,11 +46,12 @@ def told() -> list[Any]:
     """Every numbered story with every set of its parameters, for long runs; one of each number for every run."""
     found: list[Any] = []
     told_once: set[int] = set()
-    for name, story in vars(test_adoption).items():
+    for name, story in [*vars(test_adoption).items(), *vars(test_more_stories).items()]:
         number = re.match(r"test_(\d\d)_", name)
         if number is None or name in OWN:
             continue
-        every_run = WAYS[len(told_once) % 2] if int(number[1]) in EVERY_RUN - told_once else None
+        every_run = (WAYS[len(told_once) % 2], int(number[1]) in HOOKED)
+        is_told = int(number[1]) in EVERY_RUN - told_once
         told_once.add(int(number[1]))
         marks = [mark for mark in getattr(story, "pytestmark", []) if mark.name == "parametrize"]
         words = [mark.args[0] for mark in marks]
@@ -55,10 +61,11 @@ def told() -> list[Any]:
             said = "-".join(["".join(map(str, value)) if isinstance(value, list) else str(value) for value in values])
             given = dict(zip(words, values, strict=True))
             title = "-".join(filter(None, (name[5:], said)))
-            if every_run is not None:
-                found.append(pytest.param(story, given, (every_run,), id=f"{title}-{every_run}"))
-            found.append(pytest.param(story, given, WAYS, id=f"{title}-both", marks=pytest.mark.soak))
-            every_run = None
+            if is_told:
+                word = f"{every_run[0]}-hooks" if every_run[1] else every_run[0]
+                found.append(pytest.param(story, given, (every_run,), id=f"{title}-{word}"))
+            found.append(pytest.param(story, given, TELLINGS, id=f"{title}-all", marks=pytest.mark.soak))
+            is_told = False
     return found
 
 
@@ -81,19 +88,35 @@ def stage(place: Path, repo: Path) -> Iterator[Stage]:
     STAGES[place].end()
 
 
-@pytest.mark.parametrize(("story", "params", "told_ways"), told())
-def test_story(stage: Stage, tmp_path: Path, story: Story, params: dict[str, Any], told_ways: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("story", "params", "tellings"), told())
+def test_story(
+    stage: Stage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    story: Story,
+    params: dict[str, Any],
+    tellings: tuple[tuple[str, bool], ...],
+) -> None:
     """The story holds, git judges the invariants, nothing but git moved anything, and all ways it is told end alike."""
     wanted = inspect.signature(story).parameters
-    ends = []
-    for way in told_ways:
-        desk = stage.begin("it" if "it" in wanted else "desk", dead=way == "dead")
-        (tmp_path / way).mkdir()
-        given = {"it": desk, "desk": desk, "tmp_path": tmp_path / way} | params
+    ends: list[Seen] = []
+    for way, hooked in tellings:
+        beside = not ends and (hooked or len(tellings) > 1)
+        desk = stage.begin("it" if "it" in wanted else "desk", way == "dead", hooked, beside)
+        aside = tmp_path / f"{way}{hooked:d}"
+        aside.mkdir()
+        desk.here.append((aside, tmp_path / "aside"))
+        if desk.twin is not None:
+            desk.twin.also(aside, tmp_path / "twin")
+        for module in (test_adoption, test_more_stories):
+            monkeypatch.setattr(module, "git", desk.elsewhere)
+        given = {"it": desk, "desk": desk, "tmp_path": aside} | params
         story(**{name: given[name] for name in wanted})
         ends.append(desk.judge())
         stage.end()
-    assert all(end == ends[0] for end in ends)
+    for end in ends[1:]:
+        differing = {word: (ends[0][word], end[word]) for word in end if end[word] != ends[0][word]}
+        assert not differing, differing
 
 
 @pytest.fixture(params=ways("dead"))
@@ -235,3 +258,48 @@ def test_54_landed_by_hand_in_main(stage: Stage, how: str, way: str) -> None:
     assert desk.named("q").status == "merged"
     assert desk.named("p").status == ("draft" if how == "cherry-pick" else "merged")
     desk.judge()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("hooked", [False, True])
+def test_52_pushed(stage: Stage, hooked: bool, way: str) -> None:
+    """`push --mirror` publishes every save unless our hook is there; the session's branch goes out only by name, as meant."""
+    desk = stage.begin("it", way == "dead", hooked)
+    hub = stage.ground / "hub.git"
+    desk.git("init", "-q", "--bare", str(hub))
+    desk.git("remote", "add", "origin", str(hub))
+    before = standing(desk)
+    desk.before_an_act()
+    for words in (["--all"], ["--mirror"]):
+        pushed = desk.bench.git("push", "-q", *words, "origin", check=False)
+        assert (pushed.code != 0) == hooked
+        assert ("belongs to a session and is not for a remote" in pushed.err) == hooked
+    there = desk.bench.git("ls-remote", str(hub)).out
+    assert ("refs/gitsession/" in there) == ("refs/heads/session/x" in there) == (not hooked)
+    desk.git("push", "-q", "origin", "main")
+    desk.git("-c", "gitsession.publish=true", "push", "-q", "origin", "session/x")
+    desk.look()
+    assert standing(desk) == before
+    desk.judge()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("hooked", [False, True])
+def test_55_landed_and_deleted(stage: Stage, hooked: bool, way: str) -> None:
+    """One patch whose own commits were merged by hand: git lets its branch go; with twins or unlanded commits it refuses."""
+    desk = stage.begin("desk", way == "dead", hooked, beside=True)
+    desk.save("a.txt", numbered(P1), "p")
+    desk.git("commit", "-qam", "p: first")
+    main = stage.ground / "main"
+    desk.git("worktree", "add", "-q", str(main), "main")
+    desk.elsewhere(main, "branch", "-d", "session/x", check=False)
+    assert desk.head("session/x") == desk.head()
+    desk.elsewhere(main, "merge", "-q", "--ff-only", "session/x")
+    desk.look()
+    assert desk.named("p").status == "merged"
+    desk.git("switch", "-q", "--detach")
+    desk.git("branch", "-q", "-d", "session/x")
+    assert str(desk.session.parked).startswith("HEAD is detached")
+    desk.judge_beside_git()
