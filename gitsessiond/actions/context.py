@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gitsessiond.actions.calls import Call
 from gitsessiond.actions.memory import Memory
 from gitsessiond.actions.unreadable import HINT, Unreadable, asked_for, short_words, unreadable_session
 from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, NotFound, Refused, StateUnreadable
@@ -112,6 +113,7 @@ class Live:
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
     landed_ops: dict[tuple[str, str | None], int] = field(default_factory=dict)  # of patches in the base, by landing
+    calls: dict[str, Call] = field(default_factory=dict)  # what agents are at, by agent and call (actions/calls.py)
     judge_due: bool = False
     anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means

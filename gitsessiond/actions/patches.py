@@ -65,7 +65,7 @@ def new_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch new``: the session's first takes what is unassigned for want of a patch; ``--take`` names more."""
     live = ctx.live(asked)
     by = identity_of(asked.who.env, asked.who.cwd)
-    first = not live.state.session.patches
+    first = not set(live.state.session.patches) - {agent.patch for agent in live.state.session.agents}
     state, patch = make_patch(ctx, live, live.state, asked.text("name"), asked.text("description"), by)
     for wanted in asked.texts("depends_on"):
         other = live.patch(wanted)

@@ -16,7 +16,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, is_target_merge
 from gitsessiond.actions.layering import put_in_layers
 from gitsessiond.actions.rewritten import compare_chains
-from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, still_open
+from gitsessiond.actions.saves import drafts_again, how_for, patch_in_use, peoples_patches, still_open
 from gitsessiond.model.commits import PATCH_TRAILER, CommitFacts, trailer_values
 from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.names import name_key, quote_path
@@ -36,6 +36,8 @@ from gitsessiond.model.values import UNASSIGNED, Entry, Placed, is_unassigned
 from gitsessiond.store.chain import CommitGraph, read_commit, tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, edit_tree, file_at
+
+NOT_BY_COMMIT = ("foreign", "unproven", "shell")  # reasons that a commit is no answer to
 
 
 @dataclass
@@ -184,8 +186,8 @@ class Relearning:
         return found[0] if len(found) == 1 else None
 
     def only_open(self) -> str | None:
-        """The one open patch; None: there is none, or there are several."""
-        found = [pid for pid, patch in self.done.state.patches.items() if still_open(patch)]
+        """The one open patch; None: there is none, or there are several. What an agent writes alone does not count."""
+        found = peoples_patches(self.done.state)
         return found[0] if len(found) == 1 else None
 
     def sole_before(self, facts: CommitFacts) -> str | None:
@@ -222,12 +224,12 @@ class Relearning:
     def settle_unassigned(self, bit: int, facts: CommitFacts) -> None:
         """Give the unassigned edits a commit brings in to the patch in use, the only one, or a new one."""
         held = {owner for owner, mask in self.parts().items() if mask >> bit & 1 and is_unassigned(owner)}
-        labels = {label for label in held if not label.startswith(f"{UNASSIGNED}foreign")}
+        labels = {label for label in held if label[1:].partition(" ")[0] not in NOT_BY_COMMIT}
         if not labels:
             return
         to = patch_in_use(self.done.state) or self.only_open()
         if to is None:
-            if any(still_open(patch) for patch in self.done.state.patches.values()):
+            if peoples_patches(self.done.state):
                 return
             to = self.new_patch(facts)
         moved = assign(self.owners, to, self.how(facts), bit=bit, labels=labels)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from gitsessiond.actions.calls import follow, label_beside, unproven
 from gitsessiond.actions.context import Context, Editing, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.files import File
 from gitsessiond.model.names import quote_path, unquote_path, within
 from gitsessiond.model.owners import deleted_files, paths_on_disk
 from gitsessiond.model.ownership import How, sort_save
-from gitsessiond.model.records import Patch, Session
+from gitsessiond.model.records import Claim, Patch, Session
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import Change, Entry, Placed, is_unassigned
 from gitsessiond.store.readings import Reading, Seen
@@ -39,6 +40,7 @@ def record_reading(
     if state.session.parked is None:
         changes = changes_of(reading.changes)
         state, placed = sorted_changes(ctx, live, state, changes, reading.guarded, claim=claim)
+        follow(live.calls.values(), live.state.owners, state.owners, [seen.path for seen in reading.changes])
     else:
         placed = ()
     paths = [quote_path(seen.path) for seen in reading.changes[:200]]
@@ -137,7 +139,7 @@ def how_for(
         return live.memory.recall(path, entry, chain)
 
     def claimed(path: bytes) -> str | None:
-        return claim or claim_on(session, state.patches, path)
+        return claim or claim_on(session, state.patches, path) or label_beside(live.calls.values())
 
     return How(
         current=patch_in_use(state),
@@ -160,18 +162,30 @@ def still_open(patch: Patch | None) -> bool:
     return patch is not None and patch.status not in ("merged", "abandoned")
 
 
+def peoples_patches(state: State) -> list[str]:
+    """The open patches that were not made by and for an agent: what nobody claims may go to one of them."""
+    made_for = {agent.patch for agent in state.session.agents}
+    return [pid for pid, patch in state.patches.items() if still_open(patch) and pid not in made_for]
+
+
 def claim_on(session: Session, patches: Mapping[str, Patch], path: bytes) -> str | None:
-    """The patch a standing claim gives this path to; the narrowest claim wins, the later of two equal ones."""
-    best: tuple[int, str] | None = None
+    """The patch a standing claim gives this path to; the narrowest claim wins, the later of two equal ones.
+
+    An agent's claim gives it to nobody, for the reason that it is not proven yet whose it is.
+    """
+    best: tuple[int, Claim] | None = None
     for claim in session.claims:
         for wanted in claim.paths or ("",):
             root = unquote_path(wanted).rstrip(b"/") if wanted else b""
             if within(path, root):
-                best = (len(root), claim.patch) if best is None or len(root) >= best[0] else best
+                best = (len(root), claim) if best is None or len(root) >= best[0] else best
     if best is None:
         return None
-    known = patches.get(best[1])
-    return best[1] if known is None or still_open(known) else None
+    claim = best[1]
+    known = patches.get(claim.patch)
+    if known is not None and not still_open(known):
+        return None
+    return unproven(claim.patch) if claim.proven else claim.patch
 
 
 def drafts_again(state: State, placed: Iterable[Placed]) -> State:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitsessiond.actions import (
+    agents,
     assigning,
     checking,
     claiming,
@@ -69,6 +70,9 @@ VERBS: dict[str, Action] = {
     "resolve": conflicts.resolve,
     "history": recorded.show_history,
     "restore": recorded.restore_files,
+    "agent.before": agents.before_call,
+    "agent.after": agents.after_call,
+    "agent.end": agents.end_agent,
     "hooks.install": hooking.install_hooks,
     "hooks.status": hooking.hooks_status,
     "hooks.uninstall": hooking.uninstall_hooks,

@@ -27,7 +27,7 @@ from gitsessiond.model.values import Placed, alike, is_unassigned
 from gitsessiond.model.weave import Run, relabel
 
 # Not for want of a patch: these reasons need a person's word.
-DELIBERATE = ("before", "guard", "foreign", "merged", "abandoned")
+DELIBERATE = ("before", "guard", "foreign", "merged", "abandoned", "unproven", "shell")
 
 
 @dataclass(frozen=True)

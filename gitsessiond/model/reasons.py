@@ -21,6 +21,7 @@ PLAIN = {
     "unknown": "ownership unknown",
     "base": "cannot be told from the file as it was at the start",
     "nothing": "no edit there",
+    "shell": "changed while an agent's shell command ran, which does not say so",
     "whole": "the edit goes as a whole only",
 }
 OF_PATCHES = {
@@ -32,6 +33,7 @@ OF_PATCHES = {
     "abandoned": "patch {} is abandoned",
     "several": "edits of {}; name the lines of one",
     "builds": "{} builds on these lines",
+    "unproven": "not proven to be a write of {}, which has claimed the file",
     "ended": "patch {} is not open",
 }
 GUARDED = {

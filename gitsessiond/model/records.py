@@ -61,6 +61,16 @@ class Claim(Record):
     proven: bool = False  # an agent's: only edits that were proven to be its writes are the patch's
 
 
+class Agent(Record):
+    """A session of a coding agent, known by its hooks, and the patch its writes go to."""
+
+    tool: str
+    id: str  # the tool's own id of its session
+    patch: Id
+    pid: int | None = None  # its process, and when that was started, as the system says it
+    started: str = ""
+
+
 class Gap(Record):
     """A time in which nothing was recorded; what was found at its end was recorded then."""
 
@@ -90,6 +100,7 @@ class Session(Record):
     patches: tuple[Id, ...] = ()  # creation order
     patch_in_use: Id | None = None
     claims: tuple[Claim, ...] = ()
+    agents: tuple[Agent, ...] = ()  # each with the patch that was made for it
     chain: tuple[Oid, ...] = ()  # commits base..branch, oldest first, whose bits the weaves hold (docs/ownership.md)
     foreign: tuple[Oid, ...] = ()  # commits of the chain that came from another branch
     declared: tuple[tuple[Id, Id], ...] = ()  # (p, q): p depends on q by `patch depend`

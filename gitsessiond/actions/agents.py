@@ -1,0 +1,237 @@
+"""What the hooks of coding agents tell: a tool is about to write, it has written, the agent has ended.
+
+Each agent has a patch of its own. It claims the paths it writes, before it does; afterwards its patch gets what is
+proven to be its write (:mod:`gitsessiond.model.proving`), and the rest stays nobody's (docs/decisions/agents.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from gitsessiond.actions.asked import inside
+from gitsessiond.actions.calls import Call, begin
+from gitsessiond.actions.claims import claims_view, held_by_another, holder_words, meet, paths_of, shown, with_claim
+from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.patches import make_patch
+from gitsessiond.actions.proofs import proofs_of, replayed
+from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.relearning import free_name
+from gitsessiond.actions.saves import drafts_again, still_open
+from gitsessiond.actions.series import remake_series
+from gitsessiond.actions.views import placed_view, reason_of
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.names import quote_path
+from gitsessiond.model.proving import Command
+from gitsessiond.model.records import Agent, Patch, Session
+from gitsessiond.model.values import Placed
+from gitsessiond.store.identity import identity_of
+from gitsessiond.store.processes import is_gone
+from gitsessiond.store.steps import State
+
+CONTROL = b".gitsession"
+
+
+class Told(NamedTuple):
+    """Which agent speaks, by its tool and the tool's id of its session; and of which call."""
+
+    tool: str
+    id: str
+    call: str
+    pid: int | None
+    started: str
+    patch: str | None  # the patch it was started for, if somebody said so
+
+    @property
+    def label(self) -> str:
+        """How people see it."""
+        return f"{self.tool}-{self.id[:8]}"
+
+    @property
+    def agent(self) -> str:
+        """The agent, among all."""
+        return f"{self.tool} {self.id}"
+
+    def key_of(self, path: bytes | None) -> str:
+        """A call among all that are under way: an agent writes a path once at a time; commands have names."""
+        return f"{self.agent} {self.call if path is None else quote_path(path)}"
+
+
+def told_by(asked: Asked) -> Told:
+    """Who speaks.
+
+    Raises:
+        BadRequest: the request does not say.
+    """
+    tool, sid, pid = asked.text("tool"), asked.text("id"), asked.args.get("pid")
+    if not tool or not sid:
+        raise BadRequest("an agent is known by its tool and its id", hint="see docs/protocol.md")
+    patch = asked.text("patch") or None
+    return Told(tool, sid, asked.text("call"), pid if isinstance(pid, int) else None, asked.text("started"), patch)
+
+
+def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``agent.before``: claim what a tool will write, or say who holds it; a shell command is only noted."""
+    live, told = ctx.live(asked), told_by(asked)
+    if asked.args.get("command") is not None:
+        begin(live.calls, told.key_of(None), shell_call(live, told, asked))
+        return {"patch": None, "held": []}
+    paths = own_paths(live, asked, asked.texts("paths"))
+    if not paths:
+        return {"patch": None, "held": []}
+    state = replace(live.state, session=without_gone(live.state.session, paths))
+    agent = agent_of(state, told)
+    known = live.patch(told.patch).id if told.patch else agent.patch if agent else ""
+    held = [(path, claim) for path in paths if (claim := held_by_another(state.session, known, path)) is not None]
+    by = identity_of(asked.who.env, asked.who.cwd)
+    if not held:
+        state, patch = with_agent(ctx, live, state, told, by)
+        session = with_claim(state, patch, paths, told.label, ctx.now(), proven=True)
+        state = replace(state, session=session)
+    if state != live.state:
+        publish(ctx, live, state, "agent", by=by, text=f"{told.label}: {', '.join(shown(path) for path in paths[:3])}")
+    if held:
+        rows = [{"path": quote_path(path), "by": holder_words(state, claim)} for path, claim in held]
+        return {"patch": None, "held": rows}
+    for path in paths:
+        call = Call(told.agent, live.state.owners, live.state.work, frozenset([path]))
+        begin(live.calls, told.key_of(path), call)
+    return {"patch": {"id": patch.id, "name": patch.name}, "held": []}
+
+
+def shell_call(live: Live, told: Told, asked: Asked) -> Call:
+    """A shell command that is about to run."""
+    root = os.path.realpath(live.state.session.worktree)
+    here = os.path.relpath(os.path.realpath(asked.who.cwd), root)
+    command = Command(os.fsencode(asked.text("command")), b"" if here == "." else os.fsencode(here))
+    process = (told.pid, told.started)
+    return Call(told.agent, live.state.owners, live.state.work, command=command, process=process)
+
+
+def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``agent.after``: give the agent's patch what is proven to be its write; say what is not."""
+    live, told = ctx.live(asked), told_by(asked)
+    writes = writes_in(live, asked)
+    keys = [told.key_of(path) for path in writes] or [told.key_of(None)]
+    calls = [call for key in keys if (call := live.calls.pop(key, None)) is not None]
+    if live.state.session.parked:
+        return {"patch": None, "placed": [], "left": []}
+    by = identity_of(asked.who.env, asked.who.cwd)
+    state, patch = with_agent(ctx, live, live.state, told, by)
+    placed: list[Placed] = []
+    for call in calls:
+        proofs = proofs_of(ctx, live, call, patch.id, writes)
+        state, more = replayed(ctx, live, state, call, proofs, patch.id)
+        placed += more
+    own = [edit for edit in placed if edit.owner == patch.id]
+    if own:
+        free = {edit.path for edit in own if held_by_another(state.session, patch.id, edit.path) is None}
+        session = with_claim(state, patch, sorted(free), told.label, ctx.now(), proven=True)
+        state = drafts_again(replace(state, session=session), own)
+        live.memory.forget()
+        if state.session.chain:
+            state = remake_series(ctx, state)
+        publish(ctx, live, state, "agent", by=by, text=f"{told.label} wrote {paths_words(own)}", placed=tuple(placed))
+    return {
+        "patch": {"id": patch.id, "name": patch.name} if own else None,
+        "placed": [placed_view(live.state, edit) for edit in own],
+        "left": [left_view(live.state, edit) for edit in placed if edit.owner != patch.id],
+    }
+
+
+def end_agent(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``agent.end``: its calls are over; with ``release`` it has ended, and holds nothing any more."""
+    live, told = ctx.live(asked), told_by(asked)
+    for key in [key for key, call in live.calls.items() if call.agent == told.agent]:
+        del live.calls[key]
+    session = live.state.session
+    kept = tuple(claim for claim in session.claims if not (claim.proven and claim.by == told.label))
+    if asked.flag("release") and kept != session.claims:
+        by = identity_of(asked.who.env, asked.who.cwd)
+        state = replace(live.state, session=session.model_copy(update={"claims": kept}))
+        publish(ctx, live, state, "agent", by=by, text=f"{told.label} ended")
+    return {"claims": claims_view(live.state)}
+
+
+def own_paths(live: Live, asked: Asked, typed: Iterable[str]) -> list[bytes]:
+    """Those of the paths that are recorded here: in the worktree, and no control files."""
+    out = []
+    for one in typed:
+        try:
+            path = inside(live, asked, one)
+        except BadRequest:
+            continue  # another repository's, or nobody's
+        if path and path.partition(b"/")[0] not in (b".git", CONTROL):
+            out.append(path)
+    return list(dict.fromkeys(out))
+
+
+def writes_in(live: Live, asked: Asked) -> dict[bytes, Any]:
+    """What the request says was written, by path."""
+    found = asked.args.get("writes")
+    out: dict[bytes, Any] = {}
+    for one in found if isinstance(found, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("path"), str):
+            for path in own_paths(live, asked, [one["path"]]):
+                out[path] = one
+    return out
+
+
+def agent_of(state: State, told: Told) -> Agent | None:
+    """What is known of an agent, if its patch can still take edits."""
+    for agent in state.session.agents:
+        if (agent.tool, agent.id) == (told.tool, told.id) and still_open(state.patches.get(agent.patch)):
+            return agent
+    return None
+
+
+def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> tuple[State, Patch]:
+    """The State in which the agent has a patch: the one it was started for, the one it has, or a new one.
+
+    What people use stays in use.
+    """
+    known = agent_of(state, told)
+    if told.patch is not None:
+        return state, live.patch(told.patch)
+    if known is not None and (known.pid, known.started) == (told.pid, told.started):
+        return state, state.patches[known.patch]
+    if known is None:
+        in_use = state.session.patch_in_use
+        name = free_name(told.label, [patch.name for patch in state.patches.values()])
+        state, patch = make_patch(ctx, live, state, name, "", by)
+        state = replace(state, session=state.session.model_copy(update={"patch_in_use": in_use}))
+    else:
+        patch = state.patches[known.patch]
+    agent = Agent(tool=told.tool, id=told.id, patch=patch.id, pid=told.pid, started=told.started)
+    others = (one for one in state.session.agents if one is not known and still_open(state.patches.get(one.patch)))
+    session = state.session.model_copy(update={"agents": (*others, agent)})
+    return replace(state, session=session), patch
+
+
+def without_gone(session: Session, paths: Sequence[bytes]) -> Session:
+    """The session without the claims on these paths of agents whose process has certainly ended."""
+    gone = {agent.patch for agent in session.agents if is_gone(agent.pid, agent.started)}
+    if not gone:
+        return session
+    claims = tuple(
+        claim
+        for claim in session.claims
+        if not (
+            claim.proven and claim.patch in gone and any(meet(one, path) for one in paths_of(claim) for path in paths)
+        )
+    )
+    return session if claims == session.claims else session.model_copy(update={"claims": claims})
+
+
+def left_view(state: State, edit: Placed) -> dict[str, Any]:
+    """An edit made meanwhile that is not proven to be the agent's."""
+    lines = list(edit.lines) if edit.lines else None
+    return {"path": quote_path(edit.path), "lines": lines, "reason": reason_of(state, edit.owner)}
+
+
+def paths_words(edits: Sequence[Placed]) -> str:
+    """The first few paths."""
+    paths = [shown(path) for path in sorted({edit.path for edit in edits})]
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

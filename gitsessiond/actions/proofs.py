@@ -1,0 +1,200 @@
+"""From a declared write to owners: which part of each file is proven, and the saves of a call sorted anew by it.
+
+What was recorded while the call ran is taken back to how the files stood before it, the proven part is put in as a save
+of the agent's patch, and then what is on disk, as nobody's. That is exact where only saves came between; where a commit
+or a command changed who owns what, edits move to the patch only if all that came is proven.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from gitsessiond.actions.calls import SHELL, Call, file_in, unproven
+from gitsessiond.actions.claims import held_by_another
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.saves import how_for
+from gitsessiond.model.files import marks_of
+from gitsessiond.model.owners import How, with_files
+from gitsessiond.model.ownership import assign, sort_save
+from gitsessiond.model.proving import Declared, Piece, proven_part, said_part
+from gitsessiond.model.values import EXECUTABLE, REGULAR, Change, Entry, Placed, is_binary
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import diff_trees, file_at
+
+LINES = (REGULAR, EXECUTABLE)
+
+
+class Proof(NamedTuple):
+    """A path that changed while a call ran: before it, with what is proven, and as it is now; None: not there.
+
+    ``label``: whose the rest is. A path with nothing proven has ``proven`` as ``before``.
+    """
+
+    path: bytes
+    before: Entry | None
+    proven: Entry | None
+    now: Entry | None
+    label: str
+
+
+def proofs_of(ctx: Context, live: Live, call: Call, pid: str, writes: Mapping[bytes, Any]) -> list[Proof]:
+    """What is proven of each path that changed while the call ran; other patches' claims are left alone."""
+    changed = {one.path: one for one in diff_trees(ctx.store, call.work, live.state.work)}
+    if call.command is None:
+        found = [path for path in call.paths or () if path in changed]
+        label = unproven(pid) if pid else SHELL
+    else:
+        found = [path for path in changed if held_by_another(live.state.session, pid, path) is None]
+        label = SHELL
+    out = []
+    for path in sorted(found):
+        before, now = changed[path].before, file_at(ctx.store, live.state.work, path)
+        if call.command is None:
+            proven = proven_write(ctx, before, now, declared_in(writes.get(path)))
+        elif call.command.names(path) and not any(other.names(path) for other in call.beside):
+            proven = said_write(ctx, call, path, before, now)
+        else:
+            proven = before
+        out.append(Proof(path, before, proven, now, label))
+    return out
+
+
+def declared_in(write: Any) -> Declared | None:
+    """What a write says it was to do; None: it does not say.
+
+    A write is {"content": base64}, {"deleted": true}, or {"pieces": [[old, new, everywhere], ...]}.
+    """
+    if not isinstance(write, dict):
+        return None
+    if write.get("deleted") is True:
+        return Declared(deleted=True)
+    content, pieces = write.get("content"), write.get("pieces")
+    try:
+        if isinstance(content, str):
+            return Declared(content=base64.b64decode(content, validate=True))
+        if isinstance(pieces, list):
+            made = [
+                Piece(text_of(one[0]), text_of(one[1]), len(one) > 2 and one[2] is True)
+                for one in pieces
+                if len(one) > 1
+            ]
+            return Declared(pieces=tuple(made))
+    except (binascii.Error, TypeError, KeyError, AttributeError):
+        return None
+    return None
+
+
+def text_of(text: str) -> bytes:
+    """A text of a request as bytes of a file."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def proven_write(ctx: Context, before: Entry | None, now: Entry | None, declared: Declared | None) -> Entry | None:
+    """The file with as much of a declared write as is on disk."""
+    if declared is None:
+        return before
+    if declared.deleted or now is None:
+        return now if declared.deleted and now is None else before
+    content = ctx.store.blob(now.oid)
+    if now.mode not in LINES or is_binary(content) or before is None or before.mode not in LINES:
+        whole = declared.content if declared.content is not None else made_of(declared)
+        return now if whole in (content, content.replace(b"\n", b"\r\n")) else before
+    old = ctx.store.blob(before.oid)
+    if declared.content is not None and b"\r\n" in declared.content and b"\r\n" not in content:
+        declared = declared._replace(content=declared.content.replace(b"\r\n", b"\n"))  # as git stores it
+    made = None if is_binary(old) else proven_part(old, content, declared, ctx.tools.diff)
+    return before if made is None else entry_of(ctx, before, now, content, made)
+
+
+def made_of(declared: Declared) -> bytes | None:
+    """What pieces make of a file that was not there."""
+    return b"".join(piece.new for piece in declared.pieces) if declared.pieces else None
+
+
+def said_write(ctx: Context, call: Call, path: bytes, before: Entry | None, now: Entry | None) -> Entry | None:
+    """The file with as much of what a shell command says as is on disk."""
+    assert call.command is not None
+    if now is None:
+        return None  # it was named, and it is gone
+    if before is not None and (before.oid == now.oid or now.mode not in LINES):
+        return now
+    content = ctx.store.blob(now.oid)
+    old = None if before is None else ctx.store.blob(before.oid)
+    if is_binary(content) or (old is not None and is_binary(old)):
+        return now if content in copied_from(ctx, call, path) else before
+    made = said_part(old, content, call.command, copied_from(ctx, call, path), ctx.tools.diff)
+    return before if made is None else entry_of(ctx, before, now, content, made)
+
+
+def copied_from(ctx: Context, call: Call, path: bytes) -> list[bytes]:
+    """What the other files that a command names had in them before it ran."""
+    assert call.command is not None
+    out = []
+    for other in call.command.paths():
+        entry = file_at(ctx.store, call.work, other) if other != path else None
+        if entry is not None and entry.mode in LINES:
+            out.append(ctx.store.blob(entry.oid))
+    return out
+
+
+def entry_of(ctx: Context, before: Entry | None, now: Entry, content: bytes, made: bytes) -> Entry:
+    """The entry of a text; what is on disk is not written again."""
+    if made == content:
+        return now
+    return Entry(before.mode if before else now.mode, ctx.tools.write(made))
+
+
+def replayed(
+    ctx: Context, live: Live, state: State, call: Call, proofs: Sequence[Proof], pid: str
+) -> tuple[State, list[Placed]]:
+    """The State in which the patch has what is proven, and nobody the rest."""
+    how = replace(how_for(ctx, live, state, {}), current=None, only=None)
+    again = [
+        one for one in proofs if one.proven != one.before and one.path not in call.apart and untouched(state, call, one)
+    ]
+    placed: list[Placed] = []
+    if again:
+        state, placed = sorted_again(state, call, again, how, pid)
+    for one in proofs:
+        if one not in again and one.proven == one.now and one.now != one.before:
+            state, moved = moved_whole(state, call, one, how, pid)
+            placed += moved
+        elif one not in again:
+            placed.append(Placed(one.path, "content", None, one.label, one.label[1:]))
+    return state, placed
+
+
+def untouched(state: State, call: Call, one: Proof) -> bool:
+    """Whether only saves, all of them seen, have changed what stands for a path since the call began."""
+    return one.path in call.seen and file_in(state.owners, one.path) is call.seen[one.path]
+
+
+def sorted_again(state: State, call: Call, proofs: Sequence[Proof], how: How, pid: str) -> tuple[State, list[Placed]]:
+    """The saves of a call sorted anew: the proven part for the patch, then the rest."""
+    labels = {one.path: one.label for one in proofs}
+    now = {file.id for one in proofs if (file := file_in(state.owners, one.path)) is not None}
+    then = {file.id: file for one in proofs if (file := file_in(call.owners, one.path)) is not None}
+    owners = with_files(state.owners, then.values(), now - then.keys())
+    wrote = [Change(one.path, one.before, one.proven) for one in proofs]
+    done = sort_save(owners, wrote, replace(how, claim=lambda path: pid))
+    rest = [Change(one.path, one.proven, one.now) for one in proofs if one.proven != one.now]
+    if not rest:
+        return replace(state, owners=done.owners), list(done.placed)
+    after = sort_save(done.owners, rest, replace(how, claim=labels.get))
+    return replace(state, owners=after.owners), [*done.placed, *after.placed]
+
+
+def moved_whole(state: State, call: Call, one: Proof, how: How, pid: str) -> tuple[State, list[Placed]]:
+    """The same where commits or commands came between: all of it moves, if nothing else has this reason."""
+    file, then = file_in(state.owners, one.path), file_in(call.owners, one.path)
+    old = marks_of(then).labels if then is not None else frozenset()
+    labels = {label for label in (unproven(pid), SHELL) if label not in old}
+    if file is None or not labels:
+        return state, [Placed(one.path, "content", None, one.label, one.label[1:])]
+    done = assign(state.owners, pid, how, path=one.path, labels=labels)
+    left = [Placed(one.path, "content", None, one.label, one.label[1:])] if not done.moved else []
+    return replace(state, owners=done.owners), [*done.moved, *left]

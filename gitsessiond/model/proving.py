@@ -1,0 +1,164 @@
+"""What proves that a change of a file is the write that somebody declared: its content, and nothing else.
+
+A write is declared by what it was to put where (:class:`Declared`), or as a shell command. Beside it others may have
+changed the same file: the proven part is what the file was before, with those hunks that are the write's, and the rest
+is nobody's. Time and place alone prove nothing.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+from gitsessiond.model.values import Diff, Hunk
+from gitsessiond.model.weave import split_lines
+
+MOST_PLACES = 64  # at which a text to be replaced is looked for
+
+
+class Piece(NamedTuple):
+    """Some text put in the place of another. ``everywhere``: at each of its places, not at one of them."""
+
+    old: bytes
+    new: bytes
+    everywhere: bool = False
+
+
+class Declared(NamedTuple):
+    """What one write was to make of a file: all of its content, or some pieces of it. ``content`` None: see pieces."""
+
+    content: bytes | None = None
+    pieces: tuple[Piece, ...] = ()
+    deleted: bool = False
+
+
+def proven_part(before: bytes, now: bytes, declared: Declared, diff: Diff) -> bytes | None:
+    """What was there before with the declared write in it, as far as that is on disk; None: none of it is.
+
+    A piece that fits in several places was put where the disk has it.
+    """
+    if declared.content is not None:
+        return _with_hunks(before, now, declared.content, diff)
+    text = before
+    for piece in declared.pieces:
+        found = _replaced(text, piece, lambda one: _with_hunks(before, now, one, diff) == one)
+        if found is None:
+            return None
+        text = found
+    return _with_hunks(before, now, text, diff)
+
+
+def _replaced(text: bytes, piece: Piece, fits: Callable[[bytes], bool]) -> bytes | None:
+    """The text with a piece in place; None: nothing there is to be replaced, or it fits nowhere."""
+    old, new = piece.old, piece.new
+    if old not in text and b"\r\n" in text:
+        old, new = old.replace(b"\n", b"\r\n"), new.replace(b"\n", b"\r\n")
+    count = text.count(old) if old else int(not text)
+    if not count:
+        return None
+    if count == 1 or piece.everywhere:
+        return text.replace(old, new) if old else new
+    at = -1
+    for _ in range(min(count, MOST_PLACES)):
+        at = text.find(old, at + 1)
+        if at < 0:
+            return None
+        made = text[:at] + new + text[at + len(old) :]
+        if fits(made):
+            return made
+    return None
+
+
+def _with_hunks(before: bytes, now: bytes, wanted: bytes, diff: Diff) -> bytes | None:
+    """``before`` with those of its hunks towards ``now`` that it has towards ``wanted`` too; None: there are none."""
+    if wanted == now:
+        return None if now == before else now
+    lines, there = split_lines(wanted), split_lines(now)
+    meant = {(hunk.old_from, hunk.old_to, *lines[hunk.new_from : hunk.new_to]) for hunk in diff(before, wanted)}
+    return _apply(
+        before,
+        there,
+        [
+            hunk
+            for hunk in diff(before, now)
+            if (hunk.old_from, hunk.old_to, *there[hunk.new_from : hunk.new_to]) in meant
+        ],
+    )
+
+
+def _apply(before: bytes, there: Sequence[bytes], hunks: Sequence[Hunk]) -> bytes | None:
+    """``before`` with some of its hunks towards a text of these lines; None: with none."""
+    if not hunks:
+        return None
+    old = split_lines(before)
+    out: list[bytes] = []
+    at = 0
+    for hunk in hunks:
+        out += [*old[at : hunk.old_from], *there[hunk.new_from : hunk.new_to]]
+        at = hunk.old_to
+    return b"".join([*out, *old[at:]])
+
+
+class Command(NamedTuple):
+    """A shell command as it was given, and the directory it was run in, seen from the worktree's top."""
+
+    text: bytes
+    directory: bytes = b""
+
+    def names(self, path: bytes) -> bool:
+        """Whether it names this file. A directory, or a pattern, names nothing."""
+        return path in self.paths() or (b"cd" in self.words() and any(path.endswith(b"/" + w) for w in self.words()))
+
+    def words(self) -> list[bytes]:
+        """What may be names in it."""
+        return [word for word in re.split(rb"[\s;|&<>()'\"=,]+", self.text) if word.strip(b"./")]
+
+    def paths(self) -> list[bytes]:
+        """The paths it may name, from the worktree's top."""
+        return [posixpath.normpath(posixpath.join(self.directory, word)) for word in self.words()]
+
+
+def said_part(before: bytes | None, now: bytes, command: Command, known: Collection[bytes], diff: Diff) -> bytes | None:
+    """What was there before with what a command put there: lines it spells out, or words in lines it changes.
+
+    ``known``: contents that the other files it names had before, which it may have copied or moved.
+    """
+    if now in known:
+        return now
+    there = split_lines(now)
+    if before is None:
+        return now if now and all(_spelled(line, command.text) for line in there) else None
+    old = split_lines(before)
+    said = [
+        hunk
+        for hunk in diff(before, now)
+        if _says(command.text, old[hunk.old_from : hunk.old_to], there[hunk.new_from : hunk.new_to])
+    ]
+    return _apply(before, there, said)
+
+
+def _says(text: bytes, old: Sequence[bytes], new: Sequence[bytes]) -> bool:
+    """Whether a command spells out these new lines, or what is new in each of them."""
+    if not new:
+        return False
+    for number, line in enumerate(new):
+        if _spelled(line, text):
+            continue
+        if len(old) != len(new):
+            return False
+        fresh = _words(line) - _words(old[number])
+        if not fresh or not all(word in text for word in fresh):
+            return False
+    return True
+
+
+def _spelled(line: bytes, text: bytes) -> bool:
+    """Whether a command has this line in it, as a here-document or ``echo`` has; a blank one says nothing."""
+    return not line.strip() or line.strip() in text
+
+
+def _words(line: bytes) -> set[bytes]:
+    """The words of a line, of two letters and more, and its single other signs."""
+    return set(re.findall(rb"\w+|[^\w\s]", line))

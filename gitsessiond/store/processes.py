@@ -1,0 +1,24 @@
+"""Whether a process of this machine has ended: known only where the system shows them (proc(5)).
+
+A process is told by its number and the moment it began, since numbers are used again.
+"""
+
+from __future__ import annotations
+
+import os
+
+ENDED = ("Z", "X", "x")  # it has ended, and nobody has taken note yet
+
+
+def is_gone(pid: int | None, started: str) -> bool:
+    """Whether that process has certainly ended; False where nobody can tell."""
+    if pid is None or not started or not os.path.isdir("/proc/self"):
+        return False
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            words = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except OSError:
+        return False
+    return len(words) > 19 and (words[0].decode() in ENDED or words[19].decode() != started)

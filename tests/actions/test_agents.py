@@ -1,0 +1,146 @@
+"""What agents' hooks tell: their patch gets what is proven to be their write, whoever edits beside them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from tests.actions.asking import Asking, it
+
+__all__ = ["it"]
+
+
+class Agent:
+    """A coding agent, by the hooks of its tool."""
+
+    def __init__(self, it: Asking, name: str, **more: Any) -> None:
+        self.it, self.who = it, {"tool": name, "id": f"{name}-0123456789", **more}
+
+    def before(self, *paths: str, **more: Any) -> Any:
+        return self.it.ask("agent.before", **self.who, call="1", paths=list(paths), **more)
+
+    def after(self, **more: Any) -> Any:
+        return self.it.ask("agent.after", **self.who, call="1", **more)
+
+    def edit(self, path: str, old: str, new: str) -> Any:
+        """An edit as an agent makes it: before, the write, after."""
+        assert self.before(path)["held"] == []
+        self.it.edit(path, old, new)
+        return self.after(writes=[{"path": path, "pieces": [[old, new]]}])
+
+    def write(self, path: str, text: str) -> Any:
+        assert self.before(path)["held"] == []
+        (self.it.root / path).write_text(text)
+        return self.after(writes=[{"path": path, "content": base64.b64encode(text.encode()).decode()}])
+
+    def shell(self, command: str, run: Any) -> Any:
+        self.before(command=command)
+        run()
+        return self.after()
+
+
+def edits(it: Asking, name: str) -> list[tuple[str, tuple[int, ...] | None]]:
+    shown = it.ask("patch.show", patch=name)["edits"]
+    return [(one["path"], tuple(one["lines"]) if one["lines"] else None) for one in shown]
+
+
+def loose(it: Asking) -> list[tuple[str, tuple[int, ...] | None, str]]:
+    rows = it.ask("unassigned")["unassigned"]
+    return [(one["path"], tuple(one["lines"]) if one["lines"] else None, one["code"]) for one in rows]
+
+
+def test_an_edit_is_its_agents_whoever_edits_beside_it(it: Asking) -> None:
+    """Somebody's save in the same file, during the call or after it, stays nobody's; the patch in use does not get it."""
+    it.ask("patch.new", name="mine")
+    claude = Agent(it, "claude")
+    assert claude.edit("a.txt", "line 2\n", "LINE 2\n")["placed"]
+    claude.before("a.txt")
+    it.edit("a.txt", "line 6\n", "SIX\n")
+    it.look()
+    it.edit("a.txt", "line 9\n", "NINE\n")
+    told = claude.after(writes=[{"path": "a.txt", "pieces": [["line 9\n", "NINE\n"]]}])
+    assert [one["lines"] for one in told["placed"]] == [[9, 9]] and [one["lines"] for one in told["left"]] == [[6, 6]]
+    it.edit("a.txt", "line 4\n", "FOUR\n")
+    it.look()
+    assert edits(it, "claude-claude-0") == [("a.txt", (2, 2)), ("a.txt", (9, 9))]
+    assert loose(it) == [("a.txt", (4, 4), "unproven"), ("a.txt", (6, 6), "unproven")] and edits(it, "mine") == []
+    row = it.ask("unassigned")["unassigned"][0]
+    assert row["reason"] == "not proven to be a write of claude-claude-0, which has claimed the file"
+    assert it.ask("session.status")["session"]["patch_in_use"] == it.ask("patch.show", patch="mine")["patch"]["id"]
+
+
+def test_what_does_not_match_is_nobodys(it: Asking) -> None:
+    """A line changed right beside the write, another content than was declared, a write nobody declared."""
+    codex = Agent(it, "codex")
+    codex.before("a.txt")
+    it.edit("a.txt", "line 2\nline 3\n", "LINE 2\nthree\n")
+    assert codex.after(writes=[{"path": "a.txt", "pieces": [["line 2\n", "LINE 2\n"]]}])["placed"] == []
+    codex.before("new.txt")
+    (it.root / "new.txt").write_text("formatted\n")
+    assert codex.after(writes=[{"path": "new.txt", "content": base64.b64encode(b"raw\n").decode()}])["placed"] == []
+    codex.before("src/b.txt")
+    (it.root / "src/b.txt").write_text("other\n")
+    assert [one["path"] for one in codex.after(writes=[{"path": "src/b.txt"}])["left"]] == ["src/b.txt"]
+    assert {code for _, _, code in loose(it)} == {"unproven"} and len(loose(it)) == 3
+    assert codex.write("whole.txt", "mine\n")["placed"] and edits(it, "codex-codex-01") == [("whole.txt", None)]
+
+
+def test_another_agent_is_refused_until_the_holder_ends(it: Asking) -> None:
+    """It is told who holds the path; at the end of that one, or when its process is gone, it gets it."""
+    claude, codex = Agent(it, "claude", pid=2**22 + 1, started="1"), Agent(it, "codex")
+    claude.edit("a.txt", "line 2\n", "LINE 2\n")
+    cursor = Agent(it, "cursor")
+    cursor.write("b.txt", "b\n")
+    assert codex.before("b.txt")["held"] == [{"path": "b.txt", "by": "cursor-cursor-0, by cursor-cursor-0"}]
+    it.ask("agent.end", **cursor.who, release=True)
+    assert codex.edit("b.txt", "b\n", "b\nmore\n")["placed"]
+    assert codex.edit("a.txt", "line 9\n", "LINE 9\n")["placed"]  # claude's process was killed
+    assert {one["by"] for one in it.ask("session.status")["claims"]} == {"codex-codex-01"}
+    for name, other in (("claude-claude-0", "a.txt"), ("cursor-cursor-0", "b.txt"), ("codex-codex-01", "a.txt")):
+        assert other in {path for path, _ in edits(it, name)}
+    assert loose(it) == []
+
+
+def test_shell_edits_are_proven_by_what_the_command_says(it: Asking) -> None:
+    """The file is named and the words are in the command; what is made by other means, or by others, is nobody's."""
+    it.ask("patch.new", name="mine")
+    claude = Agent(it, "claude")
+
+    def sed() -> None:
+        it.edit("a.txt", "line 2\n", "zwei\n")
+        it.edit("src/b.txt", (it.root / "src/b.txt").read_text(), "a person's\n")
+        it.look()
+        it.edit("a.txt", "line 8\n", "a person's\n")
+
+    told = claude.shell("sed -i 's/line 2/zwei/' a.txt", sed)
+    assert [one["lines"] for one in told["placed"]] == [[2, 2]]
+    assert edits(it, "claude-claude-0") == [("a.txt", (2, 2))] and edits(it, "mine") == []
+    assert {(path, code) for path, _, code in loose(it)} == {("a.txt", "shell"), ("src/b.txt", "shell")}
+    assert claude.shell("make gen", lambda: (it.root / "gen.py").write_text("generated\n"))["placed"] == []
+    told = claude.shell(
+        "cat > doc.md <<'E'\n# Title\n\ntext\nE", lambda: (it.root / "doc.md").write_text("# Title\n\ntext\n")
+    )
+    assert [one["path"] for one in told["placed"]] == ["doc.md"]
+    it.edit("a.txt", "line 5\n", "mine\n")
+    it.look()
+    assert ("doc.md", None) in edits(it, "claude-claude-0") and edits(it, "mine") == []
+
+
+def test_a_commit_in_a_shell_command_takes_nothing_from_anybody(it: Asking) -> None:
+    """`sed` and `git commit` in one: the edit is the agent's, and committed; a person's stays nobody's."""
+    claude = Agent(it, "claude")
+    claude.edit("a.txt", "line 1\n", "LINE 1\n")
+    it.ask("agent.end", **claude.who, release=True)
+    (it.root / "mine.txt").write_text("a person's\n")
+
+    def both() -> None:
+        it.edit("src/b.txt", (it.root / "src/b.txt").read_text(), "zwei\n")
+        it.look()
+        it.git("add", "-A")
+        it.git("commit", "-q", "-m", "all")
+
+    it.ask("patch.new", name="mine")
+    claude.shell("echo zwei > src/b.txt; git add -A; git commit -m all", both)
+    assert {path for path, _ in edits(it, "claude-claude-0")} == {"a.txt", "src/b.txt"}
+    assert edits(it, "mine") == [("mine.txt", None)]
+    assert claude.it.merge("claude-claude-0")["merged"] and it.on_target("src/b.txt") == "zwei\n"
