@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 USAGE = """usage: gitsessiond run [--foreground] | once | stop | status | --version
 
@@ -20,7 +22,13 @@ The daemon of one repository. `git session` starts and asks it; nothing here is 
 
 def cli() -> None:
     """``git session``."""
-    sys.exit(ended_quietly(sys.argv[1:]))
+    leave(ended_quietly(sys.argv[1:]))
+
+
+def leave(code: int) -> NoReturn:
+    """End this process; without a last search for circles, which took a fifth of a short command's time."""
+    gc.freeze()
+    sys.exit(code)
 
 
 def ended_quietly(argv: Sequence[str]) -> int:
@@ -66,8 +74,8 @@ def daemon() -> None:
         print(f"gitsessiond {version()}")
         sys.exit(0)
     if argv[:1] in (["stop"], ["status"]):
-        sys.exit(ended_quietly(["daemon", *argv]))
-    sys.exit(run_process(argv))
+        leave(ended_quietly(["daemon", *argv]))
+    leave(run_process(argv))
 
 
 def run_process(argv: Sequence[str]) -> int:
@@ -99,8 +107,10 @@ def run_process(argv: Sequence[str]) -> int:
         from gitsessiond.daemon.check_process import be_check
 
         return be_check(where, asked.fd)
+    gc.disable()  # what is loaded stays; nothing of it need be searched for circles
     from gitsessiond.daemon.recorder_process import be_once, be_recorder
 
+    gc.enable()
     return be_once(where, asked.fd) if asked.role == "once" else be_recorder(where, asked.fd, asked.lock_fd)
 
 
