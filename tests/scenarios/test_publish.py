@@ -210,7 +210,8 @@ def test_hooks_answer_and_refuse(team: Team) -> None:
     ann, before = team.ann, team.state()
     hook = team.hook("pre-receive", "echo policy: say why, see https://hub.example/rules.; exit 1")
     told = ann.run("publish", "fix", code=4).err
-    assert told.count("error:") == 1 and "origin refused fix: pre-receive hook declined: policy: say why" in told
+    assert told.count("error:") == 1 and "origin refused fix: pre-receive hook declined\n" in told
+    assert told.count("policy: say why") == 1
     error = ann.json("publish", "fix", code=4)["error"]
     assert error["code"] == "refused" and "https://hub.example/rules" in error["message"] and error["hint"]
     assert team.state() == before
@@ -220,7 +221,10 @@ def test_hooks_answer_and_refuse(team: Team) -> None:
     mine.write_text("#!/bin/sh\ncat\necho error: tests are red >&2\necho 2 of 3 >&2\nexit 1\n")
     mine.chmod(0o755)
     told = ann.run("publish", "fix", code=4).err
-    assert "the pre-push hook refused fix" in told and "error: tests are red / 2 of 3" in told and "--no-verify" in told
+    assert (
+        "the pre-push hook refused fix\n" in told and "error: tests are red\n2 of 3\n" in told and "--no-verify" in told
+    )
+    assert "tests are red / 2 of 3" in ann.json("publish", "fix", code=4)["error"]["message"]
     assert team.state() == before
     team.hook("post-receive", "echo; echo Create a pull request:; echo '  https://hub.example/new/fix'; echo")
     out = ann.run("publish", "fix", "--no-verify")
@@ -230,7 +234,8 @@ def test_hooks_answer_and_refuse(team: Team) -> None:
     team.hook("pre-receive", "echo main is protected; exit 1")
     ann.run("merge", "fix", "--ready")
     told = ann.run("push", "--no-verify", code=4).err
-    assert told.count("error:") == 1 and "origin refused main: pre-receive hook declined: main is protected" in told
+    assert told.count("error:") == 1 and "origin refused main: pre-receive hook declined\n" in told
+    assert told.count("main is protected") == 1
 
 
 @pytest.mark.soak

@@ -236,9 +236,13 @@ def read_porcelain(lines: Iterable[str]) -> tuple[tuple[RefResult, ...], list[st
     return tuple(refs), other
 
 
-def failure(pushed: Pushed, remote: str, what: str, again: str) -> GitSessionError:
-    """Why a push came to nothing, as the one error of its command; ``again``: the command to run then."""
-    answer = " / ".join(clean(line.removeprefix("remote:").strip()) for line in pushed.said[-20:])
+def failure(pushed: Pushed, remote: str, what: str, again: str, *, quiet: bool) -> GitSessionError:
+    """Why a push came to nothing, as the one error of its command; ``again``: the command to run then.
+
+    ``quiet``: what the remote and the hooks said was not passed on as it came.
+    """
+    said = pushed.said[-20:] if quiet else []
+    answer = " / ".join(clean(line.removeprefix("remote:").strip()) for line in said)
     refused = [one for one in pushed.refs if not one.landed and "atomic" not in one.reason]
     if refused:
         words = f"{remote} refused {what}: {clean(refused[0].reason)}"

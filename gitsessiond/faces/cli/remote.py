@@ -68,7 +68,7 @@ def publish_planned(face: Face, asked: Reply, options: list[str]) -> tuple[Reply
         raise Moved(f"the branches of {plan['remote']} keep moving", hint=command("publish", asked["patch"]))
     if not all(one.landed for one in results(plan, pushed).values()):
         what = " and ".join(row["branch"] for row in plan["branches"])
-        raise gitpush.failure(pushed, plan["remote"], what, command("publish", asked["patch"]))
+        raise gitpush.failure(pushed, plan["remote"], what, command("publish", asked["patch"]), quiet=face.json)
     return plan, pushed
 
 
@@ -149,7 +149,8 @@ def push_target(face: Face, wanted: str | None, no_verify: bool) -> Reply:
         mine = [one for one in pushed.refs if one.source == f"refs/heads/{target}"]
         if not pushed.outrun:
             if pushed.code or not mine:
-                raise gitpush.failure(pushed, remote, target, command("push", *([wanted] if wanted else [])))
+                again = command("push", *([wanted] if wanted else []))
+                raise gitpush.failure(pushed, remote, target, again, quiet=face.json)
             return remotelines.pushed_reply(reply, mine[0])
         goal = mine[0].goal
         try:
