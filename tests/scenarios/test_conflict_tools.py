@@ -222,3 +222,28 @@ def test_built_in_tools_and_their_questions(it: Workbench) -> None:
     wanted = {"dm/a": found["deleted-here"].ours["dm/a"], "link/l": found["link"].theirs["link/l"]}
     wanted["sub"] = found["submodule"].ours["sub"]
     assert it.git("rev-parse", "main^{tree}").out.strip() == edited(it.root, ours, wanted)
+
+
+@pytest.mark.soak
+def test_what_git_combined_is_decided_by_a_person(it: Workbench) -> None:
+    """By commands alone: listed with --all, landed already it is refused, reverted it is asked again, and so it lands."""
+    it.write("b.txt", LINES.replace("line 2\n", "theirs 2\n"))
+    commit_on_main(it, LINES.replace("line 15\n", "ours 15\n"))
+    assert "without conflict" in it.run("merge", "one", "--ready", "--dry-run").out
+    it.run("merge", "one", "--ready")
+    assert it.run("conflicts").out == "No conflict.\n" and "resolved by git itself" in it.run("conflicts", "--all").out
+    (found,) = it.json("conflicts", "--all")["conflicts"]
+    cid = found["id"]
+    assert (found["resolved_by"], found["how"]) == ("auto", "auto")
+    assert "git made of it:\n" in it.run("conflict", "show", cid).out
+    assert "hint: git session revert one" in it.run("conflict", "reopen", cid, code=4).err
+    it.run("revert", "one")
+    assert "is open again" in it.run("conflict", "reopen", cid).out
+    assert "already open" in it.run("conflict", "reopen", cid).out
+    it.run("merge", "one", "--ready", code=3)
+    it.run("conflict", "reopen", "kkkkkkkk", code=10)
+    marked = it.root / ".gitsession" / "conflicts" / cid / "b.txt"
+    assert marked.read_text().count("<<<<<<< ") == 2
+    it.run("resolve", cid, "--hunk", "1=ours", "--hunk", "2=theirs", "--json")
+    it.run("merge", "one", "--ready")
+    assert git(it.root, "show", "main:b.txt").decode() == LINES
