@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("floors")  # one worker reads the product, once
 
 ROOT = Path(__file__).parent.parent / "gitsessiond"
 FLOORS = {
@@ -32,62 +38,67 @@ def modules() -> Iterator[tuple[str, Path]]:
         yield path.relative_to(ROOT.parent).with_suffix("").as_posix().replace("/", "."), path
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module, node
+class Import(NamedTuple):
+    """One name that a module imports, at the top or ``inside`` a function."""
+
+    by: str
+    wanted: str
+    line: int
+    inside: bool
+
+
+@cache
+def imports() -> list[Import]:
+    """Those of all modules."""
+    found: list[Import] = []
+    for by, path in modules():
+        tree = ast.parse(path.read_text())
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        inside = {id(node) for function in functions for node in ast.walk(function)}
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            found += [Import(by, name, node.lineno, id(node) in inside) for name in names]
+    return found
 
 
 def test_imports_go_down_only() -> None:
     """A floor imports itself and the floors below it; main.py alone may import every floor."""
     wrong = []
-    for name, path in modules():
-        floor = name.split(".")[1] if name.count(".") else ""
+    for one in imports():
+        floor = one.by.split(".")[1] if one.by.count(".") else ""
         allowed = FLOORS.get(floor)
-        if allowed is None:
+        if allowed is None or not one.wanted.startswith("gitsessiond."):
             continue
-        for wanted, _ in imports(ast.parse(path.read_text())):
-            if not wanted.startswith("gitsessiond."):
-                continue
-            inside = wanted.removeprefix("gitsessiond.")
-            if not any(inside == ok or inside.startswith(ok + ".") for ok in allowed):
-                wrong.append(f"{name} imports {wanted}")
+        inside = one.wanted.removeprefix("gitsessiond.")
+        if not any(inside == ok or inside.startswith(ok + ".") for ok in allowed):
+            wrong.append(f"{one.by} imports {one.wanted}")
     assert not wrong, "\n".join(wrong)
 
 
 def test_libraries_stay_on_their_floor() -> None:
     """Only store knows pygit2, sqlite3 and portalocker; only daemon watchdog; only faces click."""
     wrong = []
-    for name, path in modules():
-        floor = name.split(".")[1] if name.count(".") > 1 else ""
-        for wanted, _ in imports(ast.parse(path.read_text())):
-            floors = LIBRARIES.get(wanted.split(".")[0])
-            if floors is not None and floor and floor not in floors:
-                wrong.append(f"{name} imports {wanted}")
+    for one in imports():
+        floor = one.by.split(".")[1] if one.by.count(".") > 1 else ""
+        floors = LIBRARIES.get(one.wanted.split(".")[0])
+        if floors is not None and floor and floor not in floors:
+            wrong.append(f"{one.by} imports {one.wanted}")
     assert not wrong, "\n".join(wrong)
 
 
 def test_git_is_started_in_one_place() -> None:
     """store/git.py is the only module of the store that starts processes (packs.py starts itself again)."""
-    found = {
-        name for name, path in modules() if name.startswith(("gitsessiond.store", "gitsessiond.actions", "gitsessiond.model"))
-        for wanted, _ in imports(ast.parse(path.read_text())) if wanted == "subprocess"
-    }  # fmt: skip
+    below = ("gitsessiond.store", "gitsessiond.actions", "gitsessiond.model")
+    found = {one.by for one in imports() if one.wanted == "subprocess" and one.by.startswith(below)}
     assert found <= {"gitsessiond.store.git", "gitsessiond.store.housekeeping"}, found  # the latter starts itself
 
 
 def test_no_import_inside_a_function() -> None:
     """Imports stand at the top; the command line's and main's lazy ones are the exception."""
-    wrong = []
-    for name, path in modules():
-        if name.startswith("gitsessiond.faces.cli") or name in ("gitsessiond.main", "gitsessiond.entry"):
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                wrong += [f"{name}:{found.lineno}" for _, found in imports(node)]
+    lazy = ("gitsessiond.faces.cli", "gitsessiond.main", "gitsessiond.entry")
+    wrong = [f"{one.by}:{one.line}" for one in imports() if one.inside and not one.by.startswith(lazy)]
     assert not wrong, wrong
 
 
