@@ -31,9 +31,11 @@ class CommitDone(NamedTuple):
 
 
 def commit_patch(
-    ctx: Context, live: Live, pid: str, message: str | None, who: Who, *, no_verify: bool = False
+    ctx: Context, live: Live, pid: str, message: str | None, who: Who, *, no_verify: bool = False, by: str = ""
 ) -> CommitDone:
     """Commit a patch's uncommitted edits to the session branch; ``message`` None: the patch's description.
+
+    ``by``: who asks, where that is known.
 
     Raises:
         BadRequest: an empty message.
@@ -44,14 +46,14 @@ def commit_patch(
     adopt(ctx, live)
     place = place_of(ctx, live)
     patch = live.state.patches[pid]
-    by = identity_of(who.env, who.cwd)
+    by = by or identity_of(who.env, who.cwd)
     words = Words(message_of(live, patch, message), who.env, who.tty, no_verify)
     refuse_dependencies(live, patch)
     tree = edit_tree(ctx.store, place.head_tree, changes_of_patch(ctx, live, pid))
     changed = place.changed(tree)
     if not changed:
         raise Refused(f"patch {patch.name} has nothing to commit", hint=f"git session patch show {quote(patch.name)}")
-    ctx.store.to_repository([tree])
+    ctx.store.to_repository([tree], beside=place.head_tree)
     done = commit_changes(place, changed, words)
     adopt(ctx, live, verb="commit", by=by)
     told = [

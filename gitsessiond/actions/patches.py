@@ -112,7 +112,7 @@ def ready_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
                 f"patch {patch.name} has no edits", hint=f"git session assign PATH --patch {quote(patch.name)}"
             )
         if uncommitted_paths(live.state.owners, patch.id, live.tip_bit()):
-            done = commit_patch(ctx, live, patch.id, None, asked.who, no_verify=asked.flag("no_verify"))
+            done = commit_patch(ctx, live, patch.id, None, asked.who, no_verify=asked.flag("no_verify"), by=by)
             commit, output = done.oid, done.output
         status = "ready"
     patch = live.state.patches[patch.id].model_copy(update={"status": status})

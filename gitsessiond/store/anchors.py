@@ -8,7 +8,6 @@ when our store is gone (docs/format.md, "In the repository").
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import NamedTuple
 
 from gitsessiond.model.commits import CommitFacts, commit_data, parse_commit
@@ -48,7 +47,7 @@ def write_anchor(store: Store, repository: HasDirs, before: State | None, after:
         return  # nothing but the base yet; an anchor of a session that never came to be would look like a lost one
     extra = [oid for oid in named_commits(before) if oid not in named_commits(after)]
     anchor = put_anchor(store, after, extra)
-    put_back = partial(store.to_repository, [anchor])
+    put_back = store.depositing([anchor])
     put_back()
     _point(repository, {ANCHORS + after.session.id: anchor}, f"session {after.session.name}", put_back)
 
@@ -88,7 +87,7 @@ def move_projections(store: Store, repository: HasDirs, before: State | None, af
         moves[ANCHORS + after.session.id] = anchor
     named = [anchor, *named_commits(after)]
     new = frozenset(named) - frozenset(named_commits(before) if before else ())
-    put_back = partial(store.to_repository, named, new)
+    put_back = store.depositing(named, new)
     put_back()
     _point(repository, moves, f"session {after.session.name}", put_back)
     outlast_gc(repository.common_dir, put_back)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Container, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.model.values import GITLINK
 from gitsessiond.store.git import run_git
-from gitsessiond.store.layout import shallow_ends, sync
+from gitsessiond.store.layout import at_once, shallow_ends, sync
 from gitsessiond.store.objects import Object, loose_bytes
 from gitsessiond.store.theirs import loose_path
 from gitsessiond.store.trees import TREE, TreeCache, decoded_entry, names_of
@@ -90,13 +89,14 @@ class Deposited(NamedTuple):
     looked: frozenset[str]  # the objects that were looked for there: all that may have been lacking
 
 
-def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> Deposited:
+def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = (), beside: str | None = None) -> Deposited:
     """Write ``oids`` and all they reach that the repository lacks into it, durably, contents before their
     users.
 
     Objects that are there already are made young again, so that a gc under way does not take them before
     our ref moves; and zero-length loose files of a power cut, which git would take for the object, are
-    removed first. What ``anew`` names is looked below even where it is there.
+    removed first. What ``anew`` names is looked below even where it is there. ``beside``: a tree that a ref
+    holds there; what one of ``oids``, a tree too, has in common with it is not looked for.
 
     Raises:
         StateUnreadable: an object is in neither place.
@@ -105,7 +105,7 @@ def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> D
     lacking: dict[str, Object] = {}
     looked: set[str] = set()
     for oid in oids:
-        looked |= _collect(store, oid, lacking, anew)
+        looked |= _collect(store, oid, lacking, anew, beside)
     items = list(lacking.items())
     try:
         for at in range(0, len(items), _AT_ONCE):
@@ -115,7 +115,9 @@ def deposit(store: Objects, oids: Iterable[str], anew: Container[str] = ()) -> D
     return Deposited(bool(items), frozenset(looked))
 
 
-def _collect(store: Objects, start: str, lacking: dict[str, Object], anew: Container[str]) -> set[str]:
+def _collect(
+    store: Objects, start: str, lacking: dict[str, Object], anew: Container[str], beside: str | None
+) -> set[str]:
     """Gather what ``start`` reaches and the repository lacks, each object after all that it names; returns what was
     looked for.
 
@@ -123,7 +125,7 @@ def _collect(store: Objects, start: str, lacking: dict[str, Object], anew: Conta
     only the repository knows; one that is ours too may be a left-over of an interrupted write. What a commit
     shares with its first parent at the same path is there, or comes, with the parent.
     """
-    todo: list[tuple[str, str | None, bool]] = [(start, None, False)]
+    todo: list[tuple[str, str | None, bool]] = [(start, beside, False)]
     seen: set[str] = set()
     while todo:
         oid, beside, below_done = todo.pop()
@@ -195,28 +197,27 @@ def _write_loose(common_dir: str, objects: Sequence[tuple[str, Object]]) -> None
     """Write loose objects, in their order: drafts, their syncs, then names, contents durably before their users."""
     drafts: list[tuple[int, str, str, bool]] = []
     fans: set[str] = set()
-    with ThreadPoolExecutor(max_workers=min(16, len(objects))) as pool:  # syncs side by side share one flush
-        try:
-            for oid, (kind, data) in objects:
-                path = loose_path(common_dir, oid)
-                if _make_fan(os.path.dirname(path)):
-                    fans.add(os.path.join(common_dir, "objects"))
-                handle, draft = tempfile.mkstemp(prefix="tmp_obj_", dir=os.path.dirname(path))
-                drafts.append((handle, draft, path, kind in ("blob", "tree")))
-                _write_all(handle, loose_bytes(kind, data))
-                os.fchmod(handle, 0o444)
-            list(pool.map(os.fsync, [handle for handle, _, _, _ in drafts]))
-            for content in (True, False):
-                renamed = [(draft, path) for _, draft, path, is_content in drafts if is_content is content]
-                for draft, path in renamed:
-                    os.replace(draft, path)
-                list(pool.map(sync, {os.path.dirname(path) for _, path in renamed} | fans))
-                fans = set()
-        finally:
-            for handle, draft, _, _ in drafts:
-                os.close(handle)
-                if os.path.exists(draft):
-                    os.unlink(draft)
+    try:
+        for oid, (kind, data) in objects:
+            path = loose_path(common_dir, oid)
+            if _make_fan(os.path.dirname(path)):
+                fans.add(os.path.join(common_dir, "objects"))
+            handle, draft = tempfile.mkstemp(prefix="tmp_obj_", dir=os.path.dirname(path))
+            drafts.append((handle, draft, path, kind in ("blob", "tree")))
+            _write_all(handle, loose_bytes(kind, data))
+            os.fchmod(handle, 0o444)
+        at_once(os.fsync, [handle for handle, _, _, _ in drafts])
+        for content in (True, False):
+            renamed = [(draft, path) for _, draft, path, is_content in drafts if is_content is content]
+            for draft, path in renamed:
+                os.replace(draft, path)
+            at_once(sync, {os.path.dirname(path) for _, path in renamed} | fans)
+            fans = set()
+    finally:
+        for handle, draft, _, _ in drafts:
+            os.close(handle)
+            if os.path.exists(draft):
+                os.unlink(draft)
 
 
 def _make_fan(directory: str) -> bool:

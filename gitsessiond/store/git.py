@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, NamedTuple
 
 from gitsessiond.model.errors import StoreFailed, disk_refused
-from gitsessiond.store.hooks import wait_while_asked
+from gitsessiond.store.hooks import await_end, wait_while_asked
 
 DAEMON_NAME = "gitsessiond"
 DAEMON_EMAIL = "gitsessiond@localhost"
@@ -272,7 +272,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             except OSError:
                 pass  # a broken pipe: the child is gone already
     try:
-        child.wait(timeout=1.0)
+        child.wait(timeout=0 if child.returncode is None and await_end(child, 1.0) else 1.0)
     except subprocess.TimeoutExpired:
         try:
             os.killpg(child.pid, signal.SIGKILL)  # its own group: git's children (hooks, filters) too

@@ -66,6 +66,25 @@ def wait_while_asked(child: Child) -> int:
     return child.wait()
 
 
+def await_end(child: Child, seconds: float) -> bool:
+    """Wait for a child's end, woken by it; whether that can be: ``Popen.wait`` sleeps, and looks again.
+
+    It has not been waited for afterwards.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        ended = os.pidfd_open(child.pid)
+    except OSError:
+        return False  # waited for before, or no descriptor is left
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(ended)
+
+
 def has_gone(child: Child, asker: Asker) -> bool:
     """Wait for the child's end or the asker's; whether it was the asker's."""
     ended = os.pidfd_open(child.pid)

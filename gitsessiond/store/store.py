@@ -7,7 +7,7 @@ Objects are written to a journal and packed later; the user's repository is read
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -176,12 +176,28 @@ class Store:
 
     # -- the user's repository --------------------------------------------------------------------------
 
-    def to_repository(self, oids: Iterable[str], anew: Container[str] = ()) -> bool:
+    def to_repository(self, oids: Iterable[str], anew: Container[str] = (), beside: str | None = None) -> bool:
         """Make these commits and all they reach last in the user's repository, before a ref there names them.
 
         See :func:`gitsessiond.store.crossing.deposit`.
         """
-        return deposit(self, oids, anew).lacked
+        return deposit(self, oids, anew, beside).lacked
+
+    def depositing(self, oids: Sequence[str], anew: Container[str] = ()) -> Callable[[], bool]:
+        """:meth:`to_repository` for as often as it is called; whether any lacked.
+
+        Again is cheap: it is looked whether all that was looked for the first time is there still.
+        """
+        looked: frozenset[str] | None = None
+
+        def put() -> bool:
+            nonlocal looked
+            if looked is not None and all(map(self.in_repository, looked)):
+                return False
+            lacked, looked = deposit(self, oids, anew)
+            return lacked
+
+        return put
 
     def copy_in(self, commits: Iterable[str], stop: Iterable[str]) -> None:
         """Put copies of ``commits`` and what they reach, except what ``stop`` reaches, into the store (pending).

@@ -43,9 +43,10 @@ class TheirObjects:
         """Whether the object is there now. A zero-length loose file, left by a power cut, is removed: git
         would take it for the object for ever.
         """
+        if is_loose(self.common_dir, oid):
+            return True
         if self._packs_changed() != self._packs_at:
             self._open()
-        heal_empty(self.common_dir, oid)
         wanted = pygit2.Oid(hex=oid)
         return any(backend.exists(wanted) for backend in self._backends)
 
@@ -102,18 +103,18 @@ class TheirObjects:
 
 def loose_path(common_dir: str, oid: str) -> str:
     """Where the repository keeps this object when it is loose."""
-    return os.path.join(common_dir, "objects", oid[:2], oid[2:])
+    return f"{common_dir}/objects/{oid[:2]}/{oid[2:]}"  # asked for thousands of times
 
 
-def heal_empty(common_dir: str, oid: str) -> bool:
-    """Remove the object's loose file if it is empty (a power cut); whether one was removed."""
+def is_loose(common_dir: str, oid: str) -> bool:
+    """Whether the repository has the object as a loose file; an empty one (a power cut) is removed."""
     path = loose_path(common_dir, oid)
     try:
         if os.stat(path).st_size > 0:
-            return False
+            return True
         os.unlink(path)
     except FileNotFoundError:
-        return False
+        pass
     except OSError as exc:
         raise StoreFailed(f"the empty object file {path} cannot be removed: {exc}", hint="remove it") from exc
-    return True
+    return False
