@@ -53,6 +53,11 @@ def run_command(argv: Sequence[str]) -> int:
 
 def run_any(argv: Sequence[str]) -> int:
     """The fast commands first, then all."""
+    if argv[:1] == ["agent-hook"]:
+        from gitsessiond.faces.cli.agenthook import run_agent_hook
+
+        code = run_agent_hook(argv[1:])
+        return run_slow(argv) if code is None else code
     from gitsessiond.faces.cli.fast import run_fast
     from gitsessiond.faces.cli.inturn import run_quickly
 

@@ -97,8 +97,8 @@ def shown(path: bytes) -> str:
 
 def holder_words(state: State, claim: Claim) -> str:
     """``validation, by Ann <a@b>``."""
-    by = f", by {claim.by}" if claim.by else ""
-    return views.name_of(state, claim.patch) + by
+    name = views.name_of(state, claim.patch)
+    return f"{name}, by {claim.by}" if claim.by not in ("", name) else name
 
 
 def claims_view(state: State) -> list[dict[str, Any]]:

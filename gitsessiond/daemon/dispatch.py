@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitsessiond.actions import (
+    agenthooks,
     agents,
     assigning,
     checking,
@@ -76,6 +77,9 @@ VERBS: dict[str, Action] = {
     "hooks.install": hooking.install_hooks,
     "hooks.status": hooking.hooks_status,
     "hooks.uninstall": hooking.uninstall_hooks,
+    "hooks.agent.install": agenthooks.install_agent,
+    "hooks.agent.status": agenthooks.agent_status,
+    "hooks.agent.uninstall": agenthooks.uninstall_agent,
     "uninstall": upkeep.uninstall,
     "checkpoint": upkeep.checkpoint,
 }

@@ -14,6 +14,7 @@ READS = frozenset(
     {
         "session.list", "session.status", "session.switch", "patch.list", "patch.show", "patch.validate",
         "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history", "push", "hooks.status",
+        "hooks.agent.status",
     }
 )  # fmt: skip
 """Verbs of the recorder that change nothing: asked again after its death, and not held up by a long queue."""

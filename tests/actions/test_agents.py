@@ -91,7 +91,7 @@ def test_another_agent_is_refused_until_the_holder_ends(it: Asking) -> None:
     claude.edit("a.txt", "line 2\n", "LINE 2\n")
     cursor = Agent(it, "cursor")
     cursor.write("b.txt", "b\n")
-    assert codex.before("b.txt")["held"] == [{"path": "b.txt", "by": "cursor-cursor-0, by cursor-cursor-0"}]
+    assert codex.before("b.txt")["held"] == [{"path": "b.txt", "by": "cursor-cursor-0"}]
     it.ask("agent.end", **cursor.who, release=True)
     assert codex.edit("b.txt", "b\n", "b\nmore\n")["placed"]
     assert codex.edit("a.txt", "line 9\n", "LINE 9\n")["placed"]  # claude's process was killed

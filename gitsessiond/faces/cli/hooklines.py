@@ -39,3 +39,12 @@ def uninstalled_lines(reply: Json) -> list[str]:
     """What is gone, and what is back."""
     gone = [f"removed {clean(str(one))}" for one in reply["removed"]]
     return [*gone, *(f"restored {clean(str(one))}" for one in reply["restored"])] or ["No hook of ours was there."]
+
+
+def agent_lines(reply: Json, verb: str) -> list[str]:
+    """What became of an agent's hooks, and where they are."""
+    file = clean(str(reply["file"]))
+    done = {"install": f"Installed in {file}.", "uninstall": f"Taken out of {file}."}.get(verb)
+    if done is not None and reply["changed"]:
+        return [done]
+    return [f"{reply['agent']}: {reply['state']} ({file})"]

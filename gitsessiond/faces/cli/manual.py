@@ -82,7 +82,8 @@ checked out: the paths the merge changes, never one with other changes of yours 
 the target changed, with your edits in them |
 | `restore`, `patch abandon --discard` | none | what they name; it is recorded first |
 | `close --remove` | removes the branch, if all is merged | removes the worktree, if nothing in it would be lost |
-| `hooks install`, `hooks uninstall`, `uninstall` | none; your git hooks and, where it is set, `core.hooksPath` | none |
+| `hooks install`, `hooks uninstall`, `uninstall` | none; your git hooks and, where it is set, `core.hooksPath` | \
+none; with `--agent`, that agent's settings |
 | `exec -- CMD` | what CMD does | what CMD does |
 | `uninstall --hard` | removes the sessions' branches | none of yours |
 """

@@ -252,7 +252,7 @@ def claim_rows(status: Json) -> list[str]:
         paths = [clean(str(path)) for path in claim["paths"][:MOST_CLAIMED]]
         more = len(claim["paths"]) - len(paths)
         paths += [f"{more} more"] if more > 0 else []
-        by = f", by {clean(claim['by'])}" if claim["by"] else ""
+        by = f", by {clean(claim['by'])}" if claim["by"] not in (None, claim["patch"]["name"]) else ""
         out.append(f"{listed(paths) or 'all other paths'}: {name_in(claim['patch'])}{by}")
     left = len(status["claims"]) - len(out)
     return [*out, f"and {left} more: git session status --json"] if left > 0 else out

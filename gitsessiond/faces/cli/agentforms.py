@@ -1,0 +1,135 @@
+"""The hooks of Claude Code, Codex and Cursor: what their JSON says, and how each is answered. Pure, cheap to import.
+
+- Claude Code: https://code.claude.com/docs/en/hooks (``hook_event_name``, ``tool_name``, ``tool_input``; a PreToolUse
+  is refused by ``hookSpecificOutput.permissionDecision``; exit code 2 would refuse too, so we never end with it)
+- Codex: https://developers.openai.com/codex/hooks (the same form; ``apply_patch`` has its patch in
+  ``tool_input.command``)
+- Cursor: https://cursor.com/docs/hooks (``conversation_id``; ``permission``, ``user_message``, ``agent_message``)
+
+Cursor runs the hooks of Claude Code too: whoever gives its version is Cursor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gitsessiond.faces.cli.applypatch import BEGIN, Written, written_by
+
+TOOLS = ("claude", "codex", "cursor")
+
+BEFORE = ("PreToolUse", "preToolUse", "beforeShellExecution")
+AFTER = (
+    "PostToolUse", "PostToolUseFailure", "postToolUse", "postToolUseFailure", "afterShellExecution", "afterFileEdit",
+)  # fmt: skip
+ENDS = {"Stop": False, "stop": False, "SessionEnd": True, "sessionEnd": True}  # whether the agent itself has ended
+SHELLS = ("Bash", "Shell", "shell", "local_shell", "exec_command")
+EDITORS = ("Write", "Edit", "MultiEdit", "NotebookEdit", "StrReplace", "Delete", "ApplyPatch", "apply_patch")
+
+Json = Mapping[str, Any]
+
+
+class Event(NamedTuple):
+    """What a hook tells, whichever tool's it is. ``command`` None: it is no shell command."""
+
+    kind: str  # before, after, end, stop
+    name: str  # as the tool calls it
+    tool: str
+    id: str
+    cwd: str
+    call: str = ""
+    command: str | None = None
+    writes: tuple[Written, ...] = ()
+
+
+def event_of(tool: str, told: Json) -> Event | None:
+    """What a hook's JSON says; None: nothing that matters here."""
+    tool = "cursor" if told.get("cursor_version") else tool
+    name, sid = text(told, "hook_event_name"), text(told, "conversation_id" if tool == "cursor" else "session_id")
+    cwd = text(told, "cwd") or first_root(told) or os.curdir
+    if not sid:
+        return None
+    if name in ENDS:
+        return Event("end" if ENDS[name] else "stop", name, tool, sid, cwd)
+    kind = "before" if name in BEFORE else "after" if name in AFTER else None
+    if kind is None:
+        return None
+    given = told.get("tool_input")
+    given = given if isinstance(given, dict) else {}
+    used = text(told, "tool_name")
+    command = text(given, "command") or text(told, "command")
+    if used in SHELLS or name in ("beforeShellExecution", "afterShellExecution"):
+        if BEGIN not in command:
+            return Event(kind, name, tool, sid, cwd, text(told, "tool_use_id") or command, command)
+        used = "apply_patch"
+    writes = written_in(used, given, cwd) if name != "afterFileEdit" else [edited(told, cwd)]
+    writes = [one for one in writes if one.path]
+    return Event(kind, name, tool, sid, cwd, writes=tuple(writes)) if writes else None
+
+
+def written_in(used: str, given: Json, cwd: str) -> list[Written]:
+    """What a tool that edits files was told to write; nothing for other tools."""
+    path = os.path.join(cwd, text(given, "file_path") or text(given, "notebook_path") or text(given, "path"))
+    if used not in EDITORS:
+        return []
+    if used in ("apply_patch", "ApplyPatch"):
+        return [
+            one._replace(path=os.path.join(cwd, one.path))
+            for one in written_by(text(given, "command") or text(given, "patch") or text(given, "input"))
+        ]
+    if path == os.path.join(cwd, ""):
+        return []
+    if used == "Delete":
+        return [Written(path, deleted=True)]
+    if used == "NotebookEdit":
+        return [Written(path, as_found=True)]
+    content = next((given[key] for key in ("content", "contents") if isinstance(given.get(key), str)), None)
+    if content is not None:
+        return [Written(path, content=content)]
+    edits = given.get("edits")
+    return [Written(path, pieces=pieces_in(edits if isinstance(edits, list) else [given]))]
+
+
+def edited(told: Json, cwd: str) -> Written:
+    """What Cursor's ``afterFileEdit`` says was edited."""
+    edits = told.get("edits")
+    path = text(told, "file_path")
+    pieces = pieces_in(edits if isinstance(edits, list) else [])
+    return Written(os.path.join(cwd, path) if path else "", pieces=pieces)
+
+
+def pieces_in(edits: Sequence[Any]) -> tuple[tuple[str, str, bool], ...]:
+    """The replaced and the new texts of some edits."""
+    return tuple(
+        (one["old_string"], one["new_string"], one.get("replace_all") is True)
+        for one in edits
+        if isinstance(one, dict) and isinstance(one.get("old_string"), str) and isinstance(one.get("new_string"), str)
+    )
+
+
+def refusal(event: Event, reason: str) -> dict[str, Any]:
+    """The answer that keeps a tool from writing."""
+    if event.tool == "cursor":
+        return {"permission": "deny", "user_message": reason, "agent_message": reason}
+    decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
+    return {"hookSpecificOutput": {"hookEventName": event.name, **decision}}
+
+
+def remark(event: Event, words: str) -> dict[str, Any] | None:
+    """The answer that tells an agent something after its tool has run; None: this one cannot be told."""
+    if event.name != "PostToolUse":
+        return None
+    return {"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": words}}
+
+
+def text(told: Json, key: str) -> str:
+    """A text field; empty where there is none."""
+    value = told.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def first_root(told: Json) -> str:
+    """The directory that Cursor has open."""
+    roots = told.get("workspace_roots")
+    return str(roots[0]) if isinstance(roots, list) and roots else ""

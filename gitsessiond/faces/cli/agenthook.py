@@ -1,0 +1,188 @@
+"""``git session agent-hook TOOL``: what a coding agent runs before and after its tools, answered within its patience.
+
+An agent is never kept waiting or hindered because we are ill: without a daemon, or with one that does not answer, the
+answer is the tool's own for "go on", and the exit code is 0. Free of all that is slow to import.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from gitsessiond.faces.cli.agentforms import TOOLS, Event, event_of, refusal, remark
+from gitsessiond.faces.cli.applypatch import Written
+from gitsessiond.model.errors import GitSessionError, NotFound, error_from
+from gitsessiond.model.names import quote_path
+from gitsessiond.wire.client import Talk
+from gitsessiond.wire.place import find_place, peer_of, read_pointer, refuse_stranger
+from gitsessiond.wire.requests import request, who_asks
+
+CONNECT_S = 0.05
+PONG_S = 1.0  # a daemon that lives answers a ping at once, whatever it is at; on a loaded machine this may take a while
+ANSWER_S = 5.0  # what is before us in its queue; agents wait some ten seconds for a hook
+MOST_INPUT = 64 << 20
+BETWEEN = ("sh", "bash", "dash", "zsh", "fish", "env", "git", "timeout", "nice", "busybox", "git-session")
+
+
+def run_agent_hook(argv: Sequence[str]) -> int | None:
+    """Answer the hook of the tool named; None: the words ask for something else, such as help."""
+    if len(argv) != 1 or argv[0].startswith("-"):
+        return None
+    if argv[0] not in TOOLS:
+        print(f"error: {argv[0]!r} is no agent known here\nhint: git session agent-hook -h", file=sys.stderr)
+        return 1  # 2 would make Claude Code refuse what its tool is about to do
+    try:
+        told = json.loads(sys.stdin.buffer.read(MOST_INPUT).decode("utf-8", "surrogateescape"))
+        event = event_of(argv[0], told) if isinstance(told, dict) else None
+        answer = answer_to(event) if event is not None else None
+    except (ValueError, OSError, GitSessionError):
+        return 0  # an agent is not to be bothered with what is wrong with us
+    if answer is not None:
+        print(json.dumps(answer))
+    return 0
+
+
+def answer_to(event: Event) -> dict[str, Any] | None:
+    """Ask the daemon what the event comes to, and put it as the tool expects it; None: go on."""
+    if event.kind in ("end", "stop"):
+        ask(event.cwd, "agent.end", {**agent(event), "release": event.kind == "end"})
+        return None
+    if event.command is not None:
+        if event.kind == "before":
+            ask(event.cwd, "agent.before", {**agent(event), "command": event.command})
+            return None
+        return told_left(event, ask(event.cwd, "agent.after", agent(event)))
+    answers = []
+    for cwd, writes in by_directory(event.writes).items():
+        paths = [quote_path(os.fsencode(one.path)) for one in writes]
+        if event.kind == "before":
+            done = ask(cwd, "agent.before", {**agent(event), "paths": paths})
+            if done and done["held"]:
+                return refusal(event, held_words(done["held"]))
+        else:
+            told = [{"path": path, **declared(one)} for path, one in zip(paths, writes, strict=True)]
+            answers.append(told_left(event, ask(cwd, "agent.after", {**agent(event), "writes": told})))
+    return next((answer for answer in answers if answer is not None), None)
+
+
+def by_directory(writes: Sequence[Written]) -> dict[str, list[Written]]:
+    """The writes by the directory whose repository and session they are of: that of the file, as far as it is there."""
+    out: dict[str, list[Written]] = {}
+    for one in writes:
+        directory = os.path.dirname(os.path.abspath(one.path))
+        while not os.path.isdir(directory):
+            directory = os.path.dirname(directory)
+        out.setdefault(top_of(directory), []).append(one)
+    return out
+
+
+def top_of(directory: str) -> str:
+    """The worktree a directory is in; itself where it is in none."""
+    at = directory
+    while not os.path.lexists(os.path.join(at, ".git")):
+        if at == os.path.dirname(at):
+            return directory
+        at = os.path.dirname(at)
+    return at
+
+
+def agent(event: Event) -> dict[str, Any]:
+    """Who speaks, as the protocol has it."""
+    pid, started = process()
+    patch = os.environ.get("GITSESSION_PATCH") or None
+    return {"tool": event.tool, "id": event.id, "call": event.call, "patch": patch, "pid": pid, "started": started}
+
+
+def process() -> tuple[int | None, str]:
+    """The agent's process: the nearest one above this that is no shell and not git; and when that was started."""
+    pid = os.getppid()
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                name, _, rest = file.read().partition(b" (")[2].rpartition(b") ")
+        except OSError:
+            return None, ""
+        words = rest.split()
+        if len(words) < 20:
+            return None, ""
+        if os.fsdecode(name) not in BETWEEN:
+            return pid, words[19].decode()
+        pid = int(words[1])
+    return None, ""
+
+
+def declared(one: Written) -> dict[str, Any]:
+    """What a tool was told to write, as the protocol has it."""
+    if one.deleted:
+        return {"deleted": True}
+    if one.as_found:
+        try:
+            with open(one.path, "rb") as file:
+                return {"content": base64.b64encode(file.read()).decode()}
+        except OSError:
+            return {}
+    if one.content is not None:
+        return {"content": base64.b64encode(one.content.encode("utf-8", "surrogateescape")).decode()}
+    return {"pieces": [list(piece) for piece in one.pieces]}
+
+
+def held_words(held: Sequence[dict[str, Any]]) -> str:
+    """Why a tool may not write, in words that an agent can act on."""
+    rows = "; ".join(f"{one['path']} is claimed for {one['by']}" for one in held)
+    return f"{rows}. Leave it alone, go on with something else, and come back to it when that patch is done with it."
+
+
+def told_left(event: Event, done: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What an agent is told of edits that were made meanwhile and are nobody's."""
+    if not done or not done["left"]:
+        return None
+    paths = sorted({str(one["path"]) for one in done["left"]})
+    few = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+    return remark(
+        event,
+        f"git session: edits of {few} have no patch, since nothing proves who made them. "
+        "`git session unassigned` lists them; those that you made: `git session assign PATH[:FROM-TO] --patch P`.",
+    )
+
+
+def ask(cwd: str, verb: str, args: dict[str, Any]) -> dict[str, Any] | None:
+    """The daemon's answer; None: it is ill, or there is none, or no session here."""
+    place = find_place(cwd)
+    path = read_pointer(place)
+    if path is None:
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(CONNECT_S)
+        try:
+            connection.connect(path)
+            refuse_stranger(connection)
+            if is_stopped(peer_of(connection).pid):
+                return None
+            talk = Talk(connection)
+            talk.send(request("ping", {}, {}, 0))
+            talk.next(PONG_S)
+            talk.send(request(verb, args, who_asks(cwd, None, os.environ)))
+            reply = talk.next(ANSWER_S)
+        except OSError:  # timeouts too
+            return None
+    if reply is not None and "error" in reply:
+        found = error_from(reply["error"])
+        if not isinstance(found, NotFound):
+            print(f"git session: {found.message}", file=sys.stderr)
+        return None
+    done = reply.get("ok") if reply is not None else None
+    return done if isinstance(done, dict) else None
+
+
+def is_stopped(pid: int | None) -> bool:
+    """Whether a process is certainly stopped, and so will answer nothing."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] in (b"T", b"t", b"Z")
+    except OSError:
+        return False

@@ -1,0 +1,151 @@
+"""The JSON of the agents' hooks, read and answered; and that an agent is never hindered by what is wrong with us."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from gitsessiond.faces.cli.agentforms import event_of, refusal
+from gitsessiond.faces.cli.applypatch import Written, written_by
+from tests.bench import Workbench, bench
+
+__all__ = ["bench"]
+
+CLAUDE = {"session_id": "6f1c", "cwd": "/w", "hook_event_name": "PreToolUse", "tool_use_id": "t"}
+CURSOR = {
+    "conversation_id": "c0ff",
+    "workspace_roots": ["/w"],
+    "cursor_version": "2.0",
+    "hook_event_name": "preToolUse",
+}
+PATCH = """*** Begin Patch
+*** Add File: new.py
++one
++
+*** Update File: a.py
+*** Move to: b.py
+@@ def f():
+ keep
+-old
++new
+*** Update File: c.py
+@@
+-x
++y
+@@
+ z
++w
+*** Delete File: d.py
+*** End Patch"""
+
+
+def event(told: dict[str, Any], tool: str = "claude", **more: Any) -> Any:
+    return event_of(tool, told | more)
+
+
+def test_what_tools_are_told_to_write() -> None:
+    """Claude Code's, Codex's and Cursor's tools; others do not matter here."""
+    edit = {"file_path": "/w/a.py", "old_string": "x", "new_string": "y", "replace_all": True}
+    found = event(CLAUDE, tool_name="Edit", tool_input=edit)
+    assert (found.kind, found.tool, found.id) == ("before", "claude", "6f1c")
+    assert found.writes == (Written("/w/a.py", pieces=(("x", "y", True),)),)
+    found = event(CLAUDE, tool_name="MultiEdit", tool_input={"file_path": "a.py", "edits": [edit, edit]})
+    assert found.writes == (Written("/w/a.py", pieces=(("x", "y", True),) * 2),)
+    found = event(CLAUDE, tool_name="Write", tool_input={"file_path": "/w/n.py", "content": "n\n"})
+    assert found.writes == (Written("/w/n.py", content="n\n"),)
+    found = event(CLAUDE, hook_event_name="PostToolUse", tool_name="Bash", tool_input={"command": "ls"})
+    assert (found.kind, found.command, found.call) == ("after", "ls", "t")
+    assert event(CLAUDE, tool_name="Read", tool_input={"file_path": "/w/a.py"}) is None
+    assert event(CLAUDE, hook_event_name="UserPromptSubmit") is None
+    assert [event(CLAUDE, hook_event_name=name).kind for name in ("Stop", "SessionEnd")] == ["stop", "end"]
+    found = event(CURSOR, tool_name="Delete", tool_input={"path": "d.py"})
+    assert (found.tool, found.id, found.writes) == ("cursor", "c0ff", (Written("/w/d.py", deleted=True),))
+    found = event(CURSOR, hook_event_name="afterFileEdit", file_path="/w/a.py", edits=[edit])
+    assert (found.kind, found.writes[0].path) == ("after", "/w/a.py")
+    assert event(CURSOR, hook_event_name="beforeShellExecution", command="ls").command == "ls"
+
+
+def test_apply_patch() -> None:
+    """Added, updated in pieces, moved and deleted files; also by a shell; nonsense writes nothing."""
+    wanted = [
+        Written("new.py", content="one\n\n"),
+        Written("a.py", deleted=True),
+        Written("b.py", as_found=True),
+        Written("c.py", pieces=(("x\n", "y\n", False), ("z\n", "z\nw\n", False))),
+        Written("d.py", deleted=True),
+    ]
+    assert written_by(PATCH) == wanted
+    found = event(CLAUDE, "codex", tool_name="Bash", tool_input={"command": f"apply_patch <<'EOF'\n{PATCH}\nEOF"})
+    assert [one.path for one in found.writes] == [os.path.join("/w", one.path) for one in wanted]
+    assert written_by("*** Begin Patch") == [] and written_by("nothing") == []
+
+
+def test_refusals_in_the_form_of_each_tool() -> None:
+    """As each has it documented."""
+    first = event(CLAUDE, tool_name="Delete", tool_input={"file_path": "x"})
+    assert refusal(first, "why") == {
+        "hookSpecificOutput": {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "deny",
+            "permissionDecisionReason": "why",
+        }
+    }
+    second = event(CURSOR, tool_name="Delete", tool_input={"file_path": "x"})
+    assert refusal(second, "why")["permission"] == "deny" and refusal(second, "why")["agent_message"] == "why"
+
+
+def hooked(bench: Workbench, told: bytes, tool: str = "claude") -> tuple[int, str, str]:
+    """What the hook ends with and prints."""
+    words = ["git", "session", "agent-hook", tool]
+    done = subprocess.run(words, cwd=bench.root, input=told, capture_output=True, timeout=20)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_an_agent_is_not_hindered(bench: Workbench) -> None:
+    """No daemon, a stopped one, no session, nonsense: exit 0 and nothing said; an unknown tool is no refusal."""
+    path = str(bench.root / "a.txt")
+    edit = {"file_path": path, "old_string": "line 1", "new_string": "one"}
+    told = json.dumps(CLAUDE | {"cwd": str(bench.root), "tool_name": "Edit", "tool_input": edit}).encode()
+    for given in (told, b"", b"{", b"[]", b"{}"):
+        assert hooked(bench, given) == (0, "", "")
+    assert hooked(bench, told, "vim")[0] == 1  # 2 would be a refusal
+    bench.run("start", "x", "--here")
+    pid = int(bench.daemon()["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert hooked(bench, told) == (0, "", "")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    bench.quiet = False
+    assert hooked(bench, told) == (0, "", "") and bench.status()["claims"][0]["paths"] == ["a.txt"]
+    refused = json.loads(hooked(bench, told.replace(b"6f1c", b"0199"), "codex")[1])
+    assert "a.txt is claimed for claude-6f1c" in refused["hookSpecificOutput"]["permissionDecisionReason"]
+    bench.run("hooks", "install", "--agent", "cursor")
+    assert "agent-hook cursor" in bench.read(".cursor/hooks.json")
+    assert bench.json("hooks", "status", "--agent", "cursor")["state"] == "installed"
+    bench.run("hooks", "uninstall", "--agent", "cursor")
+    assert not (bench.root / ".cursor").exists()
+
+
+@pytest.mark.alone
+def test_a_dead_daemon_costs_nothing(bench: Workbench) -> None:
+    """Beside the start of Python itself, the hook takes no 100 ms where no daemon answers."""
+    bench.run("start", "x", "--here")
+    bench.stop()
+    told = json.dumps(CLAUDE | {"cwd": str(bench.root), "tool_name": "Bash", "tool_input": {"command": "ls"}}).encode()
+
+    def seconds(words: list[str]) -> float:
+        begun = time.monotonic()
+        subprocess.run(words, cwd=bench.root, input=told, check=True)
+        return time.monotonic() - begun
+
+    plain = min(seconds([sys.executable, "-c", "import json, socket"]) for _ in range(5))
+    ours = min(seconds(["git", "session", "agent-hook", "claude"]) for _ in range(5))
+    assert ours - plain < 0.1
