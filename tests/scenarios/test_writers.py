@@ -30,14 +30,14 @@ def begin(bench: Workbench, *paths: str) -> list[Path]:
     return [bench.root / path for path in paths]
 
 
-def check(bench: Workbench, path: str, count: int) -> None:
-    """``count`` steps changed the file, with the contents of its saves; each step names no other path of its."""
-    assert Steps(bench).contents(path) == lines(count)[1:], bench.run("history", "--limit", "100").out
+def check(bench: Workbench, paths: set[str], count: int) -> None:
+    """``count`` steps changed each file, with the contents of its saves.
 
-
-def check_names(bench: Workbench, paths: set[str]) -> None:
-    """No step holds a name that was there for a moment only, and one scan was made, at the start."""
+    No step holds a name that was there for a moment only, and one scan was made, at the start.
+    """
     found = Steps(bench)
+    for path in sorted(paths):
+        assert found.contents(path) == lines(count)[1:], (path, bench.run("history", "--limit", "100").out)
     assert found.names() == paths | {"a.txt", "src/b.txt", "README"}
     assert bench.daemon()["scans"] == 1
     assert bench.daemon()["overflows"] == 0
@@ -55,8 +55,7 @@ def test_saves_of_an_editor(bench: Workbench, name: str) -> None:
     (file,) = begin(bench, path)
     inodes = save_by(one, file, 4)
     assert (inodes > 1) == (name == "vim"), "this is not the sequence that was to be shown"
-    check(bench, path, 4)
-    check_names(bench, {path})
+    check(bench, {path}, 4)
     bench.judge(full=False)
 
 
@@ -65,9 +64,7 @@ def test_saves_by_recorded_sequences(bench: Workbench) -> None:
     paths = {f"src/{name}.txt": save for name, save in SEQUENCES.items()}
     files = begin(bench, *paths)
     save_each(dict(zip(files, paths.values(), strict=True)), 4, apart=0.2)
-    for path in paths:
-        check(bench, path, 4)
-    check_names(bench, set(paths))
+    check(bench, set(paths), 4)
     bench.judge(full=False)
 
 
@@ -80,8 +77,7 @@ def test_many_saves_by_a_recorded_sequence(bench: Workbench, name: str) -> None:
     path = f"{name}.txt"
     (file,) = begin(bench, path)
     save_each({file: SEQUENCES[name]}, 50)
-    check(bench, path, 50)
-    check_names(bench, {path})
+    check(bench, {path}, 50)
 
 
 # -- torn content ---------------------------------------------------------------------------------------------

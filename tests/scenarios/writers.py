@@ -302,10 +302,10 @@ class Steps:
         session = bench.status()["session"]
         common = bench.git("rev-parse", "--path-format=absolute", "--git-common-dir").out.strip()
         self.store, self.wid = f"{common}/gitsession/store.git", session["worktree_id"]
+        self.last = f"refs/sessions/{session['id']}"
         log = self.git(
-            "log", "--first-parent", "--reverse", "--format=%H %(trailers:key=Seq,valueonly,separator=)",
-            f"refs/sessions/{session['id']}",
-        )  # fmt: skip
+            "log", "--first-parent", "--reverse", "--format=%H %(trailers:key=Seq,valueonly,separator=)", self.last
+        )
         rows = [line.split() for line in log.splitlines()]
         self.all = [Step(int(row[1]), row[0]) for row in rows if len(row) == 2]
 
@@ -337,11 +337,9 @@ class Steps:
 
     def names(self) -> set[str]:
         """Every path that was in any step's work tree."""
-        found: set[str] = set()
-        trees = {self.git("rev-parse", f"{step.commit}:work/{self.wid}").strip() for step in self.all}
-        for tree in trees:
-            found |= set(self.git("ls-tree", "-r", "--name-only", tree).splitlines())
-        return found
+        work = f"work/{self.wid}/"
+        told = self.git("log", "--first-parent", "-m", "--root", "--no-renames", "--name-only", "--format=", self.last)
+        return {line.removeprefix(work) for line in told.splitlines() if line.startswith(work)}
 
     def contents(self, path: str, limit: int = 5000) -> list[bytes]:
         """The contents of a file in the steps that ``history`` says changed it, oldest first."""
