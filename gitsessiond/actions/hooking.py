@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.foretelling import foretold
 from gitsessiond.actions.telling import counted, spread
 from gitsessiond.model.errors import Refused
 from gitsessiond.store import hookfiles
@@ -104,32 +105,35 @@ def forget_facts(ctx: Context, kept: set[str]) -> None:
 
 
 def put_facts(ctx: Context, live: Live) -> None:
-    """The same of one session, if anything that hooks ask for has changed; a save changes nothing of it."""
+    """The same of one session, if anything that hooks ask for has changed."""
     state = live.state
     session = state.session
     key = (
         session.branch, session.base, session.chain, session.parked, session.status, session.patch_in_use,
         session.name, session.target, still_open(state), clashes_in(state),
     )  # fmt: skip
-    if live.told_hooks == key or not os.path.isdir(facts_home(ctx)):
+    owners = state.owners if still_open(state) > 1 else None  # with one patch open, a save changes nothing of it
+    told = live.told_hooks
+    if (told is not None and told[0] == key and told[1] is owners) or not os.path.isdir(facts_home(ctx)):
         return
-    live.told_hooks = key
+    live.told_hooks = (key, owners)
     path = os.path.join(facts_home(ctx), session.worktree_id)
     try:
         with open(f"{path}.new", "wb") as file:
-            file.write(facts_of(state).encode("utf-8", "surrogateescape"))
+            lines = [*facts_of(state), *(foretold(ctx, live) if owners is not None else ["0 0"])]
+            file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
         os.replace(f"{path}.new", path)
     except OSError:
         pass  # hooks then say nothing; a full disk is told elsewhere
 
 
-def facts_of(state: State) -> str:
+def facts_of(state: State) -> list[str]:
     """Seven lines, as ``hooks/begin.sh`` reads them."""
     session = state.session
     name, target = escaped(session.name), escaped(session.target)
     markers = rf"^\+(<{{7,}} {target}|\|{{7,}} (base|.* \({name}\))|>{{7,}} (.* \({name}\)|before .*))$"
     head = session.chain[-1] if session.chain else session.base
-    lines = [
+    return [
         f"{os.getpid()} {still_open(state)} {clashes_in(state)}",
         head,
         session.branch,
@@ -138,7 +142,6 @@ def facts_of(state: State) -> str:
         words_for(state, head),
         markers,
     ]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def still_open(state: State) -> int:

@@ -76,24 +76,60 @@ def only_committed(file: File) -> File:
 
 def rows_brought(owners: Owners, bit: int) -> dict[str, int]:
     """owner -> how many rows of marks a chain commit brought; a file without any counts once by its facts."""
+    counts: dict[str, int] = {}
+    for file in owners.files.by(committed).values():
+        for owner, count in rows_of(file, bit).items():
+            counts[owner] = counts.get(owner, 0) + count
+    return counts
+
+
+def rows_of(file: File, bit: int) -> dict[str, int]:
+    """:func:`rows_brought` of one file."""
 
     def new(mask: int) -> bool:
         return bool(mask >> bit & 1) and not (bit and mask >> (bit - 1) & 1)
 
-    counts: dict[str, int] = {}
-    for file in owners.files.by(committed).values():
-        found: list[str] = []
-        going: set[str] = set()  # whose row goes on from the lines above
-        for run in file.weave.runs if file.weave is not None else ():
-            here = {run.ins} if run.ins != BASE and new(run.ins_in) else set()
-            here |= {run.gone} if run.gone is not None and new(run.gone_in) else set()
-            found += here - going
-            if here or run.ins_in >> bit & 1:
-                going = here
-        facts = {fact.owner for fact in facts_of(file) if new(fact.ins_in)}
-        for owner in found or facts:
-            counts[owner] = counts.get(owner, 0) + 1
-    return counts
+    found: list[str] = []
+    going: set[str] = set()  # whose row goes on from the lines above
+    for run in file.weave.runs if file.weave is not None else ():
+        here = {run.ins} if run.ins != BASE and new(run.ins_in) else set()
+        here |= {run.gone} if run.gone is not None and new(run.gone_in) else set()
+        found += here - going
+        if here or run.ins_in >> bit & 1:
+            going = here
+    facts = {fact.owner for fact in facts_of(file) if new(fact.ins_in)}
+    return {owner: found.count(owner) or 1 for owner in found or facts}
+
+
+def rows_ahead(file: File, tip: int | None) -> dict[str, int]:
+    """:func:`rows_of` the commit that would come after ``tip`` and have the file as it is on disk."""
+    known: dict[str, int] | None = file.memo.get(("rows ahead", tip))
+    if known is None:
+        known = file.memo["rows ahead", tip] = rows_of(as_committed(file, tip), 0 if tip is None else tip + 1)
+    return known
+
+
+def as_committed(file: File, tip: int | None) -> File:
+    """The file if the next commit of the chain had it as it is on disk."""
+    bit = 1 << (0 if tip is None else tip + 1)
+
+    def held(run: Run) -> bool:
+        return run.gone is None or run.ins == BASE or (tip is not None and bool(run.ins_in >> tip & 1))
+
+    def last_held(facts: tuple[Fact[Value], ...]) -> tuple[Fact[Value], ...]:
+        return (*facts[:-1], facts[-1]._replace(ins_in=facts[-1].ins_in | bit)) if facts else ()
+
+    weave = file.weave
+    if weave is not None and not (file.path and file.path[-1].value is None):
+        weave = weave_from(
+            run._replace(ins_in=run.ins_in | bit, gone_in=run.gone_in | bit if run.gone is not None else run.gone_in)
+            if held(run)
+            else run
+            for run in weave.runs
+        )
+    return replace(
+        file, weave=weave, path=last_held(file.path), mode=last_held(file.mode), content=last_held(file.content)
+    )
 
 
 def held_back(owners: Owners, pid: str, bit: int, at: int | None = None) -> Owners:

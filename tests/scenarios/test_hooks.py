@@ -352,12 +352,13 @@ def test_it_says_where_the_edits_went(bench: Workbench, linked: bool) -> None:
     else:
         two_patches(bench)
     bench.run("status")
-    bench.git("commit", "-qam", "both")
-    bench.run("status")  # the hook itself waits for the daemon for a twentieth of a second only
+    line = bench.git("commit", "-qam", "both").err  # however busy the daemon is: it was foretold
+    bench.run("status")
     short = bench.git("rev-parse", "--short=7", "HEAD").out.strip()
-    assert after_commit(bench.root) == f"{short}: 1 edit to p, 1 to q\n"
+    assert line == after_commit(bench.root) == f"{short}: 1 edit to p, 1 to q\n"
     bench.edit("a.txt", "line 9 of q\n", "line 9 of q again\n")
-    bench.git("commit", "-qam", "q alone")
+    bench.run("status")
+    assert bench.git("commit", "-qam", "q alone").err == ""
     bench.run("status")
     assert after_commit(bench.root) == ""
     bench.run("patch", "use", "p")
@@ -514,10 +515,26 @@ def test_ill_in_every_way(bench: Workbench) -> None:
 
 @soak
 def test_a_stopped_daemon_keeps_nobody(stopped: Workbench) -> None:
-    """SIGSTOP for both processes: commits go through, silently."""
+    """SIGSTOP for both processes: commits go through, and say what was known of their files before; else nothing."""
+    stopped.git("commit", "-qm", "of its own", "--allow-empty", "--trailer", "Patch-Id: kkkkkkkkkkkk", timeout=60)
+    stopped.git("reset", "-q", "--soft", "HEAD~1")
     done = stopped.git("commit", "-qam", "both", timeout=60)
-    assert (done.out, done.err) == ("", "")
+    short = stopped.git("rev-parse", "--short=7", "HEAD").out.strip()
+    assert (done.out, done.err) == ("", f"{short}: 1 edit to p, 1 to q\n")
+    assert stopped.git("commit", "-q", "--allow-empty", "-m", "on what it has not seen", timeout=60).err == ""
     stopped.git("switch", "-qc", "elsewhere", timeout=60)
+
+
+@soak
+@pytest.mark.parametrize("how", ["claimed", "edited", "unassigned"])
+def test_what_cannot_be_foretold_is_not(stopped: Workbench, how: str) -> None:
+    """A commit that claims its edits, one of a file that nobody has recorded, and one of edits that nobody has."""
+    if how == "edited":
+        stopped.edit("a.txt", "line 5\n", "line 5 since then\n")
+    if how == "unassigned":
+        stopped.write("src/b.txt", "not seen\n")
+    words = ["--trailer", "Patch-Id: kkkkkkkkkkkk"] if how == "claimed" else []
+    assert stopped.git("commit", "-qam", "both", *words, timeout=60).err == ""
 
 
 @soak
