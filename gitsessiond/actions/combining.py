@@ -32,6 +32,7 @@ from gitsessiond.store.steps import State
 Clash = tuple[PathConflict, Conflict]
 
 MOST = 20  # paths of one merge that are recorded: each is five small objects, some 0.2 ms
+LARGEST = 1 << 20  # bytes of sides and results that one merge records
 KEPT = 200  # such records that a session has at a time; the older ones are in its history
 
 AUTO = "auto"  # who resolved them
@@ -72,7 +73,7 @@ def asked_again(
 
 
 def with_automatic(ctx: Context, state: State, pid: str, made: Made, kind: ConflictKind = "git_merge") -> State:
-    """The State with a record of each of these (the first :data:`MOST`); earlier ones of the patch are stale."""
+    """The State with a record of each of these (:func:`worth_keeping`); earlier ones of the patch are stale."""
     known = [one for one in state.conflicts.values() if (one.patch, one.kind) == (pid, kind) and is_automatic(one)]
     found, read = made
     if not found and not known:
@@ -81,7 +82,7 @@ def with_automatic(ctx: Context, state: State, pid: str, made: Made, kind: Confl
     for one in known:
         conflicts[one.id] = one.model_copy(update={"status": "stale"})
     labels = labels_for(state, pid, kind)
-    for clash, entry in found[:MOST]:
+    for clash, entry in worth_keeping(made):
         fresh = new_record(ctx, clash, kind, pid, labels)
         record = next((one for one in known if same_clash(one, fresh)), fresh)
         result = ConflictSide(oid=entry.oid, mode=entry.mode)
@@ -98,14 +99,32 @@ def with_automatic(ctx: Context, state: State, pid: str, made: Made, kind: Confl
     return replace(state, conflicts=conflicts, sides=sides)
 
 
+def worth_keeping(made: Made) -> list[Combined]:
+    """The first :data:`MOST` of them, without what would take more room than all may: a merge is not to wait for it."""
+    out, room = list[Combined](), LARGEST
+    for one in made.combined:
+        sides = (one.clash.base, one.clash.ours, one.clash.theirs)
+        entries = [side.entry for side in sides if side is not None] + [one.result]
+        size = sum(len(made.layer.read(entry.oid).data) for entry in entries if entry.mode != GITLINK)
+        if size <= room:
+            out.append(one)
+            room -= size
+        if len(out) == MOST:
+            break
+    return out
+
+
 def surplus(records: Iterable[Conflict]) -> list[str]:
     """The oldest automatic records beyond :data:`KEPT`."""
     own = sorted((one for one in records if is_automatic(one)), key=lambda one: one.created_at)
     return [one.id for one in own[: max(0, len(own) - KEPT)]]
 
 
-def beyond_words(found: Sequence[Combined]) -> list[str]:
+def beyond_words(state: State, pid: str, found: Sequence[Combined]) -> list[str]:
     """A warning where not all of what was combined is on record."""
-    if len(found) <= MOST:
+    own = [one for one in state.conflicts.values() if (one.patch, one.kind) == (pid, "git_merge") and is_automatic(one)]
+    known = sum(one.status == "resolved" for one in own)
+    if known >= len(found):
         return []
-    return [f"{len(found)} files were combined automatically; the first {MOST} are in `git session conflicts --all`"]
+    words = "1 file was" if len(found) == 1 else f"{len(found)} files were"
+    return [f"{words} combined automatically; {known} of them in `git session conflicts --all`"]

@@ -163,9 +163,12 @@ def merged_reply(
     commits = 1 if onto else 0
     if how == "rebase" and onto:
         commits = CommitGraph(ctx.repository.common_dir).count_beyond(onto, commit)
+    warnings = unsigned_note(ctx, live.state, pid) if how == "merge" else []
+    if files:
+        warnings += beyond_words(live.state, pid, plan.combined)
     return reply_of(
         ctx, live, pid, merged=True, commit=commit, files=files, strategy=how, commits=commits, message=message,
-        warnings=[*(unsigned_note(ctx, live.state, pid) if how == "merge" else []), *beyond_words(plan.combined)],
+        warnings=warnings,
         output="\n".join(part for part in output if part),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gitsessiond.model.conflicts import COMBINED
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.values import Change, Entry
+from gitsessiond.model.values import GITLINK, Change, Entry
 from gitsessiond.store.merge import PathConflict, Side, TreeMerge, shape_of
 from gitsessiond.store.picking import Three
 from gitsessiond.store.text import merge_text
@@ -98,7 +98,7 @@ def _renamed_to(
 def _explains(read: Trees, three: tuple[Entry | None, Entry | None, Entry | None], merged: str, at: bytes) -> bool:
     """Whether the merge of three contents is what a path has now: asked only where several could be the one."""
     result = entry_at(read, merged, at)
-    if result is None or any(one is None for one in three):
+    if result is None or any(one is None or one.mode == GITLINK for one in three):
         return False
     base, ours, theirs = (read.read(one.oid).data for one in three if one is not None)
     told = merge_text(base, ours, theirs)

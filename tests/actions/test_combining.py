@@ -266,9 +266,28 @@ def test_of_many_only_the_first_are_recorded(it: Asking, monkeypatch: pytest.Mon
     it.move_target("a.txt", OURS, ("src/b.txt", "b\n" + (it.root / "src/b.txt").read_text()))
     reply = it.merge("one")
     assert reply["merged"] and reply["warnings"] == [
-        "2 files were combined automatically; the first 1 are in `git session conflicts --all`"
+        "2 files were combined automatically; 1 of them in `git session conflicts --all`"
     ]
     assert [one["path"] for one in automatic(it)] == ["a.txt"]
+
+
+@pytest.mark.soak
+def test_what_the_target_has_already_is_nothing_to_tell(it: Asking) -> None:
+    """Both sides changed the file, but nothing lands."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.move_target("a.txt", BOTH)
+    reply = it.merge("one")
+    assert reply["merged"] and reply["warnings"] == [] and "already" in reply["message"]
+
+
+@pytest.mark.soak
+def test_what_is_too_large_is_not_recorded(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the merge wait for it; its answer says so."""
+    monkeypatch.setattr("gitsessiond.actions.combining.LARGEST", len(LINES) * 4 - 1)
+    apart(it)
+    reply = it.merge("one")
+    assert reply["warnings"] == ["1 file was combined automatically; 0 of them in `git session conflicts --all`"]
+    assert automatic(it) == []
 
 
 @pytest.mark.soak

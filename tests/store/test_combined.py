@@ -44,11 +44,11 @@ def test_each_of_several_renames_is_told_apart(repo: Path) -> None:
     f, h = text("f"), text("h")
     mine, other = text("f", (1, "mine")), text("h", (1, "mine"))
     found, clean = told(
-        repo, {"f": f, "h": h}, {"x": mine, "y": other}, {"f": text("f", (15, "t")), "h": text("h", (15, "t"))}
+        repo, {"f": f, "h": h}, {"y": mine, "x": other}, {"f": text("f", (15, "t")), "h": text("h", (15, "t"))}
     )
     assert clean and found == {
-        b"x": (f, mine, text("f", (15, "t")), text("f", (1, "mine"), (15, "t"))),
-        b"y": (h, other, text("h", (15, "t")), text("h", (1, "mine"), (15, "t"))),
+        b"y": (f, mine, text("f", (15, "t")), text("f", (1, "mine"), (15, "t"))),
+        b"x": (h, other, text("h", (15, "t")), text("h", (1, "mine"), (15, "t"))),
     }
 
 
