@@ -82,9 +82,8 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     if not paths:
         return {"patch": None, "held": []}
     state = replace(live.state, session=without_gone(live.state.session, paths))
-    agent = agent_of(state, told)
-    known = live.patch(told.patch).id if told.patch else agent.patch if agent else ""
-    held = [(path, claim) for path in paths if (claim := held_by_another(state.session, known, path)) is not None]
+    known = patch_for(live, state, told)
+    held = [(path, claim) for path in paths if (claim := held_by_another(state.session, known or "", path)) is not None]
     by = identity_of(asked.who.env, asked.who.cwd)
     if not held:
         state, patch = with_agent(ctx, live, state, told, by)
@@ -187,14 +186,22 @@ def agent_of(state: State, told: Told) -> Agent | None:
     return None
 
 
+def patch_for(live: Live, state: State, told: Told) -> str | None:
+    """The patch an agent works for: the one it was started for, while that is open, else its own; None: none yet."""
+    if told.patch is not None and still_open(patch := live.patch(told.patch)):
+        return patch.id
+    agent = agent_of(state, told)
+    return agent.patch if agent is not None else None
+
+
 def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> tuple[State, Patch]:
     """The State in which the agent has a patch: the one it was started for, the one it has, or a new one.
 
     What people use stays in use.
     """
-    known = agent_of(state, told)
-    if told.patch is not None:
-        return state, live.patch(told.patch)
+    known, pid = agent_of(state, told), patch_for(live, state, told)
+    if pid is not None and (known is None or known.patch != pid):
+        return state, state.patches[pid]
     if known is not None and (known.pid, known.started) == (told.pid, told.started):
         return state, state.patches[known.patch]
     if known is None:

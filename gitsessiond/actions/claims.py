@@ -80,6 +80,11 @@ def held_by_another(session: Session, pid: str, path: bytes) -> Claim | None:
     return None
 
 
+def claimed_by(session: Session, pid: str, path: bytes) -> bool:
+    """Whether a patch has claimed this path, or a directory above it."""
+    return any(claim.patch == pid and any(within(path, one) for one in paths_of(claim)) for claim in session.claims)
+
+
 def paths_of(claim: Claim) -> list[bytes]:
     """The paths a claim names."""
     return [unquote_path(text) for text in claim.paths]

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gitsessiond.actions.calls import SHELL, Call, file_in, unproven
-from gitsessiond.actions.claims import held_by_another
+from gitsessiond.actions.claims import claimed_by, held_by_another
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.saves import how_for
 from gitsessiond.model.files import marks_of
 from gitsessiond.model.owners import How, with_files
 from gitsessiond.model.ownership import assign, sort_save
 from gitsessiond.model.proving import Declared, Piece, proven_part, said_part
+from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import EXECUTABLE, REGULAR, Change, Entry, Placed, is_binary
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, file_at
@@ -46,12 +47,11 @@ def proofs_of(ctx: Context, live: Live, call: Call, pid: str, writes: Mapping[by
     changed = {one.path: one for one in diff_trees(ctx.store, call.work, live.state.work)}
     if call.command is None:
         found = [path for path in call.paths or () if path in changed]
-        label = unproven(pid) if pid else SHELL
     else:
         found = [path for path in changed if held_by_another(live.state.session, pid, path) is None]
-        label = SHELL
     out = []
     for path in sorted(found):
+        label = unproven(pid) if pid and claimed_by(live.state.session, pid, path) else SHELL
         before, now = changed[path].before, file_at(ctx.store, live.state.work, path)
         if call.command is None:
             proven = proven_write(ctx, before, now, declared_in(writes.get(path)))
@@ -119,7 +119,7 @@ def said_write(ctx: Context, call: Call, path: bytes, before: Entry | None, now:
     """The file with as much of what a shell command says as is on disk."""
     assert call.command is not None
     if now is None:
-        return None  # it was named, and it is gone
+        return None if call.command.removes() else before
     if before is not None and (before.oid == now.oid or now.mode not in LINES):
         return now
     content = ctx.store.blob(now.oid)
@@ -179,13 +179,22 @@ def sorted_again(state: State, call: Call, proofs: Sequence[Proof], how: How, pi
     now = {file.id for one in proofs if (file := file_in(state.owners, one.path)) is not None}
     then = {file.id: file for one in proofs if (file := file_in(call.owners, one.path)) is not None}
     owners = with_files(state.owners, then.values(), now - then.keys())
-    wrote = [Change(one.path, one.before, one.proven) for one in proofs]
+    wrote = changes_between((one.path, one.before, one.proven) for one in proofs)
     done = sort_save(owners, wrote, replace(how, claim=lambda path: pid))
-    rest = [Change(one.path, one.proven, one.now) for one in proofs if one.proven != one.now]
+    rest = changes_between((one.path, one.proven, one.now) for one in proofs)
     if not rest:
         return replace(state, owners=done.owners), list(done.placed)
     after = sort_save(done.owners, rest, replace(how, claim=labels.get))
     return replace(state, owners=after.owners), [*done.placed, *after.placed]
+
+
+def changes_between(paths: Iterable[tuple[bytes, Entry | None, Entry | None]]) -> list[Change]:
+    """What differs at some paths, as renames where the content tells."""
+    changed = [one for one in paths if one[1] != one[2]]
+    vanished = {path: (before, None) for path, before, after in changed if before is not None and after is None}
+    appeared = {path: (after, None) for path, before, after in changed if before is None and after is not None}
+    stayed = [Change(*one) for one in changed if one[0] not in vanished and one[0] not in appeared]
+    return sorted([*stayed, *pair_renames(vanished, appeared)], key=lambda change: change.path)
 
 
 def moved_whole(state: State, call: Call, one: Proof, how: How, pid: str) -> tuple[State, list[Placed]]:

@@ -138,8 +138,10 @@ def how_for(
     def earlier(path: bytes, entry: Entry | None) -> File | None:
         return live.memory.recall(path, entry, chain)
 
+    beside = label_beside(live.calls.values())
+
     def claimed(path: bytes) -> str | None:
-        return claim or claim_on(session, state.patches, path) or label_beside(live.calls.values())
+        return claim or claim_on(session, state.patches, path) or beside
 
     return How(
         current=patch_in_use(state),

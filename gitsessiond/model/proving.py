@@ -111,6 +111,10 @@ class Command(NamedTuple):
         """Whether it names this file. A directory, or a pattern, names nothing."""
         return path in self.paths() or (b"cd" in self.words() and any(path.endswith(b"/" + w) for w in self.words()))
 
+    def removes(self) -> bool:
+        """Whether it has a word that takes files away."""
+        return not {b"rm", b"mv", b"git", b"unlink"}.isdisjoint(self.words())
+
     def words(self) -> list[bytes]:
         """What may be names in it."""
         return [word for word in re.split(rb"[\s;|&<>()'\"=,]+", self.text) if word.strip(b"./")]
@@ -129,7 +133,7 @@ def said_part(before: bytes | None, now: bytes, command: Command, known: Collect
         return now
     there = split_lines(now)
     if before is None:
-        return now if now and all(_spelled(line, command.text) for line in there) else None
+        return now if all(not line.strip() or _spelled(line, command.text) for line in there) else None
     old = split_lines(before)
     said = [
         hunk
@@ -140,25 +144,25 @@ def said_part(before: bytes | None, now: bytes, command: Command, known: Collect
 
 
 def _says(text: bytes, old: Sequence[bytes], new: Sequence[bytes]) -> bool:
-    """Whether a command spells out these new lines, or what is new in each of them."""
-    if not new:
+    """Whether a command spells out these new lines, or what is new in each of them; blank ones say nothing."""
+    if not b"".join(new).strip():
         return False
     for number, line in enumerate(new):
-        if _spelled(line, text):
+        if not line.strip() or _spelled(line, text):
             continue
         if len(old) != len(new):
             return False
         fresh = _words(line) - _words(old[number])
-        if not fresh or not all(word in text for word in fresh):
+        if not all(word in text for word in fresh) or not any(len(word) > 1 for word in fresh):
             return False
     return True
 
 
 def _spelled(line: bytes, text: bytes) -> bool:
-    """Whether a command has this line in it, as a here-document or ``echo`` has; a blank one says nothing."""
-    return not line.strip() or line.strip() in text
+    """Whether a command has this line in it, as a here-document or ``echo`` has; a lone sign is in many."""
+    return len(line.strip()) > 1 and line.strip() in text
 
 
 def _words(line: bytes) -> set[bytes]:
-    """The words of a line, of two letters and more, and its single other signs."""
+    """The words of a line, and its other signs one by one."""
     return set(re.findall(rb"\w+|[^\w\s]", line))

@@ -121,9 +121,18 @@ def test_shell_edits_are_proven_by_what_the_command_says(it: Asking) -> None:
         "cat > doc.md <<'E'\n# Title\n\ntext\nE", lambda: (it.root / "doc.md").write_text("# Title\n\ntext\n")
     )
     assert [one["path"] for one in told["placed"]] == ["doc.md"]
-    it.edit("a.txt", "line 5\n", "mine\n")
-    it.look()
     assert ("doc.md", None) in edits(it, "claude-claude-0") and edits(it, "mine") == []
+
+
+def test_a_shell_renames_and_deletes(it: Asking) -> None:
+    """A rename is the agent's, the lines in it stay whose they are; what a command does not take away is nobody's."""
+    it.patch("mine", "a.txt", "line 5\n", "mine\n")
+    codex = Agent(it, "codex")
+    told = codex.shell("git mv a.txt c.txt", lambda: (it.root / "a.txt").rename(it.root / "c.txt"))
+    assert [(one["path"], one["kind"]) for one in told["placed"]] == [("c.txt", "rename")]
+    assert edits(it, "mine") == [("c.txt", (5, 5))] and edits(it, "codex-codex-01") == [("c.txt", None)]
+    assert codex.shell("cat src/b.txt", (it.root / "src/b.txt").unlink)["placed"] == []
+    assert loose(it) == [("src/b.txt", None, "shell")]
 
 
 def test_a_commit_in_a_shell_command_takes_nothing_from_anybody(it: Asking) -> None:
