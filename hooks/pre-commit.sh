@@ -1,5 +1,5 @@
 chain "$@" || exit
-{ facts && [ "$conflicts" -gt 0 ]; } 2>/dev/null || exit 0
+{ facts; } 2>/dev/null || exit 0
 
 marked() { # the first staged file to which a marker of an open conflict was added
   git diff --cached -U0 --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ |
@@ -15,7 +15,36 @@ marked() { # the first staged file to which a marker of an open conflict was add
     done
 }
 
-left=$(marked 2>/dev/null)
-[ -z "$left" ] && exit 0
-printf 'error: %s has conflict markers that are left over\nhint: git session conflicts\n' "$left" >&2
+asked() { # whether claims count for this commit: one that somebody makes on the session's branch
+  [ -f "$known.claims" ] && [ -z "$GITSESSION_AT_WORK" ] || return
+  for sign in MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD rebase-merge rebase-apply sequencer; do
+    [ ! -e "$git_dir/$sign" ] || return
+  done
+  read -r _ name <"$git_dir/HEAD" && [ "$name" = "refs/heads/$branch" ]
+}
+
+held() { # the first staged path that is claimed for another patch than this commit's: who holds what
+  mine=${GITSESSION_PATCH:-$patch}
+  git -c core.quotePath=false diff --cached --name-only --no-renames |
+    while IFS= read -r path; do
+      while IFS='	' read -r id name claimed words; do
+        [ "$mine" != "$id" ] && [ "$mine" != "$name" ] || continue
+        case $claimed:$path in .:* | "$claimed:$claimed" | "$claimed:$claimed"/*)
+          printf "error: %s is claimed for %s\nhint: git session commit --patch '%s', or git commit --no-verify\n" "$path" "$words" "$name"
+          return
+          ;;
+        esac
+      done <"$known.claims"
+    done
+}
+
+left=
+if { [ "$conflicts" -gt 0 ]; } 2>/dev/null; then
+  left=$(marked 2>/dev/null)
+  [ -z "$left" ] || left="error: $left has conflict markers that are left over
+hint: git session conflicts"
+fi
+if [ -z "$left" ] && { asked; } 2>/dev/null; then left=$(held 2>/dev/null); fi
+[ -n "$left" ] || exit 0
+printf '%s\n' "$left" >&2
 exit 1

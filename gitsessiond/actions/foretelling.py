@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.files import File, last_path
 from gitsessiond.model.holdings import rows_ahead
 from gitsessiond.model.values import Entry, is_unassigned
@@ -20,13 +22,26 @@ from gitsessiond.store.trees import entry_at
 MOST_FILES = 200  # in the session; beyond, it would cost each save more than a line is worth
 PLAIN = re.compile(rb'[^\x00-\x1f\x7f"\\]+')  # what git does not put in quotes
 NO_BLOB = "0" * 40
+NOTHING = ("0 0",)
 
 
-def foretold(ctx: Context, live: Live) -> list[str]:
+def foretold(ctx: Context, live: Live) -> Sequence[str]:
     """Lines for the hook: how many patches and which is in use; their names; counts and git's line of each file."""
+    try:
+        return foreseen(ctx, live)
+    except GitSessionError:
+        return NOTHING  # an object that cannot be read is told elsewhere
+
+
+def foreseen(ctx: Context, live: Live) -> Sequence[str]:
+    """:func:`foretold` where the store has what it takes.
+
+    Raises:
+        GitSessionError: it has not.
+    """
     state, files = live.state, live.state.owners.files
     if live.settled is not None or len(files) > MOST_FILES:
-        return ["0 0"]
+        return NOTHING
     chain = state.session.chain
     tree = tree_of_commit(ctx.store, chain[-1] if chain else state.session.base)
     brought: dict[str, dict[str, int]] = {}

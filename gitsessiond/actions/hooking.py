@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from gitsessiond.actions.claims import holder_words, paths_of, shown
 from gitsessiond.actions.context import Asked, Context, Live
-from gitsessiond.actions.foretelling import foretold
+from gitsessiond.actions.foretelling import NOTHING, foretold
 from gitsessiond.actions.telling import counted, spread
+from gitsessiond.actions.views import name_of
 from gitsessiond.model.errors import Refused
 from gitsessiond.store import hookfiles
 from gitsessiond.store.hookplace import Place, found_at, place_of, read_hook, recorded
@@ -16,7 +19,7 @@ from gitsessiond.store.hookscripts import ALWAYS, WHERE_WANTED, script
 from gitsessiond.store.repository import open_repository
 from gitsessiond.store.steps import State
 
-TRAILERS = "gitsession.trailers"
+TRAILERS, LOCKS = "gitsession.trailers", "gitsession.locks"
 
 
 def install_hooks(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def forget_facts(ctx: Context, kept: set[str]) -> None:
     """Remove what is known of worktrees whose sessions have ended."""
     home = facts_home(ctx)
     for name in os.listdir(home) if os.path.isdir(home) else []:
-        if re.fullmatch("[k-z]{12}", name) and name not in kept:
+        if re.fullmatch(r"[k-z]{12}(\.claims)?", name) and name[:12] not in kept:
             os.unlink(os.path.join(home, name))
 
 
@@ -110,7 +113,7 @@ def put_facts(ctx: Context, live: Live) -> None:
     session = state.session
     key = (
         session.branch, session.base, session.chain, session.parked, session.status, session.patch_in_use,
-        session.name, session.target, still_open(state), clashes_in(state),
+        session.name, session.target, still_open(state), clashes_in(state), claims := claims_for(ctx, state),
     )  # fmt: skip
     owners = state.owners if still_open(state) > 1 else None  # with one patch open, a save changes nothing of it
     told = live.told_hooks
@@ -119,12 +122,31 @@ def put_facts(ctx: Context, live: Live) -> None:
     live.told_hooks = (key, owners)
     path = os.path.join(facts_home(ctx), session.worktree_id)
     try:
-        with open(f"{path}.new", "wb") as file:
-            lines = [*facts_of(state), *(foretold(ctx, live) if owners is not None else ["0 0"])]
-            file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
-        os.replace(f"{path}.new", path)
+        put_lines(path, [*facts_of(state), *(foretold(ctx, live) if owners is not None else NOTHING)])
+        if claims:
+            put_lines(f"{path}.claims", claims)
+        elif os.path.exists(f"{path}.claims"):
+            os.unlink(f"{path}.claims")
     except OSError:
         pass  # hooks then say nothing; a full disk is told elsewhere
+
+
+def put_lines(path: str, lines: Sequence[str]) -> None:
+    """Write a file of facts in one go."""
+    with open(f"{path}.new", "wb") as file:
+        file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+    os.replace(f"{path}.new", path)
+
+
+def claims_for(ctx: Context, state: State) -> tuple[str, ...]:
+    """What pre-commit refuses to others, if it is to: id and name of the patch, the path, and who holds it in words."""
+    if ctx.config.get(LOCKS) != "hooks":
+        return ()
+    rows = ((claim, path) for claim in state.session.claims for path in paths_of(claim))
+    return tuple(
+        "\t".join([claim.patch, name_of(state, claim.patch), shown(path), holder_words(state, claim)])
+        for claim, path in rows
+    )
 
 
 def facts_of(state: State) -> list[str]:

@@ -445,6 +445,34 @@ def test_markers_that_are_left_over(bench: Workbench) -> None:
 
 
 @soak
+def test_paths_claimed_for_another_patch(bench: Workbench) -> None:
+    """gitsession.locks = hooks: what another patch claims is not committed, but by who works for it; else it is advice."""
+    two_patches(bench)
+    bench.run("patch", "use", "p", "a.txt", "src")
+    bench.run("patch", "use", "q")
+    bench.git("commit", "-qm", "advice", "a.txt")
+    bench.git("config", "gitsession.locks", "hooks")
+    bench.edit("a.txt", "line 5\n", "line 5 since\n")
+    bench.write("src/b.txt", "anew\n")
+    bench.write("README", "of q\n")
+    bench.run("status")
+    refused = bench.git("commit", "-qam", "all", check=False)
+    assert refused.code == 1 and refused.err.startswith(
+        "error: a.txt is claimed for p, by Ann <ann@example.org>\nhint: "
+    )
+    assert "claimed for p" in bench.git("commit", "-qm", "below", "src/b.txt", check=False).err
+    bench.git("commit", "-qm", "q's own", "README")
+    bench.git("commit", "-qm", "for p", "a.txt", env={**os.environ, "GITSESSION_PATCH": "p"})
+    bench.run("commit", "-m", "by ours", "--patch", "p")
+    bench.write("src/b.txt", "once more\n")
+    bench.run("patch", "use", "-", "src")
+    bench.git("commit", "-qam", "released")
+    bench.git("switch", "-qc", "elsewhere")
+    bench.write("a.txt", "elsewhere\n")
+    bench.git("commit", "-qam", "no session's")
+
+
+@soak
 def test_what_is_ours_alone_is_not_pushed(bench: Workbench) -> None:
     """The session's branch and refs/gitsession are refused, also in a mirror; the target is not, nor what `publish` names."""
     remote = bench.root.parent / "remote.git"
