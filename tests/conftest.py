@@ -29,7 +29,14 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What a person tells the tests themselves, by the environment of pytest.
-FOR_TESTS = ("GITSESSIOND_REPOSITORIES", "GITSESSIOND_SOAK_EDITS", "GITSESSIOND_SEED", "GITSESSION_TEST_SEED")
+FOR_TESTS = (
+    "GITSESSIOND_REPOSITORIES",
+    "GITSESSIOND_GIT_TREE",
+    "GITSESSIOND_GIT_TESTS",
+    "GITSESSIOND_SOAK_EDITS",
+    "GITSESSIOND_SEED",
+    "GITSESSION_TEST_SEED",
+)
 FIXED_TIME = "2026-01-02T03:04:05Z"
 
 

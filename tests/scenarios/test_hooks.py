@@ -140,6 +140,9 @@ def test_a_hook_that_refuses_and_one_edited_meanwhile(bench: Workbench) -> None:
     put_hook(own, "#!/bin/sh\necho not today; exit 3\n")
     bench.write("a.txt", "changed\n")
     assert "not today" in bench.git("commit", "-qam", "changed", check=False).err
+    own.chmod(0o644)
+    assert "hook was ignored because" in bench.git("commit", "-qam", "changed").err  # as git says of its own
+    own.chmod(0o755)
     put_hook(bench.root / ".git/hooks/post-commit", "#!/bin/sh\necho mine\n")  # over ours
     with open(bench.root / ".git/hooks/post-merge", "a") as file:
         file.write("echo and this\n")
