@@ -33,11 +33,26 @@ def uninstall_agent(ctx: Context, asked: Asked) -> dict[str, Any]:
     return looked_at(settings, changed=agentfiles.uninstall(settings))
 
 
+def left_behind(ctx: Context, asked: Asked) -> list[str]:
+    """What still calls us when we are taken out: the settings are the user's, and nobody asked to change them."""
+    found = [settings_here(ctx, asked, tool) for tool in FORMS]
+    return [
+        f"{one.path} still calls git session; git session hooks uninstall --agent {one.tool} takes that out"
+        for one in found
+        if agentfiles.state_of(one) in ("installed", "outdated")
+    ]
+
+
 def settings_asked(ctx: Context, asked: Asked) -> Settings:
-    """The settings of the tool that the request names, in the worktree one stands in."""
+    """The settings of the tool that the request names."""
     tool = asked.text("agent")
     if tool not in FORMS:
-        raise BadRequest(f"{tool!r} is no agent known here", hint=f"one of {', '.join(FORMS)}")
+        raise BadRequest(f"{tool!r} is no agent known here", hint="git session hooks install -h")
+    return settings_here(ctx, asked, tool)
+
+
+def settings_here(ctx: Context, asked: Asked, tool: str) -> Settings:
+    """The settings of a tool in the worktree one stands in."""
     at = open_repository(asked.who.cwd)
     name = "main" if at.git_dir == at.common_dir else at.git_dir.rpartition("/")[2]
     return settings_of(tool, at.worktree, ctx.repository.state_dir, name)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from shlex import quote
 from typing import Any
 
+from gitsessiond.actions.agenthooks import left_behind
 from gitsessiond.actions.clash_files import control_file, is_changed
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.hooking import uninstall_hooks
@@ -64,7 +65,7 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     words = "1 conflict is" if waiting == 1 else f"{waiting} conflicts are"
     warnings = [f"{words} open still; git session conflicts makes their files again"] if waiting else []
     hooks = uninstall_hooks(ctx, asked)
-    warnings += hooks["warnings"]
+    warnings += [*hooks["warnings"], *left_behind(ctx, asked)]
     removed = [*hooks["removed"], *remove_control_files(ctx)]
     if hard:
         removed += remove_traces(ctx, branches)

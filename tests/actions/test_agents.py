@@ -124,6 +124,14 @@ def test_shell_edits_are_proven_by_what_the_command_says(it: Asking) -> None:
     assert ("doc.md", None) in edits(it, "claude-claude-0") and edits(it, "mine") == []
 
 
+def test_the_settings_of_an_agent_come_and_go_by_their_command_alone(it: Asking) -> None:
+    """Uninstalling all of git session leaves them and says so; what cannot be read is refused."""
+    assert it.ask("hooks.agent.install", agent="claude")["state"] == "installed"
+    assert ".claude/settings.json still calls" in it.ask("uninstall", yes=True)["warnings"][0]
+    assert it.ask("hooks.agent.uninstall", agent="claude")["changed"]
+    assert it.ask("uninstall", yes=True)["warnings"] == []
+
+
 def test_a_shell_renames_and_deletes(it: Asking) -> None:
     """A rename is the agent's, the lines in it stay whose they are; what a command does not take away is nobody's."""
     it.patch("mine", "a.txt", "line 5\n", "mine\n")

@@ -114,6 +114,7 @@ def test_three_agents_one_killed(bench: Workbench, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(SECONDS + 240)
 def test_three_agents_for_a_while(bench: Workbench, tmp_path: Path) -> None:
     """GITSESSIOND_AGENTS_SECONDS of it, with commits; one is killed half-way; then each share lands alone."""
     crowd = Crowd(bench, tmp_path)
@@ -129,7 +130,7 @@ def test_three_agents_for_a_while(bench: Workbench, tmp_path: Path) -> None:
         _, err = work[tool].communicate()
         assert work[tool].returncode == 0, err.decode()
     work["cursor"].wait()
-    crowd.check(min(number, len(SHARED) * len(SLOTS)))
+    crowd.check(number)
     for tool in ("claude", "codex"):
         assert not missing_lines(crowd, tool)
         alone = {line for _, line in crowd.lines(tool)}
