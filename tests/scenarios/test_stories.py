@@ -27,6 +27,7 @@ from tests.actions.test_adoption import P1, P2
 from tests.scenarios.live_desk import LiveDesk, Seen, Stage
 
 Story = Callable[..., None]
+Telling = tuple[str, bool]  # how the daemon is, and whether our hooks are installed
 
 # Told below in their own words: there the session's worktree itself goes, and a desk in the recorder looks on.
 OWN = {"test_45_worktree_moved", "test_46_worktree_removed_and_added_again", "test_46_first_checkout_gone"}
@@ -38,8 +39,15 @@ TELLINGS = tuple(product(WAYS, (False, True)))
 
 
 def ways(every_run: str | None) -> list[Any]:
-    """Both ways; the one not named is told in long runs only."""
-    return [pytest.param(way, marks=[] if way == every_run else [pytest.mark.soak]) for way in WAYS]
+    """All ways; but one, without hooks, they are told in long runs only."""
+    return [
+        pytest.param(
+            (way, hooked),
+            marks=[] if (way, hooked) == (every_run, False) else [pytest.mark.soak],
+            id=f"{way}-hooks" if hooked else way,
+        )
+        for way, hooked in TELLINGS
+    ]
 
 
 def told() -> list[Any]:
@@ -57,6 +65,7 @@ def told() -> list[Any]:
         words = [mark.args[0] for mark in marks]
         unknown = inspect.signature(story).parameters.keys() - GIVEN - set(words)
         assert not unknown, f"{name} needs {unknown}: give it, or tell the story here in its own words"
+        tellings = TELLINGS  # with other parameters, two of them: alive without hooks, and dead with
         for values in product(*[mark.args[1] for mark in marks]):
             said = "-".join(["".join(map(str, value)) if isinstance(value, list) else str(value) for value in values])
             given = dict(zip(words, values, strict=True))
@@ -64,8 +73,8 @@ def told() -> list[Any]:
             if is_told:
                 word = f"{every_run[0]}-hooks" if every_run[1] else every_run[0]
                 found.append(pytest.param(story, given, (every_run,), id=f"{title}-{word}"))
-            found.append(pytest.param(story, given, TELLINGS, id=f"{title}-all", marks=pytest.mark.soak))
-            is_told = False
+            found.append(pytest.param(story, given, tellings, id=f"{title}-all", marks=pytest.mark.soak))
+            is_told, tellings = False, TELLINGS[::3]
     return found
 
 
@@ -95,7 +104,7 @@ def test_story(
     monkeypatch: pytest.MonkeyPatch,
     story: Story,
     params: dict[str, Any],
-    tellings: tuple[tuple[str, bool], ...],
+    tellings: tuple[Telling, ...],
 ) -> None:
     """The story holds, git judges the invariants, nothing but git moved anything, and all ways it is told end alike."""
     wanted = inspect.signature(story).parameters
@@ -122,10 +131,11 @@ def test_story(
 @pytest.fixture(params=ways("dead"))
 def aside(stage: Stage, request: pytest.FixtureRequest) -> LiveDesk:
     """A second session y in a worktree of its own, from main; p is committed and dirty there."""
-    first = stage.begin("it", dead=False)
+    way, hooked = request.param
+    first = stage.begin("it", False, hooked)
     root = stage.ground / "aside"
     first.bench.json("start", "y", "--worktree", str(root), "--target", "main")
-    desk = LiveDesk(root, dead=request.param == "dead")
+    desk = LiveDesk(root, way == "dead", None, hooked)
     desk.patch("p")
     desk.save("a.txt", numbered(P1))
     desk.git("commit", "-qam", "p: first")
@@ -181,13 +191,13 @@ def standing(desk: LiveDesk) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("way", ways("alive"))
-def test_26_refused_without_autostash(stage: Stage, way: str) -> None:
+@pytest.mark.parametrize("telling", ways("alive"))
+def test_26_refused_without_autostash(stage: Stage, telling: Telling) -> None:
     """main moved; a rebase refuses the dirty files: nothing changes, and `status` says how far behind and what to do.
 
     That done, all is as `git rebase --autostash` makes it, and every edit is whose it was.
     """
-    desk = stage.begin("it", dead=way == "dead")
+    desk = stage.begin("it", telling[0] == "dead", telling[1])
     main = desk.bench.at(stage.ground / "main")
     desk.git("worktree", "add", "-q", str(main.root), "main")
     main.write("README", "others\n")
@@ -211,10 +221,10 @@ def test_26_refused_without_autostash(stage: Stage, way: str) -> None:
     desk.judge()
 
 
-@pytest.mark.parametrize("way", ways("dead"))
-def test_40_switch_to_the_target(stage: Stage, way: str) -> None:
+@pytest.mark.parametrize("telling", ways("dead"))
+def test_40_switch_to_the_target(stage: Stage, telling: Telling) -> None:
     """`switch main` refuses while main is checked out elsewhere: nothing changes."""
-    desk = stage.begin("it", dead=way == "dead")
+    desk = stage.begin("it", telling[0] == "dead", telling[1])
     desk.git("worktree", "add", "-q", str(stage.ground / "main"), "main")
     before = standing(desk)
     desk.before_an_act()
@@ -225,10 +235,10 @@ def test_40_switch_to_the_target(stage: Stage, way: str) -> None:
     desk.judge()
 
 
-@pytest.mark.parametrize("way", ways("alive"))
-def test_48_what_clean_took_can_be_restored(stage: Stage, way: str) -> None:
+@pytest.mark.parametrize("telling", ways("alive"))
+def test_48_what_clean_took_can_be_restored(stage: Stage, telling: Telling) -> None:
     """`clean -fdx` takes n.txt and .gitsession/: the one can be restored, the other is made again."""
-    desk = stage.begin("it", dead=way == "dead")
+    desk = stage.begin("it", telling[0] == "dead", telling[1])
     desk.git("clean", "-qfdx")
     assert desk.unassigned() == []
     desk.judge_bystanders()
@@ -239,11 +249,11 @@ def test_48_what_clean_took_can_be_restored(stage: Stage, way: str) -> None:
     desk.judge()
 
 
-@pytest.mark.parametrize("way", ways("dead"))
+@pytest.mark.parametrize("telling", ways("dead"))
 @pytest.mark.parametrize("how", ["merge", "squash", "cherry-pick"])
-def test_54_landed_by_hand_in_main(stage: Stage, how: str, way: str) -> None:
+def test_54_landed_by_hand_in_main(stage: Stage, how: str, telling: Telling) -> None:
     """In main: `merge session/x`, `merge --squash`: both patches are merged; q's commits picked: q alone."""
-    desk = stage.begin("it", dead=way == "dead")
+    desk = stage.begin("it", telling[0] == "dead", telling[1])
     desk.git("commit", "-qam", "both")
     picked = [one.oid for one in desk.named("q").series]
     main = stage.ground / "main"
@@ -260,12 +270,11 @@ def test_54_landed_by_hand_in_main(stage: Stage, how: str, way: str) -> None:
     desk.judge()
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("hooked", [False, True])
-def test_52_pushed(stage: Stage, hooked: bool, way: str) -> None:
+@pytest.mark.parametrize("telling", ways(None))
+def test_52_pushed(stage: Stage, telling: Telling) -> None:
     """`push --mirror` publishes every save unless our hook is there; the session's branch goes out only by name, as meant."""
-    desk = stage.begin("it", way == "dead", hooked)
+    hooked = telling[1]
+    desk = stage.begin("it", telling[0] == "dead", hooked)
     hub = stage.ground / "hub.git"
     desk.git("init", "-q", "--bare", str(hub))
     desk.git("remote", "add", "origin", str(hub))
@@ -284,12 +293,10 @@ def test_52_pushed(stage: Stage, hooked: bool, way: str) -> None:
     desk.judge()
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("hooked", [False, True])
-def test_55_landed_and_deleted(stage: Stage, hooked: bool, way: str) -> None:
+@pytest.mark.parametrize("telling", ways(None))
+def test_55_landed_and_deleted(stage: Stage, telling: Telling) -> None:
     """One patch whose own commits were merged by hand: git lets its branch go; with twins or unlanded commits it refuses."""
-    desk = stage.begin("desk", way == "dead", hooked, beside=True)
+    desk = stage.begin("desk", telling[0] == "dead", telling[1], beside=True)
     desk.save("a.txt", numbered(P1), "p")
     desk.git("commit", "-qam", "p: first")
     main = stage.ground / "main"
