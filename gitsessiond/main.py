@@ -103,8 +103,10 @@ def run_process(argv: Sequence[str]) -> int:
         if asked.ready_fd is None and not asked.foreground:
             return ended_quietly(["daemon", "start"])
         from gitsessiond.daemon.front_process import be_front
+        from gitsessiond.faces.cli.panel import panel_lines
+        from gitsessiond.faces.cli.terminal import Look
 
-        return be_front(where, asked.ready_fd, version())
+        return be_front(where, asked.ready_fd, version(), lambda status: panel_lines(status, Look()))
     if asked.fd is None:
         print(f"gitsessiond {asked.role} is started by git session itself", file=sys.stderr)
         return 2

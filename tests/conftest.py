@@ -68,8 +68,10 @@ def sealed_environment(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Seal the environment of the test itself too; yields its HOME."""
+def sealed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Seal the environment of the test itself too; yields its HOME. Control files are kept in long runs only."""
     home = tmp_path_factory.mktemp("home")
     (home / "run").mkdir(mode=0o700)
     (home / "tmp").mkdir()
@@ -77,6 +79,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         "[user]\n\tname = Ann\n\temail = ann@example.org\n"
         "[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[commit]\n\tgpgSign = false\n"
         '[protocol "file"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n'
+        + ("" if request.node.get_closest_marker("soak") else "[gitsession]\n\tcontrolFiles = never\n")
     )
     for name in list(os.environ):
         leaks = name.startswith(("GIT_", "GITSESSION", "CI")) and name not in FOR_TESTS

@@ -34,11 +34,11 @@ def list_unassigned(ctx: Context, asked: Asked) -> dict[str, Any]:
     return {"unassigned": pending_rows(ctx, state_asked(ctx, asked))}
 
 
-def pending_rows(ctx: Context, state: State) -> list[dict[str, Any]]:
-    """The unassigned edits with the first of their lines, as a person needs them to choose."""
+def pending_rows(ctx: Context, state: State, most: int | None = None) -> list[dict[str, Any]]:
+    """The unassigned edits (the first ``most``) with the first of their lines, as a person needs them to choose."""
     out = []
     texts: dict[bytes, list[bytes]] = {}
-    for row in unassigned_rows(state.owners):
+    for row in unassigned_rows(state.owners)[:most]:
         view = views.row_view(state, row)
         if row.path not in texts:
             texts = {row.path: lines_of(ctx, state, row.path)}  # rows come in path order

@@ -29,7 +29,10 @@ class Held(NamedTuple):
 
 
 class Asking:
-    """Every request that is not front's own, from its frame to its reply. ``on_stop``: a stop's turn has come."""
+    """Every request that is not front's own, from its frame to its reply.
+
+    ``on_stop``: a stop's turn has come. ``first``: called before a request is queued, with what comes before it.
+    """
 
     def __init__(
         self,
@@ -38,10 +41,11 @@ class Asking:
         worktrees: Worktrees,
         outbox: Outbox,
         on_stop: Callable[[], None],
+        first: Callable[[float], None] = lambda now: None,
     ) -> None:
         self._clients, self._barrier = clients, barrier
         self._worktrees, self._outbox = worktrees, outbox
-        self._on_stop = on_stop
+        self._on_stop, self._first = on_stop, first
         self._number = 0
         self._asked: dict[int, tuple[Link, Any]] = {}  # our number -> who asked, their number
         self._behind: list[Pending] = []  # past the barrier, but watches are being put in place
@@ -87,6 +91,7 @@ class Asking:
             self._on_stop()
         elif pending.number in self._asked:
             self._worktrees.flush(now)
+            self._first(now)
             reads = pending.message["verb"] in READS
             self._outbox.put_ask(Ask(pending.number, pending.message, reads, pending.since))
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from gitsessiond.daemon.asking import Asking
 from gitsessiond.daemon.barrier import Barrier
 from gitsessiond.daemon.clients import Clients
+from gitsessiond.daemon.controls import Controls, Panel
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
@@ -33,7 +34,7 @@ from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
 from gitsessiond.wire.place import Place, identity
-from gitsessiond.wire.requests import OWN, VERSION, reply_error
+from gitsessiond.wire.requests import OWN, READS, VERSION, reply_error
 
 COOKIES = "cookies"
 SEQUENCE = "seq"
@@ -55,7 +56,15 @@ class Socket(NamedTuple):
 class Front:
     """The front process of one repository's daemon."""
 
-    def __init__(self, place: Place, door: Socket, recorder: Command, settings: Settings, version: str) -> None:
+    def __init__(
+        self,
+        place: Place,
+        door: Socket,
+        recorder: Command,
+        settings: Settings,
+        version: str,
+        panel: Panel | None = None,
+    ) -> None:
         self._place, self._door, self._settings = place, door, settings
         self._identity = identity(place.common_dir)
         cookies = os.path.join(place.state_dir, COOKIES)
@@ -69,12 +78,13 @@ class Front:
         self._watch = Watch(shared, self._box, known.add, poll=settings.poll)
         self._worktrees = Worktrees(self._watch, outbox, known, settings.scan_every_s)
         barrier = Barrier(cookies, self._watch)
-        self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop)
         self._events = Events(os.path.join(place.state_dir, SEQUENCE), self._clients.send)
         parts = Parts(
             self._clients, self._events, self._recording, self._watch, self._worktrees, version, door.path, place.log
         )
         self._own = Own(parts, self._stop_asked)
+        self._controls = Controls(outbox, panel, self._own.found, self._worktrees.flush, self._watch.is_polled)
+        self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._controls.flush)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active
         self._stopping = self._remove_state = self._gone = False
@@ -98,7 +108,8 @@ class Front:
     def _wait(self) -> float | None:
         """Seconds until something is due; None: nothing is."""
         times = []
-        for due in (self._worktrees.next_look(), self._asking.next_look(), self._idle_until()):
+        controls = self._controls.next_look() if not self._stopping and self._recording.ready else None
+        for due in (self._worktrees.next_look(), self._asking.next_look(), controls, self._idle_until()):
             if due is not None:
                 times.append(due)
         return max(0.0, min(times) - time.monotonic()) if times else None
@@ -119,6 +130,8 @@ class Front:
         tend_log()
         self._worktrees.tick(now)
         self._asking.tick(now)
+        if not self._stopping and self._recording.ready:
+            self._controls.tick(now)
         idle_until = self._idle_until()
         if idle_until is not None and idle_until <= now:
             log("nothing is open: leaving")
@@ -143,7 +156,7 @@ class Front:
                 case "limit":
                     self._tell_limit(notice)
                     self._worktrees.take(notice, now)
-                case _:
+                case _ if not self._controls.takes(notice, now):
                     self._worktrees.take(notice, now)
 
     def _lost(self) -> None:
@@ -207,6 +220,8 @@ class Front:
                 "git session cannot be asked by a hook that it runs itself",
                 hint="ask after the command that runs the hook",
             )
+        if verb not in READS:
+            self._controls.pause(verb == "uninstall")
         message = {**frame, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb}
         self._asking.put(link, number, message, self._active)
         self._recording.start()
@@ -233,6 +248,7 @@ class Front:
         """Watch these worktrees; a recorder that has just begun is to look at all of them."""
         now = time.monotonic()
         self._worktrees.set(told)
+        self._controls.set(str(one["worktree"]) for one in told)
         if fresh:
             self._worktrees.scan_all(now, first=True)
             self._asking.begin(now)
@@ -242,15 +258,23 @@ class Front:
         for event in told.get("events") or ():
             self._events.publish(event)
         self._worktrees.pruned(batch.worktree, told.get("prune") or ())
+        self._controls.changed(batch.worktree, time.monotonic())
         if told.get("error"):
             log(f"not recorded: {told['error'].get('message')}")
             self._worktrees.mark_stale(batch.worktree)
 
     def replied(self, ask: Ask, reply: Message) -> None:
         """A request is answered; the reply waits while new watches are put in place."""
+        if ask.message["verb"] not in READS:
+            self._controls.changed(None, time.monotonic())
+        if ask.answer is not None:
+            ask.answer(reply)
+            return
         self._active = time.monotonic()
         link, reply = self._asking.reply_for(ask, reply)
         ok = reply.get("ok")
+        if ask.message["verb"] == "uninstall" and ok is None:
+            self._controls.pause(False)
         if ask.message["verb"] == "uninstall" and isinstance(ok, dict) and ok.get("hard"):
             self._remove_state = True
             if link is not None:
@@ -262,10 +286,16 @@ class Front:
     def happened(self, event: Message) -> None:
         """An event was published."""
         self._events.publish(event)
+        self._controls.changed(None, time.monotonic())
 
     def unanswerable(self, error: GitSessionError, ask: Ask | None) -> None:
         """Nobody will answer this request (None: any that waits)."""
+        if ask is not None and ask.answer is not None:
+            ask.answer(reply_error(None, error))
+            return
         self._asking.fail(error, ask)
+        if ask is None:
+            self._controls.failed(error)
 
     def restarted(self) -> None:
         """The recorder died and has been begun again."""
@@ -313,6 +343,8 @@ class Front:
         self._recording.end()
         self.unanswerable(Unreachable("the daemon is stopping", hint="run the command again"), None)
         self._watch.close()
+        if not self._gone:
+            self._controls.stop()
         if self._remove_state:
             shutil.rmtree(self._place.state_dir, ignore_errors=True)
         self._asking.release()

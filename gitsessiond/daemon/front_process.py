@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from gitsessiond.daemon import log
+from gitsessiond.daemon.controls import Panel
 from gitsessiond.daemon.front import Front, Socket
 from gitsessiond.daemon.listening import listen
 from gitsessiond.daemon.process import leave_surroundings, recorder_words
@@ -21,10 +22,11 @@ from gitsessiond.wire.starting import make_state_dir
 LOCK_WAIT_S = 45.0  # for a daemon that is leaving, or a one-shot process; less than a client waits for us
 
 
-def be_front(where: str, ready_fd: int | None, version: str) -> int:
+def be_front(where: str, ready_fd: int | None, version: str, panel: Panel) -> int:
     """Serve the repository around a directory until told to stop; returns the exit code.
 
-    Says on ``ready_fd`` when the socket answers, or why it never will.
+    ``panel`` makes lines of a session's status, for the control files. Says on ``ready_fd`` when the socket answers,
+    or why it never will.
     """
     log.WHO["name"] = "front"
     leave_surroundings([ready_fd] if ready_fd is not None else [])
@@ -37,7 +39,7 @@ def be_front(where: str, ready_fd: int | None, version: str) -> int:
         lock = take_lock(place.state_dir, LOCK_WAIT_S)
         door = Socket(*listen(place))
         recorder = Command(lambda: recorder_words(repository), lock.fileno())
-        front = Front(place, door, recorder, settings, version)
+        front = Front(place, door, recorder, settings, version, panel if settings.control_files else None)
     except GitSessionError as error:
         log.log(f"not started: {error.message}")
         tell_ready(ready_fd, {"error": error.as_dict()})

@@ -20,6 +20,7 @@ GIT_AT_WORK = frozenset(
 )  # fmt: skip
 """Names in a git directory whose change means that git did something. A lock file rings only when it goes."""
 
+CONTROL = b".gitsession/"
 BELL = b"gitsession-wid"  # a hook of ours opens it for writing, and writes nothing
 
 
@@ -48,9 +49,12 @@ class WorktreeHandler(FileSystemEventHandler):
             self.on_closed(event)
 
     def on_created(self, event: FileSystemEvent) -> None:
-        """A file appeared. A directory that did holds nothing to record before files in it do."""
+        """A file appeared. A directory that did holds nothing to record before files in it do; ours may be a wish."""
+        path = self._relative(event.src_path)
         if not event.is_directory:
-            self._post(Notice("created", self._worktree, self._relative(event.src_path)))
+            self._post(Notice("created", self._worktree, path))
+        elif (path + b"/").startswith(CONTROL):
+            self._post(Notice("created", self._worktree, path + b"/"))
 
     def on_deleted(self, event: FileSystemEvent) -> None:
         """A file went; of a deleted directory's files each has told for itself, of a moved one's none has."""

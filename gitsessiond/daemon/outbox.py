@@ -7,6 +7,7 @@ when more than :data:`MOST_APART` of them wait they are joined. A request that o
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 MOST_APART = 4
@@ -30,13 +31,14 @@ class Batch(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """A request on its way; ``number`` is front's own."""
+    """A request on its way; ``number`` is front's own. ``answer``: who gets the reply, if no client does."""
 
     number: int
     message: dict[str, Any]
     reads: bool
     since: float
     tried: int = 0
+    answer: Callable[[dict[str, Any]], None] | None = None
 
 
 Item = Batch | Ask

@@ -47,25 +47,31 @@ class Own:
         Raises:
             BadRequest: an argument makes no sense.
         """
-        if verb == "ping":
-            self._parts.clients.send(link, reply_ok(number, {"pid": os.getpid()}))
-        elif verb == "daemon.status":
-            self._parts.clients.send(link, reply_ok(number, self._status()))
-        elif verb == "events":
-            self._stream(link, number, args)
-        else:
+        if verb == "daemon.stop":
             self._on_stop(link, reply_ok(number, {"stopped": True}))
+            return
+        found = self.found(verb, args)
+        if verb == "events" and args.get("follow"):  # before the reply: one that cannot be sent ends it again
+            self._parts.events.follow(link)
+        self._parts.clients.send(link, reply_ok(number, found))
 
-    def _stream(self, link: Link, number: Any, args: Message) -> None:
-        """Send events; with ``follow`` the connection is theirs from now on."""
+    def found(self, verb: str, args: Message) -> Message:
+        """What is answered, to whomever.
+
+        Raises:
+            BadRequest: an argument makes no sense.
+        """
+        if verb == "ping":
+            return {"pid": os.getpid()}
+        return self._status() if verb == "daemon.status" else self._events(args)
+
+    def _events(self, args: Message) -> Message:
+        """The events since a number; of those to come a follower is sent each."""
         since, follow = args.get("since"), bool(args.get("follow"))
         if not (since is None or (isinstance(since, int) and since >= 0)):
             raise BadRequest(f"since = {since!r} is no number of an event", hint="git session events --since 0")
         events = self._parts.events
-        found = [] if since is None and follow else events.since(since)
-        if follow:  # before the reply: one that cannot be sent ends it again
-            events.follow(link)
-        self._parts.clients.send(link, reply_ok(number, {"seq": events.last, "events": found}))
+        return {"seq": events.last, "events": [] if since is None and follow else events.since(since)}
 
     def _status(self) -> Message:
         """Figures of both processes."""

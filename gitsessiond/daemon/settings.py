@@ -16,6 +16,7 @@ class Settings(NamedTuple):
     idle_exit_s: float = 3600.0
     scan_every_s: float = 900.0
     poll: bool = False
+    control_files: bool = True
 
 
 def read_settings(repository: Repository) -> Settings:
@@ -25,6 +26,7 @@ def read_settings(repository: Repository) -> Settings:
         idle_exit_s=seconds(config, "gitsession.idleExit", default.idle_exit_s),
         scan_every_s=seconds(config, "gitsession.scanEvery", default.scan_every_s),
         poll=config.get("gitsession.watch") == "poll",
+        control_files=config.get("gitsession.controlFiles") != "never",
     )
 
 

@@ -8,8 +8,6 @@ the same file system, and never recorded.
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import shutil
 import stat
@@ -24,13 +22,12 @@ from gitsessiond.model.values import EXECUTABLE, GITLINK, SYMLINK, Entry
 from gitsessiond.store.known import Known
 from gitsessiond.store.leases import give_back, take_lease
 from gitsessiond.store.objects import oid_of
+from gitsessiond.store.renaming import EXCHANGE, NOREPLACE, rename
 from gitsessiond.store.scan import CONTROL
 from gitsessiond.store.trees import Trees
 from gitsessiond.store.worktree import WorkTree
 
-_NOREPLACE, _EXCHANGE = 1, 2  # linux/fs.h: RENAME_NOREPLACE, RENAME_EXCHANGE
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Draft(NamedTuple):
@@ -166,13 +163,13 @@ def _put(root: bytes, scratch: int, draft: Draft) -> None:
     place = _open_parent(root, draft.path)
     try:
         if draft.expected is None:
-            if draft.ready is not None and not _rename(scratch, draft.ready, place, name, _NOREPLACE):
+            if draft.ready is not None and not rename(scratch, draft.ready, place, name, NOREPLACE):
                 raise _moved(draft.path)
             return
-        aside, how = (b"removed", _NOREPLACE) if draft.ready is None else (draft.ready, _EXCHANGE)
+        aside, how = (b"removed", NOREPLACE) if draft.ready is None else (draft.ready, EXCHANGE)
         if draft.ready is not None:
             _keep_rights(place, name, scratch, aside)
-        if not _rename(place, name, scratch, aside, how):
+        if not rename(place, name, scratch, aside, how):
             raise _moved(draft.path)
         recorded = False
         try:
@@ -191,10 +188,10 @@ def _put(root: bytes, scratch: int, draft: Draft) -> None:
 
 def _put_back(scratch: int, aside: bytes, place: int, name: bytes, how: int) -> None:
     """Put what somebody else saved back in its place; beside it where that was taken, or removed, just now."""
-    if _rename(scratch, aside, place, name, how):
+    if rename(scratch, aside, place, name, how):
         return
     beside, number = name + b".saved", 1
-    while not _rename(scratch, aside, place, beside, _NOREPLACE):
+    while not rename(scratch, aside, place, beside, NOREPLACE):
         number += 1
         beside = b"%s.saved-%d" % (name, number)
 
@@ -224,16 +221,6 @@ def _make_way(full: bytes) -> None:
 
 def _moved(path: bytes) -> Moved:
     return Moved(f"{quote_path(path)} was saved meanwhile", hint="the same command again")
-
-
-def _rename(source_in: int, source: bytes, target_in: int, target: bytes, how: int) -> bool:
-    """Rename in one step that overwrites nothing; tells whether it could be done."""
-    if _libc.renameat2(source_in, source, target_in, target, how) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
-        return False
-    raise OSError(code, os.strerror(code), target)
 
 
 def _keep_rights(place: int, name: bytes, scratch: int, ready: bytes) -> None:

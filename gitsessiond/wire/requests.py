@@ -12,8 +12,9 @@ VERSION = 1
 
 READS = frozenset(
     {
-        "session.list", "session.status", "session.switch", "patch.list", "patch.show", "patch.validate",
-        "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history", "push", "hooks.status",
+        "session.list", "session.status", "session.files", "session.switch", "patch.list", "patch.show",
+        "patch.validate", "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history",
+        "push", "hooks.status",
         "hooks.agent.status",
     }
 )  # fmt: skip

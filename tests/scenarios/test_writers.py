@@ -215,6 +215,7 @@ def test_a_daemon_stopped_inside_a_lease_holds_no_writer_up(
     marker = tmp_path / "stop"
     (tmp_path / "sitecustomize.py").write_text(STOPPED_INSIDE.format(marker=str(marker)))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    bench.git("config", "gitsession.controlFiles", "never")  # or front would take leases of its own files
     (file,) = begin(bench, "src/first.txt")
     contents = lines(10)
     status = bench.daemon()

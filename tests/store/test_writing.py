@@ -11,7 +11,7 @@ import pytest
 
 from gitsessiond.model.errors import Moved, Refused
 from gitsessiond.model.values import EXECUTABLE, GITLINK, REGULAR, SYMLINK, Entry
-from gitsessiond.store import writing
+from gitsessiond.store import renaming, writing
 from gitsessiond.store.writing import write_files
 from tests.conftest import git
 from tests.store.recorded import Recorded, as_git_adds, recorded
@@ -98,7 +98,7 @@ def test_a_save_in_between_is_never_lost(recorded: Recorded, repo: Path) -> None
 
 def test_a_save_at_the_last_moment_is_put_back(recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even between the last look and the exchange: the other's file is put back in its place."""
-    real = writing._rename
+    real = renaming.rename
 
     def late(*where: Any) -> bool:
         if not done:
@@ -107,7 +107,7 @@ def test_a_save_at_the_last_moment_is_put_back(recorded: Recorded, repo: Path, m
         return real(*where)
 
     done: list[bool] = []
-    monkeypatch.setattr(writing, "_rename", late)
+    monkeypatch.setattr(writing, "rename", late)
     with pytest.raises(Moved):
         restore(recorded, {b"a.txt": text(recorded, b"restored\n")})
     assert (repo / "a.txt").read_bytes() == b"saved just now\n"
@@ -122,7 +122,7 @@ def test_a_save_that_cannot_be_put_back_is_kept_beside(
     recorded: Recorded, repo: Path, monkeypatch: pytest.MonkeyPatch, restored: bytes | None
 ) -> None:
     """Its name is taken or removed again before it is back: the bytes stay, under a name of their own."""
-    real = writing._rename
+    real = renaming.rename
     calls: list[int] = []
 
     def late(*where: Any) -> bool:
@@ -136,7 +136,7 @@ def test_a_save_that_cannot_be_put_back_is_kept_beside(
         return real(*where)
 
     (repo / "a.txt.saved").write_bytes(b"somebody's own\n")
-    monkeypatch.setattr(writing, "_rename", late)
+    monkeypatch.setattr(writing, "rename", late)
     with pytest.raises(Moved):
         restore(recorded, {b"a.txt": text(recorded, restored) if restored is not None else None})
     assert (repo / "a.txt.saved").read_bytes() == b"somebody's own\n"

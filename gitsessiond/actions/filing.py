@@ -1,0 +1,104 @@
+"""What the control files of a session show, in one reply (docs/control-files.md); bounded, so that it stays cheap."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from gitsessiond.actions.assigning import pending_rows
+from gitsessiond.actions.context import Asked, Context
+from gitsessiond.actions.landed import is_in_base
+from gitsessiond.actions.sessions import status_of
+from gitsessiond.actions.views import op_view
+from gitsessiond.model.files import version_of
+from gitsessiond.model.graph import graph_of
+from gitsessiond.model.names import quote_path
+from gitsessiond.model.ownership import unassigned_rows
+from gitsessiond.model.records import Patch
+from gitsessiond.model.values import GITLINK
+from gitsessiond.model.versions import op_between
+from gitsessiond.store.difftext import Named, diff_text, gitlink_text
+from gitsessiond.store.exclude import ensure_exclude
+from gitsessiond.store.steps import State
+
+MOST_ROWS = 200  # of what is unassigned
+MOST_OPS = 1000
+MOST_DIFF = 256 << 10  # bytes of a patch's diff
+MOST_FILE = 1 << 20  # bytes of one file that is compared
+
+Pair = tuple[Named | None, Named | None]
+
+
+def show_files(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``session.files``: status, unassigned edits with their first lines, ops and diff of each patch.
+
+    ``known`` has keys of former replies by patch: where a patch is the same still, its ops and diff are left out.
+    git is told first to leave the control files alone.
+    """
+    live = ctx.live(asked)
+    ensure_exclude(ctx.repository.common_dir)
+    state = live.state
+    known = asked.args.get("known")
+    known = known if isinstance(known, Mapping) else {}
+    status = status_of(ctx, asked)
+    rows = pending_rows(ctx, state, MOST_ROWS)
+    patches = [patch_files(ctx, state, state.patches[pid], known.get(pid)) for pid in state.session.patches]
+    return {
+        "status": status,
+        "unassigned": rows,
+        "unassigned_left": max(0, len(unassigned_rows(state.owners)) - len(rows)),
+        "patches": patches,
+    }
+
+
+def patch_files(ctx: Context, state: State, patch: Patch, known: Any) -> dict[str, Any]:
+    """One patch's ops and diff, under a key that another version would not have."""
+    if is_in_base(state, patch):
+        return {"id": patch.id, "key": "base", "ops": [], "ops_left": 0, "diff": None, "diff_left": 0}
+    pairs = sorted(pairs_of(ctx, state, patch.id), key=lambda pair: (pair[1] or pair[0] or (b"",))[0])
+    key = hashlib.sha1(repr(pairs).encode(), usedforsecurity=False).hexdigest()
+    if key == known:
+        return {"id": patch.id, "key": key}
+    ops = [op for op in (op_between(before, after) for before, after in islice(pairs, MOST_OPS)) if op is not None]
+    pieces: list[bytes] = []
+    size = 0
+    for before, after in pairs:
+        if size >= MOST_DIFF:
+            break
+        pieces.append(one_diff(ctx, before, after)[: MOST_DIFF - size])
+        size += len(pieces[-1])
+    return {
+        "id": patch.id,
+        "key": key,
+        "ops": [op_view(op) for op in ops],
+        "ops_left": len(pairs) - len(ops),
+        "diff": b"".join(pieces).decode("utf-8", "surrogateescape"),
+        "diff_left": len(pairs) - len(pieces) + (size >= MOST_DIFF),
+    }
+
+
+def pairs_of(ctx: Context, state: State, pid: str) -> Iterator[Pair]:
+    """Each file that a patch changes: as it stands below the patch, and in it."""
+    under = graph_of(state.owners).closure(pid)
+    for file in state.owners.files.of(pid).values():
+        before, after = version_of(file, under, ctx.tools), version_of(file, under | {pid}, ctx.tools)
+        if before != after:
+            yield before, after
+
+
+def one_diff(ctx: Context, before: Named | None, after: Named | None) -> bytes:
+    """One file's diff; of a large file only that it differs."""
+    old, new = content_of(ctx, before), content_of(ctx, after)
+    if max(len(old or b""), len(new or b"")) > MOST_FILE:
+        name = quote_path((after or before or (b"",))[0])
+        return f"# {name} is too large to be compared here\n".encode("utf-8", "surrogateescape")
+    return diff_text(before, after, old, new)
+
+
+def content_of(ctx: Context, version: Named | None) -> bytes | None:
+    """What a version holds, as a diff shows it."""
+    if version is None:
+        return None
+    return gitlink_text(version[1]) if version[1].mode == GITLINK else ctx.tools.read(version[1].oid)

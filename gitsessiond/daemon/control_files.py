@@ -1,0 +1,231 @@
+"""The control files of one worktree: what was written there, what was saved since, what was refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gitsessiond.daemon.control_dir import REFUSED, ControlDir, NoSave, Save, Signature
+from gitsessiond.daemon.control_texts import ERRORS, PATCHES, REQUESTS, STATUS, Head
+from gitsessiond.daemon.events import now_text
+from gitsessiond.daemon.log import log
+from gitsessiond.model.names import quote_path
+
+KNOWN = b".known"
+MOST_REFUSED = 50
+MOST_KEPT = 64 << 10  # bytes of a refused save that are kept beside the words
+
+
+class ControlFiles:
+    """What is known of the files below one ``.gitsession/``, and the ways to change them."""
+
+    def __init__(self, worktree: str) -> None:
+        self.dir = ControlDir(worktree)
+        self._ours: dict[bytes, Signature] = {}  # files that may be overwritten while they are these
+        self._written: dict[bytes, bytes] = {}  # what they hold
+        self._former: dict[bytes, list[str]] = {}  # digests of what a former daemon wrote last
+        self.waiting: set[bytes] = set()  # somebody has them open for writing, or they cannot be put aside
+        self._panel, self._status = b"", b""  # the panel, and STATUS with its head
+        self._refused: list[str] = []
+        self._trouble = ""
+        self._read_known()
+
+    def _read_known(self) -> None:
+        """What a former daemon wrote, so that a save made since is known for one, and a copy is not."""
+        found = self.dir.read(KNOWN)
+        if isinstance(found, Save):
+            try:
+                told = json.loads(found.content)
+                self._former = {os.fsencode(path): [str(one) for one in digests] for path, digests in told.items()}
+            except (ValueError, TypeError, AttributeError):
+                self._former = {}  # then each file is looked at as if somebody had saved it
+        errors = self.dir.read(ERRORS)
+        if isinstance(errors, Save) and self.is_as_written(ERRORS, errors):
+            for line in errors.content.decode("utf-8", "surrogateescape").splitlines(keepends=True):
+                if line.startswith(" ") and self._refused:
+                    self._refused[-1] += line
+                else:
+                    self._refused.append(line)
+
+    def is_as_written(self, path: bytes, save: Save) -> bool:
+        """Whether a file holds what was written to it last: whoever saved it changed nothing. It is ours then."""
+        written = self._written.get(path)
+        same = save.content == written if written is not None else digest(save.content) in self._former.get(path, ())
+        if same:
+            self._ours[path], self._written[path] = save.signature, save.content
+        return same
+
+    def is_ours(self, path: bytes) -> bool:
+        """Whether a file is as it was left by us."""
+        return path in self._ours and self.dir.signature(path) == self._ours[path]
+
+    def is_known(self, path: bytes) -> bool:
+        """Whether there was a file of ours."""
+        return path in self._ours
+
+    def missing(self) -> set[bytes]:
+        """The files that were written and are not there any more."""
+        return {path for path in self._ours if not path.endswith(REFUSED) and self.dir.signature(path) is None}
+
+    def read(self, path: bytes) -> Save | NoSave:
+        """What somebody saved."""
+        return self.dir.read(path)
+
+    def accept(self, path: bytes, save: Save) -> None:
+        """A save was acted on: it may be overwritten now."""
+        self._ours[path] = save.signature
+        self._written[path] = save.content
+        beside = path + REFUSED
+        if beside in self._ours:
+            self.dir.remove(beside, self._ours.pop(beside))
+
+    def note_refused(self, path: bytes, message: str, hint: str | None) -> list[str]:
+        """Say in ``errors`` that a save was not acted on; returns the sentence and its hints."""
+        words, hints = " ".join(message.split()), (hint or "").splitlines()
+        lines = [f"{now_text()} {quote_path(path)}: {words}", *(f"    {line}" for line in hints)]
+        self._refused = [*self._refused, "".join(line + "\n" for line in lines)][-MOST_REFUSED:]
+        return [words, *hints]
+
+    def refuse(self, path: bytes, save: Save | NoSave | None, message: str, hint: str | None) -> None:
+        """A save was not acted on: say why in ``errors``, and beside the file, where its words stay."""
+        words = self.note_refused(path, message, hint)
+        if isinstance(save, NoSave):
+            if self.dir.put_aside(path) is None:
+                self.waiting.add(path)
+            return
+        lines = [f"# Not done, {now_text()}: {words[0]}", *(f"# {line}" for line in words[1:])]
+        if save is not None:
+            lines.append("# What was saved:")
+            self._ours[path] = save.signature
+            self._written[path] = save.content
+        text = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
+        beside = path.rstrip(b"/") + REFUSED
+        if save is None or len(save.content) <= MOST_KEPT:
+            self.put(beside, text + (save.content if save else b""), self.dir.signature(beside))
+        elif self.dir.put_aside(path) is None:
+            self.waiting.add(path)
+
+    def forget_refused(self) -> None:
+        """Somebody emptied ``errors``."""
+        self._refused = []
+
+    def put(self, path: bytes, text: bytes, expected: Signature | None) -> bool:
+        """Write one file unless somebody saved it meanwhile; a disk that refuses is logged."""
+        try:
+            found = self.dir.put(path, text, expected)
+        except OSError as exc:
+            self._tell(f"{quote_path(path)}: {exc.strerror}")
+            return False
+        if found is not None:
+            self._ours[path], self._written[path] = found, text
+        return found is not None
+
+    def _tell(self, trouble: str) -> None:
+        """Log what keeps the files from being written, once."""
+        if trouble != self._trouble:
+            log(f"control files: {trouble}")
+        self._trouble = trouble
+
+    def show(self, texts: Mapping[bytes, bytes]) -> list[bytes]:
+        """Have the files hold these texts; returns those that somebody saved and nobody has read.
+
+        Nothing is written where all is so already, and nothing where the worktree is being removed.
+        """
+        if not self.dir.is_there():
+            return []
+        try:
+            self.dir.make(REQUESTS)
+            self.dir.make(PATCHES)
+        except OSError as exc:
+            self._tell(str(exc.strerror))
+            return []
+        if texts[STATUS] != self._panel:
+            self._panel = texts[STATUS]
+            self._status = headed(Head(now_text(), os.getpid()).kept(), self._panel)
+        wanted = {**texts, STATUS: self._status, ERRORS: "".join(self._refused).encode("utf-8", "surrogateescape")}
+        before = dict(self._written)
+        if any(before.get(path) != text for path, text in wanted.items()):
+            self._keep_known(before, wanted)
+        unread = [path for path, text in wanted.items() if not self._show_one(path, text)]
+        self._drop([path for path in self._ours if path not in texts and not is_kept(path)])
+        if self._written != before:
+            self._keep_known(self._written)
+        return unread
+
+    def _show_one(self, path: bytes, text: bytes) -> bool:
+        """One file; False where a save waits to be read."""
+        if path in self.waiting:
+            return True
+        found = self.dir.signature(path)
+        if found is not None:
+            if found != self._ours.get(path):
+                return False
+            if self._written.get(path) == text:
+                return True
+        return self.put(path, text, found) or self.dir.signature(path) == found
+
+    def _drop(self, paths: Iterable[bytes]) -> None:
+        """Take files away that show nothing any more, and the directories that are empty then."""
+        above = set()
+        for path in paths:
+            self.dir.remove(path, self._ours.pop(path))
+            self._written.pop(path, None)
+            above.add(os.path.dirname(path))
+        for directory in sorted(above - {b"", PATCHES, REQUESTS}):
+            self.dir.remove_directory(directory)
+
+    def _keep_known(self, *written: Mapping[bytes, bytes]) -> None:
+        """Leave to the next daemon what was written; while that is being done, what was there and what is to be."""
+        told: dict[str, list[str]] = {}
+        for texts in written:
+            for path, text in texts.items():
+                if path != KNOWN:
+                    told.setdefault(os.fsdecode(path), []).append(digest(text))
+        text = json.dumps(told).encode()
+        if self._written.get(KNOWN) != text or self.dir.signature(KNOWN) is None:
+            self.put(KNOWN, text, self.dir.signature(KNOWN))
+
+    def stop(self) -> None:
+        """The daemon ends: STATUS is not kept current from now on, and says so."""
+        if self.dir.is_there() and self.is_ours(STATUS):
+            self._last_status(Head(now_text(), os.getpid()).stopped())
+            self._keep_known(self._written)
+
+    def end(self) -> None:
+        """The session ended: what would act goes, STATUS stays and says so."""
+        if not self.dir.is_there():
+            return
+        self._drop([path for path in self._ours if path not in (STATUS, ERRORS)])
+        for directory in (PATCHES, REQUESTS):
+            self.dir.remove_directory(directory)
+        if self.is_ours(STATUS):
+            self._last_status(Head(now_text(), os.getpid()).ended())
+            self._keep_known(self._written)
+
+    def _last_status(self, head: str) -> None:
+        """Write STATUS once more, with another head."""
+        self.put(STATUS, headed(head, self._panel), self._ours[STATUS])
+
+    def reply(self, path: bytes, reply: Mapping[str, Any]) -> None:
+        """Answer a request of ``requests/``; an earlier answer of the same name is replaced."""
+        text = json.dumps(reply, indent=1).encode() + b"\n"
+        self.put(path, text, self.dir.signature(path))
+        self._ours.pop(path, None)  # it is the asker's from now on
+
+
+def headed(head: str, panel: bytes) -> bytes:
+    """STATUS as it is written."""
+    return head.encode() + b"\n\n" + panel
+
+
+def digest(content: bytes) -> str:
+    """What stands for a content."""
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def is_kept(path: bytes) -> bool:
+    """Whether a file of ours stays although no text is shown in it."""
+    return path in (ERRORS, KNOWN) or path.endswith(REFUSED)
