@@ -108,44 +108,45 @@ def hooked(bench: Workbench, told: bytes, tool: str = "claude") -> tuple[int, st
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
+TOOL = {"tool_name": "Edit", "tool_input": {"file_path": "a.txt", "old_string": "line 1", "new_string": "one"}}
+
+
 def test_an_agent_is_not_hindered(bench: Workbench) -> None:
-    """No daemon, a stopped one, no session, nonsense: exit 0 and nothing said; an unknown tool is no refusal."""
-    path = str(bench.root / "a.txt")
-    edit = {"file_path": path, "old_string": "line 1", "new_string": "one"}
-    told = json.dumps(CLAUDE | {"cwd": str(bench.root), "tool_name": "Edit", "tool_input": edit}).encode()
-    for given in (told, b"", b"{", b"[]", b"{}"):
-        assert hooked(bench, given) == (0, "", "")
+    """No daemon, nonsense: exit 0 and nothing said; an unknown tool is no refusal, a claimed path is one."""
+    told = json.dumps(CLAUDE | {"cwd": str(bench.root)} | TOOL).encode()
+    assert hooked(bench, told) == hooked(bench, b"{") == (0, "", "")
     assert hooked(bench, told, "vim")[0] == 1  # 2 would be a refusal
     bench.run("start", "x", "--here")
-    pid = int(bench.daemon()["pid"])
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        assert hooked(bench, told) == (0, "", "")
-    finally:
-        os.kill(pid, signal.SIGCONT)
     bench.quiet = False
     assert hooked(bench, told) == (0, "", "") and bench.status()["claims"][0]["paths"] == ["a.txt"]
     refused = json.loads(hooked(bench, told.replace(b"6f1c", b"0199"), "codex")[1])
     assert "a.txt is claimed for claude-6f1c" in refused["hookSpecificOutput"]["permissionDecisionReason"]
     bench.run("hooks", "install", "--agent", "cursor")
     assert "agent-hook cursor" in bench.read(".cursor/hooks.json")
-    assert bench.json("hooks", "status", "--agent", "cursor")["state"] == "installed"
     bench.run("hooks", "uninstall", "--agent", "cursor")
     assert not (bench.root / ".cursor").exists()
 
 
+@pytest.mark.soak
 @pytest.mark.alone
-def test_a_dead_daemon_costs_nothing(bench: Workbench) -> None:
-    """Beside the start of Python itself, the hook takes no 100 ms where no daemon answers."""
+def test_a_daemon_that_is_ill_costs_nothing(bench: Workbench) -> None:
+    """Beside the start of Python itself, the hook takes no 100 ms where the daemon is stopped, or gone."""
     bench.run("start", "x", "--here")
-    bench.stop()
-    told = json.dumps(CLAUDE | {"cwd": str(bench.root), "tool_name": "Bash", "tool_input": {"command": "ls"}}).encode()
+    told = json.dumps(CLAUDE | {"cwd": str(bench.root)} | TOOL).encode()
 
     def seconds(words: list[str]) -> float:
         begun = time.monotonic()
-        subprocess.run(words, cwd=bench.root, input=told, check=True)
+        done = subprocess.run(words, cwd=bench.root, input=told, check=True, capture_output=True)
+        assert not done.stdout and not done.stderr
         return time.monotonic() - begun
 
-    plain = min(seconds([sys.executable, "-c", "import json, socket"]) for _ in range(5))
-    ours = min(seconds(["git", "session", "agent-hook", "claude"]) for _ in range(5))
-    assert ours - plain < 0.1
+    plain = min(seconds([sys.executable, "-c", "import json, socket"]) for _ in range(7))
+    pid = int(bench.daemon()["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        stopped = min(seconds(["git", "session", "agent-hook", "claude"]) for _ in range(7))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    bench.stop()
+    gone = min(seconds(["git", "session", "agent-hook", "claude"]) for _ in range(7))
+    assert stopped - plain < 0.1 and gone - plain < 0.1, (plain, stopped, gone)

@@ -23,7 +23,7 @@ from gitsessiond.wire.place import find_place, peer_of, read_pointer, refuse_str
 from gitsessiond.wire.requests import request, who_asks
 
 CONNECT_S = 0.05
-PONG_S = 1.0  # a daemon that lives answers a ping at once, whatever it is at; on a loaded machine this may take a while
+PONG_S = 2.0  # a daemon that lives answers a ping at once, whatever it is at; on a loaded machine this may take a while
 ANSWER_S = 5.0  # what is before us in its queue; agents wait some ten seconds for a hook
 MOST_INPUT = 64 << 20
 BETWEEN = ("sh", "bash", "dash", "zsh", "fish", "env", "git", "timeout", "nice", "busybox", "git-session")
