@@ -76,7 +76,7 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``agent.before``: claim what a tool will write, or say who holds it; a shell command is only noted."""
     live, told = ctx.live(asked), told_by(asked)
     if asked.args.get("command") is not None:
-        begin(live.calls, told.key_of(None), shell_call(live, told, asked))
+        begin(live.calls, told.key_of(None), shell_call(ctx, live, told, asked))
         return {"patch": None, "held": []}
     paths = own_paths(live, asked, asked.texts("paths"))
     if not paths:
@@ -95,18 +95,18 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
         rows = [{"path": quote_path(path), "by": holder_words(state, claim)} for path, claim in held]
         return {"patch": None, "held": rows}
     for path in paths:
-        call = Call(told.agent, live.state.owners, live.state.work, frozenset([path]))
+        call = Call(told.agent, live.state.owners, live.state.work, ctx.now(), frozenset([path]))
         begin(live.calls, told.key_of(path), call)
     return {"patch": {"id": patch.id, "name": patch.name}, "held": []}
 
 
-def shell_call(live: Live, told: Told, asked: Asked) -> Call:
+def shell_call(ctx: Context, live: Live, told: Told, asked: Asked) -> Call:
     """A shell command that is about to run."""
     root = os.path.realpath(live.state.session.worktree)
     here = os.path.relpath(os.path.realpath(asked.who.cwd), root)
     command = Command(os.fsencode(asked.text("command")), b"" if here == "." else os.fsencode(here))
     process = (told.pid, told.started)
-    return Call(told.agent, live.state.owners, live.state.work, command=command, process=process)
+    return Call(told.agent, live.state.owners, live.state.work, ctx.now(), command=command, process=process)
 
 
 def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:

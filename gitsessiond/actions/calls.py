@@ -5,14 +5,16 @@ Only in memory: a call that the daemon forgets proves nothing, and what it wrote
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from gitsessiond.model.files import File
 from gitsessiond.model.owners import Owners, deleted_files, paths_on_disk
 from gitsessiond.model.proving import Command
 from gitsessiond.store.processes import is_gone
 
+LONGEST = timedelta(minutes=15)  # that a shell command runs; agents end theirs before, and may not tell
 MOST_CALLS = 64  # of all agents of a session; a call that never ends is forgotten by them
 
 
@@ -23,6 +25,7 @@ class Call:
     agent: str
     owners: Owners  # as they were before it
     work: str  # the tree of the worktree before it
+    begun: datetime
     paths: frozenset[bytes] | None = None
     command: Command | None = None
     process: tuple[int | None, str] = (None, "")
@@ -43,10 +46,10 @@ def unproven(pid: str) -> str:
 SHELL = "~shell"  # the owner of an edit that nobody claims, made while an agent's shell command ran
 
 
-def label_beside(calls: Iterable[Call]) -> str | None:
+def label_beside(calls: Iterable[Call], now: Callable[[], datetime]) -> str | None:
     """The owner of an edit that nobody claims; None: no agent is at work that could have made it."""
     for call in calls:
-        if call.paths is None and not is_gone(*call.process):
+        if call.paths is None and now() - call.begun < LONGEST and not is_gone(*call.process):
             return SHELL
     return None
 

@@ -138,7 +138,7 @@ def how_for(
     def earlier(path: bytes, entry: Entry | None) -> File | None:
         return live.memory.recall(path, entry, chain)
 
-    beside = label_beside(live.calls.values())
+    beside = label_beside(live.calls.values(), ctx.now)
 
     def claimed(path: bytes) -> str | None:
         return claim or claim_on(session, state.patches, path) or beside

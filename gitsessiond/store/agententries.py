@@ -29,7 +29,8 @@ def _nested(tool: str, matchers: Mapping[str, str | None]) -> dict[str, dict[str
 
 
 CLAUDE_TOOLS = "Write|Edit|MultiEdit|NotebookEdit|Bash"
-CURSOR_TOOLS = "Write|Edit|StrReplace|Delete|ApplyPatch"
+CODEX_TOOLS = "Bash|apply_patch"
+CURSOR_TOOLS = "Write|Edit|StrReplace|Delete|ApplyPatch|Shell"
 
 FORMS = {
     "claude": Form(
@@ -40,6 +41,7 @@ FORMS = {
                 "PreToolUse": CLAUDE_TOOLS,
                 "PostToolUse": CLAUDE_TOOLS,
                 "PostToolUseFailure": CLAUDE_TOOLS,
+                "UserPromptSubmit": None,
                 "Stop": None,
                 "SessionEnd": None,
             },
@@ -48,19 +50,24 @@ FORMS = {
     ),
     "codex": Form(
         ".codex/hooks.json",
-        _nested("codex", {"PreToolUse": "Bash|apply_patch", "PostToolUse": "Bash|apply_patch", "Stop": None}),
+        _nested(
+            "codex",
+            {
+                "PreToolUse": CODEX_TOOLS,
+                "PostToolUse": CODEX_TOOLS,
+                "UserPromptSubmit": None,
+                "Interrupt": None,
+                "Stop": None,
+                "SessionEnd": None,
+            },
+        ),
         {},
     ),
     "cursor": Form(
         ".cursor/hooks.json",
         {
-            "preToolUse": {"command": f"{COMMAND} cursor", "matcher": CURSOR_TOOLS},
-            "postToolUse": {"command": f"{COMMAND} cursor", "matcher": CURSOR_TOOLS},
-            "beforeShellExecution": {"command": f"{COMMAND} cursor"},
-            "afterShellExecution": {"command": f"{COMMAND} cursor"},
-            "afterFileEdit": {"command": f"{COMMAND} cursor"},
-            "stop": {"command": f"{COMMAND} cursor"},
-            "sessionEnd": {"command": f"{COMMAND} cursor"},
+            event: {"command": f"{COMMAND} cursor"} | ({"matcher": CURSOR_TOOLS} if "Tool" in event else {})
+            for event in ("preToolUse", "postToolUse", "postToolUseFailure", "afterFileEdit", "stop", "sessionEnd")
         },
         {"version": 1},
     ),

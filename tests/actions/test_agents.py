@@ -122,6 +122,13 @@ def test_shell_edits_are_proven_by_what_the_command_says(it: Asking) -> None:
     )
     assert [one["path"] for one in told["placed"]] == ["doc.md"]
     assert ("doc.md", None) in edits(it, "claude-claude-0") and edits(it, "mine") == []
+    claude.before(command="sleep 600")
+    it.ask("agent.end", **claude.who)  # it was interrupted, which nobody tells; this is the next prompt
+    (it.root / "mine.txt").write_text("mine\n")
+    Agent(it, "codex", pid=2**22 + 1, started="1").before(command="sleep 600")  # killed
+    (it.root / "more.txt").write_text("mine\n")
+    it.look()
+    assert edits(it, "mine") == [("mine.txt", None), ("more.txt", None)]
 
 
 def test_the_settings_of_an_agent_come_and_go_by_their_command_alone(it: Asking) -> None:

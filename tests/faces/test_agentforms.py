@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.faces.cli.agentforms import event_of, refusal
+from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal
 from gitsessiond.faces.cli.applypatch import Written, written_by
 from tests.bench import Workbench, bench
 
@@ -63,8 +63,9 @@ def test_what_tools_are_told_to_write() -> None:
     found = event(CLAUDE, hook_event_name="PostToolUse", tool_name="Bash", tool_input={"command": "ls"})
     assert (found.kind, found.command, found.call) == ("after", "ls", "t")
     assert event(CLAUDE, tool_name="Read", tool_input={"file_path": "/w/a.py"}) is None
-    assert event(CLAUDE, hook_event_name="UserPromptSubmit") is None
-    assert [event(CLAUDE, hook_event_name=name).kind for name in ("Stop", "SessionEnd")] == ["stop", "end"]
+    assert event(CLAUDE, hook_event_name="Notification") is None
+    ends = ("Stop", "UserPromptSubmit", "SessionEnd")
+    assert [event(CLAUDE, hook_event_name=name).kind for name in ends] == ["stop", "stop", "end"]
     found = event(CURSOR, tool_name="Delete", tool_input={"path": "d.py"})
     assert (found.tool, found.id, found.writes) == ("cursor", "c0ff", (Written("/w/d.py", deleted=True),))
     found = event(CURSOR, hook_event_name="afterFileEdit", file_path="/w/a.py", edits=[edit])
@@ -87,8 +88,12 @@ def test_apply_patch() -> None:
     assert written_by("*** Begin Patch") == [] and written_by("nothing") == []
 
 
-def test_refusals_in_the_form_of_each_tool() -> None:
-    """As each has it documented."""
+def test_answers_in_the_form_of_each_tool() -> None:
+    """As each has it documented: silence is "go on" for Claude Code, and for Cursor it is not."""
+    ways = [going_on(event(*one, tool_name="Delete", tool_input={"path": "x"})) for one in ((CLAUDE,), (CURSOR,))]
+    assert ways == [None, {"permission": "allow"}]
+    assert going_on(event(CLAUDE, "codex", hook_event_name="Stop")) == {"continue": True}
+    assert going_on(event(CURSOR, hook_event_name="stop")) == {}
     first = event(CLAUDE, tool_name="Delete", tool_input={"file_path": "x"})
     assert refusal(first, "why") == {
         "hookSpecificOutput": {
@@ -115,6 +120,8 @@ def test_an_agent_is_not_hindered(bench: Workbench) -> None:
     """No daemon, nonsense: exit 0 and nothing said; an unknown tool is no refusal, a claimed path is one."""
     told = json.dumps(CLAUDE | {"cwd": str(bench.root)} | TOOL).encode()
     assert hooked(bench, told) == hooked(bench, b"{") == (0, "", "")
+    cursor = json.dumps(CURSOR | {"cwd": str(bench.root)} | TOOL).encode()
+    assert hooked(bench, cursor, "cursor") == (0, '{"permission": "allow"}\n', "")
     assert hooked(bench, told, "vim")[0] == 1  # 2 would be a refusal
     bench.run("start", "x", "--here")
     bench.quiet = False

@@ -4,7 +4,8 @@
   is refused by ``hookSpecificOutput.permissionDecision``; exit code 2 would refuse too, so we never end with it)
 - Codex: https://developers.openai.com/codex/hooks (the same form; ``apply_patch`` has its patch in
   ``tool_input.command``)
-- Cursor: https://cursor.com/docs/hooks (``conversation_id``; ``permission``, ``user_message``, ``agent_message``)
+- Cursor: https://cursor.com/docs/hooks (``conversation_id``; ``permission``, ``user_message``, ``agent_message``);
+  ``beforeShellExecution`` is understood, and not installed: "allow" there may be taken for a person's approval
 
 Cursor runs the hooks of Claude Code too: whoever gives its version is Cursor.
 """
@@ -23,7 +24,10 @@ BEFORE = ("PreToolUse", "preToolUse", "beforeShellExecution")
 AFTER = (
     "PostToolUse", "PostToolUseFailure", "postToolUse", "postToolUseFailure", "afterShellExecution", "afterFileEdit",
 )  # fmt: skip
-ENDS = {"Stop": False, "stop": False, "SessionEnd": True, "sessionEnd": True}  # whether the agent itself has ended
+ENDS = {
+    "UserPromptSubmit": False, "Stop": False, "stop": False, "Interrupt": False, "SessionEnd": True, "sessionEnd": True,
+}  # fmt: skip
+"""The ends of a turn, of which one may be missing (Claude Code tells nothing of an interrupt), and of the agent."""
 SHELLS = ("Bash", "Shell", "shell", "local_shell", "exec_command")
 EDITORS = ("Write", "Edit", "MultiEdit", "NotebookEdit", "StrReplace", "Delete", "ApplyPatch", "apply_patch")
 
@@ -114,6 +118,13 @@ def refusal(event: Event, reason: str) -> dict[str, Any]:
         return {"permission": "deny", "user_message": reason, "agent_message": reason}
     decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
     return {"hookSpecificOutput": {"hookEventName": event.name, **decision}}
+
+
+def going_on(event: Event) -> dict[str, Any] | None:
+    """The answer for "go on"; None: to say nothing is. Cursor wants a word before each tool, Codex at a turn's end."""
+    if event.tool == "cursor":
+        return {"permission": "allow"} if event.kind == "before" else {}
+    return {"continue": True} if (event.tool, event.name) == ("codex", "Stop") else None
 
 
 def remark(event: Event, words: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from gitsessiond.faces.cli.agentforms import TOOLS, Event, event_of, refusal, remark
+from gitsessiond.faces.cli.agentforms import TOOLS, Event, event_of, going_on, refusal, remark
 from gitsessiond.faces.cli.applypatch import Written
 from gitsessiond.model.errors import GitSessionError, NotFound, error_from
 from gitsessiond.model.names import quote_path
@@ -36,12 +36,15 @@ def run_agent_hook(argv: Sequence[str]) -> int | None:
     if argv[0] not in TOOLS:
         print(f"error: {argv[0]!r} is no agent known here\nhint: git session agent-hook -h", file=sys.stderr)
         return 1  # 2 would make Claude Code refuse what its tool is about to do
+    answer = None
     try:
         told = json.loads(sys.stdin.buffer.read(MOST_INPUT).decode("utf-8", "surrogateescape"))
         event = event_of(argv[0], told) if isinstance(told, dict) else None
-        answer = answer_to(event) if event is not None else None
+        if event is not None:
+            answer = going_on(event)
+            answer = answer_to(event) or answer
     except (ValueError, OSError, GitSessionError):
-        return 0  # an agent is not to be bothered with what is wrong with us
+        pass  # an agent is not to be bothered with what is wrong with us
     if answer is not None:
         print(json.dumps(answer))
     return 0
