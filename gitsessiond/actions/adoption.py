@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import replace
-from typing import NamedTuple
 
 from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.catching_up import sort_disk
@@ -23,6 +22,7 @@ from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.contests import contested
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, ground_of_head, unchanged
+from gitsessiond.actions.looking import Look, look_at, look_when_moved
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.relearning import Relearned, relearn, tree_held
 from gitsessiond.actions.returning import worktree_again
@@ -33,23 +33,11 @@ from gitsessiond.actions.update_clashes import without_clashes
 from gitsessiond.actions.whereabouts import is_there, seek_worktree
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.committing import finish_commit
-from gitsessiond.store.head import Head, branch_tip, made_here, read_head, renamed_branch, renamed_to
+from gitsessiond.store.head import Head, branch_tip, made_here, renamed_branch, renamed_to
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.steps import State, load_state
 
 OUR_MISTAKES = (AssertionError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
-
-class Look(NamedTuple):
-    """What adoption saw; equal looks mean that nothing moved."""
-
-    head: Head
-    target: str | None
-
-
-def seen_head(live: Live) -> str | None:
-    """The commit at which adoption last saw HEAD."""
-    return live.head_seen.head.oid if isinstance(live.head_seen, Look) else None
 
 
 def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str = "adopt", by: str = "git") -> bool:
@@ -67,7 +55,7 @@ def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str
     if not is_there(at.worktree, at.git_dir):
         lose_worktree(ctx, live)
         return True
-    look = look_at(live)
+    look = look_when_moved(live, look_at(live), reading)
     if look == live.head_seen:
         return False
     if (look.head.index_lock or live.head_seen is None) and finish_commit(
@@ -79,14 +67,6 @@ def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str
     done = take_over(ctx, live, look, reading, verb=verb, by=by)
     live.head_seen = look
     return done
-
-
-def look_at(live: Live) -> Look:
-    """HEAD, what git is busy with, and the target: a few small files."""
-    assert live.worktree is not None
-    at = live.worktree.repository
-    target = branch_tip(at.common_dir, live.state.session.target)
-    return Look(read_head(at.git_dir, at.common_dir), target)
 
 
 def lose_worktree(ctx: Context, live: Live) -> None:

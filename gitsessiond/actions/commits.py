@@ -5,8 +5,9 @@ from __future__ import annotations
 from shlex import quote
 from typing import NamedTuple
 
-from gitsessiond.actions.adoption import adopt, seen_head
+from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.context import Context, Live, Who
+from gitsessiond.actions.looking import seen_head
 from gitsessiond.actions.returning import going_on, way_back, worktree_again
 from gitsessiond.model.commits import with_our_trailers
 from gitsessiond.model.errors import BadRequest, Moved, Refused

@@ -13,7 +13,7 @@ from shlex import join
 from typing import Any
 
 from gitsessiond.actions import views
-from gitsessiond.actions.adoption import adopt, catch_up, look_at
+from gitsessiond.actions.adoption import adopt, catch_up
 from gitsessiond.actions.asked import refuse_parked
 from gitsessiond.actions.carrying import Carried
 from gitsessiond.actions.clash_files import write_control_files
@@ -23,6 +23,7 @@ from gitsessiond.actions.contests import review
 from gitsessiond.actions.context import Asked, Context, Live, Who
 from gitsessiond.actions.grounding import Ground
 from gitsessiond.actions.landings import finish_interrupted, record_merged
+from gitsessiond.actions.looking import look_at
 from gitsessiond.actions.mergeable import as_told, new_base
 from gitsessiond.actions.predicting import is_lost
 from gitsessiond.actions.publishing import publish

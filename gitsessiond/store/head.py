@@ -20,7 +20,7 @@ from gitsessiond.store.repository import common_dir_of
 HEADS = b"refs/heads/"
 
 AT_WORK = (
-    "index.lock",  # taken before a tracked file is touched, given back after HEAD moved
+    "index.lock",  # taken before a tracked file is touched; a commit moves HEAD first, switch and reset just after it
     "rebase-merge",
     "rebase-apply",  # a rebase by patches, or `git am`
     "MERGE_HEAD",
@@ -96,6 +96,14 @@ def read_ref(git_dir: str, common_dir: str, name: bytes) -> str | None:
 def branch_tip(common_dir: str, branch: str) -> str | None:
     """The commit of a branch given without refs/heads/; None: no such branch."""
     return read_ref(common_dir, common_dir, HEADS + os.fsencode(branch))
+
+
+def index_written(git_dir: str) -> float:
+    """When the index was written last, in seconds of the wall clock; 0: there is none."""
+    try:
+        return os.stat(f"{git_dir}/index").st_mtime
+    except OSError:
+        return 0.0
 
 
 def renamed_branch(common_dir: str, old: str, new: str) -> bool:

@@ -10,14 +10,15 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from gitsessiond.actions import adoption
+from gitsessiond.actions import adoption, looking
 from gitsessiond.actions.assigning import assign_edits
 from gitsessiond.actions.context import Asked
+from gitsessiond.actions.patches import ready_patch
 from gitsessiond.actions.whereabouts import seek_worktree
 from gitsessiond.model.values import is_unassigned
 from tests.actions.desk import Desk, desk, numbered, recorded_text, text_at
@@ -841,6 +842,41 @@ def test_54_landed_before_it_was_seen(it: Desk) -> None:
     assert it.session.base == base
     assert it.chain() == ["p: first", "q: first", "both"]
     it.check()
+
+
+@pytest.mark.parametrize("looked_before", [False, True])
+def test_between_index_and_head(it: Desk, looked_before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git switch` has given the index back and not moved HEAD yet: what it wrote is no edit."""
+    it.git("commit", "-qam", "both")
+    ready_patch(it.ctx, Asked("patch.ready", {"patch": "p"}, it.who))
+    before = owners(it)
+    if looked_before:
+        lock = it.root / ".git/index.lock"
+        lock.touch()
+        it.look()
+        lock.unlink()
+    git(it.root, "read-tree", "-m", "-u", "HEAD", "main")
+    git_goes_on = Moment(lambda: git(it.root, "symbolic-ref", "HEAD", "refs/heads/main"), it.root / ".git/index")
+    monkeypatch.setattr(looking, "time", git_goes_on)
+    it.look()
+    assert (it.session.parked, git_goes_on.slept) == ("HEAD is on main", 1)
+    assert it.named("p").status == "ready"
+    it.git("switch", "-q", "session/x")
+    assert (it.session.parked, it.named("p").status, owners(it)) == (None, "ready", before)
+
+
+class Moment:
+    """The clock of a look: just after the index was written; who sleeps lets git go on."""
+
+    def __init__(self, go_on: Callable[[], object], index: Path) -> None:
+        self.go_on, self.index, self.slept = go_on, index, 0
+
+    def time(self) -> float:
+        return self.index.stat().st_mtime + 0.001
+
+    def sleep(self, _seconds: float) -> None:
+        self.slept += 1
+        self.go_on()
 
 
 @pytest.mark.alone

@@ -1,0 +1,51 @@
+"""What adoption sees of git: HEAD, what git is busy with, and the target."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from gitsessiond.actions.context import Live
+from gitsessiond.store.head import Head, branch_tip, index_written, read_head
+from gitsessiond.store.readings import Reading
+
+MOMENT = 0.02  # seconds that git is given between its index and its HEAD; it needs 1 ms where it is let run
+
+
+class Look(NamedTuple):
+    """What adoption saw; equal looks mean that nothing moved."""
+
+    head: Head
+    target: str | None
+
+
+def seen_head(live: Live) -> str | None:
+    """The commit at which adoption last saw HEAD."""
+    return live.head_seen.head.oid if isinstance(live.head_seen, Look) else None
+
+
+def look_at(live: Live) -> Look:
+    """HEAD, what git is busy with, and the target: a few small files."""
+    assert live.worktree is not None
+    at = live.worktree.repository
+    target = branch_tip(at.common_dir, live.state.session.target)
+    return Look(read_head(at.git_dir, at.common_dir), target)
+
+
+def look_when_moved(live: Live, look: Look, reading: Reading | None) -> Look:
+    """The look, or a later one: ``git switch`` and ``git reset`` give the index back a moment before they move HEAD.
+
+    What they wrote is no edit, but only HEAD tells. So if files changed, HEAD did not and the index was written just
+    now, HEAD is looked at again until it moves or :data:`MOMENT` is over (git's builtin/checkout.c: merge_working_tree,
+    then update_refs_for_switched_branch).
+    """
+    assert live.worktree is not None
+    changed = live.state.settled is not None or (reading is not None and bool(reading.changes))
+    if not changed or not isinstance(live.head_seen, Look):
+        return look
+    seen = live.head_seen.head
+    over = index_written(live.worktree.repository.git_dir) + MOMENT
+    while look.head[:2] == seen[:2] and not look.head.at_work and 0 < over - time.time() <= MOMENT:
+        time.sleep(MOMENT / 20)
+        look = look_at(live)
+    return look
