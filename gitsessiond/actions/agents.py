@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gitsessiond.actions.asked import inside
-from gitsessiond.actions.calls import Call, begin
+from gitsessiond.actions.calls import Call, begin, together
 from gitsessiond.actions.claims import claims_view, held_by_another, holder_words, meet, paths_of, shown, with_claim
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.patches import make_patch
@@ -23,7 +23,7 @@ from gitsessiond.actions.saves import drafts_again, still_open
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.views import placed_view, reason_of
 from gitsessiond.model.errors import BadRequest
-from gitsessiond.model.names import quote_path
+from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.proving import Command
 from gitsessiond.model.records import Agent, Patch, Session
 from gitsessiond.model.values import Placed
@@ -102,7 +102,7 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 def shell_call(ctx: Context, live: Live, told: Told, asked: Asked) -> Call:
     """A shell command that is about to run."""
-    root = os.path.realpath(live.state.session.worktree)
+    root = os.path.realpath(os.fsdecode(unquote_path(live.state.session.worktree)))
     here = os.path.relpath(os.path.realpath(asked.who.cwd), root)
     command = Command(os.fsencode(asked.text("command")), b"" if here == "." else os.fsencode(here))
     process = (told.pid, told.started)
@@ -120,7 +120,7 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     by = identity_of(asked.who.env, asked.who.cwd)
     state, patch = with_agent(ctx, live, live.state, told, by)
     placed: list[Placed] = []
-    for call in calls:
+    for call in together(calls):
         proofs = proofs_of(ctx, live, call, patch.id, writes)
         state, more = replayed(ctx, live, state, call, proofs, patch.id)
         placed += more

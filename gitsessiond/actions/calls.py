@@ -83,3 +83,15 @@ def begin(calls: dict[str, Call], key: str, call: Call) -> None:
     calls[key] = call
     while len(calls) > MOST_CALLS:
         calls.pop(next(iter(calls)))
+
+
+def together(calls: Iterable[Call]) -> list[Call]:
+    """Calls that began at once, as those of a tool that writes several files, as one: it may have moved one of them."""
+    out: dict[int, Call] = {}
+    for call in calls:
+        known = out.setdefault(id(call.owners), call)
+        if known is not call and known.paths is not None and call.paths is not None:
+            known.paths |= call.paths
+            known.seen |= call.seen
+            known.apart |= call.apart
+    return list(out.values())

@@ -17,12 +17,13 @@ from gitsessiond.actions.calls import SHELL, Call, file_in, unproven
 from gitsessiond.actions.claims import claimed_by, held_by_another
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.saves import how_for
-from gitsessiond.model.files import marks_of
-from gitsessiond.model.owners import How, with_files
+from gitsessiond.model.files import last_path, live_version, marks_of
+from gitsessiond.model.owners import How, changed_files, paths_on_disk, with_files
 from gitsessiond.model.ownership import assign, sort_save
 from gitsessiond.model.proving import Declared, Piece, proven_part, said_part
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import EXECUTABLE, REGULAR, Change, Entry, Placed, is_binary
+from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, file_at
 
@@ -158,7 +159,10 @@ def replayed(
     ]
     placed: list[Placed] = []
     if again:
-        state, placed = sorted_again(state, call, again, how, pid)
+        made, placed = sorted_again(state, call, again, how, pid)
+        if not is_on_disk(ctx, state, made):  # a file went to or came from a path that is not among these
+            again, placed, made = [], [], state
+        state = made
     for one in proofs:
         if one not in again and one.proven == one.now and one.now != one.before:
             state, moved = moved_whole(state, call, one, how, pid)
@@ -179,22 +183,59 @@ def sorted_again(state: State, call: Call, proofs: Sequence[Proof], how: How, pi
     now = {file.id for one in proofs if (file := file_in(state.owners, one.path)) is not None}
     then = {file.id: file for one in proofs if (file := file_in(call.owners, one.path)) is not None}
     owners = with_files(state.owners, then.values(), now - then.keys())
-    wrote = changes_between((one.path, one.before, one.proven) for one in proofs)
+    wrote = changes_between(((one.path, one.before, one.proven) for one in proofs), moved_to(state, call, proofs))
     done = sort_save(owners, wrote, replace(how, claim=lambda path: pid))
     rest = changes_between((one.path, one.proven, one.now) for one in proofs)
     if not rest:
         return replace(state, owners=done.owners), list(done.placed)
-    after = sort_save(done.owners, rest, replace(how, claim=labels.get))
+    after = sort_save(done.owners, rest, replace(how, claim=lambda path: how.claim(path) or labels.get(path)))
     return replace(state, owners=after.owners), [*done.placed, *after.placed]
 
 
-def changes_between(paths: Iterable[tuple[bytes, Entry | None, Entry | None]]) -> list[Change]:
-    """What differs at some paths, as renames where the content tells."""
-    changed = [one for one in paths if one[1] != one[2]]
-    vanished = {path: (before, None) for path, before, after in changed if before is not None and after is None}
-    appeared = {path: (after, None) for path, before, after in changed if before is None and after is not None}
-    stayed = [Change(*one) for one in changed if one[0] not in vanished and one[0] not in appeared]
-    return sorted([*stayed, *pair_renames(vanished, appeared)], key=lambda change: change.path)
+def is_on_disk(ctx: Context, before: State, after: State) -> bool:
+    """Whether the files that two States own differently are in the later one what the worktree has."""
+    changed = changed_files(before.owners, after.owners)
+    both = (before.owners.files, after.owners.files)
+    files = [known[fid] for known in both for fid in changed if fid in known]
+    on_disk, base = paths_on_disk(after.owners), tree_of_commit(ctx.store, after.session.base)
+    of_base = {file.base_path for file in after.owners.files.values()}
+    for path in {path for file in files for path in (file.base_path, last_path(file)) if path}:
+        file = on_disk.get(path)
+        if file is not None:
+            version = live_version(file, ctx.tools)
+            entry = version[1] if version is not None and version[0] == path else None
+        else:
+            entry = None if path in of_base else file_at(ctx.store, base, path)
+        if entry != file_at(ctx.store, after.work, path):
+            return False
+    return True
+
+
+def moved_to(state: State, call: Call, proofs: Sequence[Proof]) -> dict[bytes, bytes]:
+    """New path -> old path of the files that were moved, as far as both are proven; the saves told by the inode."""
+    gone = [one.path for one in proofs if one.before is not None and one.proven is None]
+    out: dict[bytes, bytes] = {}
+    for one in proofs:
+        now = file_in(state.owners, one.path) if one.before is None and one.proven is not None else None
+        for path in gone if now is not None else ():
+            then = file_in(call.owners, path)
+            if now is not None and (now.id == then.id if then is not None else now.base_path == path):
+                out[one.path] = path
+    return out
+
+
+def changes_between(
+    paths: Iterable[tuple[bytes, Entry | None, Entry | None]], moved: Mapping[bytes, bytes] | None = None
+) -> list[Change]:
+    """What differs at some paths; as renames those that are known to be, and where the content tells."""
+    moved = moved or {}
+    changed = {path: (before, after) for path, before, after in paths if before != after}
+    renamed = [Change(path, changed[was][0], changed[path][1], was) for path, was in moved.items()]
+    left = {path: one for path, one in changed.items() if path not in moved and path not in moved.values()}
+    vanished = {path: (before, None) for path, (before, after) in left.items() if before is not None and after is None}
+    appeared = {path: (after, None) for path, (before, after) in left.items() if before is None and after is not None}
+    stayed = [Change(path, *one) for path, one in left.items() if path not in vanished and path not in appeared]
+    return sorted([*renamed, *stayed, *pair_renames(vanished, appeared)], key=lambda change: change.path)
 
 
 def moved_whole(state: State, call: Call, one: Proof, how: How, pid: str) -> tuple[State, list[Placed]]:

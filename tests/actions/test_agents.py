@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from gitsessiond.model.ownership import live_overlay
+from gitsessiond.store.chain import tree_of_commit
+from gitsessiond.store.trees import edit_tree
 from tests.actions.asking import Asking, it
 
 __all__ = ["it"]
@@ -47,6 +50,14 @@ def edits(it: Asking, name: str) -> list[tuple[str, tuple[int, ...] | None]]:
 def loose(it: Asking) -> list[tuple[str, tuple[int, ...] | None, str]]:
     rows = it.ask("unassigned")["unassigned"]
     return [(one["path"], tuple(one["lines"]) if one["lines"] else None, one["code"]) for one in rows]
+
+
+def owned(it: Asking) -> bool:
+    """Whether what is owned is what is on disk."""
+    (live,) = it.desk.ctx.sessions.values()
+    overlay = live_overlay(live.state.owners, it.desk.ctx.tools)
+    base = tree_of_commit(it.desk.ctx.store, live.state.session.base)
+    return edit_tree(it.desk.ctx.store, base, overlay) == live.state.work
 
 
 def test_an_edit_is_its_agents_whoever_edits_beside_it(it: Asking) -> None:
@@ -122,13 +133,25 @@ def test_shell_edits_are_proven_by_what_the_command_says(it: Asking) -> None:
     )
     assert [one["path"] for one in told["placed"]] == ["doc.md"]
     assert ("doc.md", None) in edits(it, "claude-claude-0") and edits(it, "mine") == []
+    it.ask("patch.use", patch="mine", strict=True)
+
+    def beside() -> None:
+        it.edit("a.txt", "line 6\n", "a person's, of a strict patch\n")
+        it.look()
+        it.edit("a.txt", "line 4\n", "vier\n")
+
+    it.ask("agent.end", **claude.who, release=True)
+    claude.shell("sed -i 's/line 4/vier/' a.txt", beside)
+    assert edits(it, "mine") == [("a.txt", (6, 6))] and ("a.txt", (4, 4)) in edits(it, "claude-claude-0")
+    it.ask("patch.use", patch="mine")
+    it.ask("agent.end", **claude.who, release=True)
     claude.before(command="sleep 600")
     it.ask("agent.end", **claude.who)  # it was interrupted, which nobody tells; this is the next prompt
     (it.root / "mine.txt").write_text("mine\n")
     Agent(it, "codex", pid=2**22 + 1, started="1").before(command="sleep 600")  # killed
     (it.root / "more.txt").write_text("mine\n")
     it.look()
-    assert edits(it, "mine") == [("mine.txt", None), ("more.txt", None)]
+    assert edits(it, "mine") == [("a.txt", (6, 6)), ("mine.txt", None), ("more.txt", None)]
 
 
 def test_the_settings_of_an_agent_come_and_go_by_their_command_alone(it: Asking) -> None:
@@ -146,8 +169,22 @@ def test_a_shell_renames_and_deletes(it: Asking) -> None:
     told = codex.shell("git mv a.txt c.txt", lambda: (it.root / "a.txt").rename(it.root / "c.txt"))
     assert [(one["path"], one["kind"]) for one in told["placed"]] == [("c.txt", "rename")]
     assert edits(it, "mine") == [("c.txt", (5, 5))] and edits(it, "codex-codex-01") == [("c.txt", None)]
+    codex.before("c.txt", "d.txt")  # moved and edited in one, by apply_patch
+    it.edit("c.txt", "line 9\n", "LINE 9\n")
+    (it.root / "c.txt").rename(it.root / "d.txt")
+    wrote = base64.b64encode((it.root / "d.txt").read_bytes()).decode()
+    codex.after(writes=[{"path": "c.txt", "deleted": True}, {"path": "d.txt", "content": wrote}])
+    assert edits(it, "codex-codex-01") == [("d.txt", None), ("d.txt", (9, 9))] and edits(it, "mine") == [
+        ("d.txt", (5, 5))
+    ]
+    assert not loose(it) and owned(it)
+    codex.before(command="rm d.txt")  # a person moves it meanwhile, and the command finds nothing
+    it.look()
+    (it.root / "d.txt").rename(it.root / "e.txt")
+    codex.after()
+    assert owned(it)
     assert codex.shell("cat src/b.txt", (it.root / "src/b.txt").unlink)["placed"] == []
-    assert loose(it) == [("src/b.txt", None, "shell")]
+    assert loose(it) == [("e.txt", None, "shell"), ("src/b.txt", None, "shell")]
 
 
 def test_a_commit_in_a_shell_command_takes_nothing_from_anybody(it: Asking) -> None:
