@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.views import name_of
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.files import File, last_path
 from gitsessiond.model.holdings import rows_ahead
@@ -44,20 +45,28 @@ def foreseen(ctx: Context, live: Live) -> Sequence[str]:
         return NOTHING
     chain = state.session.chain
     tree = tree_of_commit(ctx.store, chain[-1] if chain else state.session.base)
+    at = tree, live.tip_bit()
     brought: dict[str, dict[str, int]] = {}
     for file in files.values():
-        counts = rows_ahead(file, live.tip_bit())
-        path = last_path(file)
-        if not counts or any(map(is_unassigned, counts)) or has_moved(file) or not PLAIN.fullmatch(path):
-            continue
-        line = raw_line(entry_at(ctx.store, tree, path), entry_at(ctx.store, state.work, path), path)
+        known = file.memo.get("foretold")
+        if known is None or known[0] != at:  # a file as it is has one place and content on disk
+            known = file.memo["foretold"] = (at, *of_file(ctx, live, file, tree))
+        _, line, counts = known
         if line:
             brought[line] = counts
-    names = {pid: state.patches[pid].name for counts in brought.values() for pid in counts}
+    names = {pid: name_of(state, pid) for counts in brought.values() for pid in counts}
     order = sorted(names, key=lambda pid: names[pid])
     mine = order.index(state.session.patch_in_use) + 1 if state.session.patch_in_use in order else 0
     rows = [" ".join([*(str(counts.get(pid, 0)) for pid in order), line]) for line, counts in brought.items()]
     return [f"{len(order)} {mine}", *(names[pid] for pid in order), *rows]
+
+
+def of_file(ctx: Context, live: Live, file: File, tree: str) -> tuple[str, dict[str, int]]:
+    """What git will print of a file, and how many edits each patch has there; nothing where one of both is not sure."""
+    counts, path = rows_ahead(file, live.tip_bit()), last_path(file)
+    if not counts or any(map(is_unassigned, counts)) or has_moved(file) or not PLAIN.fullmatch(path):
+        return "", {}
+    return raw_line(entry_at(ctx.store, tree, path), entry_at(ctx.store, live.state.work, path), path), counts
 
 
 def has_moved(file: File) -> bool:

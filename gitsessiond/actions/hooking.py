@@ -60,12 +60,17 @@ def place_for(ctx: Context, asked: Asked) -> Place:
 
 
 def looked_at(ctx: Context, place: Place) -> dict[str, Any]:
-    """The state of each hook: installed, missing, outdated, edited, replaced, or chained by another's."""
+    """The state of each hook: installed, missing, outdated, edited, replaced, chained by another's, or not called."""
     directory = place.usual if place.is_usual else place.ours
     record = recorded(place)
     former = (record.get("former") or place.usual) if place.is_ours or place.is_stale else None
     names = [*ALWAYS, *([WHERE_WANTED] if ctx.config.get(TRAILERS) else [])]
     rows = [{"name": name, **looked_at_one(place, os.path.join(directory, name))} for name in names]
+    rows += [
+        {"name": os.path.basename(path), "state": "not called", "own": path}
+        for path in hookfiles.not_passed_on(place)
+        if os.path.basename(path) not in names
+    ]
     return {"directory": place.used, "former": former, "hooks": rows}
 
 

@@ -103,10 +103,7 @@ def rows_of(file: File, bit: int) -> dict[str, int]:
 
 def rows_ahead(file: File, tip: int | None) -> dict[str, int]:
     """:func:`rows_of` the commit that would come after ``tip`` and have the file as it is on disk."""
-    known: dict[str, int] | None = file.memo.get(("rows ahead", tip))
-    if known is None:
-        known = file.memo["rows ahead", tip] = rows_of(as_committed(file, tip), 0 if tip is None else tip + 1)
-    return known
+    return rows_of(as_committed(file, tip), 0 if tip is None else tip + 1)
 
 
 def as_committed(file: File, tip: int | None) -> File:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gitsessiond.store.exclude import replace_file
 from gitsessiond.store.git import run_git
-from gitsessiond.store.hookplace import PATH, Place, found_at, note, read_hook, recorded
+from gitsessiond.store.hookplace import FORMER, PATH, Place, found_at, note, read_hook, recorded
 from gitsessiond.store.hookscripts import ALWAYS, OTHERS, OURS, WHERE_WANTED, script
 from gitsessiond.store.hookswap import (
     free_name,
@@ -95,15 +95,29 @@ def install_before(place: Place, names: list[str], done: Installed) -> None:
     if not place.is_set_by_us:
         record |= {"former": place.set_to, "local": place.local is not None}
         note(place, record)
-    former = os.path.expanduser(str(record.get("former") or place.usual))
-    directory = os.path.join(place.worktree, former)
-    there = [name for name in OTHERS + OURS if os.access(os.path.join(directory, name), os.X_OK)]
+    former, there = passed_on(place, record)
     os.makedirs(place.ours, mode=0o700, exist_ok=True)
     sweep(place.ours)
     for name in (*names, *(name for name in there if name not in names)):
         kept = f"{name}.kept" if name in there else f"{name}.user"
         put_first(os.path.join(place.ours, name), kept, f"{former.rstrip('/')}/{name}", done, forward=name not in names)
     lead_to_ours(place, record)
+
+
+def passed_on(place: Place, record: dict[str, Any]) -> tuple[str, list[str]]:
+    """Where the user's hooks are that ours have to call, and which there are."""
+    former = os.path.expanduser(str(record.get("former") or place.usual))
+    directory = os.path.join(place.worktree, former)
+    return former, [name for name in OTHERS + OURS if os.access(os.path.join(directory, name), os.X_OK)]
+
+
+def not_passed_on(place: Place) -> list[str]:
+    """The user's hooks that came since the setting leads to ours, and that nothing calls."""
+    if not place.is_ours:
+        return []
+    former, there = passed_on(place, recorded(place))
+    names = [name for name in there if not os.path.lexists(os.path.join(place.ours, name))]
+    return [os.path.join(place.worktree, former, name) for name in names]
 
 
 def put_first(path: str, kept: str, former: str | None, done: Installed, *, forward: bool = False) -> None:
@@ -139,6 +153,8 @@ def lead_to_ours(place: Place, record: dict[str, Any]) -> None:
         record["before"] = now
     kept = record.get("before") if not place.is_set_by_us or record.get("after") == now else None
     note(place, {"ours": place.ours, "before": kept, "after": None})
+    if record.get("local") and record.get("former"):
+        run_git(["config", "--local", FORMER, str(record["former"])], git_dir=place.common_dir)
     run_git(["config", "--local", PATH, place.ours], git_dir=place.common_dir)
     if kept is not None:
         note(place, {"after": base64.b64encode(read_hook(config) or b"").decode()})
@@ -177,15 +193,15 @@ def uninstall(place: Place) -> Taken:
 
 def put_setting_back(place: Place, record: dict[str, Any], done: Taken) -> None:
     """``core.hooksPath`` as it was, the configuration to the byte if nothing else in it has changed."""
-    if not place.is_set_by_us:
-        return  # somebody has led it elsewhere meanwhile, and means it
     config = os.path.join(place.common_dir, "config")
     if record.get("after") and base64.b64decode(record["after"]) == read_hook(config):
         replace_file(config, base64.b64decode(record["before"]))
-    elif record.get("local"):
-        run_git(["config", "--local", PATH, str(record["former"])], git_dir=place.common_dir)
     else:
-        run_git(["config", "--local", "--unset", PATH], git_dir=place.common_dir)
+        run_git(["config", "--local", "--unset-all", FORMER], git_dir=place.common_dir, check=False)
+        if not place.is_set_by_us:
+            return  # somebody has led it elsewhere meanwhile, and means it
+        elsewhere = [PATH, str(record["former"])] if record.get("local") else ["--unset", PATH]
+        run_git(["config", "--local", *elsewhere], git_dir=place.common_dir)
     done.restored.append(f"{PATH} = {record['former']}" if record.get("former") else f"no {PATH}")
 
 

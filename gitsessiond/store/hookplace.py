@@ -11,6 +11,7 @@ from gitsessiond.store.git import run_git
 from gitsessiond.store.hookscripts import Found, recognized
 
 PATH = "core.hooksPath"
+FORMER = "gitsession.hooksPathBefore"  # the same as the record's, for one who deletes our directory by hand
 OUR_END = os.path.join("gitsession", "hooks", "bin")
 
 
@@ -102,12 +103,16 @@ def found_at(path: str) -> Found | None:
 
 
 def recorded(place: Place) -> dict[str, Any]:
-    """What :func:`note` has written; nothing where it cannot be read."""
+    """What :func:`note` has written; where that is gone, what the configuration still says of it."""
     try:
         found = json.loads(read_hook(place.record) or b"{}")
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        found = {}
+    found = found if isinstance(found, dict) else {}
+    if "former" not in found and place.is_set_by_us:
+        told = run_git(["config", "--local", "-z", "--get", FORMER], git_dir=place.common_dir, check=False)
+        found |= {"former": os.fsdecode(told.out).rstrip("\0"), "local": True} if told.code == 0 else {}
+    return found
 
 
 def note(place: Place, facts: dict[str, Any]) -> None:

@@ -19,7 +19,8 @@ OURS = (*ALWAYS, WHERE_WANTED)
 OTHERS = (
     "applypatch-msg", "pre-applypatch", "post-applypatch", "pre-merge-commit", "commit-msg", "pre-rebase",
     "pre-auto-gc", "post-index-change", "sendemail-validate", "reference-transaction", "pre-receive", "update",
-    "proc-receive", "post-receive", "post-update", "push-to-checkout",
+    "proc-receive", "post-receive", "post-update", "push-to-checkout", "p4-changelist", "p4-prepare-changelist",
+    "p4-post-changelist", "p4-pre-submit",
 )  # fmt: skip
 """githooks(5) without ours: passed on where ``core.hooksPath`` has to lead to our directory."""
 

@@ -681,7 +681,7 @@ class Hook(Closed):
     """One hook of ours, and the user's that it calls first."""
 
     name: str
-    state: Literal["installed", "missing", "outdated", "edited", "replaced", "chained by pre-commit"]
+    state: Literal["installed", "missing", "outdated", "edited", "replaced", "chained by pre-commit", "not called"]
     own: str | None
 
 

@@ -266,6 +266,36 @@ def test_a_worktrees_own_setting(bench: Workbench) -> None:
     assert git(tree, "config", "core.hooksPath") == b"elsewhere\n"
 
 
+@soak
+def test_what_came_since_and_is_not_called(bench: Workbench) -> None:
+    """Where core.hooksPath is ours, `status` names a hook that came later, and `install` has it called."""
+    path_in_the_tree(bench.root)
+    bench.run("hooks", "install")
+    put_hook(bench.root / ".husky/pre-rebase")
+    told = bench.run("hooks", "status")
+    assert f"  pre-rebase     not called: {bench.root}/.husky/pre-rebase\n" in told.out
+    assert told.err == "hint: git session hooks install\n"
+    bench.run("hooks", "install")
+    assert {one["state"] for one in bench.json("hooks", "status")["hooks"]} == {"installed"}
+    bench.git("rebase", "-q", "--force-rebase", "HEAD")
+    assert "pre-rebase" in ran(bench.root)
+
+
+@soak
+def test_our_directory_deleted_by_hand(bench: Workbench) -> None:
+    """`rm -r .git/gitsession`: git's configuration still says where core.hooksPath led, and `uninstall` leads it there."""
+    path_in_the_tree(bench.root)
+    bench.run("hooks", "install")
+    bench.stop()
+    shutil.rmtree(bench.root / ".git/gitsession")
+    assert {one["state"] for one in bench.json("hooks", "status")["hooks"]} == {"missing", "not called"}
+    bench.run("hooks", "uninstall")
+    told = bench.git("config", "--local", "--get-regexp", "hookspath").out
+    assert told == "core.hookspath .husky\n"
+    bench.git("commit", "-q", "--allow-empty", "-m", "x")
+    assert ran(bench.root) == ["pre-commit", "commit-msg", "post-commit"]
+
+
 CUT_SHORT = """
 import os, sys
 from gitsessiond.store import hookfiles, hookplace
@@ -397,8 +427,9 @@ def test_trailers_where_they_are_wanted(bench: Workbench) -> None:
     bench.git("commit", "-q", "--amend", "--no-edit")
     assert bench.git("log", "-1", "--format=%(trailers)").out == told
     editor = {**os.environ, "GIT_EDITOR": "true"}
-    empty = bench.git("commit", "--allow-empty", check=False, env=editor)
-    assert "mpty commit message" in empty.err
+    for words in ([], ["-e", "-m", ""]):
+        empty = bench.git("-c", "core.commentChar=;", "commit", "--allow-empty", *words, check=False, env=editor)
+        assert "mpty commit message" in empty.err
 
 
 def test_no_trailers_for_what_git_picks(bench: Workbench) -> None:

@@ -24,7 +24,8 @@ def status_lines(reply: Json) -> list[str]:
     if reply["former"]:
         out.append(f"Hooks in {clean(str(reply['former']))} are called first.")
     for one in reply["hooks"]:
-        own = f", after {clean(str(one['own']))}" if one["own"] else ""
+        before = ": " if one["state"] == "not called" else ", after "
+        own = f"{before}{clean(str(one['own']))}" if one["own"] else ""
         out.append(f"  {one['name']:<{wide}}  {one['state']}{own}")
     return out
 
