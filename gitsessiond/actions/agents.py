@@ -105,7 +105,9 @@ def shell_call(ctx: Context, live: Live, told: Told, asked: Asked) -> Call:
     root = os.path.realpath(os.fsdecode(unquote_path(live.state.session.worktree)))
     here = os.path.relpath(os.path.realpath(asked.who.cwd), root)
     command = Command(os.fsencode(asked.text("command")), b"" if here == "." else os.fsencode(here))
-    process = (told.pid, told.started)
+    agent = agent_of(live.state, told)
+    known = agent is not None and agent.sure and (agent.pid, agent.started) == (told.pid, told.started)
+    process = (told.pid, told.started) if known else (None, "")
     return Call(told.agent, live.state.owners, live.state.work, ctx.now(), command=command, process=process)
 
 
@@ -202,7 +204,8 @@ def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> t
     known, pid = agent_of(state, told), patch_for(live, state, told)
     if pid is not None and (known is None or known.patch != pid):
         return state, state.patches[pid]
-    if known is not None and (known.pid, known.started) == (told.pid, told.started):
+    same = known is not None and (known.pid, known.started) == (told.pid, told.started)
+    if known is not None and same and (known.sure or told.pid is None):
         return state, state.patches[known.patch]
     if known is None:
         in_use = state.session.patch_in_use
@@ -211,7 +214,7 @@ def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> t
         state = replace(state, session=state.session.model_copy(update={"patch_in_use": in_use}))
     else:
         patch = state.patches[known.patch]
-    agent = Agent(tool=told.tool, id=told.id, patch=patch.id, pid=told.pid, started=told.started)
+    agent = Agent(tool=told.tool, id=told.id, patch=patch.id, pid=told.pid, started=told.started, sure=same)
     others = (one for one in state.session.agents if one is not known and still_open(state.patches.get(one.patch)))
     session = state.session.model_copy(update={"agents": (*others, agent)})
     return replace(state, session=session), patch
@@ -219,7 +222,7 @@ def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> t
 
 def without_gone(session: Session, paths: Sequence[bytes]) -> Session:
     """The session without the claims on these paths of agents whose process has certainly ended."""
-    gone = {agent.patch for agent in session.agents if is_gone(agent.pid, agent.started)}
+    gone = {agent.patch for agent in session.agents if agent.sure and is_gone(agent.pid, agent.started)}
     if not gone:
         return session
     claims = tuple(

@@ -69,6 +69,7 @@ class Agent(Record):
     patch: Id
     pid: int | None = None  # its process, and when that was started, as the system says it
     started: str = ""
+    sure: bool = False  # it told of the same process twice: that one is no helper which ends with each hook
 
 
 class Gap(Record):

@@ -148,7 +148,9 @@ def test_shell_edits_are_proven_by_what_the_command_says(it: Asking) -> None:
     claude.before(command="sleep 600")
     it.ask("agent.end", **claude.who)  # it was interrupted, which nobody tells; this is the next prompt
     (it.root / "mine.txt").write_text("mine\n")
-    Agent(it, "codex", pid=2**22 + 1, started="1").before(command="sleep 600")  # killed
+    codex = Agent(it, "codex", pid=2**22 + 1, started="1")
+    codex.write("codex.txt", "mine\n")
+    codex.before(command="sleep 600")  # killed
     (it.root / "more.txt").write_text("mine\n")
     it.look()
     assert edits(it, "mine") == [("a.txt", (6, 6)), ("mine.txt", None), ("more.txt", None)]
