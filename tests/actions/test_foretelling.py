@@ -43,6 +43,8 @@ def test_as_foretold(desk: Desk, seed: int) -> None:
         for _ in range(dice.randint(1, 6)):
             name = dice.choice(NAMES)
             path = it.root / name
+            if path.is_symlink():
+                path.unlink()
             lines = path.read_text().splitlines() if path.exists() else []
             it.use(dice.choice("pqr") if dice.random() < 0.93 else None)
             for _ in range(dice.randint(1, 3)):
@@ -55,8 +57,19 @@ def test_as_foretold(desk: Desk, seed: int) -> None:
                     lines[at % len(lines)] = f"changed {count}"
                 else:
                     del lines[at % len(lines)]
-            if path.exists() and dice.random() < 0.1:
+            kind = dice.random()
+            if path.exists() and kind < 0.1:
                 it.save(name, None)
+            elif path.exists() and kind < 0.17:
+                path.chmod(0o755 if path.stat().st_mode & 0o100 == 0 else 0o644)
+                it.look(name)
+            elif kind < 0.22:
+                path.unlink(missing_ok=True)
+                path.symlink_to(f"nowhere {count}")
+                it.look(name)
+            elif path.exists() and kind < 0.27:
+                path.rename(it.root / f"moved {count}")
+                it.look()
             else:
                 it.save(name, "".join(f"{line}\n" for line in lines))
         told = foretold(it.ctx, it.live)
