@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 from gitsessiond.actions.assigning import pending_rows
@@ -16,15 +15,16 @@ from gitsessiond.model.files import version_of
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import unassigned_rows
-from gitsessiond.model.records import Patch
 from gitsessiond.model.values import GITLINK
 from gitsessiond.model.versions import op_between
 from gitsessiond.store.difftext import Named, diff_text, gitlink_text
 from gitsessiond.store.exclude import ensure_exclude
+from gitsessiond.store.head import read_head
+from gitsessiond.store.scan import CONTROL
 from gitsessiond.store.steps import State
 
 MOST_ROWS = 200  # of what is unassigned
-MOST_OPS = 1000
+MOST_OPS = 1000  # of one patch
 MOST_DIFF = 256 << 10  # bytes of a patch's diff
 MOST_FILE = 1 << 20  # bytes of one file that is compared
 
@@ -35,33 +35,42 @@ def show_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``session.files``: status, unassigned edits with their first lines, ops and diff of each patch.
 
     ``known`` has keys of former replies by patch: where a patch is the same still, its ops and diff are left out.
-    git is told first to leave the control files alone.
+    git is told first to leave the control files alone. ``tracked``: it has some of its own there, which came with the
+    repository's content and are nobody's wish; while ``index_locked`` it may be writing such.
     """
     live = ctx.live(asked)
     ensure_exclude(ctx.repository.common_dir)
-    state = live.state
+    state, tree = live.state, live.worktree
     known = asked.args.get("known")
     known = known if isinstance(known, Mapping) else {}
     status = status_of(ctx, asked)
     rows = pending_rows(ctx, state, MOST_ROWS)
-    patches = [patch_files(ctx, state, state.patches[pid], known.get(pid)) for pid in state.session.patches]
+    patches = [patch_files(ctx, state, one, known.get(one["id"])) for one in status["patches"]]
     return {
         "status": status,
         "unassigned": rows,
         "unassigned_left": max(0, len(unassigned_rows(state.owners)) - len(rows)),
         "patches": patches,
+        "tracked": tree is not None and tree.tracks_below(CONTROL),
+        "index_locked": tree is not None and read_head(tree.repository.git_dir).index_lock,
     }
 
 
-def patch_files(ctx: Context, state: State, patch: Patch, known: Any) -> dict[str, Any]:
-    """One patch's ops and diff, under a key that another version would not have."""
+def patch_files(ctx: Context, state: State, view: Mapping[str, Any], known: Any) -> dict[str, Any]:
+    """One patch's ops and diff, under a key that another version would not have.
+
+    Of one that changes very many files only how many is told: to look at them all after each save would take too long.
+    """
+    patch, count = state.patches[view["id"]], view["ops"]
     if is_in_base(state, patch):
         return {"id": patch.id, "key": "base", "ops": [], "ops_left": 0, "diff": None, "diff_left": 0}
+    if count > MOST_OPS:
+        return {"id": patch.id, "key": f"{count}", "ops": [], "ops_left": count, "diff": "", "diff_left": count}
     pairs = sorted(pairs_of(ctx, state, patch.id), key=lambda pair: (pair[1] or pair[0] or (b"",))[0])
     key = hashlib.sha1(repr(pairs).encode(), usedforsecurity=False).hexdigest()
     if key == known:
         return {"id": patch.id, "key": key}
-    ops = [op for op in (op_between(before, after) for before, after in islice(pairs, MOST_OPS)) if op is not None]
+    ops = [op for op in (op_between(before, after) for before, after in pairs) if op is not None]
     pieces: list[bytes] = []
     size = 0
     for before, after in pairs:
@@ -73,7 +82,7 @@ def patch_files(ctx: Context, state: State, patch: Patch, known: Any) -> dict[st
         "id": patch.id,
         "key": key,
         "ops": [op_view(op) for op in ops],
-        "ops_left": len(pairs) - len(ops),
+        "ops_left": 0,
         "diff": b"".join(pieces).decode("utf-8", "surrogateescape"),
         "diff_left": len(pairs) - len(pieces) + (size >= MOST_DIFF),
     }

@@ -185,3 +185,23 @@ def no_number(text: str) -> None:
         ValueError: always.
     """
     raise ValueError(f"{text} is no number")
+
+
+def not_done(wish: Wish, reply: Json) -> Json | None:
+    """Why a request was not carried out; None: it was."""
+    if "ok" not in reply:
+        found: Json = reply.get("error") or {"message": "no answer", "hint": "git session"}
+        return found
+    ok = reply["ok"]
+    if ok.get("check_due"):
+        hint = f"git session merge {wish.args['patch'][:6]} --ready"
+        return {"message": f"{ok['check_due']['command']} is to be run first, by a command", "hint": hint}
+    if wish.verb == "merge" and not ok["merged"]:
+        return {"message": ok.get("message") or "it was not merged", "hint": "git session conflicts"}
+    if wish.verb == "assign":
+        if ok["refused"]:
+            one = ok["refused"][0]
+            return {"message": f"{one['path']}: {one['reason']}", "hint": "git session unassigned"}
+        if not ok["moved"] and not ok["already"]:
+            return {"message": f"{wish.args['what']} has no unassigned edits", "hint": "git session unassigned"}
+    return None

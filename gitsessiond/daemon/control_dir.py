@@ -95,10 +95,11 @@ class ControlDir:
             return None
 
     def inode(self, directory: bytes) -> int | None:
-        """The inode of a directory; None: there is none."""
+        """The inode of a directory; None: there is none, or it is another user's."""
         try:
             with self._opened(directory) as place:
-                return os.fstat(place).st_ino
+                found = os.fstat(place)
+                return found.st_ino if is_trusted(found) else None
         except OSError:
             return None
 
@@ -208,6 +209,11 @@ def signed(found: os.stat_result) -> Signature:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
+def is_trusted(found: os.stat_result) -> bool:
+    """Whether whoever made a file may ask us for something: the socket takes requests of the same users."""
+    return found.st_uid in (0, os.geteuid())
+
+
 def kind_of(mode: int) -> str:
     """What is there instead of a file, in words."""
     if stat.S_ISDIR(mode):
@@ -220,6 +226,8 @@ def read_whole(descriptor: int) -> Save | NoSave:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         return NoSave("odd", f"it is {kind_of(found.st_mode)}, not a file")
+    if not is_trusted(found):
+        return NoSave("odd", "it is another user's")
     if found.st_size > LARGEST:
         return NoSave("odd", f"it is larger than {LARGEST >> 20} MiB")
     state = take_lease(descriptor)

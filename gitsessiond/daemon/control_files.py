@@ -12,10 +12,12 @@ from gitsessiond.daemon.control_dir import REFUSED, ControlDir, NoSave, Save, Si
 from gitsessiond.daemon.control_texts import ERRORS, PATCHES, REQUESTS, STATUS, Head
 from gitsessiond.daemon.events import now_text
 from gitsessiond.daemon.log import log
+from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.names import quote_path
 
 KNOWN = b".known"
 MOST_REFUSED = 50
+MOST_TOLD = 100  # sentences in the log
 MOST_KEPT = 64 << 10  # bytes of a refused save that are kept beside the words
 
 
@@ -30,7 +32,7 @@ class ControlFiles:
         self.waiting: set[bytes] = set()  # somebody has them open for writing, or they cannot be put aside
         self._panel, self._status = b"", b""  # the panel, and STATUS with its head
         self._refused: list[str] = []
-        self._trouble = ""
+        self._told: set[str] = set()  # what is in the log already
         self._read_known()
 
     def _read_known(self) -> None:
@@ -70,9 +72,9 @@ class ControlFiles:
         """The files that were written and are not there any more."""
         return {path for path in self._ours if not path.endswith(REFUSED) and self.dir.signature(path) is None}
 
-    def read(self, path: bytes) -> Save | NoSave:
-        """What somebody saved."""
-        return self.dir.read(path)
+    def was_ours(self, directory: bytes) -> bool:
+        """Whether a former daemon had files in a directory: what is in it is no wish."""
+        return any(path.startswith(directory) for path in self._former)
 
     def accept(self, path: bytes, save: Save) -> None:
         """A save was acted on: it may be overwritten now."""
@@ -117,17 +119,17 @@ class ControlFiles:
         try:
             found = self.dir.put(path, text, expected)
         except OSError as exc:
-            self._tell(f"{quote_path(path)}: {exc.strerror}")
+            self.tell(f"{quote_path(path)}: {exc.strerror}")
             return False
         if found is not None:
             self._ours[path], self._written[path] = found, text
         return found is not None
 
-    def _tell(self, trouble: str) -> None:
+    def tell(self, trouble: str) -> None:
         """Log what keeps the files from being written, once."""
-        if trouble != self._trouble:
+        if trouble not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(trouble)
             log(f"control files: {trouble}")
-        self._trouble = trouble
 
     def show(self, texts: Mapping[bytes, bytes]) -> list[bytes]:
         """Have the files hold these texts; returns those that somebody saved and nobody has read.
@@ -140,7 +142,7 @@ class ControlFiles:
             self.dir.make(REQUESTS)
             self.dir.make(PATCHES)
         except OSError as exc:
-            self._tell(str(exc.strerror))
+            self.tell(str(exc.strerror))
             return []
         if texts[STATUS] != self._panel:
             self._panel = texts[STATUS]
@@ -151,6 +153,7 @@ class ControlFiles:
             self._keep_known(before, wanted)
         unread = [path for path, text in wanted.items() if not self._show_one(path, text)]
         self._drop([path for path in self._ours if path not in texts and not is_kept(path)])
+        self._drop_former(wanted)
         if self._written != before:
             self._keep_known(self._written)
         return unread
@@ -176,6 +179,17 @@ class ControlFiles:
             above.add(os.path.dirname(path))
         for directory in sorted(above - {b"", PATCHES, REQUESTS}):
             self.dir.remove_directory(directory)
+
+    def _drop_former(self, wanted: Mapping[bytes, bytes]) -> None:
+        """Take away what a former daemon wrote and is shown no more, of another session even."""
+        former = [path for path in self._former if path not in wanted and not is_kept(path)]
+        for path in former:
+            save = self.dir.read(path)
+            if isinstance(save, Save) and self.is_as_written(path, save):
+                continue  # it is ours now
+            self._ours.pop(path, None)
+        self._drop([path for path in former if path in self._ours])
+        self._former = {path: told for path, told in self._former.items() if path in wanted}
 
     def _keep_known(self, *written: Mapping[bytes, bytes]) -> None:
         """Leave to the next daemon what was written; while that is being done, what was there and what is to be."""
@@ -204,6 +218,11 @@ class ControlFiles:
         if self.is_ours(STATUS):
             self._last_status(Head(now_text(), os.getpid()).ended())
             self._keep_known(self._written)
+
+    def lapse(self, error: GitSessionError) -> None:
+        """Nobody can tell what is: STATUS says so until somebody can."""
+        if self._status and self.dir.is_there() and self.is_ours(STATUS):
+            self._last_status(Head(now_text(), os.getpid()).lapsed(" ".join(error.message.split())))
 
     def _last_status(self, head: str) -> None:
         """Write STATUS once more, with another head."""

@@ -48,6 +48,10 @@ class Head(NamedTuple):
         """While the daemon runs."""
         return f"# Changed {self.at}; kept current by process {self.pid}: git session daemon status"
 
+    def lapsed(self, why: str) -> str:
+        """While nobody can tell what is."""
+        return f"# Not kept current since {self.at}: {why}"
+
     def stopped(self) -> str:
         """After its end."""
         return f"# Stopped {self.at}: what changes from then on is not shown. git session daemon start"
@@ -136,7 +140,7 @@ def ops_text(patch: Json, found: Json) -> bytes:
         names = f"{op['old_path']} -> {op['path']}" if op["kind"] == "rename" else op["path"]
         out.append(f"{op['kind']} {names}")
     if found.get("ops_left"):
-        out.append(f"# {found['ops_left']} more: git session patch ops {patch['id'][:6]}")
+        out.append(f"# {found['ops_left']} of them: git session patch ops {patch['id'][:6]}")
     return lines_text(out)
 
 

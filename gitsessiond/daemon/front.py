@@ -286,7 +286,7 @@ class Front:
     def happened(self, event: Message) -> None:
         """An event was published."""
         self._events.publish(event)
-        self._controls.changed(None, time.monotonic())
+        self._controls.changed(event.get("session"), time.monotonic())
 
     def unanswerable(self, error: GitSessionError, ask: Ask | None) -> None:
         """Nobody will answer this request (None: any that waits)."""

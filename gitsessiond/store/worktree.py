@@ -127,6 +127,10 @@ class WorkTree:
         """Paths that are tracked but not wanted on disk."""
         return self._tracked.left_out
 
+    def tracks_below(self, directory: bytes) -> bool:
+        """Whether git tracks a path below a directory."""
+        return self._tracked.any_below(directory)
+
     def follow_left_out(self, now: Mapping[bytes, Entry | None]) -> list[Seen]:
         """Take these for what paths are now that are not wanted on disk: no file can tell. Returns the changes."""
         out = []

@@ -198,6 +198,20 @@ def test_what_is_no_text_file_is_not_read(tree: Path) -> None:
     assert files.read(b"requests/d") == NoSave("gone") and files.read(b"nowhere/d") == NoSave("gone")
 
 
+def test_another_users_save_is_none(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the socket, files take wishes of their own user and of root alone."""
+    files = ControlDir(str(tree))
+    files.make(b"patches/one")
+    (tree / ".gitsession" / "use").write_text("one\n")
+    assert isinstance(files.read(b"use"), Save) and files.inode(b"patches/one")
+    if os.geteuid() == 0:
+        for path in ("use", "patches/one"):
+            os.chown(tree / ".gitsession" / path, 12345, 12345)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert files.read(b"use") == NoSave("odd", "it is another user's") and files.inode(b"patches/one") is None
+
+
 def test_the_next_daemon_knows_what_was_written(tree: Path) -> None:
     """What the last one wrote is no save, also in a copy of the worktree; what was saved since is one."""
     texts = texts_of(view(ONE), {}, ["panel"])
@@ -216,7 +230,7 @@ def test_the_next_daemon_knows_what_was_written(tree: Path) -> None:
     (other / ".gitsession" / "use").write_text("one\n")
     second = ControlFiles(str(other))
     for path in texts:
-        save = second.read(path)
+        save = second.dir.read(path)
         assert isinstance(save, Save) and second.is_as_written(path, save) == (path != b"use"), path
     assert second.show(texts) == [b"use"]
     assert "no" in (other / ".gitsession" / "errors").read_text()

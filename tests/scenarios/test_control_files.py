@@ -277,6 +277,52 @@ def test_links_lead_nowhere(bench: Workbench, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+def test_what_the_repository_brings_asks_for_nothing(bench: Workbench) -> None:
+    """Requests and patches that are tracked are content of the repository: checked out or there before, they do nothing."""
+    hand = begun(bench)
+    evil = bench.at(bench.root.parent / "evil")
+    bench.git("worktree", "add", "-q", "-b", "evil", str(evil.root), "main")
+    for path, content in (("requests/x.json", '{"verb": "session.abandon"}'), ("patches/bad/description", "bad\n")):
+        evil.write(f".gitsession/{path}", content)
+        evil.git("add", "-f", f".gitsession/{path}")
+    evil.git("commit", "-qm", "evil")
+    bench.git("merge", "-q", "--ff-only", "evil")
+    assert (hand.home / "requests/x.json").exists()
+    for _ in range(3):
+        status = bench.status()
+    assert status["session"]["status"] == "open"
+    assert status["patches"] == [] and (hand.home / "requests/x.json").exists()
+    assert "tracks what is in" in bench.logs()
+    bench.stop()
+    assert bench.status()["patches"] == [] and (hand.home / "requests/x.json").exists()
+
+
+@pytest.mark.soak
+def test_each_worktree_has_its_own_session(bench: Workbench) -> None:
+    """Whatever `$GITSESSION` the daemon was started with; what another session's directory left is no wish."""
+    begun(bench)
+    made = bench.json("start", "y", "--worktree")["session"]
+    other = Hand(bench.at(made["worktree"]))
+    other.until("STATUS", "Session: y")
+    other.new("one", "of y")
+    bench.stop()
+    bench.run("list", env={"GITSESSION": "x", "GITSESSION_PATCH": "nowhere"})
+    other.until("STATUS", lambda text: "Session: y" in text and "; kept current" in text)
+    other.write("patches/one/description", "still of y\n")
+    wait_for(lambda: other.bench.patch("one")["description"] == "still of y")
+    assert bench.status()["patches"] == []
+    bench.stop()
+    there = Path(made["worktree"])
+    never = {"GITSESSION_DAEMON": "never"}
+    bench.at(there).run("abandon", "--yes", env=never)
+    bench.at(there).run("start", "z", "--here", "--from", "HEAD", "--target", "main", env=never)
+    bench.run("status")
+    other.until("STATUS", lambda text: "Session: z" in text)
+    wait_for(lambda: not (there / ".gitsession/patches/one").exists())
+    assert bench.at(there).status()["patches"] == [] and other.cat("errors") == ""
+
+
+@pytest.mark.soak
 def test_odd_things_are_put_aside(bench: Workbench) -> None:
     """A directory, a pipe, a huge file, bytes that are no text, bad JSON: told, kept, and front goes on."""
     hand = begun(bench)

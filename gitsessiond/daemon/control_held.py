@@ -1,0 +1,92 @@
+"""One worktree whose control files are kept: what was told of it, what is under way, when what is due."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple
+
+from gitsessiond.daemon.control_acts import Wish
+from gitsessiond.daemon.control_dir import Save
+from gitsessiond.daemon.control_files import ControlFiles
+from gitsessiond.daemon.control_texts import ASSIGN, ERRORS, PATCHES, README, REQUESTS, STATUS, USE
+from gitsessiond.daemon.outbox import Ask
+
+Message = dict[str, Any]
+
+OF_A_PATCH = (b"description", b"status", b"depends-on", b"ops", b"diff")
+AT_THE_TOP = (STATUS, ERRORS, ASSIGN, USE, README)
+
+
+class Act(NamedTuple):
+    """A save, and what is still to be asked for it; ``save`` None: a new directory."""
+
+    path: bytes
+    save: Save | None
+    wishes: list[Wish]
+
+
+class Held:
+    """The state of one worktree's control files. Times are those of the loop; None: never."""
+
+    def __init__(self, worktree: str) -> None:
+        self.worktree = worktree
+        self.files = ControlFiles(worktree)
+        # what the recorder told
+        self.session: str | None = None
+        self.view: Message = {}
+        self.cached: dict[str, Message] = {}  # ops and diff by patch
+        self.places: dict[str, int] = {}  # the inode of each patch's directory
+        # saves
+        self.touched: dict[bytes, float] = {}  # those to be looked at, and when
+        self.look_at: float | None = None  # when to look for some that nobody told of
+        self.hurry = False  # somebody waits for them
+        self.acts: deque[Act] = deque()
+        self.outdated = False  # the view is from before an act
+        self.requests: list[Ask] = []  # of ``requests/``, to be queued
+        self.asked: dict[int, bytes] = {}  # those under way, each with its file's name
+        # showing
+        self.flight: int | None = None  # the question or request that is under way
+        self.asked_at = 0.0
+        self.due: float | None = None
+        self.not_before = 0.0
+        self.hold_until = 0.0
+        self.missing: set[bytes] = set()  # files that were deleted, when it was looked last
+
+    def show_by(self, at: float) -> None:
+        """Show what is at that time at the latest."""
+        self.due = at if self.due is None else min(self.due, at)
+
+    def wants_view(self, now: float, *, idle: bool) -> bool:
+        """Whether it is time to ask; ``idle``: nothing waits for the recorder."""
+        if self.flight is not None:
+            return False
+        if any(due <= now for due in self.touched.values()):
+            return True
+        return idle and self.due is not None and now >= max(self.due, self.not_before, self.hold_until)
+
+    def next_look(self, *, idle: bool) -> list[float]:
+        """The times at which something is to be done. While the recorder is busy that is when it has answered."""
+        times = [self.look_at] if self.look_at is not None else []
+        if self.flight is None:
+            times += self.touched.values()
+            if self.due is not None and idle:
+                times.append(max(self.due, self.not_before, self.hold_until))
+        return times
+
+
+def is_writable(path: bytes) -> bool:
+    """Whether a path below ``.gitsession/`` may be a control file; editors' own files are not."""
+    first, *rest = path.split(b"/")
+    if first == REQUESTS and len(rest) == 1:
+        return rest[0].endswith(b".json") and not rest[0].startswith((b".", b"#"))
+    if first == PATCHES and len(rest) == 2:
+        return rest[1] in OF_A_PATCH and is_patch_directory(PATCHES + b"/" + rest[0] + b"/")
+    return path in AT_THE_TOP
+
+
+def is_patch_directory(path: bytes) -> bool:
+    """Whether this may be a patch's directory; a slash ends it."""
+    first, *rest = path.split(b"/")
+    if first != PATCHES or len(rest) != 2 or rest[1]:
+        return False
+    return bool(rest[0]) and not rest[0].startswith((b".", b"#")) and not rest[0].endswith((b"~", b".refused"))
