@@ -64,7 +64,8 @@ CHANGES = """
 ## What changes your files
 
 Only these commands. Recording and every other command write below `.git/gitsession`, refs below `refs/gitsession/`,
-one line in `.git/info/exclude`, and `.gitsession/`, which that line keeps out of git.
+one line in `.git/info/exclude`, and `.gitsession/`, which that line keeps out of git. To save one of the
+[control files](control-files.md) there is the same as the command it stands for.
 
 | command | branches, HEAD and index | files |
 |---|---|---|
