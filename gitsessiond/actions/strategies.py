@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitsessiond.actions.clashing import records_of, resolved_tree
-from gitsessiond.actions.combining import Clash, asked_again
+from gitsessiond.actions.combining import Clash, asked_again, has_taken_on
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.commits import CommitFacts
 from gitsessiond.model.holdings import committed_needs, held_back
@@ -99,11 +99,14 @@ class Trying:
 def try_history(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tried:
     """Merge the series' tip into the target from the merge base that git finds.
 
-    What git combines is told where that base is known to be the only one.
+    What git combines is told where that base is known to be the only one. Where it is not, and a person has a say in
+    what git combines, the sum of the patch is put on the target: of that merge all three sides are known.
     """
     trying = Trying(ctx, live, patch, old, cwd)
     tip = patch.series[-1].oid
     base = CommitGraph(ctx.repository.common_dir).line_base(old, tip)
+    if base is None and has_taken_on(live.state, patch.id):
+        return try_sum(ctx, live, patch, old, cwd)
     three = Three(tree_of_commit(ctx.store, base), trying.tree, tree_of_commit(ctx.store, tip)) if base else None
     merge = disjoint_merge(ctx.store, *three) if three is not None else None
     if merge is None:

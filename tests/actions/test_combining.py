@@ -315,3 +315,42 @@ def test_a_landing_that_was_cut_off_is_recorded_whole(it: Asking, monkeypatch: p
     assert it.status_of("one") == "merged"
     (one,) = automatic(it)
     assert it.ask("conflict.show", id=one["id"])["result"] == BOTH
+
+
+def test_what_was_reopened_is_asked_where_git_finds_no_single_base(it: Asking) -> None:
+    """A series with a merge in it, landing by history after a stop by its sum: nothing lands unasked."""
+    it.patch("p", "a.txt", "line 2\n", "P2\n")
+    it.patch("q", "a.txt", "line 9\n", "Q9\n")
+    it.ask("patch.new", name="c")
+    it.ask("patch.use", patch="c", strict=True)
+    it.edit("a.txt", "P2\n", "P2 c\n")
+    it.edit("a.txt", "Q9\n", "Q9 c\n")
+    it.edit("src/b.txt", "b 3", "theirs 3")
+    it.look()
+    for name in "pqc":
+        it.ask("patch.ready", patch=name)
+    assert it.merge("p")["merged"] and it.merge("q")["merged"]
+    there = (it.root / "src/b.txt").read_text().replace("theirs 3", "ours 3")
+    it.move_target("a.txt", it.on_target("a.txt").replace("line 5", "ours 5"), ("src/b.txt", there))
+    (clash,) = it.merge("c", strategy="squash")["conflicts"]
+    one = next(found for found in automatic(it) if found["patch"]["name"] == "c")
+    it.ask("conflict.reopen", id=one["id"])
+    it.ask("resolve", id=clash["id"], how="theirs")
+    reply = it.merge("c")
+    assert not reply["merged"] and [found["path"] for found in reply["conflicts"]] == ["a.txt"]
+    resolve(it, reply["conflicts"][0], OWN)
+    assert it.merge("c")["merged"] and it.on_target("a.txt") == OWN and "theirs 3" in it.on_target("src/b.txt")
+
+
+@pytest.mark.soak
+def test_what_was_reopened_is_asked_where_history_is_replaced(it: Asking) -> None:
+    """``git replace`` anywhere in the repository: git may see other commits than ours; an answer counts too."""
+    stopped(it)
+    one = reopened(it)
+    (clash,) = [found for found in it.ask("conflicts")["conflicts"] if found["id"] != one["id"]]
+    it.ask("resolve", id=clash["id"], how="theirs")
+    made = [it.git("commit-tree", "-m", words, it.rev("HEAD^{tree}")).strip() for words in "xy"]
+    it.git("replace", *made)
+    assert [found["path"] for found in it.merge("one")["conflicts"]] == ["a.txt"]
+    resolve(it, one, OWN)
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == OWN
