@@ -97,7 +97,8 @@ def wished_status(words: list[str], patch: Json) -> list[Wish]:
 def wished_needs(content: bytes, patch: Json, view: Json) -> list[Wish]:
     """Other dependencies."""
     ids = {one["name"]: one["id"] for one in view["status"]["patches"]}
-    names = list(dict.fromkeys(line.strip() for line in text_of(content).split("\n") if line.strip()))
+    lines = [line for line in text_of(content).split("\n") if line.strip()]
+    names = list(dict.fromkeys(line if line in ids else line.strip() for line in lines))
     unknown = [name for name in names if name not in ids]
     if unknown:
         raise Refused(f"there is no patch {unknown[0]!r}", hint="git session patch list")

@@ -79,6 +79,8 @@ class Controls:
     def takes(self, notice: Notice, now: float) -> bool:
         """Whether a notice is about a control file; such are taken in here, and nobody else has to know."""
         held = self._held.get(notice.worktree or "")
+        if held is not None and notice.what == "watched":
+            held.look_at = now  # events may have been lost before
         if not notice.path.startswith(HOME + b"/") or notice.path.startswith(HOME + b"/" + CONFLICTS + b"/"):
             if held is not None and notice.what == "gone" and held.hold_until > now:
                 held.hold_until = now + GONE_S
@@ -181,7 +183,7 @@ class Controls:
             for act in held.acts:
                 held.files.refuse(act.path, act.save, error.message, error.hint)
             held.acts.clear()
-            held.flight = None
+            held.flight, held.outdated = None, False
             held.files.lapse(error)
             held.show_by(time.monotonic() + GONE_S)
 

@@ -1,0 +1,195 @@
+"""When control files are shown and acted on: a recorder of the test's own answers what is asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsessiond.daemon import control_saves, controls
+from gitsessiond.daemon.controls import Controls
+from gitsessiond.daemon.mailbox import Notice
+from gitsessiond.daemon.outbox import Ask, Outbox
+from gitsessiond.model.errors import Unreachable
+from tests.daemon.test_control_files import ONE, TWO, view
+
+
+class Recorder:
+    """Answers the next thing in the outbox."""
+
+    def __init__(self, root: Path) -> None:
+        (root / ".git").mkdir()
+        self.root, self.home = root, root / ".gitsession"
+        self.outbox = Outbox()
+        self.told = view(ONE, TWO) | {"tracked": False, "index_locked": False}
+        self.flushed = 0
+        self.polled = False
+        self.controls = Controls(self.outbox, lambda status: ["panel"], self.own, self.flush, lambda root: self.polled)
+        self.controls.set([str(root)])
+
+    def own(self, verb: str, args: dict[str, Any]) -> dict[str, Any]:
+        return {"pid": 1}
+
+    def flush(self, now: float) -> None:
+        self.flushed += 1
+
+    def answer(self, reply: dict[str, Any] | None = None) -> str:
+        """Answer what comes next; its verb, "" where nothing waits."""
+        message = self.outbox.next(time.monotonic())
+        if message is None:
+            return ""
+        item = self.outbox.done()
+        assert isinstance(item, Ask)
+        if item.answer is None:
+            return "client's"
+        files = message["verb"] == "session.files"
+        item.answer(reply or {"ok": self.told if files else {"moved": [1], "refused": [], "merged": True}})
+        return str(message["verb"])
+
+    def all(self, after: float = 60.0) -> list[str]:
+        """Tick as if so long had passed, and answer everything."""
+        self.controls.tick(time.monotonic() + after)
+        found = []
+        while verb := self.answer():
+            found.append(verb)
+        return found
+
+    def save(self, path: str, content: str, what: Any = "closed") -> None:
+        (self.home / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.home / path).write_text(content)
+        assert self.controls.takes(Notice(what, str(self.root), f".gitsession/{path}".encode()), time.monotonic())
+
+    def read(self, path: str) -> str:
+        return (self.home / path).read_text()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """With the files of two patches shown; every save is quiet at once."""
+    for name in ("SETTLE_S", "NEW_S", "GIT_S"):
+        monkeypatch.setattr(controls, name, 0.0)
+    monkeypatch.setattr(control_saves, "NEW_S", 0.0)
+    made = Recorder(tmp_path)
+    assert made.all() == ["session.files"] and made.read("patches/one/status") == "draft\n"
+    return made
+
+
+def test_nothing_is_asked_while_nothing_happens(recorder: Recorder) -> None:
+    """No timer runs, and what was written by us is no news."""
+    assert recorder.controls.next_look() is None and recorder.all() == []
+    for path in recorder.home.rglob("*"):
+        name = str(path.relative_to(recorder.root)).encode()
+        assert recorder.controls.takes(Notice("moved_in", str(recorder.root), name), time.monotonic())
+    assert recorder.controls.next_look() is None and recorder.all() == []
+
+
+def test_a_save_is_asked_about_and_shown(recorder: Recorder) -> None:
+    """Other saves are handed on first; the files are shown with an answer from after the act."""
+    recorder.save("patches/one/status", "ready\n")
+    assert recorder.all() == ["session.files", "patch.ready"]
+    assert recorder.flushed == 1
+    assert recorder.all() == ["session.files"] and recorder.read("patches/one/status") == "draft\n"
+
+
+def test_a_save_goes_before_a_request_that_came_after_it(recorder: Recorder) -> None:
+    """All that it wants, in order; so do requests in files."""
+    recorder.save("patches/one/depends-on", "two\n")
+    recorder.save("requests/b.json", '{"verb": "patch.list"}')
+    recorder.save("requests/a.json", '{"verb": "conflicts"}')
+    recorder.save("use", "two\n")
+    recorder.controls.flush(time.monotonic())
+    recorder.outbox.put_ask(Ask(1, {"verb": "session.status"}, True, time.monotonic()))
+    asked = recorder.all(0.0)
+    at = asked.index("client's")
+    assert asked[0] == "session.files"
+    assert sorted(asked[1:at]) == ["conflicts", "patch.depend", "patch.list", "patch.use"]
+    assert asked.index("conflicts") < asked.index("patch.list")
+    assert json.loads(recorder.read("requests/a.reply"))["ok"] and not (recorder.home / "requests/a.taken").exists()
+
+
+def test_showing_takes_a_twentieth_at_most(recorder: Recorder) -> None:
+    """After an answer that took long the next question waits; a save does not."""
+    now = time.monotonic()
+    recorder.controls.changed(str(recorder.root), now)
+    recorder.controls.tick(now + 1.0)  # asked "in a second", answered now: it took that long
+    held = recorder.controls._held[str(recorder.root)]
+    held.asked_at = now - 0.5
+    recorder.answer()
+    recorder.controls.changed(str(recorder.root), now)
+    due = recorder.controls.next_look()
+    assert due is not None and due - now > 0.4 * controls.SHARE
+    recorder.save("use", "one\n")
+    due = recorder.controls.next_look()
+    assert due is not None and due - now < 2.0
+
+
+def test_changes_elsewhere_are_shown_later(recorder: Recorder) -> None:
+    """A worktree's own changes at once, those of others after a while."""
+    now = time.monotonic()
+    recorder.controls._held[str(recorder.root)].not_before = 0.0
+    recorder.controls.changed("/elsewhere", now)
+    assert recorder.controls.next_look() == pytest.approx(now + controls.LATER_S)
+    recorder.controls.changed("s", now)
+    assert recorder.controls.next_look() == pytest.approx(now + controls.SOON_S)
+
+
+def test_nobody_can_tell(recorder: Recorder) -> None:
+    """A recorder that died: STATUS says so, what was under way is refused, a request is answered; then all goes on."""
+    recorder.save("patches/one/description", "lost\n")
+    recorder.save("requests/a.json", '{"verb": "conflicts"}')
+    recorder.controls.tick(time.monotonic() + 60)
+    recorder.answer()  # what is; the act and the request are queued
+    recorder.outbox.clear()
+    recorder.controls.failed(Unreachable("the recorder ended", hint="git session daemon logs"))
+    assert recorder.read("STATUS").startswith("# Not kept current since ") and "recorder ended" in recorder.read(
+        "STATUS"
+    )
+    assert json.loads(recorder.read("requests/a.reply"))["error"]["exit"] == 13
+    assert recorder.read("patches/one/description.refused").endswith("lost\n")
+    assert recorder.all() == ["session.files"]
+    assert recorder.read("STATUS").startswith("# Changed ")
+    assert recorder.read("patches/one/description") == "Words\n"
+    recorder.controls.changed(str(recorder.root), time.monotonic())
+    recorder.controls.tick(time.monotonic() + 60)
+    recorder.answer({"error": {"code": "unreadable", "message": "the journal is damaged", "hint": None, "exit": 14}})
+    assert "the journal is damaged" in recorder.read("STATUS")
+
+
+def test_lost_events_are_made_up_for(recorder: Recorder) -> None:
+    """When watches are put in place again, and where there are none, saves are looked for."""
+    (recorder.home / "use").write_text("one\n")
+    (recorder.home / "patches" / "three").mkdir()
+    assert recorder.all() == []
+    assert not recorder.controls.takes(Notice("watched", str(recorder.root)), time.monotonic())
+    assert recorder.all(0.0) == ["session.files", "patch.new", "patch.use"]
+    recorder.polled = True
+    recorder.controls.takes(Notice("watched", str(recorder.root)), time.monotonic())
+    recorder.controls.tick(time.monotonic() + 1)
+    assert recorder.controls.next_look() is not None
+
+
+def test_git_at_work_is_waited_for(recorder: Recorder) -> None:
+    """What is saved while git holds the index waits; what git tracks is left alone."""
+    recorder.told["index_locked"] = True
+    recorder.save("use", "two\n")
+    assert recorder.all() == ["session.files"] and recorder.read("use") == "two\n"
+    recorder.told["index_locked"] = False
+    assert recorder.all() == ["session.files", "patch.use"]
+    recorder.told["tracked"] = True
+    recorder.save("use", "one\n")
+    recorder.save("requests/a.json", '{"verb": "conflicts"}')
+    assert recorder.all() == ["session.files"] and recorder.all() == []
+    assert recorder.read("use") == "one\n" and (recorder.home / "requests/a.json").exists()
+
+
+def test_while_they_are_removed_nothing_comes_back(recorder: Recorder) -> None:
+    """Until somebody acts again."""
+    recorder.controls.pause(True)
+    recorder.save("use", "two\n")
+    recorder.controls.changed(None, time.monotonic())
+    assert recorder.all() == [] and recorder.controls.next_look() is None
+    recorder.controls.pause(False)
+    assert recorder.all() == ["session.files"]
