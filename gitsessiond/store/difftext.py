@@ -28,7 +28,7 @@ def diff_text(before: Named | None, after: Named | None, old: bytes | None, new:
         if not body:
             out.append(f"Binary files {old_name if before else NO_FILE} and {new_name if after else NO_FILE} differ")
         elif body != EMPTY:
-            out += [f"--- {old_name if before else NO_FILE}", f"+++ {new_name if after else NO_FILE}"]
+            out += [f"--- {ended(old_name) if before else NO_FILE}", f"+++ {ended(new_name) if after else NO_FILE}"]
     head = "".join(line + "\n" for line in out).encode("utf-8", "surrogateescape")
     return head + (b"" if body == EMPTY else body)
 
@@ -39,6 +39,11 @@ EMPTY = b"\n"  # stands for: both are text, and one of them has no line
 def side_name(side: str, path: bytes) -> str:
     """A path with its side's letter, quoted where git would."""
     return quote_path(side.encode() + b"/" + path)
+
+
+def ended(name: str) -> str:
+    """A name with what tells patch(1) where it ends."""
+    return name + "\t" if " " in name else name
 
 
 def mode_lines(before: Named | None, after: Named | None) -> list[str]:
