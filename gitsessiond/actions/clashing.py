@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.conflicts import (
+    is_automatic,
     labels_of,
     revert_labels,
     same_clash,
@@ -30,10 +31,13 @@ from gitsessiond.store.trees import edit_tree
 def records_of(
     ctx: Context, live: Live, pid: str, found: Iterable[PathConflict], kind: ConflictKind = "git_merge"
 ) -> list[Conflict]:
-    """The record of each clash: the known one with the same sides, its resolution remembered; else a new one."""
+    """The record of each clash: the known one with the same sides, its resolution remembered; else a new one.
+
+    What git once combined by itself (by an attribute, say) is no answer where it does so no more.
+    """
     state = live.state
     labels = labels_for(state, pid, kind)
-    known = [one for one in state.conflicts.values() if one.patch == pid]
+    known = [one for one in state.conflicts.values() if one.patch == pid and not is_automatic(one)]
     out = []
     found = list(found)
     sizes = marker_sizes(home_directory(ctx, live), [clash.path for clash in found])

@@ -15,7 +15,7 @@ from gitsessiond.actions.clashing import (
     new_record,
 )
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.model.conflicts import labels_of, same_clash
+from gitsessiond.model.conflicts import is_automatic, labels_of, same_clash
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import UNASSIGNED
@@ -41,7 +41,8 @@ def record_of(ctx: Context, state: State, owner: str, clash: PathConflict) -> Co
     pid = owner if owner in state.patches and state.patches[owner].status != "abandoned" else None
     name = {UNASSIGNED: "unassigned edits", STAGED: "staged"}.get(owner) or state.patches[owner].name
     record = new_record(ctx, clash, KIND, pid, labels_of(session.name, name, session.target))
-    return next((alive(one) for one in state.conflicts.values() if same_clash(one, record)), record)
+    known = [one for one in state.conflicts.values() if not is_automatic(one)]
+    return next((alive(one) for one in known if same_clash(one, record)), record)
 
 
 def with_clashes(ctx: Context, live: Live, state: State, clashes: Sequence[Clash], layer: LandingLayer) -> State:

@@ -354,3 +354,35 @@ def test_what_was_reopened_is_asked_where_history_is_replaced(it: Asking) -> Non
     assert [found["path"] for found in it.merge("one")["conflicts"]] == ["a.txt"]
     resolve(it, one, OWN)
     assert it.merge("one")["merged"] and it.on_target("a.txt") == OWN
+
+
+def combined_by_attribute(it: Asking) -> None:
+    """A merge that stops at ``src/b.txt`` and combines the same line of ``a.txt``, which the next would not."""
+    attributes = it.root / ".git" / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text("a.txt merge=union\n")
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.edit("src/b.txt", "b 3", "theirs 3")
+    it.look()
+    there = (it.root / "src/b.txt").read_text().replace("theirs 3", "ours 3")
+    it.move_target("a.txt", LINES.replace("line 2\n", "ours 2\n"), ("src/b.txt", there))
+    (clash,) = it.merge("one")["conflicts"]
+    assert clash["path"] == "src/b.txt" and [found["path"] for found in automatic(it)] == ["a.txt"]
+    attributes.unlink()
+
+
+def test_what_git_combined_answers_no_conflict(it: Asking) -> None:
+    """An attribute combined the file; without it the same sides clash, and are asked for."""
+    combined_by_attribute(it)
+    reply = it.merge("one")
+    assert [found["path"] for found in reply["conflicts"]] == ["a.txt", "src/b.txt"] and automatic(it) == []
+    for found in reply["conflicts"]:
+        it.ask("resolve", id=found["id"], how="theirs")
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == THEIRS
+
+
+@pytest.mark.soak
+def test_what_git_combined_answers_no_conflict_of_an_update(it: Asking) -> None:
+    """As of a merge."""
+    combined_by_attribute(it)
+    assert [found["path"] for found in it.ask("session.update")["conflicts"]] == ["a.txt", "src/b.txt"]
