@@ -12,7 +12,7 @@ from gitsessiond.store.difftext import diff_text, gitlink_text
 from tests.conftest import git
 
 LINES = b"".join(b"line %d\n" % n for n in range(30))
-NAMES = ["a.txt", "d/with space", "d/tab\there", 'quo"te', "ümlaut", os.fsdecode(b"by\xfftes")]
+NAMES = ["a.txt", "d/with space", "d/tab\there", 'quo"te', "ümlaut"]
 CASES: dict[str, tuple[tuple[int, bytes] | None, tuple[int, bytes] | None]] = {
     "new": (None, (REGULAR, b"one\ntwo\n")),
     "new and empty": (None, (REGULAR, b"")),
@@ -49,6 +49,12 @@ def test_as_git_prints_it(repo: Path, case: str) -> None:
         wanted = git(repo, "-c", "core.quotePath=false", "diff", "--no-color", *trees)
         contents = [side[1] if side else None for side in (before, after)]
         assert diff_text(versions[0], versions[1], contents[0], contents[1]) == wanted, name
+
+
+def test_names_that_are_no_text_are_quoted() -> None:
+    """As everywhere in what we print: the bytes of such a name are told in octal digits."""
+    told = diff_text(None, (b"by\xfftes", Entry(REGULAR, "1" * 40)), None, b"x\n")
+    assert told.startswith(b'diff --git "a/by\\377tes" "b/by\\377tes"\nnew file mode 100644\n')
 
 
 def test_renames_and_submodules() -> None:
