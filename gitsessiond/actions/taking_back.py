@@ -16,7 +16,7 @@ from gitsessiond.actions.combining import Clash, Made, with_automatic
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.strategies import Tried, Trying, own_commits
-from gitsessiond.model.conflicts import place_words
+from gitsessiond.model.conflicts import is_automatic, place_words
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Conflict, Patch
 from gitsessiond.store.chain import tree_of_commit
@@ -63,7 +63,12 @@ def clash_words(target: str, records: list[Conflict]) -> str:
 
 
 def reverts_of(state: State, pid: str) -> list[Conflict]:
-    """The records of a patch's revert that still count."""
+    """The records of a patch's revert that still count, without what git combined by itself: no revert waits for it."""
+    return [one for one in counted(state, pid) if not is_automatic(one)]
+
+
+def counted(state: State, pid: str) -> list[Conflict]:
+    """Every record of a patch's revert that still counts."""
     found = [one for one in state.conflicts.values() if (one.kind, one.patch) == ("git_revert", pid)]
     return [one for one in found if one.status != "stale"]
 
@@ -73,8 +78,10 @@ def without_reverts(state: State, pid: str, *, given_up: bool = False) -> State:
 
     What it was resolved to counts again where the same clash comes again; given up, it is only offered.
     """
-    gone_with: dict[str, object] = {"status": "stale"}
-    if given_up:
-        gone_with["resolved_at"] = None
-    gone = {one.id: one.model_copy(update=gone_with) for one in reverts_of(state, pid)}
+    gone = {}
+    for one in counted(state, pid):
+        gone_with: dict[str, object] = {"status": "stale"}
+        if given_up and not is_automatic(one):
+            gone_with["resolved_at"] = None
+        gone[one.id] = one.model_copy(update=gone_with)
     return replace(state, conflicts={**state.conflicts, **gone}) if gone else state

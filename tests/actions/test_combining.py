@@ -386,3 +386,17 @@ def test_what_git_combined_answers_no_conflict_of_an_update(it: Asking) -> None:
     """As of a merge."""
     combined_by_attribute(it)
     assert [found["path"] for found in it.ask("session.update")["conflicts"]] == ["a.txt", "src/b.txt"]
+
+
+def test_a_revert_that_combined_is_proposed_to_nobody(it: Asking) -> None:
+    """It went through: ``status`` names no revert, before the patch is merged again or after, nor is one given up."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.merge("one")
+    it.move_target("a.txt", BOTH)
+    assert it.ask("revert", patch="one")["reverted"]
+    (one,) = automatic(it)
+    assert one["kind"] == "git_revert" and not any("revert" in hint for hint in it.ask("session.status")["hints"])
+    assert it.merge("one")["merged"]
+    assert not any("revert" in hint for hint in it.ask("session.status")["hints"])
+    with pytest.raises(Refused, match="no revert of one has conflicts"):
+        it.ask("revert", patch="one", abort=True)
