@@ -106,7 +106,9 @@ class ControlFiles:
         text = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
         beside = path.rstrip(b"/") + REFUSED
         if save is None or len(save.content) <= MOST_KEPT:
-            self.put(beside, text + (save.content if save else b""), self.dir.signature(beside))
+            before = self.dir.read(beside)
+            kept = b"\n" + before.content[:MOST_KEPT] if isinstance(before, Save) else b""
+            self.put(beside, text + (save.content if save else b"") + kept, self.dir.signature(beside))
         elif self.dir.put_aside(path) is None:
             self.waiting.add(path)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from gitsessiond.daemon.control_acts import wished_request
-from gitsessiond.daemon.control_dir import NoSave
+from gitsessiond.daemon.control_dir import REFUSED, NoSave
 from gitsessiond.daemon.control_held import Held, Message
 from gitsessiond.daemon.control_saves import not_read
 from gitsessiond.daemon.control_texts import REQUESTS
@@ -62,15 +62,19 @@ class Requests:
         held.requests.append(Ask(number, request(verb, args, who), False, time.monotonic(), answer=answered))
 
     def _replied(self, held: Held, stem: bytes, reply: Message) -> None:
-        """Leave the answer beside where the request was."""
+        """Leave the answer beside where the request was; one that was refused stays beside too."""
         told = {name: value for name, value in reply.items() if name != "id"} | {"v": VERSION}
         error = told.get("error")
         if error is not None:
             held.files.note_refused(stem + REQUEST, error["message"], error.get("hint"))
         held.files.reply(stem + REPLY, told)
-        taken = held.files.dir.signature(stem + TAKEN)
-        if taken is not None:
-            held.files.dir.remove(stem + TAKEN, taken)
+        beside = stem + REQUEST + REFUSED
+        for path in (beside,) if error is not None else (beside, stem + TAKEN):
+            found = held.files.dir.signature(path)
+            if found is not None:
+                held.files.dir.remove(path, found)
+        if error is not None:
+            held.files.dir.move(stem + TAKEN, beside)
         held.show_by(time.monotonic() + AGAIN_S)
 
     def fail(self, held: Held, error: GitSessionError) -> None:

@@ -239,6 +239,22 @@ def test_the_next_daemon_knows_what_was_written(tree: Path) -> None:
     assert head[0].startswith("# Changed ") and head[2:] == ["panel"]
 
 
+def test_what_was_refused_stays_until_it_is_done(tree: Path) -> None:
+    """The last refusal above the one before; all of it goes with a save that is carried out."""
+    files, beside = ControlFiles(str(tree)), tree / ".gitsession" / "use.refused"
+    files.show(texts_of(view(ONE), {}, ()))
+    for words in ("first", "second"):
+        (tree / ".gitsession" / "use").write_text(words + "\n")
+        save = files.dir.read(b"use")
+        assert isinstance(save, Save)
+        files.refuse(b"use", save, f"no {words}", "git session")
+    told = beside.read_text()
+    assert told.index(": no second\n# git session\n") < told.index("\nsecond\n") < told.index(": no first\n")
+    assert told.endswith("\nfirst\n")
+    files.accept(b"use", save)
+    assert not beside.exists()
+
+
 def test_a_worktree_on_its_way_out_gets_no_file(tree: Path) -> None:
     """Without its .git nothing comes back."""
     files = ControlFiles(str(tree))

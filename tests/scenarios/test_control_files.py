@@ -346,6 +346,7 @@ def test_odd_things_are_put_aside(bench: Workbench) -> None:
                           ("f", '{"verb": "uninstall"}'), ("g", '{"verb": "patch.new", "args": {"name": 5}}')):  # fmt: skip
         hand.write(f"requests/{name}.json", content)
         assert json.loads(hand.until(f"requests/{name}.reply", "}\n"))["error"]["exit"] == 2, name
+        hand.until(f"requests/{name}.json.refused", content)
     for name in ("con", "a" * 65, " ", "x.refused", ".hidden"):
         (hand.home / "patches" / name).mkdir()
     hand.until("errors", "65 characters long")
