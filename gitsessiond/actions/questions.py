@@ -7,12 +7,12 @@ import shutil
 from dataclasses import replace
 from typing import Any
 
-from gitsessiond.actions.clash_files import write_control_files
+from gitsessiond.actions.clash_files import control_file, is_changed, write_control_files
 from gitsessiond.actions.clashing import home_directory, kept_waiting
 from gitsessiond.actions.conflicts import conflict_asked, settled_reply
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
-from gitsessiond.actions.settling import take_all_saved, take_saved
+from gitsessiond.actions.settling import has_answer, take_all_saved, take_saved
 from gitsessiond.model.conflicts import control_path, has_served, is_combined, reopened
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.hints import command_words
@@ -50,11 +50,12 @@ def reopen_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
     state = replace(state, conflicts={**state.conflicts, record.id: record}, sides={**state.sides, record.id: sides})
     if patch is not None and conflict.kind != "git_revert":
         state = kept_waiting(state, patch.id)
-    remove_file(live, conflict)  # it has the answer, and would be taken for a new one
+    remove_file(ctx, live, conflict)  # it has the answer, and would be taken for a new one
     facts = {"conflict": record.id, "path": record.path}
     by = identity_of(asked.who.env, asked.who.cwd)
     publish(ctx, live, state, "conflict.reopen", by=by, text=f"{record.path} is open again", facts=facts)
     write_control_files(ctx, live)
+    take_saved(ctx, live, control_path(record, unquote_path(record.path)))  # what was left there is begun again
     return settled_reply(ctx, live, record) | {"reopened": True}
 
 
@@ -72,9 +73,12 @@ def refuse_ended(conflict: Conflict, patch: Patch | None, target: str) -> None:
         raise Refused(f"the conflict in {conflict.path} is no more", hint=hint)
 
 
-def remove_file(live: Live, conflict: Conflict) -> None:
-    """Remove the file of a conflict whose content is on record."""
-    if live.worktree is not None:
-        home = os.path.join(live.worktree.repository.worktree, ".gitsession")
-        if not os.path.islink(home):
-            shutil.rmtree(os.path.join(home, "conflicts", conflict.id), ignore_errors=True)
+def remove_file(ctx: Context, live: Live, conflict: Conflict) -> None:
+    """Remove the file of a conflict, unless it has what somebody wrote and nobody recorded: it is the next answer's."""
+    at = control_file(live, conflict)
+    if live.worktree is None or at is None:
+        return
+    home = os.path.join(live.worktree.repository.worktree, ".gitsession")
+    if os.path.islink(home) or (is_changed(ctx, live, conflict, at) and not has_answer(ctx, live, conflict)):
+        return
+    shutil.rmtree(os.path.join(home, "conflicts", conflict.id), ignore_errors=True)

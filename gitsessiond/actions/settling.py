@@ -203,6 +203,18 @@ def take_saved(ctx: Context, live: Live, path: bytes) -> bool:
     return True
 
 
+def has_answer(ctx: Context, live: Live, conflict: Conflict) -> bool:
+    """Whether a conflict's file says just what it was resolved to, in whatever words."""
+    at = control_file(live, conflict)
+    found = read_file(at, LARGEST_SAVED) if at is not None else None
+    if not isinstance(found, Content):
+        return False
+    try:
+        return saved_result(ctx, live, conflict, found.data) == conflict.result
+    except Refused:
+        return False
+
+
 def keep_begun(ctx: Context, live: Live, conflict: Conflict, content: bytes) -> None:
     """Record the file of an open conflict as far as somebody has resolved it; as it was made, it is not worth it."""
     if conflict.status != "open" or not content:

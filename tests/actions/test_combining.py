@@ -400,3 +400,36 @@ def test_a_revert_that_combined_is_proposed_to_nobody(it: Asking) -> None:
     assert not any("revert" in hint for hint in it.ask("session.status")["hints"])
     with pytest.raises(Refused, match="no revert of one has conflicts"):
         it.ask("revert", patch="one", abort=True)
+
+
+def test_reopening_keeps_what_is_in_the_file_and_nowhere_else(it: Asking) -> None:
+    """Edited again after it was saved as the answer, a marker left: that is the beginning of the next answer."""
+    stopped(it)
+    (clash,) = it.ask("conflicts")["conflicts"]
+    file = it.root / ".gitsession" / "conflicts" / clash["id"] / "src" / "b.txt"
+    half = file.read_text() + "an hour of work\n"
+    file.write_text("mine\n")
+    assert it.ask("conflicts")["conflicts"] == []
+    file.write_text(half)
+    assert it.ask("conflict.reopen", id=clash["id"])["reopened"] and file.read_text() == half
+    file.unlink()
+    assert [one["id"] for one in it.ask("conflicts")["conflicts"]] == [clash["id"]] and file.read_text() == half
+
+
+@pytest.mark.soak
+def test_reopening_is_not_undone_by_a_file_that_has_the_answer(it: Asking) -> None:
+    """Also where it says it in other bytes, as an editor ends a link's target with a line's end."""
+    it.ask("patch.new", name="one")
+    (it.root / "link").symlink_to("a.txt")
+    it.look()
+    it.move_target("link.txt", "elsewhere")
+    it.git("update-index", "--add", "--cacheinfo", f"120000,{it.rev('main:link.txt')},link")
+    commit = it.git("commit-tree", "-p", "main", "-m", "link", it.git("write-tree").strip()).strip()
+    it.git("update-index", "--force-remove", "link")
+    it.git("update-ref", "refs/heads/main", commit)
+    (clash,) = it.merge("one")["conflicts"]
+    file = it.root / ".gitsession" / "conflicts" / clash["id"] / "link"
+    file.write_text("b.txt\n")
+    assert it.ask("conflicts")["conflicts"] == []
+    it.ask("conflict.reopen", id=clash["id"])
+    assert [one["id"] for one in it.ask("conflicts")["conflicts"]] == [clash["id"]]
