@@ -19,6 +19,7 @@ from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.proofs import proofs_of, replayed
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.relearning import free_name
+from gitsessiond.actions.running import running_in, set_running
 from gitsessiond.actions.saves import drafts_again, still_open
 from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.views import placed_view, reason_of
@@ -29,6 +30,7 @@ from gitsessiond.model.records import Agent, Patch, Session
 from gitsessiond.model.values import Placed
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.processes import is_gone
+from gitsessiond.store.running import Running
 from gitsessiond.store.steps import State
 
 CONTROL = b".gitsession"
@@ -76,7 +78,8 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``agent.before``: claim what a tool will write, or say who holds it; a shell command is only noted."""
     live, told = ctx.live(asked), told_by(asked)
     if asked.args.get("command") is not None:
-        begin(live.calls, told.key_of(None), shell_call(ctx, live, told, asked))
+        begin(live.calls, told.key_of(None), shell_call(live, told, asked))
+        set_running(ctx, live, {**running_in(ctx, live), told.key_of(None): running_now(ctx, live, told)})
         return {"patch": None, "held": []}
     paths = own_paths(live, asked, asked.texts("paths"))
     if not paths:
@@ -95,20 +98,24 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
         rows = [{"path": quote_path(path), "by": holder_words(state, claim)} for path, claim in held]
         return {"patch": None, "held": rows}
     for path in paths:
-        call = Call(told.agent, live.state.owners, live.state.work, ctx.now(), frozenset([path]))
+        call = Call(told.agent, live.state.owners, live.state.work, frozenset([path]))
         begin(live.calls, told.key_of(path), call)
     return {"patch": {"id": patch.id, "name": patch.name}, "held": []}
 
 
-def shell_call(ctx: Context, live: Live, told: Told, asked: Asked) -> Call:
+def shell_call(live: Live, told: Told, asked: Asked) -> Call:
     """A shell command that is about to run."""
     root = os.path.realpath(os.fsdecode(unquote_path(live.state.session.worktree)))
     here = os.path.relpath(os.path.realpath(asked.who.cwd), root)
     command = Command(os.fsencode(asked.text("command")), b"" if here == "." else os.fsencode(here))
+    return Call(told.agent, live.state.owners, live.state.work, command=command)
+
+
+def running_now(ctx: Context, live: Live, told: Told) -> Running:
+    """The same for whoever starts meanwhile; with the agent's process, if it is sure which that is."""
     agent = agent_of(live.state, told)
     known = agent is not None and agent.sure and (agent.pid, agent.started) == (told.pid, told.started)
-    process = (told.pid, told.started) if known else (None, "")
-    return Call(told.agent, live.state.owners, live.state.work, ctx.now(), command=command, process=process)
+    return Running(told.agent, ctx.now(), told.pid if known else None, told.started if known else "")
 
 
 def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -116,6 +123,7 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     live, told = ctx.live(asked), told_by(asked)
     writes = writes_in(live, asked)
     keys = [told.key_of(path) for path in writes] or [told.key_of(None)]
+    set_running(ctx, live, {key: one for key, one in running_in(ctx, live).items() if key not in keys})
     calls = [call for key in keys if (call := live.calls.pop(key, None)) is not None]
     if live.state.session.parked:
         return {"patch": None, "placed": [], "left": []}
@@ -147,6 +155,7 @@ def end_agent(ctx: Context, asked: Asked) -> dict[str, Any]:
     live, told = ctx.live(asked), told_by(asked)
     for key in [key for key, call in live.calls.items() if call.agent == told.agent]:
         del live.calls[key]
+    set_running(ctx, live, {key: one for key, one in running_in(ctx, live).items() if one.agent != told.agent})
     session = live.state.session
     kept = tuple(claim for claim in session.claims if not (claim.proven and claim.by == told.label))
     if asked.flag("release") and kept != session.claims:

@@ -5,16 +5,13 @@ Only in memory: a call that the daemon forgets proves nothing, and what it wrote
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from gitsessiond.model.files import File
 from gitsessiond.model.owners import Owners, deleted_files, paths_on_disk
 from gitsessiond.model.proving import Command
-from gitsessiond.store.processes import is_gone
 
-LONGEST = timedelta(minutes=15)  # that a shell command runs; agents end theirs before, and may not tell
 MOST_CALLS = 64  # of all agents of a session; a call that never ends is forgotten by them
 
 
@@ -25,10 +22,8 @@ class Call:
     agent: str
     owners: Owners  # as they were before it
     work: str  # the tree of the worktree before it
-    begun: datetime
     paths: frozenset[bytes] | None = None
     command: Command | None = None
-    process: tuple[int | None, str] = (None, "")
     beside: list[Command] = field(default_factory=list)  # what other agents ran meanwhile
     seen: dict[bytes, File | None] = field(default_factory=dict)  # what stood for a path after its last save
     apart: set[bytes] = field(default_factory=set)  # paths that something else than a save has changed
@@ -41,17 +36,6 @@ class Call:
 def unproven(pid: str) -> str:
     """The owner of an edit in a file that an agent has claimed, before it is known whether it made it."""
     return f"~unproven {pid}"
-
-
-SHELL = "~shell"  # the owner of an edit that nobody claims, made while an agent's shell command ran
-
-
-def label_beside(calls: Iterable[Call], now: Callable[[], datetime]) -> str | None:
-    """The owner of an edit that nobody claims; None: no agent is at work that could have made it."""
-    for call in calls:
-        if call.paths is None and now() - call.begun < LONGEST and not is_gone(*call.process):
-            return SHELL
-    return None
 
 
 def file_in(owners: Owners, path: bytes) -> File | None:

@@ -28,6 +28,7 @@ from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.authoring import Committer
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
+from gitsessiond.store.running import Running
 from gitsessiond.store.steps import State, load_state
 from gitsessiond.store.store import Store
 from gitsessiond.store.worktree import WorkTree
@@ -114,6 +115,7 @@ class Live:
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
     landed_ops: dict[tuple[str, str | None], int] = field(default_factory=dict)  # of patches in the base, by landing
     calls: dict[str, Call] = field(default_factory=dict)  # what agents are at, by agent and call (actions/calls.py)
+    running: dict[str, Running] | None = None  # their shell commands by the same; None: not read yet
     judge_due: bool = False
     anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)
     landed_seen: Any = None  # target and series tips when last asked whether the target has patches by other means

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from gitsessiond.actions.calls import SHELL, Call, file_in, unproven
+from gitsessiond.actions.calls import Call, file_in, unproven
 from gitsessiond.actions.claims import claimed_by, held_by_another
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.running import SHELL
 from gitsessiond.actions.saves import how_for
 from gitsessiond.model.files import last_path, live_version, marks_of
 from gitsessiond.model.owners import How, changed_files, paths_on_disk, with_files

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from gitsessiond.actions.calls import follow, label_beside, unproven
+from gitsessiond.actions.calls import follow, unproven
 from gitsessiond.actions.context import Context, Editing, Live
 from gitsessiond.actions.publishing import publish
+from gitsessiond.actions.running import label_beside
 from gitsessiond.model.files import File
 from gitsessiond.model.names import quote_path, unquote_path, within
 from gitsessiond.model.owners import deleted_files, paths_on_disk
@@ -138,7 +139,7 @@ def how_for(
     def earlier(path: bytes, entry: Entry | None) -> File | None:
         return live.memory.recall(path, entry, chain)
 
-    beside = label_beside(live.calls.values(), ctx.now)
+    beside = label_beside(ctx, live)
 
     def claimed(path: bytes) -> str | None:
         return claim or claim_on(session, state.patches, path) or beside
