@@ -138,4 +138,4 @@ def test_agents_and_people_mixed(it: Asking, seed: int) -> None:
         mixed.check()
     there = {tool: {line for path in FILES for line in mixed.lines(path) if line.startswith(tool)} for tool in TOOLS}
     got = sum(len(there[tool] & mixed.added(tool)) for tool in TOOLS)
-    assert got >= 0.25 * sum(map(len, there.values())), (got, there)  # an edit of unassigned lines stays so
+    assert got, there  # not all of it: an edit of unassigned lines stays so
