@@ -20,6 +20,7 @@ from gitsessiond.model.conflicts import (
     resolved,
     same_clash,
 )
+from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Conflict, ConflictKind, ConflictSide
 from gitsessiond.model.values import GITLINK
@@ -73,14 +74,30 @@ def asked_again(
 
 
 def with_automatic(ctx: Context, state: State, pid: str, made: Made, kind: ConflictKind = "git_merge") -> State:
-    """The State with a record of each of these (:func:`worth_keeping`); earlier ones of the patch are stale."""
+    """The State with a record of each of these (:func:`worth_keeping`); earlier ones of the patch are stale.
+
+    None of them where one cannot be read, of a partial clone that is offline, say: what happened to the target or to
+    the patch, in the same step, has to be on record in any case.
+    """
     known = [one for one in state.conflicts.values() if (one.patch, one.kind) == (pid, kind) and is_automatic(one)]
-    found, read = made
-    if not found and not known:
+    if not made.combined and not known:
         return state
+    gone = {one.id: one.model_copy(update={"status": "stale"}) for one in known}
+    state = replace(state, conflicts={**state.conflicts, **gone})
+    try:
+        return recorded(ctx, state, pid, made, kind)
+    except GitSessionError:
+        return state
+
+
+def recorded(ctx: Context, state: State, pid: str, made: Made, kind: ConflictKind) -> State:
+    """The State with these records; those of the same sides that are there count again.
+
+    Raises:
+        GitSessionError: an object cannot be read, or written.
+    """
+    known = [one for one in state.conflicts.values() if (one.patch, one.kind) == (pid, kind) and is_automatic(one)]
     conflicts, sides = dict(state.conflicts), dict(state.sides)
-    for one in known:
-        conflicts[one.id] = one.model_copy(update={"status": "stale"})
     labels = labels_for(state, pid, kind)
     for clash, entry in worth_keeping(made):
         fresh = new_record(ctx, clash, kind, pid, labels)
@@ -90,9 +107,9 @@ def with_automatic(ctx: Context, state: State, pid: str, made: Made, kind: Confl
             conflicts[record.id] = record.model_copy(update={"status": "resolved"})
             continue
         conflicts[record.id] = resolved(record, "rule", result, ctx.now(), AUTO)
-        kept = kept_sides(ctx, record, read)
+        kept = kept_sides(ctx, record, made.layer)
         if entry.mode != GITLINK:
-            kept["result"] = ctx.store.put("blob", read.read(entry.oid).data)
+            kept["result"] = ctx.store.put("blob", made.layer.read(entry.oid).data)
         sides[record.id] = kept
     for cid in surplus(conflicts.values()):
         del conflicts[cid], sides[cid]

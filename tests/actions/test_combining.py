@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.model.errors import NotFound, Refused
+from gitsessiond.model.errors import NotFound, Refused, StateUnreadable
 from tests.actions.asking import LINES, Asking, it
 
 __all__ = ["it"]
@@ -433,3 +433,24 @@ def test_reopening_is_not_undone_by_a_file_that_has_the_answer(it: Asking) -> No
     assert it.ask("conflicts")["conflicts"] == []
     it.ask("conflict.reopen", id=clash["id"])
     assert [one["id"] for one in it.ask("conflicts")["conflicts"]] == [clash["id"]]
+
+
+@pytest.mark.parametrize("verb", ["merge", pytest.param("revert", marks=pytest.mark.soak)])
+def test_what_cannot_be_recorded_keeps_no_landing_from_the_record(
+    it: Asking, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """A side that a partial clone cannot fetch now, say: the landing is recorded without what git combined."""
+
+    def offline(_: object) -> list[Any]:
+        raise StateUnreadable("a promised object could not be fetched", hint="git fetch")
+
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    if verb == "revert":
+        it.merge("one")
+    it.move_target("a.txt", OURS if verb == "merge" else BOTH)
+    with monkeypatch.context() as patched:
+        patched.setattr("gitsessiond.actions.combining.worth_keeping", offline)
+        reply = it.merge("one") if verb == "merge" else it.ask("revert", patch="one")
+    assert reply["merged" if verb == "merge" else "reverted"]
+    assert it.status_of("one") == ("merged" if verb == "merge" else "draft")
+    assert it.on_target("a.txt") == (BOTH if verb == "merge" else OURS) and automatic(it) == []
