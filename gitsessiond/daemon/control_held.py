@@ -48,30 +48,25 @@ class Held:
         self.flight: int | None = None  # the question or request that is under way
         self.asked_at = 0.0
         self.due: float | None = None
+        self.soon = False
         self.not_before = 0.0
         self.hold_until = 0.0
         self.missing: set[bytes] = set()  # files that were deleted, when it was looked last
 
-    def show_by(self, at: float) -> None:
-        """Show what is at that time at the latest."""
+    def show_by(self, at: float, *, soon: bool = True) -> None:
+        """Show what is at that time at the latest; ``soon``: it is about this worktree itself."""
         self.due = at if self.due is None else min(self.due, at)
+        self.soon = self.soon or soon
 
-    def wants_view(self, now: float, *, idle: bool) -> bool:
-        """Whether it is time to ask; ``idle``: nothing waits for the recorder."""
-        if self.flight is not None:
-            return False
-        if any(due <= now for due in self.touched.values()):
-            return True
-        return idle and self.due is not None and now >= max(self.due, self.not_before, self.hold_until)
+    def is_due(self, others_from: float) -> float | None:
+        """When to show what is; no sooner than ``others_from`` where only other worktrees changed."""
+        if self.due is None or self.flight is not None:
+            return None
+        return max(self.due, self.not_before, self.hold_until, 0.0 if self.soon else others_from)
 
-    def next_look(self, *, idle: bool) -> list[float]:
-        """The times at which something is to be done. While the recorder is busy that is when it has answered."""
-        times = [self.look_at] if self.look_at is not None else []
-        if self.flight is None:
-            times += self.touched.values()
-            if self.due is not None and idle:
-                times.append(max(self.due, self.not_before, self.hold_until))
-        return times
+    def is_touched(self) -> float | None:
+        """When to look at saves."""
+        return min(self.touched.values(), default=None) if self.flight is None else None
 
 
 def is_writable(path: bytes) -> bool:

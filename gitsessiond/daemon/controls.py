@@ -55,7 +55,7 @@ class Controls:
         self._numbers = count(-1, -1)  # of our own requests; clients' are above
         self._env = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
         self._requests = Requests(own, self._numbers, self._env)
-        self._not_before = 0.0
+        self._others_from = 0.0  # when worktrees may be shown in which nothing changed
         self._paused = False
 
     # -- what front tells ---------------------------------------------------------------------------------------
@@ -74,7 +74,8 @@ class Controls:
     def changed(self, where: str | None, now: float) -> None:
         """Something was recorded in a worktree, or of a session; elsewhere it may be told of too."""
         for held in self._held.values():
-            held.show_by(now + (SOON_S if where in (held.worktree, held.session) else LATER_S))
+            own = where in (held.worktree, held.session)
+            held.show_by(now + (SOON_S if own else LATER_S), soon=own)
 
     def takes(self, notice: Notice, now: float) -> bool:
         """Whether a notice is about a control file; such are taken in here, and nobody else has to know."""
@@ -113,20 +114,29 @@ class Controls:
     # -- time ---------------------------------------------------------------------------------------------------
 
     def next_look(self) -> float | None:
-        """When :meth:`tick` has something to do."""
-        idle = self._outbox.idle
-        kept = self._held.values() if not self._paused else ()
-        return min((at for held in kept for at in held.next_look(idle=idle)), default=None)
+        """When :meth:`tick` has something to do. While the recorder is busy nothing is shown."""
+        times: list[float | None] = []
+        for held in self._held.values() if not self._paused else ():
+            times += [held.look_at, held.is_touched()]
+            if self._outbox.idle:
+                times.append(held.is_due(self._others_from))
+        return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Ask about saves that are quiet, and for what is to be shown."""
+        """Ask about saves that are quiet, and for what is to be shown: one worktree at a time, changed ones first."""
         for held in list(self._held.values()) if not self._paused else ():
             if held.look_at is not None and held.look_at <= now:
                 self._look(held, now)
-            if held.wants_view(now, idle=self._outbox.idle):
-                if held.touched:
-                    self._flush_saves(now)
+            touched = held.is_touched()
+            if touched is not None and touched <= now:
+                self._flush_saves(now)
                 self._ask_view(held, now)
+        if self._paused or not self._outbox.idle:
+            return
+        due = [(not held.soon, at, held) for held in self._held.values() if (at := held.is_due(self._others_from))]
+        ready = [one for one in due if one[1] <= now]
+        if ready:
+            self._ask_view(min(ready, key=lambda one: one[:2])[2], now)
 
     def flush(self, now: float) -> None:
         """A client's request is about to be queued: what was saved before it is acted on before it."""
@@ -148,7 +158,7 @@ class Controls:
 
     def _ask_view(self, held: Held, now: float, *, first: bool = False) -> None:
         """Ask for all that is shown."""
-        held.due, held.asked_at = None, now
+        held.due, held.asked_at, held.soon = None, now, False
         known = {pid: found["key"] for pid, found in held.cached.items()}
         wish = Wish("session.files", {"most": MOST_ROWS, "known": known})
         self._ask(held, wish, lambda reply: self._viewed(held, reply), first=first)
@@ -190,7 +200,7 @@ class Controls:
     def _viewed(self, held: Held, reply: Message) -> None:
         """The recorder told what is: act on what was saved, or else show it."""
         now = time.monotonic()
-        held.not_before = now + SHARE * (now - held.asked_at)
+        held.not_before = self._others_from = now + SHARE * (now - held.asked_at)
         if self._paused:
             return
         if "ok" not in reply:

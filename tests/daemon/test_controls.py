@@ -129,11 +129,32 @@ def test_showing_takes_a_twentieth_at_most(recorder: Recorder) -> None:
 def test_changes_elsewhere_are_shown_later(recorder: Recorder) -> None:
     """A worktree's own changes at once, those of others after a while."""
     now = time.monotonic()
-    recorder.controls._held[str(recorder.root)].not_before = 0.0
+    recorder.controls._held[str(recorder.root)].not_before = recorder.controls._others_from = 0.0
     recorder.controls.changed("/elsewhere", now)
     assert recorder.controls.next_look() == pytest.approx(now + controls.LATER_S)
     recorder.controls.changed("s", now)
     assert recorder.controls.next_look() == pytest.approx(now + controls.SOON_S)
+
+
+def test_many_worktrees_take_turns(recorder: Recorder) -> None:
+    """Those that changed come first; of the others one is asked about at a time, no more often than that takes."""
+    roots = [recorder.root / f"w{n}" for n in range(20)]
+    for root in roots:
+        (root / ".git").mkdir(parents=True)
+    recorder.controls.set([str(recorder.root), *map(str, roots)])
+    for _ in range(len(roots)):
+        recorder.controls.tick(time.monotonic() + 60)
+        assert recorder.answer() == "session.files"
+    assert recorder.all() == []
+    now = time.monotonic()
+    recorder.controls.changed("/elsewhere", now)
+    recorder.controls._others_from = now + 100.0
+    assert recorder.controls.next_look() == pytest.approx(now + 100.0)
+    recorder.controls.changed(str(roots[7]), now)
+    recorder.controls.tick(now + 5.0)
+    asked = recorder.outbox.next(now)
+    assert asked is not None and asked["who"]["cwd"] == str(roots[7])
+    assert recorder.all(5.0) == []
 
 
 def test_nobody_can_tell(recorder: Recorder) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.bench import Workbench, wait_for
 from tests.scenarios.test_seed_story import DB, FIELD, USER, saved, shop, told_with
-from tests.scenarios.writers import SEQUENCES, Save, in_place, vscode
+from tests.scenarios.writers import EDITORS, SEQUENCES, Save, Terminal, editor, in_place, vscode
 
 
 class Hand:
@@ -125,6 +125,34 @@ def test_each_way_of_saving_acts_once(bench: Workbench, name: str) -> None:
     assert told.count("patch rename") == 1 and told.count("patch use") == 1, told
     assert hand.cat("errors") == ""
     bench.judge()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", EDITORS)
+def test_editors_at_a_terminal(bench: Workbench, name: str) -> None:
+    """An editor saves a description twice without leaving; it is never told that somebody else changed the file."""
+    one = editor(name)
+    hand = begun(bench)
+    hand.new("p", "line 1")
+    file = hand.home / "patches/p/description"
+    terminal = Terminal([*one.command, file.name], file.parent)
+    try:
+        terminal.wait(lambda: b"line 1" in terminal.printed, "the first screen")
+        terminal.read(0.5)
+        for n in (2, 3):
+            terminal.type(one.line.format(f"line {n}"))
+            terminal.read(0.1)
+            terminal.type(one.save)
+            wanted = "".join(f"line {k}\n" for k in range(1, n + 1))
+            terminal.wait(lambda wanted=wanted: file.exists() and file.read_text() == wanted, f"save {n}")
+            terminal.wait(lambda wanted=wanted: bench.patch("p")["description"] == wanted.strip(), f"description {n}")
+            terminal.read(1.0)
+            assert hand.cat("patches/p/description") == wanted
+    finally:
+        terminal.end(one.leave)
+    assert hand.cat("errors") == ""
+    told = [step["verb"] for step in bench.json("history", "--limit", "50")["steps"]]
+    assert told.count("patch rename") in (2, 3), told  # the first may have come with the directory
 
 
 @pytest.mark.soak
