@@ -272,7 +272,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             except OSError:
                 pass  # a broken pipe: the child is gone already
     try:
-        child.wait(timeout=0 if child.returncode is None and await_end(child, 1.0) else 1.0)
+        ended = None if child.returncode is not None else await_end(child, 1.0)
+        child.wait(timeout=1.0 if ended is None else 0)
     except subprocess.TimeoutExpired:
         try:
             os.killpg(child.pid, signal.SIGKILL)  # its own group: git's children (hooks, filters) too

@@ -66,17 +66,17 @@ def wait_while_asked(child: Child) -> int:
     return child.wait()
 
 
-def await_end(child: Child, seconds: float) -> bool:
-    """Wait for a child's end, woken by it; whether that can be: ``Popen.wait`` sleeps, and looks again.
+def await_end(child: Child, seconds: float) -> bool | None:
+    """Wait for a child's end, woken by it (``Popen.wait`` sleeps, and looks again); whether it came within that time.
 
-    It has not been waited for afterwards.
+    None: it cannot be waited for so here. It has not been waited for (wait(2)) afterwards.
     """
     if not hasattr(os, "pidfd_open"):
-        return False
+        return None
     try:
         ended = os.pidfd_open(child.pid)
     except OSError:
-        return False  # waited for before, or no descriptor is left
+        return None  # waited for before, or no descriptor is left
     try:
         poll = select.poll()
         poll.register(ended, select.POLLIN)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.store.git import KeptGit, clean_environment, run_git, run_with_hooks
+from gitsessiond.store.git import KeptGit, _end, clean_environment, run_git, run_with_hooks
 from gitsessiond.store.hooks import while_asked
 from tests.bench import wait_for
 from tests.conftest import git
@@ -64,6 +66,26 @@ def test_a_child_that_does_not_end_is_killed_with_its_children(repo: Path) -> No
     with pytest.raises(StoreFailed, match="did not end"):
         run_git(["-c", "alias.wait=!sleep 60", "wait"], cwd=str(repo), timeout=0.2)
     assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stuck_child_is_waited_for_once(monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    """Whether the system tells of a child's end or ``Popen.wait`` has to look: a second, and then it is killed."""
+    waited: list[float] = []
+
+    class Stuck(subprocess.Popen[bytes]):
+        def wait(self, timeout: float | None = None) -> int:
+            waited.append(timeout or 0)
+            return super().wait(timeout=0 if timeout is not None else None)
+
+    def not_ended(_: object, seconds: float) -> bool | None:
+        waited.append(seconds if told else 0)
+        return False if told else None
+
+    monkeypatch.setattr("gitsessiond.store.git.await_end", not_ended)
+    child = Stuck(["sleep", "60"], process_group=0)
+    _end(child)
+    assert child.returncode == -signal.SIGKILL and sum(waited) == 1.0
 
 
 def test_git_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
