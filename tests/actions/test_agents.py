@@ -189,6 +189,22 @@ def test_a_shell_renames_and_deletes(it: Asking) -> None:
     assert loose(it) == [("e.txt", None, "shell"), ("src/b.txt", None, "shell")]
 
 
+def test_what_returns_is_whose_it_was(it: Asking) -> None:
+    """An agent stashes the whole tree and takes it back: its own edits, a person's and another agent's are as before."""
+    it.patch("mine", "a.txt", "line 5\n", "mine\n")
+    claude, codex = Agent(it, "claude"), Agent(it, "codex")
+    claude.edit("src/b.txt", (it.root / "src/b.txt").read_text(), "claude's\n")
+    before = edits(it, "mine"), edits(it, "claude-claude-0")
+
+    def stash() -> None:
+        it.git("stash")
+        it.look()
+        it.git("stash", "pop")
+
+    codex.shell("git stash; git stash pop", stash)
+    assert (edits(it, "mine"), edits(it, "claude-claude-0")) == before and loose(it) == [] and owned(it)
+
+
 def test_a_commit_in_a_shell_command_takes_nothing_from_anybody(it: Asking) -> None:
     """`sed` and `git commit` in one: the edit is the agent's, and committed; a person's stays nobody's."""
     claude = Agent(it, "claude")

@@ -102,7 +102,7 @@ def test_three_agents_one_killed(bench: Workbench, tmp_path: Path) -> None:
     """Edits, shell edits, new files; one is killed in the middle; a person edits beside them."""
     crowd = Crowd(bench, tmp_path)
     work = crowd.start(3, 0, 1)
-    wait_for(lambda: crowd.lines("cursor"))
+    wait_for(lambda: crowd.lines("cursor"), 60)
     os.kill(work["cursor"].pid, signal.SIGKILL)
     crowd.person(0)
     for tool in ("claude", "codex"):

@@ -15,6 +15,8 @@ Look with `git session --json` (your session, its patches, what has no patch, co
    New edits go to it. To go on with another one: `git session patch use NAME`. Several patches may change one file.
    Where others edit too, claim what is yours: `git session patch use NAME PATH...` (exit 11: another patch has it,
    leave it alone), and `export GITSESSION_PATCH=NAME`; `git session patch use - PATH...` releases it.
+   With `git session hooks install --agent TOOL` all this is done for you: your patch is named after you, and an edit
+   that is refused tells whose the path is.
 2. Edit, run tests. Commit with `git session commit -m "..." [--patch NAME]`, or `git commit` as ever: edits of several
    patches in one commit stay with their patches.
 3. `git session unassigned --json` lists edits whose patch is not certain, with the reason. Say whose they are:
