@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from gitsessiond.model.values import BASE, UNASSIGNED, Diff, is_unassigned
+from gitsessiond.model.values import BASE, UNASSIGNED, Diff, awaits_proof, is_unassigned
 from gitsessiond.model.weave import Run, Weave, is_ghost, is_patch
 from gitsessiond.model.zones import Zone
 
@@ -126,7 +126,7 @@ def _formatted(run: Run, rules: Rules) -> Verdict:
     over = _parties([run.ins], rules)
     if over.nobodies:
         return nobody(_same_label(over))
-    if rules.claim:
+    if rules.claim and not (over.patches and awaits_proof(rules.claim)):  # white space needs no proof
         return Verdict(rules.claim, "claim")
     if over.patches:
         return Verdict(over.patches[0], "format")

@@ -85,6 +85,11 @@ def is_unassigned(owner: str | None) -> bool:
     return owner is not None and owner.startswith(UNASSIGNED)
 
 
+def awaits_proof(owner: str) -> bool:
+    """Whether an owner says that an edit is nobody's until somebody proves that he made it."""
+    return owner[1:].partition(" ")[0] in ("unproven", "shell") and is_unassigned(owner)
+
+
 def alike(owner: str, other: str) -> bool:
     """Whether an edit of one need not move to be the other's: nobody's edit stays nobody's, with its reason."""
     return owner == other or (is_unassigned(owner) and is_unassigned(other))

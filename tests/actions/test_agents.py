@@ -86,14 +86,18 @@ def test_what_does_not_match_is_nobodys(it: Asking) -> None:
     codex.before("a.txt")
     it.edit("a.txt", "line 2\nline 3\n", "LINE 2\nthree\n")
     assert codex.after(writes=[{"path": "a.txt", "pieces": [["line 2\n", "LINE 2\n"]]}])["placed"] == []
+    codex.edit("a.txt", "line 8\n", "LINE 8\n")
+    it.edit("a.txt", "line 7\nLINE 8\n", "  line 7\n  LINE 8\n")  # by a formatter: its own line stays its own
+    it.look()
+    assert edits(it, "codex-codex-01") == [("a.txt", (8, 8))]
     codex.before("new.txt")
     (it.root / "new.txt").write_text("formatted\n")
     assert codex.after(writes=[{"path": "new.txt", "content": base64.b64encode(b"raw\n").decode()}])["placed"] == []
     codex.before("src/b.txt")
     (it.root / "src/b.txt").write_text("other\n")
     assert [one["path"] for one in codex.after(writes=[{"path": "src/b.txt"}])["left"]] == ["src/b.txt"]
-    assert {code for _, _, code in loose(it)} == {"unproven"} and len(loose(it)) == 3
-    assert codex.write("whole.txt", "mine\n")["placed"] and edits(it, "codex-codex-01") == [("whole.txt", None)]
+    assert {code for _, _, code in loose(it)} == {"unproven"} and len(loose(it)) == 4
+    assert codex.write("whole.txt", "mine\n")["placed"] and ("whole.txt", None) in edits(it, "codex-codex-01")
 
 
 def test_another_agent_is_refused_until_the_holder_ends(it: Asking) -> None:
