@@ -28,12 +28,13 @@ from gitsessiond.actions.clashing import (
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.saves import still_open
+from gitsessiond.actions.strategies import Tried, Trying, committed_trees, tried_by
 from gitsessiond.model.conflicts import labels_of, left_over, same_clash
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import versions
-from gitsessiond.model.records import Conflict, ConflictSide
+from gitsessiond.model.records import Conflict, ConflictSide, Patch
 from gitsessiond.model.strategies import Strategy
 from gitsessiond.model.values import Entry
 from gitsessiond.store.attributes import marker_sizes
@@ -245,6 +246,19 @@ def settled_tree(ctx: Context, state: State, pid: str, tree: str) -> str:
         if found is not None:
             edits[path] = found.entry
     return edit_tree(ctx.store, tree, edits) if edits else tree
+
+
+def try_settled(
+    ctx: Context, live: Live, patch: Patch, strategy: Strategy, old: str, cwd: str, *, sign: bool
+) -> Tried:
+    """A patch on its target by a strategy; as one change, where its contests were resolved to another text."""
+    if contests_of(live.state, patch.id):
+        before, after = committed_trees(ctx, live.state, patch)
+        settled = settled_tree(ctx, live.state, patch.id, after)
+        if settled != after:
+            trying = Trying(ctx, live, patch, old, cwd)
+            return trying.done(trying.put(before, settled))
+    return tried_by(ctx, live, patch, strategy, old, cwd, sign=sign)
 
 
 def refuse_settled_rebase(ctx: Context, state: State, pid: str, strategy: Strategy) -> None:

@@ -16,10 +16,11 @@ from typing import NamedTuple
 from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.clashing import with_patch, without_open
 from gitsessiond.actions.combining import Made, with_automatic
+from gitsessiond.actions.contests import try_settled
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.reopening import record_reverted
-from gitsessiond.actions.strategies import strategy_words, tried_by
+from gitsessiond.actions.strategies import strategy_words
 from gitsessiond.actions.taking_back import try_revert
 from gitsessiond.actions.wording import Words, has_hook, home_of
 from gitsessiond.model.commits import CommitFacts
@@ -150,7 +151,7 @@ def made_again(ctx: Context, live: Live, patch: Patch, intent: Intent) -> Made:
         if intent.strategy == "revert":
             tried = try_revert(ctx, live, patch, intent.old, worktree)
         else:
-            tried = tried_by(ctx, live, patch, intent.strategy, intent.old, worktree, sign=False)
+            tried = try_settled(ctx, live, patch, intent.strategy, intent.old, worktree, sign=False)
     except GitSessionError:
         return Made((), LandingLayer(ctx.store, {}))  # the landing itself is what has to be on record
     return Made(tried.combined, tried.layer)

@@ -18,7 +18,7 @@ from gitsessiond.actions.clashing import with_patch, with_records
 from gitsessiond.actions.combining import Clash, Made, beyond_words, with_automatic
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.conflicts import take_all_saved
-from gitsessiond.actions.contests import contests_of, refuse_settled_rebase, review, settled_tree
+from gitsessiond.actions.contests import refuse_settled_rebase, review, try_settled
 from gitsessiond.actions.context import Context, Live, Who
 from gitsessiond.actions.landings import (
     Landing,
@@ -46,13 +46,7 @@ from gitsessiond.actions.predicting import (
 )
 from gitsessiond.actions.publishing import patch_trees, publish
 from gitsessiond.actions.sessions import patch_reply
-from gitsessiond.actions.strategies import (
-    Trying,
-    committed_trees,
-    strategy_words,
-    tried_by,
-    unsigned_note,
-)
+from gitsessiond.actions.strategies import strategy_words, unsigned_note
 from gitsessiond.actions.wording import home_of, landing_words
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import Moved
@@ -207,13 +201,7 @@ def plan_merge(ctx: Context, live: Live, pid: str, kind: Strategy = "merge", *, 
     old, tip = target_tip(ctx, target), patch.series[-1].oid
     place = find_place(ctx.repository, target)
     cwd = place.worktree if place else home_of(ctx, live)
-    contested = committed_trees(ctx, state, patch) if contests_of(state, pid) else None
-    settled = settled_tree(ctx, state, pid, contested[1]) if contested is not None else None
-    if contested is not None and settled is not None and settled != contested[1]:
-        trying = Trying(ctx, live, patch, old, cwd)
-        tried = trying.done(trying.put(contested[0], settled))
-    else:
-        tried = tried_by(ctx, live, patch, kind, old, cwd, sign=sign)
+    tried = try_settled(ctx, live, patch, kind, old, cwd, sign=sign)
     layer, tree = tried.layer, tried.tree
     if tree is None:
         return Plan(None, tried.clashes, layer, tried.combined)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gitsessiond.actions.clashing import home_directory
+from gitsessiond.actions.contests import try_settled
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.mergeable import chosen_strategy, target_tip
-from gitsessiond.actions.strategies import tried_by
 from gitsessiond.actions.taking_back import try_revert
 from gitsessiond.model.conflicts import same_clash
 from gitsessiond.model.errors import GitSessionError
@@ -45,5 +45,5 @@ def clashes_so(ctx: Context, live: Live, patch: Patch, kind: Strategy, target: s
 
 def records_by(ctx: Context, live: Live, patch: Patch, kind: Strategy, target: str) -> list[Conflict]:
     """The records of the clashes that this way of merging comes to now."""
-    tried = tried_by(ctx, live, patch, kind, target, home_directory(ctx, live), sign=False)
+    tried = try_settled(ctx, live, patch, kind, target, home_directory(ctx, live), sign=False)
     return [record for _, record in tried.clashes]

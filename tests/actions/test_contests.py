@@ -10,7 +10,7 @@ import pytest
 
 from gitsessiond.actions.conflicts import list_conflicts, resolve, show_conflict
 from gitsessiond.actions.context import Asked
-from gitsessiond.actions.merges import merge_patch
+from gitsessiond.actions.merges import finish_interrupted, merge_patch
 from gitsessiond.actions.predicting import validate_patch
 from gitsessiond.model.errors import Refused
 from tests.actions.desk import Desk, numbered
@@ -206,3 +206,44 @@ def test_uncommitted_beside_committed_is_none(repo: Path) -> None:
     desk.git("rebase", "-q", "--autostash", "main")
     assert conflicts(desk) == [] and merge(desk, "p")["merged"]
     assert on_main(desk) == numbered(MINE, (3, "p 3"), (8, "m 8"))
+
+
+def on_main_later(moved: Desk, content: str) -> None:
+    """Main goes on, in its own checkout."""
+    (moved.repo / "a.txt").write_text(content)
+    git(moved.repo, "commit", "-q", "-a", "-m", "later")
+
+
+@pytest.mark.soak
+def test_what_git_combined_with_a_resolution_is_recorded_after_a_crash(
+    moved: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what landed: the resolution is a side of it, not what the patch had before."""
+    settle(moved, "file", BOTH)
+    on_main_later(moved, numbered(THEIRS, (5, "m 5"), (8, "m 8")))
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gitsessiond.actions.landings.record_merged", killed)
+        with pytest.raises(KeyboardInterrupt):
+            merge(moved, "p")
+    landed = numbered((2, "both"), (5, "m 5"), (8, "m 8"))
+    assert on_main(moved) == landed
+    moved.restart()
+    finish_interrupted(moved.ctx)
+    assert moved.named("p").status == "merged"
+    (one,) = [one for one in moved.live.state.conflicts.values() if one.how == "rule"]
+    assert moved.ctx.store.blob(moved.live.state.sides[one.id]["result"]).decode() == landed
+
+
+def test_a_resolution_that_clashes_is_resolved_once_more(moved: Desk) -> None:
+    """Main goes on at the same line: the answer to that clash is in time."""
+    settle(moved, "file", BOTH)
+    on_main_later(moved, numbered((2, "m 2 again"), (8, "m 8")))
+    assert not merge(moved, "p")["merged"]
+    (one,) = conflicts(moved)
+    assert one["kind"] == "git_merge"
+    settle(moved, "theirs")
+    assert merge(moved, "p")["merged"] and on_main(moved) == BOTH
