@@ -248,9 +248,7 @@ def settled_tree(ctx: Context, state: State, pid: str, tree: str) -> str:
     return edit_tree(ctx.store, tree, edits) if edits else tree
 
 
-def try_settled(
-    ctx: Context, live: Live, patch: Patch, strategy: Strategy, old: str, cwd: str, *, sign: bool
-) -> Tried:
+def try_settled(ctx: Context, live: Live, patch: Patch, strategy: Strategy, old: str, cwd: str, *, sign: bool) -> Tried:
     """A patch on its target by a strategy; as one change, where its contests were resolved to another text."""
     if contests_of(live.state, patch.id):
         before, after = committed_trees(ctx, live.state, patch)
