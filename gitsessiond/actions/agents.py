@@ -16,7 +16,7 @@ from gitsessiond.actions.calls import Call, begin, together
 from gitsessiond.actions.claims import claims_view, held_by_another, holder_words, meet, paths_of, shown, with_claim
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.patches import make_patch
-from gitsessiond.actions.proofs import proofs_of, replayed
+from gitsessiond.actions.proofs import proofs_of, replayed, text_of
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.relearning import free_name
 from gitsessiond.actions.running import running_in, set_running
@@ -34,6 +34,7 @@ from gitsessiond.store.running import Running
 from gitsessiond.store.steps import State
 
 CONTROL = b".gitsession"
+MOST_LEFT = 100  # edits that an agent is told of; `unassigned` lists all
 
 
 class Told(NamedTuple):
@@ -107,7 +108,7 @@ def shell_call(live: Live, told: Told, asked: Asked) -> Call:
     """A shell command that is about to run."""
     root = os.path.realpath(os.fsdecode(unquote_path(live.state.session.worktree)))
     here = os.path.relpath(os.path.realpath(asked.who.cwd), root)
-    command = Command(os.fsencode(asked.text("command")), b"" if here == "." else os.fsencode(here))
+    command = Command(text_of(asked.text("command")), b"" if here == "." else os.fsencode(here))
     return Call(told.agent, live.state.owners, live.state.work, command=command)
 
 
@@ -146,7 +147,7 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     return {
         "patch": {"id": patch.id, "name": patch.name} if own else None,
         "placed": [placed_view(live.state, edit) for edit in own],
-        "left": [left_view(live.state, edit) for edit in placed if edit.owner != patch.id],
+        "left": [left_view(live.state, edit) for edit in placed if edit.owner != patch.id][:MOST_LEFT],
     }
 
 

@@ -91,8 +91,11 @@ def declared_in(write: Any) -> Declared | None:
 
 
 def text_of(text: str) -> bytes:
-    """A text of a request as bytes of a file."""
-    return text.encode("utf-8", "surrogateescape")
+    """A text of a request as bytes of a file; what no file can have fits nowhere."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def proven_write(ctx: Context, before: Entry | None, now: Entry | None, declared: Declared | None) -> Entry | None:

@@ -131,7 +131,7 @@ def test_shell_edits_are_proven_by_what_the_command_says(it: Asking) -> None:
     assert [one["lines"] for one in told["placed"]] == [[2, 2]]
     assert edits(it, "claude-claude-0") == [("a.txt", (2, 2))] and edits(it, "mine") == []
     assert {(path, code) for path, _, code in loose(it)} == {("a.txt", "shell"), ("src/b.txt", "shell")}
-    assert claude.shell("make gen", lambda: (it.root / "gen.py").write_text("generated\n"))["placed"] == []
+    assert claude.shell("make gen \ud800", lambda: (it.root / "gen.py").write_text("generated\n"))["placed"] == []
     told = claude.shell(
         "cat > doc.md <<'E'\n# Title\n\ntext\nE", lambda: (it.root / "doc.md").write_text("# Title\n\ntext\n")
     )
