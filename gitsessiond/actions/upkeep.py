@@ -15,7 +15,7 @@ from gitsessiond.actions.clash_files import control_file, is_changed
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.hooking import uninstall_hooks
 from gitsessiond.actions.publishing import settle_anchors
-from gitsessiond.model.errors import GitSessionError, Refused
+from gitsessiond.model.errors import GitSessionError, Refused, StoreFailed
 from gitsessiond.model.hints import in_turn
 from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.names import quote_path
@@ -66,7 +66,8 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     warnings = [f"{words} open still; git session conflicts makes their files again"] if waiting else []
     hooks = uninstall_hooks(ctx, asked)
     warnings += [*hooks["warnings"], *left_behind(ctx, asked)]
-    removed = [*hooks["removed"], *remove_control_files(ctx)]
+    files, left = remove_control_files(ctx)
+    removed, warnings = [*hooks["removed"], *files], [*warnings, *left]
     if hard:
         removed += remove_traces(ctx, branches)
     state_dir = ctx.repository.state_dir if hard else None
@@ -154,21 +155,32 @@ def all_merged(state: State, tip: str | None) -> bool:
     return all(owner in patches and patches[owner].status == "merged" for owner in holders)
 
 
-def remove_control_files(ctx: Context) -> list[str]:
-    """Remove ``.gitsession/`` from every worktree, but for what git tracks, and our lines from ``info/exclude``."""
-    removed = []
+def remove_control_files(ctx: Context) -> tuple[list[str], list[str]]:
+    """Remove ``.gitsession/`` from every worktree, but for what git tracks, and our lines from ``info/exclude``.
+
+    Returns what was removed, and in words what could not be: where git does not say what it tracks, all stays.
+    """
+    removed, left = [], []
     for worktree in worktrees(ctx.repository):
         path = os.path.join(worktree.path, ".gitsession")
         if os.path.isdir(path) and not os.path.islink(path):
-            remove_untracked(worktree.path, path)
+            try:
+                remove_untracked(worktree.path, path)
+            except StoreFailed as exc:
+                left.append(f"{path} stays, git cannot tell what of it is tracked: {exc.message}")
+                continue
             removed.append(f"what git does not track in {path}" if os.path.isdir(path) else path)
     if forget_exclude(ctx.repository.common_dir):
         removed.append(f"our lines in {os.path.join(ctx.repository.common_dir, 'info', 'exclude')}")
-    return removed
+    return removed, left
 
 
 def remove_untracked(worktree: str, path: str) -> None:
-    """Remove a directory of a worktree, and all in it that git does not track."""
+    """Remove a directory of a worktree, and all in it that git does not track.
+
+    Raises:
+        StoreFailed: git does not say what that is; nothing is removed.
+    """
     listed = run_git(["ls-files", "-z", "--", os.path.basename(path)], cwd=worktree).out.split(b"\0")
     tracked = {os.path.join(worktree, os.fsdecode(name)) for name in listed if name}
     if not tracked:

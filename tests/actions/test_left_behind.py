@@ -69,3 +69,17 @@ def test_uninstall_leaves_what_git_tracks(it: Asking) -> None:
     it.git("rm", "-q", "-r", ".gitsession")
     ours.parent.mkdir(parents=True)
     assert f"{it.root}/.gitsession" in it.ask("uninstall", yes=True)["removed"] and not ours.parent.parent.exists()
+
+
+def test_uninstall_goes_on_where_git_cannot_tell_what_it_tracks(it: Asking) -> None:
+    """A worktree whose index is broken keeps its .gitsession/, which is told; the others lose theirs."""
+    side = it.root.parent / "side"
+    it.git("worktree", "add", "-q", "--detach", str(side))
+    for root in (it.root, side):
+        (root / ".gitsession").mkdir(exist_ok=True)
+        (root / ".gitsession" / "x").write_text("words\n")
+    (it.root / ".git" / "worktrees" / "side" / "index").write_text("not an index")
+    told = it.ask("uninstall", yes=True)
+    assert (side / ".gitsession" / "x").exists() and not (it.root / ".gitsession").exists()
+    assert [one for one in told["warnings"] if one.startswith(f"{side}/.gitsession stays")]
+    assert f"{it.root}/.gitsession" in told["removed"]
