@@ -132,6 +132,7 @@ def test_an_agent_is_not_hindered(bench: Workbench) -> None:
     assert "agent-hook cursor" in bench.read(".cursor/hooks.json")
     bench.run("hooks", "uninstall", "--agent", "cursor")
     assert not (bench.root / ".cursor").exists()
+    assert bench.json("hooks", "status", "--agent", "cursor")["state"] == "missing"
 
 
 @pytest.mark.soak
