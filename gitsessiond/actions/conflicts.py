@@ -112,16 +112,17 @@ def offered(ctx: Context, live: Live, conflict: Conflict, work: Work | None) -> 
     return known, bool(known) and None not in known
 
 
-def conflict_asked(live: Live, wanted: str) -> Conflict:
-    """The conflict of that id or unique id prefix.
+def conflict_asked(live: Live, wanted: str, status: str = "open") -> Conflict:
+    """The conflict of that id or unique id prefix; of several that begin so, the only one of this status.
 
     Raises:
         NotFound: none, or several.
     """
     conflicts = live.state.conflicts
     found = [one for one in conflicts.values() if is_id_prefix(wanted) and one.id.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
+    meant = [one for one in found if one.status == status] if len(found) > 1 else found
+    if len(meant) == 1:
+        return meant[0]
     words = f"{len(found)} conflicts begin with {wanted!r}" if found else f"no conflict {wanted!r}"
     raise NotFound(words, hint="git session conflicts --all")
 

@@ -10,6 +10,8 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.mergeable import trouble_with_target
 from gitsessiond.actions.returning import going_on, way_back, worktree_again
 from gitsessiond.actions.taking_back import reverts_of
+from gitsessiond.model.hints import command_words
+from gitsessiond.model.names import short_id
 from gitsessiond.store.steps import State
 
 
@@ -26,7 +28,7 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
     if reply["session"]["state"] == "no worktree":
         hints.append(worktree_again(ctx.repository.common_dir, session))
     if reply["conflicts"]:
-        hints.append(f"git session conflict show {reply['conflicts'][0]['id'][:4]}")
+        hints.append(command_words("conflict", "show", short_id(reply["conflicts"][0]["id"], state.conflicts)))
     trouble = trouble_with_target(ctx, session)
     if trouble is not None and trouble.hint is not None:
         hints += trouble.hint.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -454,3 +455,21 @@ def test_what_cannot_be_recorded_keeps_no_landing_from_the_record(
     assert reply["merged" if verb == "merge" else "reverted"]
     assert it.status_of("one") == ("merged" if verb == "merge" else "draft")
     assert it.on_target("a.txt") == (BOTH if verb == "merge" else OURS) and automatic(it) == []
+
+
+@pytest.mark.soak
+def test_a_short_id_is_of_the_open_conflict(it: Asking) -> None:
+    """Of several that begin so; to be reopened, of the only one that is resolved."""
+    stopped(it)
+    (clash,), (auto,) = it.ask("conflicts")["conflicts"], automatic(it)
+    (live,) = it.desk.ctx.sessions.values()
+    state, short = live.state, str(clash["id"][:4])
+    alike = state.conflicts[auto["id"]].model_copy(update={"id": short + "k" * 8})
+    sides = {**state.sides, alike.id: state.sides[auto["id"]]}
+    live.state = replace(state, conflicts={**state.conflicts, alike.id: alike}, sides=sides)
+    assert it.ask("conflict.show", id=short)["conflict"]["id"] == clash["id"]
+    hint = next(one for one in it.ask("session.status")["hints"] if "conflict show" in one)
+    assert clash["id"].startswith(hint.split()[-1]) and not alike.id.startswith(hint.split()[-1])
+    assert it.ask("conflict.reopen", id=short)["conflict"]["id"] == alike.id
+    with pytest.raises(NotFound, match="2 conflicts begin"):
+        it.ask("conflict.show", id=short)

@@ -253,14 +253,14 @@ def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
     reply = replies.shown_conflict()
     shown = mergelines.conflict_show_lines(reply)
     assert shown[-2:] == ["c", ">>>>>>> p"] and "  theirs: Speed up login" in shown
-    assert mergelines.conflict_show_hints(reply) == ["git session resolve tttu"]
+    assert mergelines.conflict_show_hints(reply) == ["git session resolve tttuuu"]
     known = replies.shown_conflict(remembered=True)
-    assert mergelines.conflict_show_hints(known) == ["git session resolve tttu --remembered"]
+    assert mergelines.conflict_show_hints(known) == ["git session resolve tttuuu --remembered"]
     assert mergelines.conflict_show_lines(known)[-1] == "This was resolved before."
     whole = replies.shown_conflict(marked=None, hunks=[])
     assert mergelines.conflict_show_lines(whole)[-2] == "theirs: link to x"
     assert mergelines.conflict_show_lines(whole)[-1] == "Leaving one of these lines in its file takes that side."
-    assert mergelines.conflict_show_hints(whole) == [f"git session resolve tttu --{one}" for one in ("ours", "theirs")]
+    assert mergelines.conflict_show_hints(whole) == [f"git session resolve tttuuu --{one}" for one in ("ours", "theirs")]
 
 
 def test_what_git_combined_is_shown_with_what_it_made() -> None:
@@ -271,9 +271,9 @@ def test_what_git_combined_is_shown_with_what_it_made() -> None:
     ]
     shown = replies.shown_conflict(conflict=one, result="d\n", hunks=[])
     assert mergelines.conflict_show_lines(shown)[-2:] == ["git made of it:", "d"]
-    assert mergelines.conflict_show_hints(shown) == ["git session conflict reopen tttu"]
+    assert mergelines.conflict_show_hints(shown) == ["git session conflict reopen tttuuu"]
     reply = {"conflict": replies.conflict(), "left": [], "patch": replies.performance(), "reopened": True}
-    assert mergelines.reopen_lines(reply)[0] == "shop/user.py is open again: tttu"
+    assert mergelines.reopen_lines(reply)[0] == "shop/user.py is open again: tttuuu"
     assert mergelines.reopen_lines(reply | {"reopened": False}) == ["shop/user.py is already open."]
     assert mergelines.reopen_hints(reply)[-1] == "git session merge performance-optimizations"
 

@@ -95,6 +95,11 @@ def record_file(conflict: Json) -> str:
     return str(conflict.get("file") or f".gitsession/conflicts/{conflict['id']}/{conflict['path']}")
 
 
+def id_alone(conflict: Json) -> str:
+    """Enough of the id of a conflict that is shown without the others, of which there may be hundreds."""
+    return str(conflict["id"][:6])
+
+
 def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
     """``  kxyz  shop/user.py (content, validation-enhancements)``; where it is no patch's, whose it is."""
     ids = [conflict["id"] for conflict in conflicts]
@@ -165,8 +170,8 @@ def conflict_show_hints(reply: Json) -> list[str]:
     one = reply["conflict"]
     if one["status"] != "open":
         again = one["status"] == "resolved" and one["how"] == "auto"
-        return [command("conflict", "reopen", short_of(one["id"], [one["id"]]))] if again else []
-    resolve = command("resolve", short_of(one["id"], [one["id"]]))
+        return [command("conflict", "reopen", id_alone(one))] if again else []
+    resolve = command("resolve", id_alone(one))
     if reply["remembered"]:
         return [f"{resolve} --remembered"]
     return [resolve] if reply["hunks"] else [f"{resolve} --ours", f"{resolve} --theirs"]
@@ -177,7 +182,7 @@ def reopen_lines(reply: Json) -> list[str]:
     one = reply["conflict"]
     if not reply["reopened"]:
         return [f"{one['path']} is already open."]
-    return [f"{one['path']} is open again: {short_of(one['id'], [one['id']])}", *settle_lines([one])]
+    return [f"{one['path']} is open again: {id_alone(one)}", *settle_lines([one])]
 
 
 def reopen_hints(reply: Json) -> list[str]:
