@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 SHARED = [f"shared{number}.txt" for number in range(6)]
-SLOTS = [f"slot {number}" for number in range(8)]
+TOOLS = ("claude", "codex", "cursor")
+SLOTS = [f"slot {number}" for number in range(24)]  # each tool has its own: edits that touch would need each other
 FILLING = 6  # lines between two slots, so that edits of several do not touch
 
 
@@ -42,7 +43,8 @@ class Agent:
 
     def __init__(self, root: Path, tool: str, sid: str, log: Path, seed: int) -> None:
         self.root, self.tool, self.sid, self.log = root, tool, sid, log
-        self.random, self.count, self.slots = random.Random(f"{seed} {tool}"), 0, {name: list(SLOTS) for name in SHARED}
+        self.random, self.count = random.Random(f"{seed} {tool}"), 0
+        self.slots = {name: SLOTS[TOOLS.index(tool) :: 3] for name in SHARED}
 
     @property
     def patch(self) -> str:
