@@ -32,6 +32,7 @@ class Crowd:
         bench.git("add", "-A")
         bench.git("commit", "-q", "-m", "shared files")
         bench.run("start", "x", "--here")
+        bench.run("patch", "new", "person")
 
     def start(self, ops: int, seconds: float, seed: int) -> dict[str, subprocess.Popen[bytes]]:
         env = {**os.environ, "PYTHONPATH": str(TOP)}
@@ -70,7 +71,7 @@ class Crowd:
         name, slot = SHARED[number % len(SHARED)], f"{SLOTS[number // len(SHARED) % len(SLOTS)]} line 3\n"
         with turn(self.bench.root):
             text = self.bench.read(name)
-            self.bench.write(name, text.replace(slot, slot + f"by a person {number}\n", 1))
+            self.bench.write(name, text.replace(slot, slot + f"by person {number}\n", 1))
 
     def check(self, persons: int) -> None:
         """No foreign line in any patch, no line lost, every share can be merged alone."""
@@ -81,13 +82,13 @@ class Crowd:
             added = {line[1:] for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")}
             assert all(line.startswith(f"by {tool} ") for line in added), (patch["name"], added)
         owned = {patch["name"].partition("-")[0] for patch in status["patches"]}
-        assert owned == set(AGENTS), owned
+        assert owned == {*AGENTS, "person"}, owned
         for tool in AGENTS:
             assert self.lines(tool), tool
             for path, line in self.lines(tool):
                 assert line in self.bench.read(path).splitlines(), (tool, path, line)
         on_disk = "".join(self.bench.read(name) for name in SHARED)
-        assert all(f"by a person {number}\n" in on_disk for number in range(persons))
+        assert all(f"by person {number}\n" in on_disk for number in range(persons))
         self.bench.judge()
 
 
