@@ -85,8 +85,7 @@ def git_of(directories: tuple[Path, Path] | None, tracking: bool) -> Facts:
             found[str(path)] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
     for place in ("heads", "tags", *(["remotes"] if tracking else [])):
         for directory, _, names in os.walk(common / "refs" / place):
-            for name in names:
-                path = Path(directory, name)
+            for path in (Path(directory, name) for name in names if not name.endswith(".lock")):  # these come and go
                 found[str(path)] = path.read_bytes()
     return found
 

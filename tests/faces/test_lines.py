@@ -260,7 +260,9 @@ def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
     whole = replies.shown_conflict(marked=None, hunks=[])
     assert mergelines.conflict_show_lines(whole)[-2] == "theirs: link to x"
     assert mergelines.conflict_show_lines(whole)[-1] == "Leaving one of these lines in its file takes that side."
-    assert mergelines.conflict_show_hints(whole) == [f"git session resolve tttuuu --{one}" for one in ("ours", "theirs")]
+    assert mergelines.conflict_show_hints(whole) == [
+        f"git session resolve tttuuu --{one}" for one in ("ours", "theirs")
+    ]
 
 
 def test_what_git_combined_is_shown_with_what_it_made() -> None:

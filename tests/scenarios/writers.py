@@ -338,8 +338,9 @@ class Steps:
     def names(self) -> set[str]:
         """Every path that was in any step's work tree."""
         work = f"work/{self.wid}/"
-        told = self.git("log", "--first-parent", "-m", "--root", "--no-renames", "--name-only", "--format=", self.last)
-        return {line.removeprefix(work) for line in told.splitlines() if line.startswith(work)}
+        asked = ("log", "-z", "--first-parent", "-m", "--root", "--no-renames", "--name-only", "--format=", self.last)
+        told = self.git(*asked).split("\0")  # -z: no name is quoted
+        return {name.removeprefix(work) for name in told if name.startswith(work)}
 
     def contents(self, path: str, limit: int = 5000) -> list[bytes]:
         """The contents of a file in the steps that ``history`` says changed it, oldest first."""
