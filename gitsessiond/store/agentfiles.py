@@ -2,7 +2,8 @@
 
 The files are the user's. What they were before is kept beside our state, so that taking the hooks out again gives the
 very same bytes, if nobody has written the file since; else only our entries go. A file that cannot be read, or that
-would not be the same when written again (comments, keys that are there twice), is refused.
+would not be the same when written again (comments, keys that are there twice, numbers in a form of their own), is
+refused; and so is one outside the worktree, where a link that the repository brings may lead.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import base64
 import json
 import os
 import re
+import secrets
 from contextlib import suppress
+from functools import partial
+from shlex import quote
 from typing import Any, NamedTuple
 
 from gitsessiond.model.errors import Refused, disk_refused
@@ -24,11 +28,13 @@ class Settings(NamedTuple):
     tool: str
     path: str
     kept: str
+    worktree: str
 
 
 def settings_of(tool: str, worktree: str, state_dir: str, wid: str) -> Settings:
     """The settings of a tool in one worktree; ``wid`` tells it from others."""
-    return Settings(tool, os.path.join(worktree, FORMS[tool].path), os.path.join(state_dir, "agents", f"{wid}-{tool}"))
+    kept = os.path.join(state_dir, "agents", f"{wid}-{tool}")
+    return Settings(tool, os.path.join(worktree, FORMS[tool].path), kept, worktree)
 
 
 def state_of(settings: Settings) -> str:
@@ -48,7 +54,7 @@ def install(settings: Settings) -> bool:
     """Put our entries in; False: they are all there.
 
     Raises:
-        Refused: the file cannot be read, or not be written as it was.
+        Refused: the file cannot be read, or not be written as it was, or is outside the worktree.
         StoreFailed: the disk refused.
     """
     before = _read(settings.path)
@@ -56,7 +62,7 @@ def install(settings: Settings) -> bool:
     put = with_entries(found, settings.tool, settings.path)
     if put == found:
         return False
-    after = _written(put, before)
+    after, path = _written(put, before), _target(settings)
     old = _kept(settings)
     clean = without_entries(found)
     if old is not None and old[1] == before:  # ours of earlier days, unchanged since: what was before that still is
@@ -64,12 +70,12 @@ def install(settings: Settings) -> bool:
     elif clean != found:
         before, made = _written(clean, before), []
     else:
-        made = _missing_above(settings.path) if before is None else []
+        made = _missing_above(path) if before is None else []
     try:
         os.makedirs(os.path.dirname(settings.kept), mode=0o700, exist_ok=True)
         _put(settings.kept, json.dumps([_as_text(before), _as_text(after), made]).encode())
-        os.makedirs(os.path.dirname(settings.path), exist_ok=True)
-        _put(os.path.realpath(settings.path), after)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _put(path, after)
     except OSError as exc:
         raise disk_refused("the hooks were not put in place", exc) from exc
     return True
@@ -79,13 +85,13 @@ def uninstall(settings: Settings) -> bool:
     """Take our entries out; False: there are none.
 
     Raises:
-        Refused: the file was changed since, and cannot be read now.
+        Refused: the file was changed since, and cannot be read now, or is outside the worktree.
         StoreFailed: the disk refused.
     """
     now, old = _read(settings.path), _kept(settings)
     try:
         if old is not None and now == old[1]:
-            _put_back(settings.path, old[0], old[2])
+            _put_back(_target(settings), old[0], old[2])
             os.unlink(settings.kept)
             return True
         if now is None:
@@ -93,9 +99,9 @@ def uninstall(settings: Settings) -> bool:
         found = _parsed(now, settings.path)
         left = without_entries(found)
         if old is not None and old[0] is None and left in ({}, dict(FORMS[settings.tool].top)):
-            _put_back(settings.path, None, old[2])
+            _put_back(_target(settings), None, old[2])
         elif left != found:
-            _put(os.path.realpath(settings.path), _written(left, now))
+            _put(_target(settings), _written(left, now))
         if old is not None:
             os.unlink(settings.kept)
     except OSError as exc:
@@ -103,11 +109,29 @@ def uninstall(settings: Settings) -> bool:
     return left != found
 
 
+def _target(settings: Settings) -> str:
+    """The file itself, where the settings are a link, or their directory is one.
+
+    Raises:
+        Refused: it is not of this worktree, or nobody may write it.
+    """
+    path, top = os.path.realpath(settings.path), os.path.realpath(settings.worktree)
+    inside = os.path.relpath(path, top).split(os.sep)[0]
+    if inside in (os.pardir, ".git"):
+        raise Refused(
+            f"{settings.path} leads to {path}, which is not of this worktree", hint=f"ls -ld {quote(settings.path)}"
+        )
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not os.stat(path).st_mode & 0o222:
+            raise Refused(f"{settings.path} may be written by nobody", hint=f"chmod u+w {quote(settings.path)}")
+    return path
+
+
 def _parsed(content: bytes | None, path: str) -> dict[str, Any]:
     """The settings; of a file that is not there, or empty, none.
 
     Raises:
-        Refused: it is no JSON object, has comments, or a key twice.
+        Refused: it is no JSON object, or has what would be lost: comments, a key twice, a number not as Python has it.
     """
     if content is None or not content.strip():
         return {}
@@ -117,9 +141,15 @@ def _parsed(content: bytes | None, path: str) -> dict[str, Any]:
             raise ValueError("a key is there twice")
         return dict(pairs)
 
+    def same(read: type[int] | type[float], literal: str) -> int | float:
+        if repr(read(literal)) != literal:
+            raise ValueError(f"the number {literal} would be written {read(literal)!r}")
+        return read(literal)
+
     try:
-        found = json.loads(content.decode("utf-8"), object_pairs_hook=once)
-    except ValueError as exc:
+        text = content.decode("utf-8")
+        found = json.loads(text, object_pairs_hook=once, parse_int=partial(same, int), parse_float=partial(same, float))
+    except (ValueError, RecursionError) as exc:
         raise Refused(f"{path} cannot be read: {exc}", hint=f"put it right by hand: {path}") from exc
     if not isinstance(found, dict):
         raise Refused(f"{path} is no JSON object", hint=f"put it right by hand: {path}")
@@ -127,10 +157,15 @@ def _parsed(content: bytes | None, path: str) -> dict[str, Any]:
 
 
 def _written(settings: dict[str, Any], like: bytes | None) -> bytes:
-    """The settings as a file, indented as it was."""
+    """The settings as a file, indented and with line ends as it was."""
     found = re.search(rb"\n([ \t]+)\S", like or b"")
-    text = json.dumps(settings, indent=found[1].decode() if found else 2, ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass") + (b"" if like and not like.endswith(b"\n") else b"\n")
+    indent = found[1].decode() if found else 2
+    try:
+        text = json.dumps(settings, indent=indent, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a sign, which only an escape can name
+        text = json.dumps(settings, indent=indent).encode()
+    text += b"" if like and not like.endswith(b"\n") else b"\n"
+    return text.replace(b"\n", b"\r\n") if b"\r\n" in (like or b"") else text
 
 
 def _read(path: str) -> bytes | None:
@@ -145,19 +180,32 @@ def _read(path: str) -> bytes | None:
 
 
 def _put(path: str, content: bytes) -> None:
-    """Write a file as a whole, with the rights it had."""
-    draft = f"{path}.gitsession"
-    with open(draft, "wb") as file:
-        file.write(content)
-        with suppress(FileNotFoundError):
-            os.chmod(draft, os.stat(path).st_mode & 0o7777)
-    os.replace(draft, path)
+    """Write a file as a whole, with the rights it had.
+
+    Under a name that nobody can have put there before, so that no link is followed.
+    """
+    draft = f"{path}.{secrets.token_hex(4)}.gitsession"
+    try:
+        rights = os.stat(path).st_mode & 0o7777
+    except FileNotFoundError:
+        rights = None
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    descriptor = os.open(draft, flags, 0o666 if rights is None else rights & 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            if rights is not None:
+                os.fchmod(descriptor, rights)
+            file.write(content)
+        os.replace(draft, path)
+    except OSError:
+        os.unlink(draft)
+        raise
 
 
 def _put_back(path: str, content: bytes | None, made: list[str]) -> None:
     """The file as it was; where there was none, neither it nor the directories that were made for it."""
     if content is not None:
-        _put(os.path.realpath(path), content)
+        _put(path, content)
         return
     os.unlink(path)
     for directory in made:

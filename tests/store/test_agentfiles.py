@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,15 @@ def test_what_was_written_since_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"{// mine\n}", b'{"a": 1, "a": 2}', b"[]", b"\xff", b'{"hooks": []}', b'{"hooks": {"Stop": {}}}']
+    "content",
+    [
+        *(b"{// mine\n}", b'{"a": 1, "a": 2}', b"[]", b"\xff", b'{"hooks": []}', b'{"hooks": {"Stop": {}}}'),
+        *(b'{"a": 1.10}', b'{"a": [-0]}', b'{"a": 1e5}', b'{"a": ' + b"[" * 50000 + b"]" * 50000 + b"}"),
+    ],
+    ids=range(10),
 )
 def test_what_cannot_be_read_is_refused_and_left(tmp_path: Path, content: bytes) -> None:
-    """Comments, a key that is there twice, hooks in another form: nothing is written."""
+    """Comments, a key that is there twice, hooks in another form, numbers in another form: nothing is written."""
     settings = of(tmp_path, "claude")
     file = Path(settings.path)
     file.parent.mkdir(parents=True)
@@ -74,3 +80,58 @@ def test_what_cannot_be_read_is_refused_and_left(tmp_path: Path, content: bytes)
     with pytest.raises(Refused):
         install(settings)
     assert file.read_bytes() == content and not Path(settings.kept).exists()
+
+
+def test_nothing_outside_the_worktree_is_written(tmp_path: Path) -> None:
+    """A repository may bring links to anywhere: as the settings, as their directory, or with a draft's name."""
+    settings = of(tmp_path, "claude")
+    file, victim = Path(settings.path), tmp_path / "victim"
+    file.parent.mkdir(parents=True)
+    victim.write_bytes(b"{}")
+    for way in (victim, tmp_path / "none", tmp_path / "tree/.git/none"):
+        file.symlink_to(way)
+        with pytest.raises(Refused, match="leads to"):
+            install(settings)
+        assert victim.read_bytes() == b"{}" and not os.path.exists(tmp_path / "none") and not uninstall(settings)
+        file.unlink()
+    file.symlink_to(victim)
+    victim.write_bytes(b'{"hooks": {"Stop": [{"hooks": [{"command": "git session agent-hook claude"}]}]}}')
+    with pytest.raises(Refused, match="leads to"):
+        uninstall(settings)
+    file.unlink()
+    victim.write_bytes(b"{}")
+    Path(f"{file}.gitsession").symlink_to(victim)
+    assert install(settings) and victim.read_bytes() == b"{}" and not file.is_symlink()
+    assert uninstall(settings)
+    Path(f"{file}.gitsession").unlink()
+    file.parent.rmdir()
+    file.parent.symlink_to(tmp_path)
+    with pytest.raises(Refused, match="leads to"):
+        install(settings)
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_link_within_the_worktree_stays_one(tmp_path: Path) -> None:
+    """What it leads to is made, or changed, and is as before when our entries are gone."""
+    settings = of(tmp_path, "claude")
+    file, shared = Path(settings.path), tmp_path / "tree/shared/agent.json"
+    file.parent.mkdir(parents=True)
+    file.symlink_to("../shared/agent.json")
+    assert install(settings) and shared.exists() and uninstall(settings)
+    assert file.is_symlink() and not shared.parent.exists()
+
+
+def test_the_file_is_in_the_form_it_was(tmp_path: Path) -> None:
+    """Line ends, text that is none; one that nobody may write is refused; a private one is never anybody's to read."""
+    settings = of(tmp_path, "claude")
+    file = Path(settings.path)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b'{\r\n  "a": "\\ud83d \xc3\xa9"\r\n}\r\n')
+    assert install(settings) and state_of(settings) == "installed"
+    content = file.read_bytes()
+    assert content.count(b"\n") == content.count(b"\r\n") > 3
+    assert json.loads(content.decode())["a"] == "\ud83d \u00e9"
+    file.chmod(0o444)
+    with pytest.raises(Refused, match="may be written by nobody"):
+        uninstall(settings)
+    assert file.read_bytes() == content
