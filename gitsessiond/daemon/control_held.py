@@ -13,6 +13,9 @@ from gitsessiond.daemon.outbox import Ask
 
 Message = dict[str, Any]
 
+GONE_S = 1.0  # files that were deleted come back when no more are for so long: the worktree may be on its way out
+GONE_AT_MOST_S = 30.0
+
 OF_A_PATCH = (b"description", b"status", b"depends-on", b"ops", b"diff")
 AT_THE_TOP = (STATUS, ERRORS, ASSIGN, USE, README)
 
@@ -50,13 +53,20 @@ class Held:
         self.due: float | None = None
         self.soon = False
         self.not_before = 0.0
-        self.hold_until = 0.0
+        self.hold_until = self.hold_at_most = 0.0
         self.missing: set[bytes] = set()  # files that were deleted, when it was looked last
 
     def show_by(self, at: float, *, soon: bool = True) -> None:
         """Show what is at that time at the latest; ``soon``: it is about this worktree itself."""
         self.due = at if self.due is None else min(self.due, at)
         self.soon = self.soon or soon
+
+    def hold(self, now: float) -> None:
+        """Files are being deleted: bring none back before no more are, or for long."""
+        if self.hold_until <= now:
+            self.hold_at_most = now + GONE_AT_MOST_S
+        self.hold_until = min(now + GONE_S, self.hold_at_most)
+        self.show_by(self.hold_until)
 
     def is_due(self, others_from: float) -> float | None:
         """When to show what is; no sooner than ``others_from`` where only other worktrees changed."""

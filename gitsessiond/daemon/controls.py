@@ -15,7 +15,7 @@ from typing import Any
 
 from gitsessiond.daemon.control_acts import Wish, not_done
 from gitsessiond.daemon.control_dir import HOME
-from gitsessiond.daemon.control_held import Held, Message, is_patch_directory, is_writable
+from gitsessiond.daemon.control_held import GONE_S, Held, Message, is_patch_directory, is_writable
 from gitsessiond.daemon.control_requests import AnswerOwn, Requests
 from gitsessiond.daemon.control_saves import NEW_S, look_for_saves, take
 from gitsessiond.daemon.control_texts import CONFLICTS, PATCHES, REQUESTS, shown_patches, texts_of
@@ -29,7 +29,6 @@ SETTLE_S = 0.05
 SOON_S = 0.15  # from a change to its being shown
 LATER_S = 2.0  # the same, in other worktrees than its own
 SHARE = 20  # a question is this many times as far from the last as that took
-GONE_S = 1.0  # files that were deleted come back when no more are for so long: the worktree may be on its way out
 GIT_S = 0.1  # between two looks whether git still holds the index
 LOOK_EVERY_S = 2.0  # where nothing tells of saves
 MOST_ROWS = 12  # of each list of the panel
@@ -84,7 +83,7 @@ class Controls:
             held.look_at = now  # events may have been lost before
         if not notice.path.startswith(HOME + b"/") or notice.path.startswith(HOME + b"/" + CONFLICTS + b"/"):
             if held is not None and notice.what == "gone" and held.hold_until > now:
-                held.hold_until = now + GONE_S
+                held.hold(now)
             return False
         if held is not None and not self._paused:
             self._saw(held, notice.what, notice.path[len(HOME) + 1 :], now)
@@ -95,8 +94,7 @@ class Controls:
         held.files.waiting.discard(path)
         if what in ("gone", "dir"):
             if what == "dir" or (held.files.is_known(path) and held.files.dir.signature(path) is None):
-                held.hold_until = now + GONE_S
-                held.show_by(held.hold_until)
+                held.hold(now)
         elif is_patch_directory(path):
             held.touched.setdefault(path, now + NEW_S)
         elif path.endswith(b"/") or not path:  # what was made in it before it was watched, nobody tells
@@ -276,7 +274,8 @@ class Controls:
         now = time.monotonic()
         missing = held.files.missing()
         if missing != held.missing:  # somebody is deleting
-            held.missing, held.hold_until = missing, now + GONE_S
+            held.missing = missing
+            held.hold(now)
         if held.hold_until > now:
             held.show_by(held.hold_until)
             return

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gitsessiond.daemon import control_saves, controls
+from gitsessiond.daemon.control_held import GONE_AT_MOST_S, GONE_S
 from gitsessiond.daemon.controls import Controls
 from gitsessiond.daemon.mailbox import Notice
 from gitsessiond.daemon.outbox import Ask, Outbox
@@ -204,6 +205,24 @@ def test_git_at_work_is_waited_for(recorder: Recorder) -> None:
     recorder.save("requests/a.json", '{"verb": "conflicts"}')
     assert recorder.all() == ["session.files"] and recorder.all() == []
     assert recorder.read("use") == "one\n" and (recorder.home / "requests/a.json").exists()
+
+
+def test_deleted_files_come_back_when_no_more_are_deleted(recorder: Recorder) -> None:
+    """Not while the worktree may be on its way out; deletions without end hold them back for a while only."""
+    gone = Notice("gone", str(recorder.root), b"src/a.o")
+    now = time.monotonic()
+    assert not recorder.controls.takes(gone, now) and recorder.controls.next_look() is None
+    (recorder.home / "use").unlink()
+    assert recorder.controls.takes(Notice("gone", str(recorder.root), b".gitsession/use"), now)
+    assert recorder.controls.next_look() == pytest.approx(now + GONE_S)
+    for n in range(1, 60):
+        recorder.controls.takes(gone, now + n * 0.9)
+        due = recorder.controls._held[str(recorder.root)].hold_until
+        assert due == pytest.approx(min(now + n * 0.9 + GONE_S, now + GONE_AT_MOST_S))
+        if due < now + n * 0.9:
+            break
+    else:
+        pytest.fail("held back for ever")
 
 
 def test_while_they_are_removed_nothing_comes_back(recorder: Recorder) -> None:
