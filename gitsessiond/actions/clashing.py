@@ -14,6 +14,7 @@ from dataclasses import replace
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.conflicts import (
     is_automatic,
+    is_combined,
     labels_of,
     revert_labels,
     same_clash,
@@ -119,11 +120,18 @@ def resolved_tree(layer: Layer, merge: TreeMerge, clashes: Iterable[tuple[PathCo
 
 
 def with_records(
-    ctx: Context, state: State, records: Iterable[Conflict], pid: str, read: Layer, kind: ConflictKind = "git_merge"
-) -> State:
-    """The State with these conflicts of a patch; its earlier ones of that kind that are not among them are stale."""
+    ctx: Context, state: State, records: Iterable[Conflict], pid: str, read: Layer, kind: ConflictKind = "git_merge",
+    *, whole: bool = True,
+) -> State:  # fmt: skip
+    """The State with these conflicts of a patch; its earlier ones of that kind that are not among them are stale.
+
+    Without ``whole`` a merge was not tried beyond these. What clashed there counts again when it clashes again; what a
+    person has taken on, which git would combine, has to count on: nothing else asks for it.
+    """
     records = list(records)
-    kept = {record.id for record in records}
+    paths = {record.path for record in records}
+    taken_on = [] if whole else [one for one in state.conflicts.values() if is_combined(one) and not is_automatic(one)]
+    kept = {record.id for record in records} | {one.id for one in taken_on if one.path not in paths}
     conflicts = {
         cid: one.model_copy(update={"status": "stale"})
         if one.patch == pid and one.kind == kind and cid not in kept and one.status != "stale"

@@ -75,6 +75,7 @@ class Plan:
     clashes: tuple[Clash, ...] = ()  # those not resolved
     layer: LandingLayer | None = None
     combined: tuple[Combined, ...] = ()  # beside the clashes
+    whole: bool = True  # False: it was not tried beyond them
 
 
 def merge_patch(
@@ -204,7 +205,7 @@ def plan_merge(ctx: Context, live: Live, pid: str, kind: Strategy = "merge", *, 
     tried = try_settled(ctx, live, patch, kind, old, cwd, sign=sign)
     layer, tree = tried.layer, tried.tree
     if tree is None:
-        return Plan(None, tried.clashes, layer, tried.combined)
+        return Plan(None, tried.clashes, layer, tried.combined, tried.whole)
     changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
     landing = Landing(patch, target, old, tip, place, layer, tree, changes, kind, tried.onto, tried.picks)
     return Plan(landing._replace(combined=tried.combined), (), layer, tried.combined)
@@ -218,7 +219,7 @@ def conflicted(ctx: Context, live: Live, plan: Plan, pid: str, declared: str | N
     records = [record for _, record in plan.clashes]
     former = declared or (patch.former if patch.status == "conflicts" else patch.status)
     state = with_patch(state, patch.model_copy(update={"status": "conflicts", "former": former}))
-    state = with_records(ctx, state, records, pid, plan.layer)
+    state = with_records(ctx, state, records, pid, plan.layer, whole=plan.whole)
     state = with_automatic(ctx, state, pid, Made(plan.combined, plan.layer))
     paths = place_words(unquote_path(record.path) for record in records if record.status == "open")
     text = f"{patch.name} conflicts with {state.session.target} in {paths}"

@@ -112,7 +112,7 @@ def conflicted(ctx: Context, live: Live, plan: Plan, patch: Patch, who: Who, out
     """The answer of a revert that clashes, the conflicts recorded; nothing else has moved."""
     assert plan.layer is not None
     still_open = record_clash(
-        ctx, live, patch, plan.clashes, Made(plan.combined, plan.layer), identity_of(who.env, who.cwd)
+        ctx, live, patch, plan.clashes, Made(plan.combined, plan.layer), identity_of(who.env, who.cwd), whole=plan.whole
     )
     message = f"the revert of {patch.name} {clash_words(live.state.session.target, still_open)}"
     done = reply_of(ctx, live, patch.id, None, 0, message, output)
@@ -206,7 +206,7 @@ def plan_revert(ctx: Context, live: Live, patch: Patch) -> Plan:
     tried = try_revert(ctx, live, patch, old, place.worktree if place else home_of(ctx, live))
     layer, tree = tried.layer, tried.tree
     if tree is None:
-        return Plan(None, tried.clashes, layer, tried.combined)
+        return Plan(None, tried.clashes, layer, tried.combined, tried.whole)
     changes = tuple(diff_trees(layer, tree_of_commit(ctx.store, old), tree))
     landing = Landing(patch, target, old, patch.series[-1].oid, place, layer, tree, changes, "revert")
     return Plan(landing._replace(combined=tried.combined), (), layer)

@@ -37,6 +37,7 @@ class Tried(NamedTuple):
     onto: str | None = None  # by rebase: the commit the picks go on
     picks: tuple[Pick, ...] = ()
     combined: tuple[Combined, ...] = ()  # what git combined by itself, without what a person has a say in
+    whole: bool = True  # False: it clashes, and what comes after was not tried
 
 
 def unsigned_note(ctx: Context, state: State, pid: str) -> list[str]:
@@ -90,10 +91,12 @@ class Trying:
         self.tree = tree
         return True
 
-    def done(self, ended: bool = True, onto: str | None = None, picks: Sequence[Pick] = ()) -> Tried:
+    def done(
+        self, ended: bool = True, onto: str | None = None, picks: Sequence[Pick] = (), *, whole: bool = True
+    ) -> Tried:
         """What came of it."""
         tree = self.tree if ended else None
-        return Tried(self.layer, tree, tuple(self.clashes), onto, tuple(picks), tuple(self.combined))
+        return Tried(self.layer, tree, tuple(self.clashes), onto, tuple(picks), tuple(self.combined), whole)
 
 
 def try_history(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tried:
@@ -144,7 +147,7 @@ def try_rebase(
             continue
         before = trying.tree
         if not trying.put(base, theirs):
-            return trying.done(False)
+            return trying.done(False, whole=False)
         if trying.tree != before:
             picks.append(Pick(facts, trying.tree))
     if last is not None and not trying.put(committed_trees(ctx, live.state, patch)[1], last):

@@ -30,7 +30,9 @@ def try_revert(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tr
         StoreFailed: git failed.
     """
     trying = Trying(ctx, live, patch, old, cwd, "git_revert")
-    return trying.done(all(trying.put(landed, without) for landed, without in taken_back(ctx, patch)))
+    steps = list(taken_back(ctx, patch))
+    ended = all(trying.put(landed, without) for landed, without in steps)
+    return trying.done(ended, whole=ended or len(steps) == 1)
 
 
 def taken_back(ctx: Context, patch: Patch) -> Iterator[tuple[str, str]]:
@@ -43,12 +45,15 @@ def taken_back(ctx: Context, patch: Patch) -> Iterator[tuple[str, str]]:
 
 
 def record_clash(
-    ctx: Context, live: Live, patch: Patch, clashes: Iterable[Clash], made: Made, by: str
+    ctx: Context, live: Live, patch: Patch, clashes: Iterable[Clash], made: Made, by: str, *, whole: bool
 ) -> list[Conflict]:
-    """Record the conflicts of a revert, and return the open ones; nothing else has moved."""
+    """Record the conflicts of a revert, and return the open ones; nothing else has moved.
+
+    ``whole``: it was tried to its end.
+    """
     records = [record for _, record in clashes]
     still_open = [record for record in records if record.status == "open"]
-    state = with_records(ctx, live.state, records, patch.id, made.layer, "git_revert")
+    state = with_records(ctx, live.state, records, patch.id, made.layer, "git_revert", whole=whole)
     state = with_automatic(ctx, state, patch.id, made, "git_revert")
     text = f"the revert of {patch.name} {clash_words(live.state.session.target, still_open)}"
     facts = {"patch": {"id": patch.id, "name": patch.name}, "conflicts": [record.id for record in records]}

@@ -473,3 +473,21 @@ def test_a_short_id_is_of_the_open_conflict(it: Asking) -> None:
     assert it.ask("conflict.reopen", id=short)["conflict"]["id"] == alike.id
     with pytest.raises(NotFound, match="2 conflicts begin"):
         it.ask("conflict.show", id=short)
+
+
+def test_what_was_reopened_waits_where_a_commit_before_it_clashes(it: Asking) -> None:
+    """A rebase stops at the first commit that clashes: what was reopened of a later one is still asked for."""
+    it.ask("patch.new", name="one")
+    it.edit("src/b.txt", "b 3", "theirs 3")
+    it.ask("commit", message="first", patch="one", no_verify=False)
+    it.edit("a.txt", "line 2\n", "LINE 2\n")
+    it.look()
+    there = (it.root / "src/b.txt").read_text().replace("theirs 3", "ours 3")
+    it.move_target("a.txt", OURS, ("src/b.txt", there))
+    (clash,) = it.merge("one", strategy="squash")["conflicts"]
+    one = reopened(it)
+    assert [found["path"] for found in it.merge("one", strategy="rebase")["conflicts"]] == ["src/b.txt"]
+    it.ask("resolve", id=clash["id"], how="theirs")
+    assert [found["id"] for found in it.merge("one", strategy="rebase")["conflicts"]] == [one["id"]]
+    resolve(it, one, OWN)
+    assert it.merge("one", strategy="rebase")["merged"] and it.on_target("a.txt") == OWN
