@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal
+from gitsessiond.faces.cli.agenthook import run_agent_hook
 from gitsessiond.faces.cli.applypatch import Written, written_by
 from tests.bench import Workbench, bench
 
@@ -90,10 +93,9 @@ def test_apply_patch() -> None:
 
 def test_answers_in_the_form_of_each_tool() -> None:
     """As each has it documented: silence is "go on" for Claude Code, and for Cursor it is not."""
-    ways = [going_on(event(*one, tool_name="Delete", tool_input={"path": "x"})) for one in ((CLAUDE,), (CURSOR,))]
-    assert ways == [None, {"permission": "allow"}]
-    assert going_on(event(CLAUDE, "codex", hook_event_name="Stop")) == {"continue": True}
-    assert going_on(event(CURSOR, hook_event_name="stop")) == {}
+    assert [going_on("claude", one) for one in (CLAUDE, CURSOR)] == [None, {"permission": "allow"}]
+    assert going_on("codex", CLAUDE | {"hook_event_name": "Stop"}) == {"continue": True}
+    assert going_on("cursor", CURSOR | {"hook_event_name": "stop"}) == {}
     first = event(CLAUDE, tool_name="Delete", tool_input={"file_path": "x"})
     assert refusal(first, "why") == {
         "hookSpecificOutput": {
@@ -104,6 +106,21 @@ def test_answers_in_the_form_of_each_tool() -> None:
     }
     second = event(CURSOR, tool_name="Delete", tool_input={"file_path": "x"})
     assert refusal(second, "why")["permission"] == "deny" and refusal(second, "why")["agent_message"] == "why"
+
+
+@pytest.mark.parametrize("tool, answer", [("claude", ""), ("codex", ""), ("cursor", '{"permission": "allow"}\n')])
+def test_nonsense_is_answered_with_go_on(
+    tool: str, answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No JSON, JSON too deep to read, no object, no standard input at all, a tool of Cursor's that is not understood."""
+    deep, strange = b"[" * 100000, json.dumps(CURSOR | {"tool_name": "Write", "tool_input": {}}).encode()
+    for content in (b"{", deep, b'{"a":' + deep, b"[]", b"{}", b"\xff", None, *([strange] if tool == "cursor" else [])):
+        stdin = None if content is None else SimpleNamespace(buffer=io.BytesIO(content))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert run_agent_hook([tool]) == 0 and capsys.readouterr() == (answer, "")
+    for words in ([], ["claude", "now"], ["vim"], ["--json"]):  # 2 would be a refusal to Claude Code
+        assert run_agent_hook(words) == 1 and "hint: git session agent-hook -h" in capsys.readouterr().err
+    assert run_agent_hook(["-h"]) is None
 
 
 def hooked(bench: Workbench, told: bytes, tool: str = "claude") -> tuple[int, str, str]:

@@ -49,7 +49,7 @@ class Event(NamedTuple):
 
 def event_of(tool: str, told: Json) -> Event | None:
     """What a hook's JSON says; None: nothing that matters here."""
-    tool = "cursor" if told.get("cursor_version") else tool
+    tool = speaker(tool, told)
     name, sid = text(told, "hook_event_name"), text(told, "conversation_id" if tool == "cursor" else "session_id")
     cwd = text(told, "cwd") or first_root(told) or os.curdir
     if not sid:
@@ -120,11 +120,15 @@ def refusal(event: Event, reason: str) -> dict[str, Any]:
     return {"hookSpecificOutput": {"hookEventName": event.name, **decision}}
 
 
-def going_on(event: Event) -> dict[str, Any] | None:
-    """The answer for "go on"; None: to say nothing is. Cursor wants a word before each tool, Codex at a turn's end."""
-    if event.tool == "cursor":
-        return {"permission": "allow"} if event.kind == "before" else {}
-    return {"continue": True} if (event.tool, event.name) == ("codex", "Stop") else None
+def going_on(tool: str, told: Json) -> dict[str, Any] | None:
+    """The answer for "go on"; None: to say nothing is. Cursor wants a word before each tool, Codex at a turn's end.
+
+    Also for what is not understood, such as a tool of Cursor's that is new.
+    """
+    tool, name = speaker(tool, told), text(told, "hook_event_name")
+    if tool == "cursor":
+        return {"permission": "allow"} if not name or name in BEFORE else {}
+    return {"continue": True} if (tool, name) == ("codex", "Stop") else None
 
 
 def remark(event: Event, words: str) -> dict[str, Any] | None:
@@ -132,6 +136,11 @@ def remark(event: Event, words: str) -> dict[str, Any] | None:
     if event.name != "PostToolUse":
         return None
     return {"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": words}}
+
+
+def speaker(tool: str, told: Json) -> str:
+    """Whose hook it is, whatever the word says."""
+    return "cursor" if told.get("cursor_version") else tool
 
 
 def text(told: Json, key: str) -> str:

@@ -12,11 +12,12 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from gitsessiond.faces.cli.agentforms import TOOLS, Event, event_of, going_on, refusal, remark
 from gitsessiond.faces.cli.applypatch import Written
-from gitsessiond.model.errors import GitSessionError, NotFound, error_from
+from gitsessiond.model.errors import NotFound, error_from
 from gitsessiond.model.names import quote_path
 from gitsessiond.wire.client import Talk
 from gitsessiond.wire.place import find_place, peer_of, read_pointer, refuse_stranger
@@ -31,20 +32,18 @@ BETWEEN = ("sh", "bash", "dash", "zsh", "fish", "env", "git", "timeout", "nice",
 
 def run_agent_hook(argv: Sequence[str]) -> int | None:
     """Answer the hook of the tool named; None: the words ask for something else, such as help."""
-    if len(argv) != 1 or argv[0].startswith("-"):
+    if {"-h", "--help"} & set(argv):
         return None
-    if argv[0] not in TOOLS:
-        print(f"error: {argv[0]!r} is no agent known here\nhint: git session agent-hook -h", file=sys.stderr)
+    if len(argv) != 1 or argv[0] not in TOOLS:
+        print(f"error: {' '.join(argv)!r} is no agent known here\nhint: git session agent-hook -h", file=sys.stderr)
         return 1  # 2 would make Claude Code refuse what its tool is about to do
-    answer = None
-    try:
+    answer = going_on(argv[0], {})
+    with suppress(Exception):  # an agent is not to be bothered with what is wrong with us, whatever that is
         told = json.loads(sys.stdin.buffer.read(MOST_INPUT).decode("utf-8", "surrogateescape"))
-        event = event_of(argv[0], told) if isinstance(told, dict) else None
-        if event is not None:
-            answer = going_on(event)
-            answer = answer_to(event) or answer
-    except (ValueError, OSError, GitSessionError):
-        pass  # an agent is not to be bothered with what is wrong with us
+        if isinstance(told, dict):
+            answer = going_on(argv[0], told)
+            event = event_of(argv[0], told)
+            answer = (answer_to(event) if event is not None else None) or answer
     if answer is not None:
         print(json.dumps(answer))
     return 0
