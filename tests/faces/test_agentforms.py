@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal
+from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal, remark
 from gitsessiond.faces.cli.agenthook import run_agent_hook
 from gitsessiond.faces.cli.applypatch import Written, written_by
 from tests.bench import Workbench, bench
@@ -104,6 +104,13 @@ def test_answers_in_the_form_of_each_tool() -> None:
             "permissionDecisionReason": "why",
         }
     }
+    names = ((CLAUDE, "PostToolUse"), (CURSOR, "postToolUse"), (CURSOR, "postToolUseFailure"))
+    after = [event(one, hook_event_name=name, tool_name="Bash", tool_input={"command": "x"}) for one, name in names]
+    assert [remark(one, "so") for one in after] == [
+        {"hookSpecificOutput": {"hookEventName": "PostToolUse", "additionalContext": "so"}},
+        {"additional_context": "so"},
+        None,
+    ]
     second = event(CURSOR, tool_name="Delete", tool_input={"file_path": "x"})
     assert refusal(second, "why")["permission"] == "deny" and refusal(second, "why")["agent_message"] == "why"
 

@@ -4,8 +4,9 @@
   is refused by ``hookSpecificOutput.permissionDecision``; exit code 2 would refuse too, so we never end with it)
 - Codex: https://developers.openai.com/codex/hooks (the same form; ``apply_patch`` has its patch in
   ``tool_input.command``)
-- Cursor: https://cursor.com/docs/hooks (``conversation_id``; ``permission``, ``user_message``, ``agent_message``);
-  ``beforeShellExecution`` is understood, and not installed: "allow" there may be taken for a person's approval
+- Cursor: https://cursor.com/docs/hooks (``conversation_id``; ``permission``, ``user_message``, ``agent_message``,
+  after a tool ``additional_context``); ``beforeShellExecution`` is understood, and not installed: "allow" there may be
+  taken for a person's approval
 
 Cursor runs the hooks of Claude Code too: whoever gives its version is Cursor.
 """
@@ -133,6 +134,8 @@ def going_on(tool: str, told: Json) -> dict[str, Any] | None:
 
 def remark(event: Event, words: str) -> dict[str, Any] | None:
     """The answer that tells an agent something after its tool has run; None: this one cannot be told."""
+    if event.name == "postToolUse":
+        return {"additional_context": words}
     if event.name != "PostToolUse":
         return None
     return {"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": words}}
