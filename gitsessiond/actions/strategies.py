@@ -102,12 +102,13 @@ class Trying:
 def try_history(ctx: Context, live: Live, patch: Patch, old: str, cwd: str) -> Tried:
     """Merge the series' tip into the target from the merge base that git finds.
 
-    What git combines is told where that base is known to be the only one. Where it is not, and a person has a say in
-    what git combines, the sum of the patch is put on the target: of that merge all three sides are known.
+    What git combines is told where that base is the only one. Where it is not, and a person has a say in what git
+    combines, the sum of the patch is put on the target: of that merge all three sides are known.
     """
     trying = Trying(ctx, live, patch, old, cwd)
     tip = patch.series[-1].oid
-    base = CommitGraph(ctx.repository.common_dir).line_base(old, tip)
+    graph = CommitGraph(ctx.repository.common_dir)
+    base = graph.line_base(old, tip) or graph.only_base(old, tip)
     if base is None and has_taken_on(live.state, patch.id):
         return try_sum(ctx, live, patch, old, cwd)
     three = Three(tree_of_commit(ctx.store, base), trying.tree, tree_of_commit(ctx.store, tip)) if base else None

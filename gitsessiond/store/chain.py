@@ -123,7 +123,7 @@ class CommitGraph:
 
         None: there may be several, or git sees another history than ours (replaced objects, grafts, shallow).
         """
-        if not self._as_written():
+        if self._is_shallow() or self._is_replaced():
             return None
         base, at = self.merge_base(trunk, tip), tip
         while base is not None and at != base:
@@ -133,19 +133,35 @@ class CommitGraph:
             at = parents[0]
         return base
 
-    def _as_written(self) -> bool:
-        """Whether git takes commits and trees for what is written in them (git-replace(1), gitrepository-layout(5))."""
+    def only_base(self, one: str, other: str) -> str | None:
+        """The merge base of two commits as git tells it, where it finds but one and reads in it what is written there.
+
+        Raises:
+            StoreFailed: git cannot be started.
+        """
+        if self._is_replaced():
+            return None
+        told = run_git(["merge-base", "--all", one, other], git_dir=self._repo.path, check=False)
+        found = told.out.decode("ascii").split() if told.code == 0 else []
+        return found[0] if len(found) == 1 else None
+
+    def _is_shallow(self) -> bool:
+        """Whether git takes commits for roots that are none."""
+        return os.path.exists(os.path.join(self._repo.path, "shallow"))
+
+    def _is_replaced(self) -> bool:
+        """Whether git takes commits or trees for others than are written (git-replace(1), gitrepository-layout(5))."""
         home = self._repo.path
-        if any(os.path.exists(os.path.join(home, name)) for name in ("info/grafts", "shallow")):
-            return False
+        if os.path.exists(os.path.join(home, "info", "grafts")):
+            return True
         replaced = os.path.join(home, "refs", "replace")
         if os.path.isdir(replaced) and os.listdir(replaced):
-            return False
+            return True
         try:
             with open(os.path.join(home, "packed-refs"), "rb") as file:
-                return b" refs/replace/" not in file.read()
+                return b" refs/replace/" in file.read()
         except FileNotFoundError:
-            return True
+            return False
 
     def within(self, ancestor: str, tip: str) -> bool:
         """Whether ``ancestor`` is ``tip`` or lies in its history."""

@@ -491,3 +491,13 @@ def test_what_was_reopened_waits_where_a_commit_before_it_clashes(it: Asking) ->
     assert [found["id"] for found in it.merge("one", strategy="rebase")["conflicts"]] == [one["id"]]
     resolve(it, one, OWN)
     assert it.merge("one", strategy="rebase")["merged"] and it.on_target("a.txt") == OWN
+
+
+@pytest.mark.soak
+def test_what_git_combined_in_a_shallow_clone_is_recorded(it: Asking) -> None:
+    """And of a series with merges in it, as long as git finds one merge base."""
+    (it.root / ".git" / "shallow").write_text(it.git("rev-list", "--max-parents=0", "main"))
+    apart(it)
+    assert it.merge("one")["merged"] and it.on_target("a.txt") == BOTH
+    (one,) = automatic(it)
+    assert it.ask("conflict.show", id=one["id"])["result"] == BOTH

@@ -168,7 +168,12 @@ def test_the_one_base_of_a_line(forked: Path) -> None:
     assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) is None
     git(forked, "pack-refs", "--all")
     assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) is None
+    assert graph.only_base(commit_id(forked, "main"), commit_id(forked, "session/x")) is None
     git(forked, "replace", "-d", commit_id(forked))
+    (forked / ".git" / "shallow").write_text(root + "\n")
+    assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) is None
+    assert graph.only_base(commit_id(forked, "main"), commit_id(forked, "session/x")) == root
+    (forked / ".git" / "shallow").unlink()
     assert graph.line_base(commit_id(forked, "main"), commit_id(forked, "session/x")) == root
 
 
@@ -180,4 +185,4 @@ def test_a_crossing_history_has_no_line(forked: Path) -> None:
     git(forked, "merge", "-q", "-m", "other way", "was")
     one, other = commit_id(forked, "main"), commit_id(forked, "session/x")
     assert len(git(forked, "merge-base", "--all", one, other).split()) == 2
-    assert graph_of(forked).line_base(one, other) is None
+    assert graph_of(forked).line_base(one, other) is None and graph_of(forked).only_base(one, other) is None
