@@ -88,7 +88,28 @@ def test_apply_patch() -> None:
     assert written_by(PATCH) == wanted
     found = event(CLAUDE, "codex", tool_name="Bash", tool_input={"command": f"apply_patch <<'EOF'\n{PATCH}\nEOF"})
     assert [one.path for one in found.writes] == [os.path.join("/w", one.path) for one in wanted]
+    found = event(CLAUDE, "codex", tool_name="Bash", tool_input={"command": f"cd 'a b' && applypatch '{PATCH}'\n"})
+    assert [one.path for one in found.writes] == [os.path.join("/w/a b", one.path) for one in wanted]
+    spaced = PATCH.replace("*** Add File: new.py", " *** Add File: new.py").replace("*** Upd", " *** Upd", 1)
+    assert written_by(spaced) == wanted  # as Codex reads it; between the lines of an update it would be one of them
     assert written_by("*** Begin Patch") == [] and written_by("nothing") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grep -rn '*** Begin Patch' . > hits.txt",
+        f"cat > p.diff <<'E'\n{PATCH}\nE\nsed -i s/a/b/ other.py",
+        f"apply_patch <<'E'\n{PATCH}\nE\nsed -i s/a/b/ other.py",
+        f"cd $HERE && apply_patch <<'E'\n{PATCH}\nE",
+        f"apply_patch '{PATCH}' || rm a.py",
+    ],
+    ids=range(5),
+)
+def test_a_command_with_a_patch_in_it_is_a_command(command: str) -> None:
+    """Only one that is apply_patch, in a directory that is sure, and nothing else, says all it writes."""
+    found = event(CLAUDE, "codex", tool_name="Bash", tool_input={"command": command})
+    assert found.command == command and not found.writes
 
 
 def test_answers_in_the_form_of_each_tool() -> None:

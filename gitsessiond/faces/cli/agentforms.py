@@ -17,7 +17,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gitsessiond.faces.cli.applypatch import BEGIN, Written, written_by
+from gitsessiond.faces.cli.applypatch import Written, patch_in, written_by
 
 TOOLS = ("claude", "codex", "cursor")
 
@@ -65,9 +65,10 @@ def event_of(tool: str, told: Json) -> Event | None:
     used = text(told, "tool_name")
     command = text(given, "command") or text(told, "command")
     if used in SHELLS or name in ("beforeShellExecution", "afterShellExecution"):
-        if BEGIN not in command:
+        patched = patch_in(command)
+        if patched is None:
             return Event(kind, name, tool, sid, cwd, text(told, "tool_use_id") or command, command)
-        used = "apply_patch"
+        cwd, used, given = os.path.join(cwd, patched[0]), "apply_patch", {"patch": patched[1]}
     writes = written_in(used, given, cwd) if name != "afterFileEdit" else [edited(told, cwd)]
     writes = [one for one in writes if one.path]
     return Event(kind, name, tool, sid, cwd, writes=tuple(writes)) if writes else None
@@ -81,7 +82,7 @@ def written_in(used: str, given: Json, cwd: str) -> list[Written]:
     if used in ("apply_patch", "ApplyPatch"):
         return [
             one._replace(path=os.path.join(cwd, one.path))
-            for one in written_by(text(given, "command") or text(given, "patch") or text(given, "input"))
+            for one in written_by(text(given, "patch") or text(given, "command") or text(given, "input"))
         ]
     if path == os.path.join(cwd, ""):
         return []

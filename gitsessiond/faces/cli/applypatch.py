@@ -7,9 +7,16 @@ File: P`` (``*** Move to: P``) with pieces of lines that begin with a blank, ``-
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 BEGIN = "*** Begin Patch"
+HEADS = ("*** Add File", "*** Delete File", "*** Update File")
+UPDATES = ("*** Update File", "*** Move to")
+CALL = re.compile(
+    r"""\s*(?:cd\s+(?P<dir>'[^']*'|"[^"$`\\]*"|[^\s~'"$`\\;|&<>(){}*?\[]+)\s*&&\s*)?(?:apply_patch|applypatch)\s*"""
+    r"""(?:<<-?\s*(?P<mark>'\w+'|"\w+"|\w+)[ \t]*\n|(?P<quote>['"]))"""
+)
 
 
 class Written(NamedTuple):
@@ -25,17 +32,16 @@ class Written(NamedTuple):
 def written_by(patch: str) -> list[Written]:
     """What a patch writes, by file; what is not understood writes nothing."""
     lines = patch.split("\n")
-    begin = next((number for number, line in enumerate(lines) if line.strip() == BEGIN), None)
-    if begin is None:
-        begin = next((number for number, line in enumerate(lines) if line.rstrip().endswith(BEGIN)), len(lines))
+    begin = next((number for number, line in enumerate(lines) if line.strip() == BEGIN), len(lines))
     out: list[Written] = []
     kind, path, body = "", "", list[str]()
     for line in [*lines[begin + 1 :], "*** End Patch"]:
-        verb, _, name = line.partition(": ")
-        if verb in ("*** Add File", "*** Delete File", "*** Update File") or line.startswith("*** End Patch"):
+        head = line if kind in UPDATES else line.strip()  # of an update each blank counts
+        verb, _, name = head.partition(": ")
+        if verb in HEADS or head.startswith("*** End Patch"):
             out += _file(kind, path, body)
             kind, path, body = verb, name.strip(), []
-            if line.startswith("*** End Patch"):
+            if head.startswith("*** End Patch"):
                 break
         elif verb == "*** Move to":
             out.append(Written(path, deleted=True))
@@ -43,6 +49,16 @@ def written_by(patch: str) -> list[Written]:
         elif not line.startswith("*** "):
             body.append(line)
     return out
+
+
+def patch_in(command: str) -> tuple[str, str] | None:
+    """The directory and the patch of a shell command that is ``apply_patch``, and nothing else; None: it is another."""
+    found = CALL.match(command)
+    if found is None:
+        return None
+    rest, mark = command[found.end() :], (found["mark"] or "").strip("'\"")
+    patch, end, more = f"{rest}\n".partition(f"\n{mark}\n" if mark else found["quote"])
+    return ((found["dir"] or "").strip("'\""), patch) if end and not more.strip() else None
 
 
 def _file(kind: str, path: str, body: list[str]) -> list[Written]:
