@@ -7,6 +7,7 @@ proven to be its write (:mod:`gitsessiond.model.proving`), and the rest stays no
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from gitsessiond.actions.views import placed_view, reason_of
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.proving import Command
-from gitsessiond.model.records import Agent, Patch, Session
+from gitsessiond.model.records import Agent, Claim, Patch, Session
 from gitsessiond.model.values import Placed
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.processes import is_gone
@@ -34,6 +35,7 @@ from gitsessiond.store.running import Running
 from gitsessiond.store.steps import State
 
 CONTROL = b".gitsession"
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_LEFT = 100  # edits that an agent is told of; `unassigned` lists all
 
 
@@ -49,8 +51,8 @@ class Told(NamedTuple):
 
     @property
     def label(self) -> str:
-        """How people see it."""
-        return f"{self.tool}-{self.id[:8]}"
+        """How people see it: by the beginning of its id, or by the end where that begins with the time (UUIDv7)."""
+        return f"{self.tool}-{self.id[-8:] if UUID7.fullmatch(self.id) else self.id[:8]}"
 
     @property
     def agent(self) -> str:
@@ -91,7 +93,7 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     by = identity_of(asked.who.env, asked.who.cwd)
     if not held:
         state, patch = with_agent(ctx, live, state, told, by)
-        session = with_claim(state, patch, paths, told.label, ctx.now(), proven=True)
+        session = with_claim(state, patch, paths, told.label, ctx.now(), agent=told.agent)
         state = replace(state, session=session)
     if state != live.state:
         publish(ctx, live, state, "agent", by=by, text=f"{told.label}: {', '.join(shown(path) for path in paths[:3])}")
@@ -138,7 +140,7 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     own = [edit for edit in placed if edit.owner == patch.id]
     if own:
         free = {edit.path for edit in own if held_by_another(state.session, patch.id, edit.path) is None}
-        session = with_claim(state, patch, sorted(free), told.label, ctx.now(), proven=True)
+        session = with_claim(state, patch, sorted(free), told.label, ctx.now(), agent=told.agent)
         state = drafts_again(replace(state, session=session), own)
         live.memory.forget()
         if state.session.chain:
@@ -157,8 +159,9 @@ def end_agent(ctx: Context, asked: Asked) -> dict[str, Any]:
     for key in [key for key, call in live.calls.items() if call.agent == told.agent]:
         del live.calls[key]
     set_running(ctx, live, {key: one for key, one in running_in(ctx, live).items() if one.agent != told.agent})
-    session = live.state.session
-    kept = tuple(claim for claim in session.claims if not (claim.proven and claim.by == told.label))
+    session, known = live.state.session, agent_of(live.state, told)
+    own = known.patch if known is not None else None
+    kept = tuple(claim for claim in session.claims if not is_held_by(claim, told.agent, own))
     if asked.flag("release") and kept != session.claims:
         by = identity_of(asked.who.env, asked.who.cwd)
         state = replace(live.state, session=session.model_copy(update={"claims": kept}))
@@ -228,6 +231,11 @@ def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> t
     others = (one for one in state.session.agents if one is not known and still_open(state.patches.get(one.patch)))
     session = state.session.model_copy(update={"agents": (*others, agent)})
     return replace(state, session=session), patch
+
+
+def is_held_by(claim: Claim, agent: str, own: str | None) -> bool:
+    """Whether an agent has claimed it; where the record is of earlier days, whether its own patch holds it."""
+    return claim.proven and (claim.agent == agent if claim.agent else claim.patch == own)
 
 
 def without_gone(session: Session, paths: Sequence[bytes]) -> Session:

@@ -19,9 +19,12 @@ from gitsessiond.store.steps import State
 
 
 def with_claim(
-    state: State, patch: Patch, paths: Iterable[bytes], by: str, at: datetime, *, proven: bool = False
+    state: State, patch: Patch, paths: Iterable[bytes], by: str, at: datetime, *, agent: str = ""
 ) -> Session:
     """The session in which a patch holds these paths; those it holds already, alone or by a directory, are not twice.
+
+    ``agent``: whose claim it is, which then gives the patch only what is proven. Several agents of one patch each have
+    their own, so that one's end is not the other's.
 
     Raises:
         Locked: another patch holds one of them, a directory above it, or something below it.
@@ -38,11 +41,17 @@ def with_claim(
                 ),
                 reason="claimed",
             )
-    own = [one for claim in session.claims if claim.patch == patch.id for one in paths_of(claim)]
+    own = [
+        one
+        for claim in session.claims
+        if claim.patch == patch.id and (not agent or claim.agent in ("", agent))
+        for one in paths_of(claim)
+    ]
     new = [path for path in wanted if not any(within(path, one) for one in own)]
     if not new:
         return session
-    claim = Claim(paths=tuple(quote_path(path) for path in new), patch=patch.id, by=by, at=at, proven=proven)
+    quoted = tuple(quote_path(path) for path in new)
+    claim = Claim(paths=quoted, patch=patch.id, by=by, at=at, proven=bool(agent), agent=agent)
     return session.model_copy(update={"claims": (*session.claims, claim)})
 
 

@@ -59,6 +59,7 @@ class Claim(Record):
     by: str = ""  # who claimed them; "" in records of earlier days
     at: Time | None = None
     proven: bool = False  # an agent's: only edits that were proven to be its writes are the patch's
+    agent: str = ""  # which agent's, by its tool and the tool's id; "" in records of earlier days
 
 
 class Agent(Record):

@@ -1,0 +1,38 @@
+"""Agents that are alike: two of one minute, two of one patch, one in two worktrees; whose a claim and an edit is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.actions.asking import Asking, it
+from tests.actions.test_agents import Agent
+
+__all__ = ["it"]
+
+
+def agent(it: Asking, tool: str, sid: str, **more: Any) -> Agent:
+    """An agent of this id."""
+    made = Agent(it, tool, **more)
+    made.who["id"] = sid
+    return made
+
+
+def claimed(it: Asking) -> dict[str, str]:
+    """Who has claimed each path."""
+    return {path: one["by"] for one in it.ask("session.status")["claims"] for path in one["paths"]}
+
+
+def test_the_end_of_an_agent_is_not_that_of_one_like_it(it: Asking) -> None:
+    """Ids of one minute begin alike; and two agents may work for one patch."""
+    first = agent(it, "codex", "0199a213-81c0-7800-8aa1-aaaaaaaaaaaa")
+    second = agent(it, "codex", "0199a213-9999-7800-8bb2-bbbbbbbbbbbb")
+    first.edit("a.txt", "line 2\n", "LINE 2\n")
+    second.write("b.txt", "b\n")
+    assert claimed(it) == {"a.txt": "codex-aaaaaaaa", "b.txt": "codex-bbbbbbbb"}
+    third = agent(it, "claude", "cccccccc-1", patch="codex-bbbbbbbb")
+    assert third.before("b.txt")["held"] == []
+    it.ask("agent.end", **first.who, release=True)
+    assert claimed(it).keys() == {"b.txt"}
+    it.ask("agent.end", **second.who, release=True)
+    assert claimed(it) == {"b.txt": "claude-cccccccc"}
+    assert first.before("b.txt")["held"] == [{"path": "b.txt", "by": "codex-bbbbbbbb, by claude-cccccccc"}]
