@@ -56,7 +56,8 @@ def proofs_of(ctx: Context, live: Live, call: Call, pid: str, writes: Mapping[by
         label = unproven(pid) if pid and claimed_by(live.state.session, pid, path) else SHELL
         before, now = changed[path].before, file_at(ctx.store, live.state.work, path)
         if call.command is None:
-            proven = proven_write(ctx, before, now, declared_in(writes.get(path)))
+            origin = None if now is None else origin_of(ctx, call, writes, path)
+            proven = proven_write(ctx, origin or before, now, declared_in(writes.get(path)))
         elif call.command.names(path) and not any(other.names(path) for other in call.beside):
             proven = said_write(ctx, call, path, before, now)
         else:
@@ -65,17 +66,29 @@ def proofs_of(ctx: Context, live: Live, call: Call, pid: str, writes: Mapping[by
     return out
 
 
+def origin_of(ctx: Context, call: Call, writes: Mapping[bytes, Any], path: bytes) -> Entry | None:
+    """The file that a write has moved to this path, as it was before; None: it has moved none there."""
+    told = writes.get(path)
+    typed = told.get("from") if isinstance(told, dict) else None
+    for gone, write in writes.items():
+        if typed is not None and write.get("path") == typed and write.get("deleted") is True:
+            return file_at(ctx.store, call.work, gone)
+    return None
+
+
 def declared_in(write: Any) -> Declared | None:
     """What a write says it was to do; None: it does not say.
 
-    A write is {"content": base64}, {"deleted": true}, or {"pieces": [[old, new, everywhere], ...]}.
+    A write is {"content": base64}, {"deleted": true}, {"cell": text}, or {"pieces": [[old, new, everywhere], ...]}.
     """
     if not isinstance(write, dict):
         return None
     if write.get("deleted") is True:
         return Declared(deleted=True)
-    content, pieces = write.get("content"), write.get("pieces")
+    content, pieces, cell = write.get("content"), write.get("pieces"), write.get("cell")
     try:
+        if isinstance(cell, str):
+            return Declared(cell=text_of(cell))
         if isinstance(content, str):
             return Declared(content=base64.b64decode(content, validate=True))
         if isinstance(pieces, list):

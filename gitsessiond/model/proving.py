@@ -7,9 +7,11 @@ is nobody's. Time and place alone prove nothing.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from gitsessiond.model.values import Diff, Hunk
@@ -27,11 +29,12 @@ class Piece(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """What one write was to make of a file: all of its content, or some pieces of it. ``content`` None: see pieces."""
+    """What one write was to make of a file: all of its content, the text of a notebook's cell, or some pieces of it."""
 
     content: bytes | None = None
     pieces: tuple[Piece, ...] = ()
     deleted: bool = False
+    cell: bytes | None = None
 
 
 def proven_part(before: bytes, now: bytes, declared: Declared, diff: Diff) -> bytes | None:
@@ -41,6 +44,8 @@ def proven_part(before: bytes, now: bytes, declared: Declared, diff: Diff) -> by
     """
     if declared.content is not None:
         return _with_hunks(before, now, declared.content, diff)
+    if declared.cell is not None:
+        return cell_part(before, now, declared.cell, diff)
     text = before
     for piece in declared.pieces:
         found = _replaced(text, piece, lambda one: _with_hunks(before, now, one, diff) == one)
@@ -99,6 +104,41 @@ def _apply(before: bytes, there: Sequence[bytes], hunks: Sequence[Hunk]) -> byte
         out += [*old[at : hunk.old_from], *there[hunk.new_from : hunk.new_to]]
         at = hunk.old_to
     return b"".join([*out, *old[at:]])
+
+
+_ANY_CELL = re.compile(
+    rb'"(?:cell_type|id)": "[^"]*"|"execution_count": null|"metadata": \{\}?|"outputs": \[\]?|"source": \[\]?|[]\[{}]*'
+)
+
+
+def cell_part(before: bytes, now: bytes, source: bytes, diff: Diff) -> bytes | None:
+    """A notebook as it was before with one cell's new text, and what is cleared in that cell; None: it is not there.
+
+    In any other hunk of that cell, or of another one, somebody else may have written.
+    """
+    there = split_lines(now)
+    texts = {source, *split_lines(source)}
+    cells = list(accumulate(line.strip().startswith(b'"cell_type":') for line in there))
+    fit, told = list[Hunk](), set[int]()
+    for hunk in diff(before, now):
+        said = [_is_of_cell(line, texts) for line in there[hunk.new_from : hunk.new_to]]
+        if None not in said:
+            fit.append(hunk)
+            told |= {cells[hunk.new_to - 1]} if True in said else set()
+    return _apply(before, there, [hunk for hunk in fit if hunk.new_to and cells[hunk.new_to - 1] in told])
+
+
+def _is_of_cell(line: bytes, texts: Collection[bytes]) -> bool | None:
+    """Whether a notebook's line has one of these texts, or (False) what any cell has; None: it has something else."""
+    line = line.strip().removesuffix(b",")
+    if _ANY_CELL.fullmatch(line):
+        return False
+    try:
+        text = json.loads(line.removeprefix(b'"source":'))
+    except (ValueError, RecursionError):
+        return None
+    found = isinstance(text, str) and text.encode("utf-8", "surrogatepass") in texts
+    return True if found and text.strip() else False if found else None
 
 
 class Command(NamedTuple):

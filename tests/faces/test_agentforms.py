@@ -81,7 +81,7 @@ def test_apply_patch() -> None:
     wanted = [
         Written("new.py", content="one\n\n"),
         Written("a.py", deleted=True),
-        Written("b.py", as_found=True),
+        Written("b.py", pieces=((" keep\nold\n"[1:], "keep\nnew\n", False),), origin="a.py"),
         Written("c.py", pieces=(("x\n", "y\n", False), ("z\n", "z\nw\n", False))),
         Written("d.py", deleted=True),
     ]

@@ -81,7 +81,7 @@ def written_in(used: str, given: Json, cwd: str) -> list[Written]:
         return []
     if used in ("apply_patch", "ApplyPatch"):
         return [
-            one._replace(path=os.path.join(cwd, one.path))
+            one._replace(path=os.path.join(cwd, one.path), origin=one.origin and os.path.join(cwd, one.origin))
             for one in written_by(text(given, "patch") or text(given, "command") or text(given, "input"))
         ]
     if path == os.path.join(cwd, ""):
@@ -89,7 +89,7 @@ def written_in(used: str, given: Json, cwd: str) -> list[Written]:
     if used == "Delete":
         return [Written(path, deleted=True)]
     if used == "NotebookEdit":
-        return [Written(path, as_found=True)]
+        return [Written(path, cell=None if given.get("edit_mode") == "delete" else text(given, "new_source"))]
     content = next((given[key] for key in ("content", "contents") if isinstance(given.get(key), str)), None)
     if content is not None:
         return [Written(path, content=content)]

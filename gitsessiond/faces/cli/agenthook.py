@@ -58,7 +58,7 @@ def answer_to(event: Event) -> dict[str, Any] | None:
         if event.kind == "before":
             ask(event.cwd, "agent.before", {**agent(event), "command": event.command})
             return None
-        return told_left(event, ask(event.cwd, "agent.after", agent(event)))
+        return told_after(event, ask(event.cwd, "agent.after", agent(event)))
     answers = []
     for cwd, writes in by_directory(event.writes).items():
         paths = [quote_path(os.fsencode(one.path)) for one in writes]
@@ -68,7 +68,7 @@ def answer_to(event: Event) -> dict[str, Any] | None:
                 return refusal(event, held_words(done["held"]))
         else:
             told = [{"path": path, **declared(one)} for path, one in zip(paths, writes, strict=True)]
-            answers.append(told_left(event, ask(cwd, "agent.after", {**agent(event), "writes": told})))
+            answers.append(told_after(event, ask(cwd, "agent.after", {**agent(event), "writes": told})))
     return next((answer for answer in answers if answer is not None), None)
 
 
@@ -96,8 +96,9 @@ def top_of(directory: str) -> str:
 def agent(event: Event) -> dict[str, Any]:
     """Who speaks, as the protocol has it."""
     pid, started = process()
-    patch = os.environ.get("GITSESSION_PATCH") or None
-    return {"tool": event.tool, "id": event.id, "call": event.call, "patch": patch, "pid": pid, "started": started}
+    patch, session = (os.environ.get(name) or None for name in ("GITSESSION_PATCH", "GITSESSION"))
+    told = {"tool": event.tool, "id": event.id, "call": event.call, "pid": pid, "started": started}
+    return told | {"patch": patch, "session": session}
 
 
 def process() -> tuple[int | None, str]:
@@ -122,15 +123,12 @@ def declared(one: Written) -> dict[str, Any]:
     """What a tool was told to write, as the protocol has it."""
     if one.deleted:
         return {"deleted": True}
-    if one.as_found:
-        try:
-            with open(one.path, "rb") as file:
-                return {"content": base64.b64encode(file.read()).decode()}
-        except OSError:
-            return {}
+    if one.cell is not None:
+        return {"cell": one.cell}
     if one.content is not None:
         return {"content": base64.b64encode(one.content.encode("utf-8", "surrogateescape")).decode()}
-    return {"pieces": [list(piece) for piece in one.pieces]}
+    told: dict[str, Any] = {"pieces": [list(piece) for piece in one.pieces]}
+    return told | {"from": quote_path(os.fsencode(one.origin))} if one.origin else told
 
 
 def held_words(held: Sequence[dict[str, Any]]) -> str:
@@ -139,17 +137,22 @@ def held_words(held: Sequence[dict[str, Any]]) -> str:
     return f"{rows}. Leave it alone, go on with something else, and come back to it when that patch is done with it."
 
 
-def told_left(event: Event, done: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What an agent is told of edits that were made meanwhile and are nobody's."""
-    if not done or not done["left"]:
-        return None
-    paths = sorted({str(one["path"]) for one in done["left"]})
-    few = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
-    return remark(
-        event,
-        f"git session: edits of {few} have no patch, since nothing proves who made them. "
-        "`git session unassigned` lists them; those that you made: `git session assign PATH[:FROM-TO] --patch P`.",
-    )
+def told_after(event: Event, done: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What an agent is told of edits that were made meanwhile and are nobody's, and of a patch that is not there."""
+    words = []
+    if done and (instead := done["instead"]):
+        words.append(
+            f"git session: {instead['told']!r} of GITSESSION_PATCH is no open patch here, "
+            f"so that your edits go to {instead['name']}."
+        )
+    if done and done["left"]:
+        paths = sorted({str(one["path"]) for one in done["left"]})
+        few = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+        words.append(
+            f"git session: edits of {few} have no patch, since nothing proves who made them. `git session unassigned` "
+            "lists them; those that you made: `git session assign PATH[:FROM-TO] --patch P`."
+        )
+    return remark(event, " ".join(words)) if words else None
 
 
 def ask(cwd: str, verb: str, args: dict[str, Any]) -> dict[str, Any] | None:

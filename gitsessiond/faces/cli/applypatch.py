@@ -20,13 +20,17 @@ CALL = re.compile(
 
 
 class Written(NamedTuple):
-    """What is written to a file: its content, or texts in the place of others. ``as_found``: what is there then."""
+    """What is written to a file: its content, texts in the place of others, or a notebook's cell.
+
+    ``origin``: the file was moved from there, and the texts are put in then.
+    """
 
     path: str
     content: str | None = None
     pieces: tuple[tuple[str, str, bool], ...] = ()
     deleted: bool = False
-    as_found: bool = False
+    cell: str | None = None
+    origin: str = ""
 
 
 def written_by(patch: str) -> list[Written]:
@@ -34,18 +38,18 @@ def written_by(patch: str) -> list[Written]:
     lines = patch.split("\n")
     begin = next((number for number, line in enumerate(lines) if line.strip() == BEGIN), len(lines))
     out: list[Written] = []
-    kind, path, body = "", "", list[str]()
+    kind, path, origin, body = "", "", "", list[str]()
     for line in [*lines[begin + 1 :], "*** End Patch"]:
         head = line if kind in UPDATES else line.strip()  # of an update each blank counts
         verb, _, name = head.partition(": ")
         if verb in HEADS or head.startswith("*** End Patch"):
-            out += _file(kind, path, body)
-            kind, path, body = verb, name.strip(), []
+            out += _file(kind, path, origin, body)
+            kind, path, origin, body = verb, name.strip(), "", []
             if head.startswith("*** End Patch"):
                 break
         elif verb == "*** Move to":
             out.append(Written(path, deleted=True))
-            kind, path = "*** Move to", name.strip()
+            kind, path, origin = "*** Move to", name.strip(), path
         elif not line.startswith("*** "):
             body.append(line)
     return out
@@ -61,15 +65,13 @@ def patch_in(command: str) -> tuple[str, str] | None:
     return ((found["dir"] or "").strip("'\""), patch) if end and not more.strip() else None
 
 
-def _file(kind: str, path: str, body: list[str]) -> list[Written]:
+def _file(kind: str, path: str, origin: str, body: list[str]) -> list[Written]:
     """One file of a patch."""
     if kind == "*** Add File":
         return [Written(path, content="".join(line[1:] + "\n" for line in body if line.startswith("+")))]
     if kind == "*** Delete File":
         return [Written(path, deleted=True)]
-    if kind == "*** Move to":
-        return [Written(path, as_found=True)]
-    return [Written(path, pieces=_pieces(body))] if kind else []
+    return [Written(path, pieces=_pieces(body), origin=origin)] if kind else []
 
 
 def _pieces(body: list[str]) -> tuple[tuple[str, str, bool], ...]:
