@@ -7,74 +7,40 @@ proven to be its write (:mod:`gitsessiond.model.proving`), and the rest stays no
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitsessiond.actions.asked import inside
 from gitsessiond.actions.calls import Call, begin, together
-from gitsessiond.actions.claims import claims_view, held_by_another, holder_words, meet, paths_of, shown, with_claim
+from gitsessiond.actions.claims import claims_view, held_by_another, holder_words, shown, with_claim
 from gitsessiond.actions.context import Asked, Context, Live
-from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.proofs import proofs_of, replayed, text_of
 from gitsessiond.actions.publishing import publish
-from gitsessiond.actions.relearning import free_name
 from gitsessiond.actions.running import running_in, set_running
-from gitsessiond.actions.saves import drafts_again, still_open
+from gitsessiond.actions.saves import drafts_again
 from gitsessiond.actions.series import remake_series
+from gitsessiond.actions.told import (
+    Told,
+    agent_of,
+    is_held_by,
+    patch_for,
+    patch_told,
+    told_by,
+    with_agent,
+    without_gone,
+)
 from gitsessiond.actions.views import placed_view, reason_of
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.proving import Command
-from gitsessiond.model.records import Agent, Claim, Patch, Session
 from gitsessiond.model.values import Placed
 from gitsessiond.store.identity import identity_of
-from gitsessiond.store.processes import is_gone
 from gitsessiond.store.running import Running
 from gitsessiond.store.steps import State
 
 CONTROL = b".gitsession"
-UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_LEFT = 100  # edits that an agent is told of; `unassigned` lists all
-
-
-class Told(NamedTuple):
-    """Which agent speaks, by its tool and the tool's id of its session; and of which call."""
-
-    tool: str
-    id: str
-    call: str
-    pid: int | None
-    started: str
-    patch: str | None  # the patch it was started for, if somebody said so
-
-    @property
-    def label(self) -> str:
-        """How people see it: by the beginning of its id, or by the end where that begins with the time (UUIDv7)."""
-        return f"{self.tool}-{self.id[-8:] if UUID7.fullmatch(self.id) else self.id[:8]}"
-
-    @property
-    def agent(self) -> str:
-        """The agent, among all."""
-        return f"{self.tool} {self.id}"
-
-    def key_of(self, path: bytes | None) -> str:
-        """A call among all that are under way: an agent writes a path once at a time; commands have names."""
-        return f"{self.agent} {self.call if path is None else quote_path(path)}"
-
-
-def told_by(asked: Asked) -> Told:
-    """Who speaks.
-
-    Raises:
-        BadRequest: the request does not say.
-    """
-    tool, sid, pid = asked.text("tool"), asked.text("id"), asked.args.get("pid")
-    if not tool or not sid:
-        raise BadRequest("an agent is known by its tool and its id", hint="see docs/protocol.md")
-    patch = asked.text("patch") or None
-    return Told(tool, sid, asked.text("call"), pid if isinstance(pid, int) else None, asked.text("started"), patch)
 
 
 def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -88,7 +54,7 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     if not paths:
         return {"patch": None, "held": []}
     state = replace(live.state, session=without_gone(live.state.session, paths))
-    known = patch_for(live, state, told)
+    known = patch_for(ctx, live, state, told)
     held = [(path, claim) for path in paths if (claim := held_by_another(state.session, known or "", path)) is not None]
     by = identity_of(asked.who.env, asked.who.cwd)
     if not held:
@@ -129,7 +95,7 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     set_running(ctx, live, {key: one for key, one in running_in(ctx, live).items() if key not in keys})
     calls = [call for key in keys if (call := live.calls.pop(key, None)) is not None]
     if live.state.session.parked:
-        return {"patch": None, "placed": [], "left": []}
+        return {"patch": None, "instead": None, "placed": [], "left": []}
     by = identity_of(asked.who.env, asked.who.cwd)
     state, patch = with_agent(ctx, live, live.state, told, by)
     placed: list[Placed] = []
@@ -146,8 +112,12 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
         if state.session.chain:
             state = remake_series(ctx, state)
         publish(ctx, live, state, "agent", by=by, text=f"{told.label} wrote {paths_words(own)}", placed=tuple(placed))
+    wrong = told.patch is not None and patch_told(ctx, live, told) is None and told.agent not in live.told_wrong
+    if wrong:
+        live.told_wrong.add(told.agent)
     return {
         "patch": {"id": patch.id, "name": patch.name} if own else None,
+        "instead": {"told": told.patch, "name": patch.name} if wrong else None,
         "placed": [placed_view(live.state, edit) for edit in own],
         "left": [left_view(live.state, edit) for edit in placed if edit.owner != patch.id][:MOST_LEFT],
     }
@@ -191,66 +161,6 @@ def writes_in(live: Live, asked: Asked) -> dict[bytes, Any]:
             for path in own_paths(live, asked, [one["path"]]):
                 out[path] = one
     return out
-
-
-def agent_of(state: State, told: Told) -> Agent | None:
-    """What is known of an agent, if its patch can still take edits."""
-    for agent in state.session.agents:
-        if (agent.tool, agent.id) == (told.tool, told.id) and still_open(state.patches.get(agent.patch)):
-            return agent
-    return None
-
-
-def patch_for(live: Live, state: State, told: Told) -> str | None:
-    """The patch an agent works for: the one it was started for, while that is open, else its own; None: none yet."""
-    if told.patch is not None and still_open(patch := live.patch(told.patch)):
-        return patch.id
-    agent = agent_of(state, told)
-    return agent.patch if agent is not None else None
-
-
-def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> tuple[State, Patch]:
-    """The State in which the agent has a patch: the one it was started for, the one it has, or a new one.
-
-    What people use stays in use.
-    """
-    known, pid = agent_of(state, told), patch_for(live, state, told)
-    if pid is not None and (known is None or known.patch != pid):
-        return state, state.patches[pid]
-    same = known is not None and (known.pid, known.started) == (told.pid, told.started)
-    if known is not None and same and (known.sure or told.pid is None):
-        return state, state.patches[known.patch]
-    if known is None:
-        in_use = state.session.patch_in_use
-        name = free_name(told.label, [patch.name for patch in state.patches.values()])
-        state, patch = make_patch(ctx, live, state, name, "", by)
-        state = replace(state, session=state.session.model_copy(update={"patch_in_use": in_use}))
-    else:
-        patch = state.patches[known.patch]
-    agent = Agent(tool=told.tool, id=told.id, patch=patch.id, pid=told.pid, started=told.started, sure=same)
-    others = (one for one in state.session.agents if one is not known and still_open(state.patches.get(one.patch)))
-    session = state.session.model_copy(update={"agents": (*others, agent)})
-    return replace(state, session=session), patch
-
-
-def is_held_by(claim: Claim, agent: str, own: str | None) -> bool:
-    """Whether an agent has claimed it; where the record is of earlier days, whether its own patch holds it."""
-    return claim.proven and (claim.agent == agent if claim.agent else claim.patch == own)
-
-
-def without_gone(session: Session, paths: Sequence[bytes]) -> Session:
-    """The session without the claims on these paths of agents whose process has certainly ended."""
-    gone = {agent.patch for agent in session.agents if agent.sure and is_gone(agent.pid, agent.started)}
-    if not gone:
-        return session
-    claims = tuple(
-        claim
-        for claim in session.claims
-        if not (
-            claim.proven and claim.patch in gone and any(meet(one, path) for one in paths_of(claim) for path in paths)
-        )
-    )
-    return session if claims == session.claims else session.model_copy(update={"claims": claims})
 
 
 def left_view(state: State, edit: Placed) -> dict[str, Any]:

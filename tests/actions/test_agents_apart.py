@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.actions.asking import Asking, it
-from tests.actions.test_agents import Agent
+from tests.actions.test_agents import Agent, edits, loose
 
 __all__ = ["it"]
 
@@ -36,3 +36,20 @@ def test_the_end_of_an_agent_is_not_that_of_one_like_it(it: Asking) -> None:
     it.ask("agent.end", **second.who, release=True)
     assert claimed(it) == {"b.txt": "claude-cccccccc"}
     assert first.before("b.txt")["held"] == [{"path": "b.txt", "by": "codex-bbbbbbbb, by claude-cccccccc"}]
+
+
+def test_a_patch_that_is_not_there_leaves_an_agent_its_own(it: Asking) -> None:
+    """GITSESSION_PATCH may be renamed, merged, or of another session; claims hold all the same, and it is told once."""
+    it.ask("patch.new", name="mine")
+    claude = agent(it, "claude", "aaaaaaaa-1")
+    assert claude.before("a.txt")["held"] == []
+    for more in ({"patch": "gone"}, {"patch": "mine", "session": "gone"}):
+        codex = agent(it, "codex", "bbbbbbbb-1", **more)
+        assert codex.before("a.txt")["held"] == [{"path": "a.txt", "by": "claude-aaaaaaaa"}]
+        told = codex.write("b.txt", f"{more}\n")
+        assert told["patch"]["name"] == "codex-bbbbbbbb"
+        assert told["instead"] == ({"told": "gone", "name": "codex-bbbbbbbb"} if more["patch"] == "gone" else None)
+    assert edits(it, "mine") == [] == loose(it)
+    codex = agent(it, "codex", "bbbbbbbb-1", patch="mine", session="x")
+    it.ask("agent.end", **codex.who, release=True)
+    assert codex.write("b.txt", "b\n")["instead"] is None and edits(it, "mine") == [("b.txt", (1, 1))]
