@@ -54,7 +54,7 @@ def settings_asked(ctx: Context, asked: Asked) -> Settings:
 def settings_here(ctx: Context, asked: Asked, tool: str) -> Settings:
     """The settings of a tool in the worktree one stands in."""
     at = open_repository(asked.who.cwd)
-    name = "main" if at.git_dir == at.common_dir else at.git_dir.rpartition("/")[2]
+    name = "main" if at.git_dir == at.common_dir else f"worktree-{at.git_dir.rpartition('/')[2]}"
     return settings_of(tool, at.worktree, ctx.repository.state_dir, name)
 
 
