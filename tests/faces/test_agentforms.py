@@ -152,9 +152,9 @@ def test_nonsense_is_answered_with_go_on(
 
 
 def hooked(bench: Workbench, told: bytes, tool: str = "claude") -> tuple[int, str, str]:
-    """What the hook ends with and prints."""
-    words = ["git", "session", "agent-hook", tool]
-    done = subprocess.run(words, cwd=bench.root, input=told, capture_output=True, timeout=20)
+    """What the hook ends with and prints; started for another session, which says nothing of the files here."""
+    words, env = ["git", "session", "agent-hook", tool], {**os.environ, "GITSESSION": "another"}
+    done = subprocess.run(words, cwd=bench.root, env=env, input=told, capture_output=True, timeout=20)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

@@ -171,7 +171,8 @@ def ask(cwd: str, verb: str, args: dict[str, Any]) -> dict[str, Any] | None:
             talk = Talk(connection)
             talk.send(request("ping", {}, {}, 0))
             talk.next(PONG_S)
-            talk.send(request(verb, args, who_asks(cwd, None, os.environ)))
+            env = {name: value for name, value in os.environ.items() if name != "GITSESSION"}  # where it is says which
+            talk.send(request(verb, args, who_asks(cwd, None, env)))
             reply = talk.next(ANSWER_S)
         except OSError:  # timeouts too
             return None
