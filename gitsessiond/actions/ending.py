@@ -16,6 +16,7 @@ from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.publishing import ordered, publish
 from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.removing import record_rest, refuse_unrecorded, remove_worktree, taken_uncommitted
+from gitsessiond.actions.running import set_running
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.sessions import check_free_name, session_reply
 from gitsessiond.actions.starting import reopen_worktree
@@ -148,6 +149,7 @@ def end(ctx: Context, live: Live, state: State, status: str, verb: str, by: str)
     """Record the last step and stop recording; HEAD, branch and files stay."""
     session = state.session.model_copy(update={"status": status, "closed_at": ctx.now(), "parked": None})
     publish(ctx, live, replace(state, session=session), verb, by=by, text=session.name)
+    set_running(ctx, live, {})
     ctx.sessions.pop(live.sid, None)
     if live.worktree is not None:
         live.worktree.close()

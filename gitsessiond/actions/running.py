@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gitsessiond.actions.calls import MOST_CALLS
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.store.processes import is_gone
 from gitsessiond.store.running import Running, read_running, running_file, write_running
@@ -23,15 +24,22 @@ def running_in(ctx: Context, live: Live) -> dict[str, Running]:
 
 
 def set_running(ctx: Context, live: Live, running: dict[str, Running]) -> None:
-    """Note which run now."""
+    """Note which run now; those that never ended are forgotten, and the oldest of too many."""
+    lasting = [key for key, one in running.items() if may_run(ctx, one)][-MOST_CALLS:]
+    running = {key: running[key] for key in lasting}
     if running != running_in(ctx, live):
         live.running = running
         write_running(running_file(ctx.repository.state_dir, live.sid), running)
 
 
+def may_run(ctx: Context, one: Running) -> bool:
+    """Whether it began so lately that it may still run; a time to come is none."""
+    return abs(ctx.now() - one.begun) < LONGEST
+
+
 def label_beside(ctx: Context, live: Live) -> str | None:
     """The owner of an edit that nobody claims; None: no agent is at work that could have made it."""
     for one in running_in(ctx, live).values():
-        if ctx.now() - one.begun < LONGEST and not is_gone(one.pid, one.started):
+        if may_run(ctx, one) and not is_gone(one.pid, one.started):
             return SHELL
     return None

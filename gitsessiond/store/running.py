@@ -32,12 +32,13 @@ def read_running(path: str) -> dict[str, Running]:
     try:
         with open(path, encoding="utf-8") as file:
             rows = json.load(file)
-        return {
+        found = {
             str(key): Running(str(agent), datetime.fromisoformat(begun), pid, str(started))
             for key, (agent, begun, pid, started) in rows.items()
             if pid is None or isinstance(pid, int)
         }
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {key: one for key, one in found.items() if one.begun.tzinfo is not None}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 
