@@ -9,14 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal, remark
-from gitsessiond.faces.cli.agenthook import run_agent_hook
+from gitsessiond.faces.cli.agenthook import by_directory, run_agent_hook
 from gitsessiond.faces.cli.applypatch import Written, written_by
+from gitsessiond.faces.cli.hooklines import agent_lines
 from tests.bench import Workbench, bench
 
 __all__ = ["bench"]
@@ -151,11 +153,30 @@ def test_nonsense_is_answered_with_go_on(
     assert run_agent_hook(["-h"]) is None
 
 
+def test_codex_asks_whether_its_hooks_are_trusted() -> None:
+    """It skips them without a word until they are: so we say it, wherever they are said to be there."""
+    reply = {"agent": "codex", "file": "/w/.codex/hooks.json", "state": "installed", "changed": True}
+    for verb, changed in (("install", True), ("install", False), ("status", False)):
+        assert "until they are trusted: /hooks" in agent_lines(reply | {"changed": changed}, verb)[-1]
+    assert len(agent_lines(reply | {"agent": "claude"}, "install")) == 1
+    assert len(agent_lines(reply | {"state": "missing"}, "uninstall")) == 1
+
+
 def hooked(bench: Workbench, told: bytes, tool: str = "claude") -> tuple[int, str, str]:
     """What the hook ends with and prints; started for another session, which says nothing of the files here."""
     words, env = ["git", "session", "agent-hook", tool], {**os.environ, "GITSESSION": "another"}
     done = subprocess.run(words, cwd=bench.root, env=env, input=told, capture_output=True, timeout=20)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_the_worktree_of_a_link_is_that_of_the_file(tmp_path: Path) -> None:
+    """An edit through it is made there; to delete it changes nothing there."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for tree in (here, there):
+        (tree / ".git").mkdir(parents=True)
+    (here / "link").symlink_to(there / "file")
+    edit, gone = Written(str(here / "link"), content="x"), Written(str(here / "link"), deleted=True)
+    assert by_directory([edit, gone]) == {str(there): [edit._replace(path=str(there / "file"))], str(here): [gone]}
 
 
 TOOL = {"tool_name": "Edit", "tool_input": {"file_path": "a.txt", "old_string": "line 1", "new_string": "one"}}

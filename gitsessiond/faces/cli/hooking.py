@@ -46,7 +46,7 @@ def install(face: Face, agent: str | None) -> int:
 
     With --agent: .claude/settings.json, .codex/hooks.json or .cursor/hooks.json have `git session agent-hook` run
     before and after the agent writes. Its writes then go to a patch of its own, and a path that another has claimed is
-    refused to it.
+    refused to it. Codex skips hooks that nobody has trusted in its `/hooks`, without a word.
     """
     if agent is not None:
         return of_agent(face, "install", agent)

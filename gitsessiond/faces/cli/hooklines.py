@@ -46,6 +46,6 @@ def agent_lines(reply: Json, verb: str) -> list[str]:
     """What became of an agent's hooks, and where they are."""
     file = clean(str(reply["file"]))
     done = {"install": f"Installed in {file}.", "uninstall": f"Taken out of {file}."}.get(verb)
-    if done is not None and reply["changed"]:
-        return [done]
-    return [f"{reply['agent']}: {reply['state']} ({file})"]
+    first = done if done is not None and reply["changed"] else f"{reply['agent']}: {reply['state']} ({file})"
+    trust = "Codex skips them, without a word, until they are trusted: /hooks in Codex shows and asks."
+    return [first, trust] if (reply["agent"], reply["state"]) == ("codex", "installed") else [first]
