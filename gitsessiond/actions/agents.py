@@ -50,7 +50,8 @@ def before_call(ctx: Context, asked: Asked) -> dict[str, Any]:
         begin(live.calls, told.key_of(None), shell_call(live, told, asked))
         set_running(ctx, live, {**running_in(ctx, live), told.key_of(None): running_now(ctx, live, told)})
         return {"patch": None, "held": []}
-    paths = own_paths(live, asked, asked.texts("paths"))
+    deleted = own_paths(live, asked, asked.texts("deletes"), follow=False)
+    paths = list(dict.fromkeys([*own_paths(live, asked, asked.texts("paths")), *deleted]))
     if not paths:
         return {"patch": None, "held": []}
     state = replace(live.state, session=without_gone(live.state.session, paths))
@@ -139,12 +140,18 @@ def end_agent(ctx: Context, asked: Asked) -> dict[str, Any]:
     return {"claims": claims_view(live.state)}
 
 
-def own_paths(live: Live, asked: Asked, typed: Iterable[str]) -> list[bytes]:
-    """Those of the paths that are recorded here: in the worktree, and no control files."""
+def own_paths(live: Live, asked: Asked, typed: Iterable[str], *, follow: bool = True) -> list[bytes]:
+    """Those of the paths that are recorded here: in the worktree, and no control files.
+
+    ``follow``: of a link the file that it leads to, which is what a tool writes; what it deletes is the link.
+    """
+    root = unquote_path(live.state.session.worktree)
     out = []
     for one in typed:
         try:
             path = inside(live, asked, one)
+            if follow and os.path.islink(full := os.path.join(root, path)):
+                path = inside(live, asked, quote_path(os.path.realpath(full)))
         except BadRequest:
             continue  # another repository's, or nobody's
         if path and path.partition(b"/")[0] not in (b".git", CONTROL):
@@ -158,7 +165,7 @@ def writes_in(live: Live, asked: Asked) -> dict[bytes, Any]:
     out: dict[bytes, Any] = {}
     for one in found if isinstance(found, list) else []:
         if isinstance(one, dict) and isinstance(one.get("path"), str):
-            for path in own_paths(live, asked, [one["path"]]):
+            for path in own_paths(live, asked, [one["path"]], follow=one.get("deleted") is not True):
                 out[path] = one
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.actions.asking import Asking, it
-from tests.actions.test_agents import Agent, edits, loose
+from tests.actions.test_agents import Agent, edits, loose, owned
 
 __all__ = ["it"]
 
@@ -53,3 +53,23 @@ def test_a_patch_that_is_not_there_leaves_an_agent_its_own(it: Asking) -> None:
     codex = agent(it, "codex", "bbbbbbbb-1", patch="mine", session="x")
     it.ask("agent.end", **codex.who, release=True)
     assert codex.write("b.txt", "b\n")["instead"] is None and edits(it, "mine") == [("b.txt", (1, 1))]
+
+
+def test_an_edit_through_a_link_is_one_of_the_file(it: Asking) -> None:
+    """Many repositories have CLAUDE.md as a link to AGENTS.md; to delete it is no edit of the file."""
+    it.ask("patch.new", name="mine")
+    (it.root / "AGENTS.md").write_text("one\n")
+    for name, target in (("CLAUDE.md", "AGENTS.md"), ("loop", "loop"), ("out.md", "/etc/hostname")):
+        (it.root / name).symlink_to(target)
+    it.look()
+    claude, codex = agent(it, "claude", "aaaaaaaa-1"), agent(it, "codex", "bbbbbbbb-1")
+    told = claude.write("CLAUDE.md", "one\ntwo\n")
+    assert [(one["path"], one["lines"]) for one in told["placed"]] == [("AGENTS.md", [2, 2])]
+    assert codex.before("AGENTS.md")["held"] == [{"path": "AGENTS.md", "by": "claude-aaaaaaaa"}]
+    assert codex.before("CLAUDE.md", "loop", "out.md")["held"][0]["path"] == "AGENTS.md"
+    assert codex.before(deletes=["CLAUDE.md"])["held"] == []
+    (it.root / "CLAUDE.md").unlink()
+    assert [one["path"] for one in codex.after(writes=[{"path": "CLAUDE.md", "deleted": True}])["placed"]] == [
+        "CLAUDE.md"
+    ]
+    assert edits(it, "codex-bbbbbbbb") == [("CLAUDE.md", None)] and owned(it)

@@ -63,7 +63,9 @@ def answer_to(event: Event) -> dict[str, Any] | None:
     for cwd, writes in by_directory(event.writes).items():
         paths = [quote_path(os.fsencode(one.path)) for one in writes]
         if event.kind == "before":
-            done = ask(cwd, "agent.before", {**agent(event), "paths": paths})
+            deleted = [path for path, one in zip(paths, writes, strict=True) if one.deleted]
+            rest = [path for path in paths if path not in deleted]
+            done = ask(cwd, "agent.before", {**agent(event), "paths": rest, "deletes": deleted})
             if done and done["held"]:
                 return refusal(event, held_words(done["held"]))
         else:
@@ -73,9 +75,13 @@ def answer_to(event: Event) -> dict[str, Any] | None:
 
 
 def by_directory(writes: Sequence[Written]) -> dict[str, list[Written]]:
-    """The writes by the directory whose repository and session they are of: that of the file, as far as it is there."""
+    """The writes by the directory whose repository and session they are of: that of the file, as far as it is there.
+
+    Of a link it is that of the file it leads to, unless it is the link that is deleted.
+    """
     out: dict[str, list[Written]] = {}
-    for one in writes:
+    for each in writes:
+        one = each if each.deleted else each._replace(path=os.path.realpath(each.path))
         directory = os.path.dirname(os.path.abspath(one.path))
         while not os.path.isdir(directory):
             directory = os.path.dirname(directory)
