@@ -25,11 +25,15 @@ asked() { # whether claims count for this commit: one that somebody makes on the
 
 held() { # the first staged path that is claimed for another patch than this commit's: who holds what
   mine=${GITSESSION_PATCH:-$patch}
-  git -c core.quotePath=false diff --cached --name-only --no-renames |
+  row=0
+  git -c core.quotePath=true diff --cached --name-only --no-renames | # escaped, a directory is how its paths begin
     while IFS= read -r path; do
+      path=${path#\"} path=${path%\"} row=$((row + 1))
       while IFS='	' read -r id name claimed words; do
-        [ "$mine" != "$id" ] && [ "$mine" != "$name" ] || continue
+        [ "$mine" != "$name" ] || continue
+        case ${#mine}:$id in [!01]:"$mine"* | ??:"$mine"*) continue ;; esac # the beginning of an id will do
         case $claimed:$path in .:* | "$claimed:$claimed" | "$claimed:$claimed"/*)
+          path=$(git -c core.quotePath=false diff --cached --name-only --no-renames | sed -n "${row}p")
           printf "error: %s is claimed for %s\nhint: git session commit --patch '%s', or git commit --no-verify\n" "$path" "$words" "$name"
           return
           ;;

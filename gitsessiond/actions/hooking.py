@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from gitsessiond.actions.claims import holder_words, paths_of, shown
+from gitsessiond.actions.claims import holder_words, paths_of
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.foretelling import NOTHING, foretold
 from gitsessiond.actions.telling import counted, spread
 from gitsessiond.actions.views import name_of
 from gitsessiond.model.errors import Refused
+from gitsessiond.model.names import escape_path
 from gitsessiond.store import hookfiles
 from gitsessiond.store.hookplace import Place, found_at, place_of, read_hook, recorded
 from gitsessiond.store.hookscripts import ALWAYS, WHERE_WANTED, script
@@ -144,12 +145,15 @@ def put_lines(path: str, lines: Sequence[str]) -> None:
 
 
 def claims_for(ctx: Context, state: State) -> tuple[str, ...]:
-    """What pre-commit refuses to others, if it is to: id and name of the patch, the path, and who holds it in words."""
+    """What pre-commit refuses to others, if it is to: id and name of the patch, the path, and who holds it in words.
+
+    The path is escaped as git does by default, without quotes.
+    """
     if ctx.config.get(LOCKS) != "hooks":
         return ()
     rows = ((claim, path) for claim in state.session.claims for path in paths_of(claim))
     return tuple(
-        "\t".join([claim.patch, name_of(state, claim.patch), shown(path), holder_words(state, claim)])
+        "\t".join([claim.patch, name_of(state, claim.patch), escape_path(path) or ".", holder_words(state, claim)])
         for claim, path in rows
     )
 

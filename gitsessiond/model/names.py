@@ -97,6 +97,13 @@ def quote_path(path: bytes) -> str:
     return '"' + _escaped(path) + '"'
 
 
+def escape_path(path: bytes) -> str:
+    """The path in ASCII as git escapes it by default, without quotes: it begins as its directories do."""
+    return "".join(
+        one if ord(one) < 128 else "".join(f"\\{byte:03o}" for byte in one.encode()) for one in _escaped(path)
+    )
+
+
 def _escaped(path: bytes) -> str:
     """The inside of a quoted path; bytes that are not part of good UTF-8 become three octal digits."""
     out: list[str] = []

@@ -507,6 +507,30 @@ def test_paths_claimed_for_another_patch(bench: Workbench) -> None:
 
 
 @soak
+def test_claimed_paths_whose_names_are_quoted(bench: Workbench) -> None:
+    """Bytes that are no text, quotes, accents, tabs: in a claimed directory or claimed by name, and said as git says them."""
+    two_patches(bench)
+    names = [b"caf\xe9", b'dd/q"x', "dd/\u00e9".encode(), b"dd/t\tab", b'\\"top']
+    (bench.root / "dd").mkdir()
+    bench.run("patch", "use", "p", *[f"./{os.fsdecode(name)}" for name in names if b"dd" not in name], "dd")
+    bench.run("patch", "use", "q")
+    bench.git("config", "gitsession.locks", "hooks")
+    for name in names:
+        (bench.root / os.fsdecode(name)).write_text("of q\n")
+    bench.run("status")
+    said = []
+    for name in names:
+        bench.git("add", "--", os.fsdecode(name))
+        said.append(bench.git("commit", "-qm", "no", check=False).err.partition(" is claimed for p")[0])
+        bench.git("rm", "-q", "--cached", "--", os.fsdecode(name))
+    wanted = [os.fsdecode(b"caf\xe9"), '"dd/q\\"x"', "dd/\u00e9", '"dd/t\\tab"', '"\\\\\\"top"']
+    assert said == [f"error: {name}" for name in wanted]
+    bench.git("add", "-A")
+    patch = bench.patch("p")["id"]
+    bench.git("commit", "-qm", "by a part of its id", env={**os.environ, "GITSESSION_PATCH": patch[:8]})
+
+
+@soak
 def test_what_is_ours_alone_is_not_pushed(bench: Workbench) -> None:
     """The session's branch and refs/gitsession are refused, also in a mirror; the target is not, nor what `publish` names."""
     remote = bench.root.parent / "remote.git"
