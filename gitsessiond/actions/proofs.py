@@ -21,7 +21,7 @@ from gitsessiond.actions.saves import how_for
 from gitsessiond.model.files import last_path, live_version, marks_of
 from gitsessiond.model.owners import How, changed_files, paths_on_disk, with_files
 from gitsessiond.model.ownership import assign, sort_save
-from gitsessiond.model.proving import Declared, Piece, proven_part, said_part
+from gitsessiond.model.proving import LINKING, SETTING_MODES, Declared, Piece, proven_part, said_part
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import EXECUTABLE, REGULAR, Change, Entry, Placed, is_binary
 from gitsessiond.store.chain import tree_of_commit
@@ -137,11 +137,17 @@ def said_write(ctx: Context, call: Call, path: bytes, before: Entry | None, now:
     """The file with as much of what a shell command says as is on disk."""
     assert call.command is not None
     if now is None:
-        return None if call.command.removes() else before
-    if before is not None and (before.oid == now.oid or now.mode not in LINES):
+        return None if call.command.removes(path) else before
+    if now.mode not in LINES or (before is not None and before.mode not in LINES):
+        return now if call.command.runs(LINKING, path) else before
+    if before is not None and before.mode != now.mode and not call.command.runs(SETTING_MODES, path):
+        now = Entry(before.mode, now.oid)
+    if before is not None and before.oid == now.oid:
         return now
     content = ctx.store.blob(now.oid)
     old = None if before is None else ctx.store.blob(before.oid)
+    if old is None and not content.strip():
+        return now if call.command.creates(path) else before
     if is_binary(content) or (old is not None and is_binary(old)):
         return now if content in copied_from(ctx, call, path) else before
     made = said_part(old, content, call.command, copied_from(ctx, call, path), ctx.tools.diff)

@@ -14,9 +14,14 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from gitsessiond.model.simplecommands import simple_commands
 from gitsessiond.model.values import Diff, Hunk
 from gitsessiond.model.weave import split_lines
 
+REMOVING, MOVING = (b"rm", b"unlink", b"git rm"), (b"mv", b"git mv")
+COPYING = (*MOVING, b"cp", b"install")
+SETTING_MODES = (*COPYING, b"chmod")
+LINKING = (*COPYING, b"ln", b"git clone", b"git submodule")
 MOST_PLACES = 64  # at which a text to be replaced is looked for
 
 
@@ -151,9 +156,29 @@ class Command(NamedTuple):
         """Whether it names this file. A directory, or a pattern, names nothing."""
         return path in self.paths() or (b"cd" in self.words() and any(path.endswith(b"/" + w) for w in self.words()))
 
-    def removes(self) -> bool:
-        """Whether it has a word that takes files away."""
-        return not {b"rm", b"mv", b"git", b"unlink"}.isdisjoint(self.words())
+    def removes(self, path: bytes) -> bool:
+        """Whether a simple command of it takes this file away; what it moves others to it does not."""
+        return any(
+            self._is_among(path, one.words[:-1] if one.program in MOVING else one.words)
+            for one in simple_commands(self.text)
+            if one.program in (*REMOVING, *MOVING)
+        )
+
+    def runs(self, programs: Collection[bytes], path: bytes) -> bool:
+        """Whether a simple command of it is one of these programs, and is given this file."""
+        return any(one.program in programs and self._is_among(path, one.words) for one in simple_commands(self.text))
+
+    def creates(self, path: bytes) -> bool:
+        """Whether it makes this file, be it empty: by a redirection, or by a program for that."""
+        into = any(self._is_among(path, one.into) for one in simple_commands(self.text))
+        return into or self.runs((b"touch", b"truncate", *COPYING), path)
+
+    def _is_among(self, path: bytes, words: Sequence[bytes]) -> bool:
+        moved = b"cd" in self.words()
+        return any(
+            path == posixpath.normpath(posixpath.join(self.directory, word)) or (moved and path.endswith(b"/" + word))
+            for word in words
+        )
 
     def words(self) -> list[bytes]:
         """What may be names in it."""

@@ -73,3 +73,32 @@ def test_an_edit_through_a_link_is_one_of_the_file(it: Asking) -> None:
         "CLAUDE.md"
     ]
     assert edits(it, "codex-bbbbbbbb") == [("CLAUDE.md", None)] and owned(it)
+
+
+def test_what_a_command_only_looks_at_is_not_its_write(it: Asking) -> None:
+    """A person deletes a file that is compared, changes the mode of one that is shown, makes an empty one, a link."""
+    it.ask("patch.new", name="mine")
+    script, claude = it.root / "e.sh", agent(it, "claude", "aaaaaaaa-1")
+    script.write_text("#!/bin/sh\n")
+    (it.root / "old.txt").symlink_to("a.txt")
+    it.look()
+    (it.root / "keep.txt").write_text("x\n")
+    for command, run in (
+        ("git diff a.txt | less", (it.root / "a.txt").unlink),
+        ("cat e.sh", lambda: script.chmod(0o755)),
+        ("ls new.txt", (it.root / "new.txt").touch),
+        ("ls -l b", lambda: (it.root / "b").symlink_to("keep.txt")),
+        ("readlink old.txt", lambda: ((it.root / "old.txt").unlink(), (it.root / "old.txt").symlink_to("keep.txt"))),
+    ):
+        assert claude.shell(command, run)["placed"] == [], command
+    assert {path for path, _, code in loose(it) if code == "shell"} == {"a.txt", "e.sh", "new.txt", "b", "old.txt"}
+
+    def both() -> None:
+        script.write_text("#!/bin/sh\nexit 7\n")
+        script.chmod(0o644)
+
+    told = claude.shell("echo 'exit 7' >> e.sh", both)
+    assert [(one["path"], one["lines"]) for one in told["placed"]] == [("e.sh", [2, 2])]
+    assert claude.shell("chmod 755 e.sh", lambda: script.chmod(0o755))["placed"][0]["kind"] == "mode"
+    assert [one["path"] for one in claude.shell("touch t", (it.root / "t").touch)["placed"]] == ["t"]
+    assert claude.shell("ln -s e.sh l", lambda: (it.root / "l").symlink_to("e.sh"))["placed"] and owned(it)
