@@ -134,6 +134,10 @@ class Outbox:
         pid = who.get("pid") if isinstance(who, dict) else None
         return {"verb": message["verb"], "pid": pid, "seconds": round(now - self._begun, 1)}
 
+    def busy_s(self, now: float) -> float:
+        """How long the recorder is at work on what it was sent; 0: on nothing."""
+        return 0.0 if self.in_flight is None else round(now - self._begun, 1)
+
     def done(self) -> Item | None:
         """The recorder has answered: what it was at work on."""
         item, self.in_flight = self.in_flight, None

@@ -62,7 +62,12 @@ class Own:
             BadRequest: an argument makes no sense.
         """
         if verb == "ping":
-            return {"pid": os.getpid()}
+            recording = self._parts.recording
+            return {
+                "pid": os.getpid(),
+                "recorder_pid": recording.pid,
+                "busy_s": recording.outbox.busy_s(time.monotonic()),
+            }
         return self._status() if verb == "daemon.status" else self._events(args)
 
     def _events(self, args: Message) -> Message:

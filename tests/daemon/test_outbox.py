@@ -30,10 +30,10 @@ def test_one_thing_at_a_time() -> None:
     assert outbox.next(0) == {"batch": {"n": 1, "worktree": "/w", "paths": ["a"], "scan": False, "git": False}}
     assert outbox.next(0) is None
     assert outbox.done() == Batch("/w", ("a",))
-    assert outbox.next(0) == {"verb": "v", "args": {}, "id": 1, "left": 0}
-    assert not outbox.idle
+    assert outbox.next(7) == {"verb": "v", "args": {}, "id": 1, "left": 0}
+    assert not outbox.idle and outbox.busy_s(9.5) == 2.5
     outbox.done()
-    assert outbox.idle
+    assert outbox.idle and outbox.busy_s(9.5) == 0
 
 
 def test_saves_apart_stay_apart_until_there_are_many() -> None:

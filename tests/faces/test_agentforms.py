@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal, remark
-from gitsessiond.faces.cli.agenthook import by_directory, run_agent_hook
+from gitsessiond.faces.cli.agenthook import by_directory, patience, run_agent_hook
 from gitsessiond.faces.cli.applypatch import Written, written_by
 from gitsessiond.faces.cli.hooklines import agent_lines
 from tests.bench import Workbench, bench
@@ -201,10 +201,24 @@ def test_an_agent_is_not_hindered(bench: Workbench) -> None:
     assert bench.json("hooks", "status", "--agent", "cursor")["state"] == "missing"
 
 
+def test_a_recorder_that_is_ill_is_not_waited_for() -> None:
+    """One that is stopped at all; one that is long at work only as long as is left of what a hook may take."""
+    with subprocess.Popen(["sleep", "100"]) as child:
+        try:
+            assert patience({"ok": {"pid": 1, "recorder_pid": child.pid, "busy_s": 0.0}}) == 5.0
+            os.kill(child.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+            assert patience({"ok": {"pid": 1, "recorder_pid": child.pid, "busy_s": 0.0}}) is None
+        finally:
+            child.kill()
+    assert [patience({"ok": {"busy_s": busy}}) for busy in (2, 4.9, 60.0)] == [3.0, 0.3, 0.3]
+    assert patience({"ok": {"recorder_pid": None}}) == patience(None) == 5.0
+
+
 @pytest.mark.soak
 @pytest.mark.alone
 def test_a_daemon_that_is_ill_costs_nothing(bench: Workbench) -> None:
-    """Beside the start of Python itself, the hook takes no 100 ms where the daemon is stopped, or gone."""
+    """Beside the start of Python itself, the hook takes no 100 ms where the daemon or its recorder is stopped, or gone."""
     bench.run("start", "x", "--here")
     told = json.dumps(CLAUDE | {"cwd": str(bench.root)} | TOOL).encode()
 
@@ -215,12 +229,13 @@ def test_a_daemon_that_is_ill_costs_nothing(bench: Workbench) -> None:
         return time.monotonic() - begun
 
     plain = min(seconds([sys.executable, "-c", "import json, socket"]) for _ in range(7))
-    pid = int(bench.daemon()["pid"])
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        stopped = min(seconds(["git", "session", "agent-hook", "claude"]) for _ in range(7))
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    pids, stopped = bench.daemon(), 0.0
+    for key in ("pid", "recorder_pid"):
+        os.kill(pids[key], signal.SIGSTOP)
+        try:
+            stopped = max(stopped, min(seconds(["git", "session", "agent-hook", "claude"]) for _ in range(7)))
+        finally:
+            os.kill(pids[key], signal.SIGCONT)
     bench.stop()
     gone = min(seconds(["git", "session", "agent-hook", "claude"]) for _ in range(7))
     assert stopped - plain < 0.1 and gone - plain < 0.1, (plain, stopped, gone)

@@ -25,6 +25,7 @@ from gitsessiond.wire.requests import request, who_asks
 
 CONNECT_S = 0.05
 PONG_S = 2.0  # a daemon that lives answers a ping at once, whatever it is at; on a loaded machine this may take a while
+LEAST_S = 0.3  # for what a recorder does that was long at work, and may just be done
 ANSWER_S = 5.0  # what is before us in its queue; agents wait some ten seconds for a hook
 MOST_INPUT = 64 << 20
 BETWEEN = ("sh", "bash", "dash", "zsh", "fish", "env", "git", "timeout", "nice", "busybox", "git-session")
@@ -176,10 +177,12 @@ def ask(cwd: str, verb: str, args: dict[str, Any]) -> dict[str, Any] | None:
                 return None
             talk = Talk(connection)
             talk.send(request("ping", {}, {}, 0))
-            talk.next(PONG_S)
+            waits = patience(talk.next(PONG_S))
+            if waits is None:
+                return None
             env = {name: value for name, value in os.environ.items() if name != "GITSESSION"}  # where it is says which
             talk.send(request(verb, args, who_asks(cwd, None, env)))
-            reply = talk.next(ANSWER_S)
+            reply = talk.next(waits)
         except OSError:  # timeouts too
             return None
     if reply is not None and "error" in reply:
@@ -189,6 +192,19 @@ def ask(cwd: str, verb: str, args: dict[str, Any]) -> dict[str, Any] | None:
         return None
     done = reply.get("ok") if reply is not None else None
     return done if isinstance(done, dict) else None
+
+
+def patience(pong: dict[str, Any] | None) -> float | None:
+    """How long the answer may take, by what the daemon says of its recorder; None: it will not come.
+
+    One that hangs has been at work on one thing for long: so only the first hook waits for it.
+    """
+    found = pong.get("ok") if pong is not None else None
+    found = found if isinstance(found, dict) else {}
+    if is_stopped(found.get("recorder_pid")):
+        return None
+    busy = found.get("busy_s")
+    return max(LEAST_S, ANSWER_S - busy) if isinstance(busy, int | float) else ANSWER_S
 
 
 def is_stopped(pid: int | None) -> bool:
