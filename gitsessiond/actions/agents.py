@@ -13,7 +13,7 @@ from typing import Any
 
 from gitsessiond.actions.asked import inside
 from gitsessiond.actions.calls import Call, begin, together
-from gitsessiond.actions.claims import claims_view, held_by_another, holder_words, shown, with_claim
+from gitsessiond.actions.claims import claim_view, held_by_another, holder_words, shown, with_claim
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.proofs import proofs_of, replayed, text_of
 from gitsessiond.actions.publishing import publish
@@ -23,12 +23,12 @@ from gitsessiond.actions.series import remake_series
 from gitsessiond.actions.told import (
     Told,
     agent_of,
-    is_held_by,
     patch_for,
     patch_told,
     told_by,
     with_agent,
     without_gone,
+    without_own,
 )
 from gitsessiond.actions.views import placed_view, reason_of
 from gitsessiond.model.errors import BadRequest
@@ -125,19 +125,22 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 
 def end_agent(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``agent.end``: its calls are over; with ``release`` it has ended, and holds nothing any more."""
-    live, told = ctx.live(asked), told_by(asked)
-    for key in [key for key, call in live.calls.items() if call.agent == told.agent]:
-        del live.calls[key]
-    set_running(ctx, live, {key: one for key, one in running_in(ctx, live).items() if one.agent != told.agent})
-    session, known = live.state.session, agent_of(live.state, told)
-    own = known.patch if known is not None else None
-    kept = tuple(claim for claim in session.claims if not is_held_by(claim, told.agent, own))
-    if asked.flag("release") and kept != session.claims:
-        by = identity_of(asked.who.env, asked.who.cwd)
-        state = replace(live.state, session=session.model_copy(update={"claims": kept}))
-        publish(ctx, live, state, "agent", by=by, text=f"{told.label} ended")
-    return {"claims": claims_view(live.state)}
+    """``agent.end``: its calls are over, and its claims of what it did not write; with ``release`` all of them.
+
+    In every session: an agent may write in worktrees that it does not stand in.
+    """
+    told, by = told_by(asked), identity_of(asked.who.env, asked.who.cwd)
+    for live in list(ctx.sessions.values()):
+        for key in [key for key, call in live.calls.items() if call.agent == told.agent]:
+            del live.calls[key]
+        set_running(ctx, live, {key: one for key, one in running_in(ctx, live).items() if one.agent != told.agent})
+        session = without_own(live.state, told, idle_only=not asked.flag("release"))
+        if session != live.state.session:
+            text = f"{told.label} ended" + ("" if asked.flag("release") else " its turn")
+            publish(ctx, live, replace(live.state, session=session), "agent", by=by, text=text)
+    states = [live.state for live in ctx.sessions.values()]
+    held = [(state, claim) for state in states for claim in state.session.claims if claim.agent == told.agent]
+    return {"claims": [claim_view(state, claim) for state, claim in held]}
 
 
 def own_paths(live: Live, asked: Asked, typed: Iterable[str], *, follow: bool = True) -> list[bytes]:

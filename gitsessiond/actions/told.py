@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from gitsessiond.actions.calls import file_in
 from gitsessiond.actions.claims import meet, paths_of
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.relearning import free_name
 from gitsessiond.actions.saves import still_open
 from gitsessiond.model.errors import BadRequest, NotFound, StateUnreadable
-from gitsessiond.model.names import quote_path
+from gitsessiond.model.files import marks_of
+from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Agent, Claim, Patch, Session
 from gitsessiond.store.processes import is_gone
 from gitsessiond.store.steps import State
@@ -61,11 +63,18 @@ def told_by(asked: Asked) -> Told:
 
 
 def agent_of(state: State, told: Told) -> Agent | None:
-    """What is known of an agent, if its patch can still take edits."""
-    for agent in state.session.agents:
-        if (agent.tool, agent.id) == (told.tool, told.id) and still_open(state.patches.get(agent.patch)):
-            return agent
-    return None
+    """What is known of an agent."""
+    return next((agent for agent in state.session.agents if name_of(agent) == told.agent), None)
+
+
+def name_of(agent: Agent) -> str:
+    """The agent, among all."""
+    return f"{agent.tool} {agent.id}"
+
+
+def own_patch(state: State, agent: Agent | None) -> str | None:
+    """The patch that was made for an agent, while it can take edits."""
+    return agent.patch if agent is not None and agent.patch and still_open(state.patches.get(agent.patch)) else None
 
 
 def patch_told(ctx: Context, live: Live, told: Told) -> str | None:
@@ -86,8 +95,7 @@ def patch_for(ctx: Context, live: Live, state: State, told: Told) -> str | None:
     named = patch_told(ctx, live, told)
     if named is not None:
         return named
-    agent = agent_of(state, told)
-    return agent.patch if agent is not None else None
+    return own_patch(state, agent_of(state, told))
 
 
 def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> tuple[State, Patch]:
@@ -96,22 +104,25 @@ def with_agent(ctx: Context, live: Live, state: State, told: Told, by: str) -> t
     What people use stays in use.
     """
     known, pid = agent_of(state, told), patch_for(ctx, live, state, told)
-    if pid is not None and (known is None or known.patch != pid):
-        return state, state.patches[pid]
-    same = known is not None and (known.pid, known.started) == (told.pid, told.started)
-    if known is not None and same and (known.sure or told.pid is None):
-        return state, state.patches[known.patch]
-    if known is None:
+    own = own_patch(state, known)
+    if pid is None:
         in_use = state.session.patch_in_use
         name = free_name(told.label, [patch.name for patch in state.patches.values()])
         state, patch = make_patch(ctx, live, state, name, "", by)
         state = replace(state, session=state.session.model_copy(update={"patch_in_use": in_use}))
-    else:
-        patch = state.patches[known.patch]
-    agent = Agent(tool=told.tool, id=told.id, patch=patch.id, pid=told.pid, started=told.started, sure=same)
-    others = (one for one in state.session.agents if one is not known and still_open(state.patches.get(one.patch)))
-    session = state.session.model_copy(update={"agents": (*others, agent)})
-    return replace(state, session=session), patch
+        pid = own = patch.id
+    same = known is not None and told.pid is not None and (known.pid, known.started) == (told.pid, told.started)
+    agent = Agent(tool=told.tool, id=told.id, patch=own, pid=told.pid, started=told.started, sure=same)
+    if agent != known:
+        others = (one for one in state.session.agents if one is not known and is_at_work(state, one))
+        state = replace(state, session=state.session.model_copy(update={"agents": (*others, agent)}))
+    return state, state.patches[pid]
+
+
+def is_at_work(state: State, agent: Agent) -> bool:
+    """Whether an agent has an open patch of its own, or has claimed anything."""
+    holds = any(is_held_by(claim, name_of(agent), agent.patch) for claim in state.session.claims)
+    return holds or own_patch(state, agent) is not None
 
 
 def is_held_by(claim: Claim, agent: str, own: str | None) -> bool:
@@ -121,14 +132,29 @@ def is_held_by(claim: Claim, agent: str, own: str | None) -> bool:
 
 def without_gone(session: Session, paths: Sequence[bytes]) -> Session:
     """The session without the claims on these paths of agents whose process has certainly ended."""
-    gone = {agent.patch for agent in session.agents if agent.sure and is_gone(agent.pid, agent.started)}
-    if not gone:
-        return session
+    gone = [agent for agent in session.agents if agent.sure and is_gone(agent.pid, agent.started)]
     claims = tuple(
         claim
         for claim in session.claims
-        if not (
-            claim.proven and claim.patch in gone and any(meet(one, path) for one in paths_of(claim) for path in paths)
-        )
+        if not any(is_held_by(claim, name_of(agent), agent.patch) for agent in gone)
+        or not any(meet(one, path) for one in paths_of(claim) for path in paths)
     )
     return session if claims == session.claims else session.model_copy(update={"claims": claims})
+
+
+def without_own(state: State, told: Told, *, idle_only: bool) -> Session:
+    """The session without the claims of an agent; ``idle_only``: where its patch has no edits."""
+    known, claims = agent_of(state, told), list[Claim]()
+    for claim in state.session.claims:
+        kept = claim.paths
+        if is_held_by(claim, told.agent, known.patch if known is not None else None):
+            kept = tuple(one for one in kept if idle_only and has_edits(state, claim.patch, unquote_path(one)))
+        if kept or not claim.paths:
+            claims.append(claim if kept == claim.paths else claim.model_copy(update={"paths": kept}))
+    return state.session.model_copy(update={"claims": tuple(claims)})
+
+
+def has_edits(state: State, pid: str, path: bytes) -> bool:
+    """Whether a patch has edits in the file at a path, be it that it deletes it."""
+    file = file_in(state.owners, path)
+    return file is not None and pid in marks_of(file).labels

@@ -63,11 +63,11 @@ class Claim(Record):
 
 
 class Agent(Record):
-    """A session of a coding agent, known by its hooks, and the patch its writes go to."""
+    """A session of a coding agent, known by its hooks, and the patch that was made for it."""
 
     tool: str
     id: str  # the tool's own id of its session
-    patch: Id
+    patch: Id | None = None  # None: it works for one that it was started for
     pid: int | None = None  # its process, and when that was started, as the system says it
     started: str = ""
     sure: bool = False  # it told of the same process twice: that one is no helper which ends with each hook

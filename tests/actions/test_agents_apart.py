@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.actions.asking import Asking, it
 from tests.actions.test_agents import Agent, edits, loose, owned
@@ -102,3 +106,57 @@ def test_what_a_command_only_looks_at_is_not_its_write(it: Asking) -> None:
     assert claude.shell("chmod 755 e.sh", lambda: script.chmod(0o755))["placed"][0]["kind"] == "mode"
     assert [one["path"] for one in claude.shell("touch t", (it.root / "t").touch)["placed"]] == ["t"]
     assert claude.shell("ln -s e.sh l", lambda: (it.root / "l").symlink_to("e.sh"))["placed"] and owned(it)
+
+
+def living(it: Asking, *agents: Agent) -> subprocess.Popen[bytes]:
+    """A process that these agents are."""
+    process = subprocess.Popen(["sleep", "100"])
+    started = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()[19]
+    for one in agents:
+        one.who |= {"pid": process.pid, "started": started}
+    return process
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system shows no processes")
+def test_a_killed_agent_holds_nothing_whatever_patch_it_was_for(it: Asking) -> None:
+    """One that was started for a patch, and one of two for the same patch: what the living one has stays its own."""
+    it.ask("patch.new", name="p")
+    killed, lives = agent(it, "claude", "aaaaaaaa-1", patch="p"), agent(it, "codex", "bbbbbbbb-1", patch="p")
+    process = living(it, killed)
+    for number in (2, 4):
+        killed.edit("a.txt", f"line {number}\n", f"LINE {number}\n")
+    lives.write("b.txt", "b\n")
+    other = agent(it, "cursor", "cccccccc-1")
+    assert [one["by"] for one in other.before("a.txt")["held"]] == ["p, by claude-aaaaaaaa"]
+    process.kill()
+    process.wait()
+    assert other.before("a.txt")["held"] == [] and other.before("b.txt")["held"] != []
+    assert claimed(it) == {"a.txt": "cursor-cccccccc", "b.txt": "codex-bbbbbbbb"}
+    assert it.ask("patch.show", patch="p")["edits"] and {one["name"] for one in it.ask("patch.list")["patches"]} == {
+        "p",
+        "cursor-cccccccc",
+    }
+
+
+def test_claims_of_nothing_end_with_the_turn_and_all_with_the_agent(it: Asking) -> None:
+    """A tool that was not permitted tells nothing more; what was claimed in another worktree ends from anywhere."""
+    claude = agent(it, "claude", "aaaaaaaa-1")
+    claude.edit("a.txt", "line 2\n", "LINE 2\n")
+    claude.write("b.txt", "b\n")
+    claude.before("c.txt")
+    claude.before(deletes=["src/b.txt"])
+    (it.root / "src/b.txt").unlink()
+    claude.after(writes=[{"path": "src/b.txt", "deleted": True}])
+    assert [one["paths"] for one in it.ask("agent.end", **claude.who)["claims"]] == [
+        ["a.txt"],
+        ["b.txt"],
+        ["src/b.txt"],
+    ]
+    side = it.root.parent / "side"
+    it.ask("session.start", name="y", worktree=str(side))
+    it.root, first = side, it.root
+    claude.write("y.txt", "y\n")
+    it.ask("agent.end", **claude.who, release=True)
+    assert claimed(it) == {}
+    it.root = first
+    assert claimed(it) == {}
