@@ -24,6 +24,7 @@ class Call:
     work: str  # the tree of the worktree before it
     paths: frozenset[bytes] | None = None
     command: Command | None = None
+    copied: dict[bytes, str] | None = None  # the files it names, as they were before it; None: not looked up yet
     beside: list[Command] = field(default_factory=list)  # what other agents ran meanwhile
     seen: dict[bytes, File | None] = field(default_factory=dict)  # what stood for a path after its last save
     apart: set[bytes] = field(default_factory=set)  # paths that something else than a save has changed

@@ -157,12 +157,10 @@ def said_write(ctx: Context, call: Call, path: bytes, before: Entry | None, now:
 def copied_from(ctx: Context, call: Call, path: bytes) -> list[bytes]:
     """What the other files that a command names had in them before it ran."""
     assert call.command is not None
-    out = []
-    for other in call.command.paths():
-        entry = file_at(ctx.store, call.work, other) if other != path else None
-        if entry is not None and entry.mode in LINES:
-            out.append(ctx.store.blob(entry.oid))
-    return out
+    if call.copied is None:
+        entries = ((other, file_at(ctx.store, call.work, other)) for other in call.command.paths)
+        call.copied = {other: entry.oid for other, entry in entries if entry is not None and entry.mode in LINES}
+    return [ctx.store.blob(oid) for other, oid in call.copied.items() if other != path]
 
 
 def entry_of(ctx: Context, before: Entry | None, now: Entry, content: bytes, made: bytes) -> Entry:

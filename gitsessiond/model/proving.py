@@ -11,6 +11,8 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -146,7 +148,8 @@ def _is_of_cell(line: bytes, texts: Collection[bytes]) -> bool | None:
     return True if found and text.strip() else False if found else None
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True)
+class Command:
     """A shell command as it was given, and the directory it was run in, seen from the worktree's top."""
 
     text: bytes
@@ -154,7 +157,10 @@ class Command(NamedTuple):
 
     def names(self, path: bytes) -> bool:
         """Whether it names this file. A directory, or a pattern, names nothing."""
-        return path in self.paths() or (b"cd" in self.words() and any(path.endswith(b"/" + w) for w in self.words()))
+        if path in self.paths:
+            return True
+        parts = path.split(b"/") if b"cd" in self.words else []
+        return any(b"/".join(parts[at:]) in self.words for at in range(1, len(parts)))
 
     def removes(self, path: bytes) -> bool:
         """Whether a simple command of it takes this file away; what it moves others to it does not."""
@@ -174,19 +180,26 @@ class Command(NamedTuple):
         return into or self.runs((b"touch", b"truncate", *COPYING), path)
 
     def _is_among(self, path: bytes, words: Sequence[bytes]) -> bool:
-        moved = b"cd" in self.words()
+        moved = b"cd" in self.words
         return any(
             path == posixpath.normpath(posixpath.join(self.directory, word)) or (moved and path.endswith(b"/" + word))
             for word in words
         )
 
-    def words(self) -> list[bytes]:
+    @cached_property
+    def words(self) -> frozenset[bytes]:
         """What may be names in it."""
-        return [word for word in re.split(rb"[\s;|&<>()'\"=,]+", self.text) if word.strip(b"./")]
+        return frozenset(words_in(self.text))
 
-    def paths(self) -> list[bytes]:
+    @cached_property
+    def paths(self) -> frozenset[bytes]:
         """The paths it may name, from the worktree's top."""
-        return [posixpath.normpath(posixpath.join(self.directory, word)) for word in self.words()]
+        return frozenset(posixpath.normpath(posixpath.join(self.directory, word)) for word in self.words)
+
+
+def words_in(text: bytes) -> list[bytes]:
+    """What may be names in a shell command."""
+    return [word for word in re.split(rb"[\s;|&<>()'\"=,]+", text) if word.strip(b"./")]
 
 
 def said_part(before: bytes | None, now: bytes, command: Command, known: Collection[bytes], diff: Diff) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gitsessiond.model import proving
 from gitsessiond.model.proving import LINKING, SETTING_MODES, Command
 
 
@@ -42,3 +43,21 @@ def test_what_a_command_makes() -> None:
     command = Command(b"chmod +x run; cat see; ln -s to at", b"d")
     assert command.runs(SETTING_MODES, b"d/run") and command.runs(LINKING, b"d/at")
     assert not command.runs(SETTING_MODES, b"d/see") and not command.runs(SETTING_MODES, b"run")
+
+
+def test_a_command_is_read_once_for_all_the_files_that_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its words, and where they lead; a long one beside thousands of changed files would hold up the recorder."""
+    reads: list[bytes] = []
+
+    def words_in(text: bytes) -> list[bytes]:
+        reads.append(text)
+        return text.split()
+
+    monkeypatch.setattr(proving, "words_in", words_in)
+    command = Command(b"cd sub && make one two/three", b"d")
+    assert [path for path in (b"d/one", b"x/one", b"d/sub/two/three", b"one", b"three") if command.names(path)] == [
+        b"d/one",
+        b"x/one",
+        b"d/sub/two/three",
+    ]
+    assert not Command(b"make one two", b"d").names(b"x/one") and len(reads) == 2
