@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal, remark
-from gitsessiond.faces.cli.agenthook import by_directory, patience, run_agent_hook
+from gitsessiond.faces.cli.agenthook import by_directory, patience, repositories, run_agent_hook
 from gitsessiond.faces.cli.applypatch import Written, written_by
 from gitsessiond.faces.cli.hooklines import agent_lines
 from tests.bench import Workbench, bench
+from tests.conftest import git
 
 __all__ = ["bench"]
 
@@ -177,6 +178,20 @@ def test_the_worktree_of_a_link_is_that_of_the_file(tmp_path: Path) -> None:
     (here / "link").symlink_to(there / "file")
     edit, gone = Written(str(here / "link"), content="x"), Written(str(here / "link"), deleted=True)
     assert by_directory([edit, gone]) == {str(there): [edit._replace(path=str(there / "file"))], str(here): [gone]}
+
+
+def test_the_end_is_told_in_all_repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an agent stands now, where it began, and what Cursor has open beside; each once."""
+    for name in ("one", "two", "three"):
+        git(tmp_path, "init", "-q", name)
+    roots = [str(tmp_path / name) for name in ("one", "two", "none")]
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path / "three"))
+    for told in (
+        CURSOR | {"workspace_roots": roots},
+        CURSOR | {"workspace_roots": [*roots, 7], "cwd": f"{tmp_path}/two/../one"},
+    ):
+        ended = event(told, hook_event_name="sessionEnd")
+        assert [name[-3:] for name in repositories(ended)] == [ended.cwd[-3:], "two", "ree"]
 
 
 TOOL = {"tool_name": "Edit", "tool_input": {"file_path": "a.txt", "old_string": "line 1", "new_string": "one"}}

@@ -46,17 +46,19 @@ class Event(NamedTuple):
     call: str = ""
     command: str | None = None
     writes: tuple[Written, ...] = ()
+    roots: tuple[str, ...] = ()  # the directories that the tool has open, if it tells
 
 
 def event_of(tool: str, told: Json) -> Event | None:
     """What a hook's JSON says; None: nothing that matters here."""
     tool = speaker(tool, told)
     name, sid = text(told, "hook_event_name"), text(told, "conversation_id" if tool == "cursor" else "session_id")
-    cwd = text(told, "cwd") or first_root(told) or os.curdir
+    roots = roots_in(told)
+    cwd = text(told, "cwd") or next(iter(roots), os.curdir)
     if not sid:
         return None
     if name in ENDS:
-        return Event("end" if ENDS[name] else "stop", name, tool, sid, cwd)
+        return Event("end" if ENDS[name] else "stop", name, tool, sid, cwd, roots=roots)
     kind = "before" if name in BEFORE else "after" if name in AFTER else None
     if kind is None:
         return None
@@ -153,7 +155,7 @@ def text(told: Json, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def first_root(told: Json) -> str:
-    """The directory that Cursor has open."""
+def roots_in(told: Json) -> tuple[str, ...]:
+    """The directories that Cursor has open."""
     roots = told.get("workspace_roots")
-    return str(roots[0]) if isinstance(roots, list) and roots else ""
+    return tuple(one for one in roots if isinstance(one, str)) if isinstance(roots, list) else ()

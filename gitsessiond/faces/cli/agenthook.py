@@ -17,10 +17,10 @@ from typing import Any
 
 from gitsessiond.faces.cli.agentforms import TOOLS, Event, event_of, going_on, refusal, remark
 from gitsessiond.faces.cli.applypatch import Written
-from gitsessiond.model.errors import NotFound, error_from
+from gitsessiond.model.errors import GitSessionError, NotFound, error_from
 from gitsessiond.model.names import quote_path
 from gitsessiond.wire.client import Talk
-from gitsessiond.wire.place import find_place, peer_of, read_pointer, refuse_stranger
+from gitsessiond.wire.place import Place, find_place, peer_of, read_pointer, refuse_stranger
 from gitsessiond.wire.requests import request, who_asks
 
 CONNECT_S = 0.05
@@ -53,7 +53,8 @@ def run_agent_hook(argv: Sequence[str]) -> int | None:
 def answer_to(event: Event) -> dict[str, Any] | None:
     """Ask the daemon what the event comes to, and put it as the tool expects it; None: go on."""
     if event.kind in ("end", "stop"):
-        ask(event.cwd, "agent.end", {**agent(event), "release": event.kind == "end"})
+        for directory in repositories(event):
+            ask(directory, "agent.end", {**agent(event), "release": event.kind == "end"})
         return None
     if event.command is not None:
         if event.kind == "before":
@@ -73,6 +74,16 @@ def answer_to(event: Event) -> dict[str, Any] | None:
             told = [{"path": path, **declared(one)} for path, one in zip(paths, writes, strict=True)]
             answers.append(told_after(event, ask(cwd, "agent.after", {**agent(event), "writes": told})))
     return next((answer for answer in answers if answer is not None), None)
+
+
+def repositories(event: Event) -> list[str]:
+    """A directory of each repository in which an agent may have written: where it stands now, and where it began."""
+    found: dict[Place, str] = {}
+    for directory in (event.cwd, *event.roots, os.environ.get("CLAUDE_PROJECT_DIR")):
+        if directory:
+            with suppress(GitSessionError):
+                found.setdefault(find_place(directory), directory)
+    return list(found.values())
 
 
 def by_directory(writes: Sequence[Written]) -> dict[str, list[Written]]:
@@ -164,8 +175,10 @@ def told_after(event: Event, done: dict[str, Any] | None) -> dict[str, Any] | No
 
 def ask(cwd: str, verb: str, args: dict[str, Any]) -> dict[str, Any] | None:
     """The daemon's answer; None: it is ill, or there is none, or no session here."""
-    place = find_place(cwd)
-    path = read_pointer(place)
+    try:
+        path = read_pointer(find_place(cwd))
+    except GitSessionError:
+        return None  # in no repository
     if path is None:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
