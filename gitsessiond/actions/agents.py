@@ -90,7 +90,8 @@ def running_now(ctx: Context, live: Live, told: Told) -> Running:
 
 def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``agent.after``: give the agent's patch what is proven to be its write; say what is not."""
-    live, told = ctx.live(asked), told_by(asked)
+    told = told_by(asked)
+    live = begun_in(ctx, asked, told)
     writes = writes_in(live, asked)
     keys = [told.key_of(path) for path in writes] or [told.key_of(None)]
     set_running(ctx, live, {key: one for key, one in running_in(ctx, live).items() if key not in keys})
@@ -122,6 +123,15 @@ def after_call(ctx: Context, asked: Asked) -> dict[str, Any]:
         "placed": [placed_view(live.state, edit) for edit in own],
         "left": [left_view(live.state, edit) for edit in placed if edit.owner != patch.id][:MOST_LEFT],
     }
+
+
+def begun_in(ctx: Context, asked: Asked, told: Told) -> Live:
+    """The session in which a shell command began, as it may have gone elsewhere (``cd``); else the one asked about."""
+    key = told.key_of(None)
+    for live in ctx.sessions.values() if asked.args.get("writes") is None else ():
+        if key in live.calls or key in running_in(ctx, live):
+            return live
+    return ctx.live(asked)
 
 
 def end_agent(ctx: Context, asked: Asked) -> dict[str, Any]:

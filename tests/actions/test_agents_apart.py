@@ -160,3 +160,23 @@ def test_claims_of_nothing_end_with_the_turn_and_all_with_the_agent(it: Asking) 
     assert claimed(it) == {}
     it.root = first
     assert claimed(it) == {}
+
+
+def test_a_command_that_goes_elsewhere_ends_where_it_began(it: Asking) -> None:
+    """`cd` into another worktree: the hook after it tells from there; and so does the next prompt, if there is none."""
+    it.ask("patch.new", name="mine")
+    side, first = it.root.parent / "side", it.root
+    it.ask("session.start", name="y", worktree=str(side))
+    claude = agent(it, "claude", "aaaaaaaa-1")
+    claude.before(command="echo one > one.txt; cd ../side")
+    (it.root / "one.txt").write_text("one\n")
+    it.root = side
+    assert [one["path"] for one in claude.after()["placed"]] == ["one.txt"]
+    it.root = first
+    it.edit("a.txt", "line 2\n", "a person's\n")
+    claude.before(command="cd ../side; sleep 600")
+    it.root = side
+    it.ask("agent.end", **claude.who)  # it was interrupted; this is the next prompt
+    it.root = first
+    it.edit("a.txt", "line 9\n", "a person's too\n")
+    assert edits(it, "mine") == [("a.txt", (2, 2)), ("a.txt", (9, 9))] and loose(it) == []
