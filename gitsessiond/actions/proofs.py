@@ -23,7 +23,7 @@ from gitsessiond.model.owners import How, changed_files, paths_on_disk, with_fil
 from gitsessiond.model.ownership import assign, sort_save
 from gitsessiond.model.proving import LINKING, SETTING_MODES, Declared, Piece, proven_part, said_part
 from gitsessiond.model.renames import pair_renames
-from gitsessiond.model.values import EXECUTABLE, REGULAR, Change, Entry, Placed, is_binary
+from gitsessiond.model.values import EXECUTABLE, REGULAR, UNASSIGNED, Change, Entry, Placed, is_binary
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees, file_at
@@ -189,8 +189,18 @@ def replayed(
             state, moved = moved_whole(state, call, one, how, pid)
             placed += moved
         elif one not in again:
-            placed.append(Placed(one.path, "content", None, one.label, one.label[1:]))
+            placed += left_of(state, one)
     return state, placed
+
+
+def left_of(state: State, one: Proof) -> list[Placed]:
+    """What nobody has at a path; nothing where a patch got it at once, as one does by ``--strict``."""
+    file = file_in(state.owners, one.path)
+    labels = {one.label} if file is None else {label for label in marks_of(file).labels if label.startswith(UNASSIGNED)}
+    return [
+        Placed(one.path, "content", None, label, label[1:])
+        for label in sorted(labels, key=lambda label: label != one.label)[:1]
+    ]
 
 
 def untouched(state: State, call: Call, one: Proof) -> bool:
@@ -265,7 +275,7 @@ def moved_whole(state: State, call: Call, one: Proof, how: How, pid: str) -> tup
     old = marks_of(then).labels if then is not None else frozenset()
     labels = {label for label in (unproven(pid), SHELL) if label not in old}
     if file is None or not labels:
-        return state, [Placed(one.path, "content", None, one.label, one.label[1:])]
+        return state, left_of(state, one)
     done = assign(state.owners, pid, how, path=one.path, labels=labels)
-    left = [Placed(one.path, "content", None, one.label, one.label[1:])] if not done.moved else []
+    left = left_of(state, one) if not done.moved else []
     return replace(state, owners=done.owners), [*done.moved, *left]

@@ -62,3 +62,16 @@ def test_a_notebook_has_the_cell_that_was_told(it: Asking) -> None:
     claude.before("n.ipynb")
     save(one, cell("b", "u = 1\nv = 2\nw"))
     assert claude.after(writes=[{"path": "n.ipynb"}])["placed"] == []  # a cell taken away: nothing says which
+
+
+def test_what_a_strict_patch_has_is_not_said_to_be_left(it: Asking) -> None:
+    """A person's edit during an agent's test run has its patch; what nobody has is said."""
+    it.ask("patch.new", name="mine")
+    it.ask("patch.use", patch="mine", strict=True)
+    claude = Agent(it, "claude")
+
+    told = claude.shell("pytest -q", lambda: it.edit("a.txt", "line 3\n", "a person's\n"))
+    assert told["left"] == [] and edits(it, "mine") == [("a.txt", (3, 3))]
+    it.ask("patch.use", patch="-")
+    told = claude.shell("pytest -q", lambda: it.edit("a.txt", "line 7\n", "anybody's\n"))
+    assert [one["path"] for one in told["left"]] == ["a.txt"] and loose(it) == [("a.txt", (7, 7), "shell")]
