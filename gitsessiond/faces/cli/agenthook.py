@@ -120,10 +120,11 @@ def agent(event: Event) -> dict[str, Any]:
 
 
 def process() -> tuple[int | None, str]:
-    """The agent's process: the nearest one above this that is no shell and not git; and when that was started."""
+    """The agent's process: the nearest one above this that is no shell and not git; when and where that was started."""
     pid = os.getppid()
     while pid > 1:
         try:
+            space = os.readlink("/proc/self/ns/pid")
             with open(f"/proc/{pid}/stat", "rb") as file:
                 name, _, rest = file.read().partition(b" (")[2].rpartition(b") ")
         except OSError:
@@ -132,7 +133,7 @@ def process() -> tuple[int | None, str]:
         if len(words) < 20:
             return None, ""
         if os.fsdecode(name) not in BETWEEN:
-            return pid, words[19].decode()
+            return pid, f"{words[19].decode()} {space}"
         pid = int(words[1])
     return None, ""
 
