@@ -1,8 +1,9 @@
 """A scripted coding agent: it tells the real hook command what its tools do, in the JSON of its tool, and does it.
 
-``python -m tests.scenarios.agent TOOL ID OPS SECONDS SEED LOG`` in a worktree. It adds lines that name it and nobody
+``python -m tests.scenarios.agent TOOL ID OPS SECONDS SEED LOG HOOKS`` in a worktree. It adds lines that name it and nobody
 else, to files that others want too, by its editor, by a shell and in new files, and commits now and then. What it has
-written is in LOG. It ends after so many operations or seconds, whichever is later.
+written is in LOG. It ends after so many operations or seconds, whichever is later. The first HOOKS hooks are the command
+itself; for the others this process forks, which spares the start of an interpreter and is the same child of the agent.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+from gitsessiond.faces.cli.agenthook import run_agent_hook
 
 SHARED = [f"shared{number}.txt" for number in range(6)]
 TOOLS = ("claude", "codex", "cursor")
@@ -38,11 +42,33 @@ def turn(root: Path) -> Iterator[None]:
         yield
 
 
+def forked(tool: str, content: bytes) -> subprocess.CompletedProcess[bytes]:
+    """What the hook does, in a child of this process."""
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(content)
+        given.seek(0)
+        pid = os.fork()
+        if pid == 0:
+            code = 70
+            try:
+                for number, file in enumerate((given, out, err)):
+                    os.dup2(file.fileno(), number)
+                code = run_agent_hook([tool]) or 0
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess([tool], code, out.read(), err.read())
+
+
 class Agent:
     """One agent of a tool."""
 
-    def __init__(self, root: Path, tool: str, sid: str, log: Path, seed: int) -> None:
-        self.root, self.tool, self.sid, self.log = root, tool, sid, log
+    def __init__(self, root: Path, tool: str, sid: str, log: Path, seed: int, commands: int) -> None:
+        self.root, self.tool, self.sid, self.log, self.commands = root, tool, sid, log, commands
         self.random, self.count = random.Random(f"{seed} {tool}"), 0
         self.slots = {name: SLOTS[TOOLS.index(tool) :: 3] for name in SHARED}
 
@@ -57,8 +83,12 @@ class Agent:
         told |= {"conversation_id": self.sid, "cursor_version": "2.0"} if cursor else {"session_id": self.sid}
         if used is not None:
             told |= {"tool_name": used, "tool_input": given, "tool_use_id": f"use {self.count}"}
-        words = f"git session agent-hook {self.tool}"
-        done = subprocess.run(words, shell=True, cwd=self.root, input=json.dumps(told).encode(), capture_output=True)
+        content, self.commands = json.dumps(told).encode(), self.commands - 1
+        if self.commands >= 0:
+            words = f"git session agent-hook {self.tool}"
+            done = subprocess.run(words, shell=True, cwd=self.root, input=content, capture_output=True)
+        else:
+            done = forked(self.tool, content)
         assert done.returncode == 0 and not done.stderr, done
         return json.loads(done.stdout) if done.stdout else {}
 
@@ -164,5 +194,5 @@ class Agent:
 
 
 if __name__ == "__main__":
-    tool, sid, ops, seconds, seed, log = sys.argv[1:]
-    Agent(Path(os.getcwd()), tool, sid, Path(log), int(seed)).work(int(ops), float(seconds))
+    tool, sid, ops, seconds, seed, log, hooks = sys.argv[1:]
+    Agent(Path(os.getcwd()), tool, sid, Path(log), int(seed), int(hooks)).work(int(ops), float(seconds))
