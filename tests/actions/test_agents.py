@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pytest
+
 from gitsessiond.model.ownership import live_overlay
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.trees import edit_tree
@@ -80,6 +82,7 @@ def test_an_edit_is_its_agents_whoever_edits_beside_it(it: Asking) -> None:
     assert it.ask("session.status")["session"]["patch_in_use"] == it.ask("patch.show", patch="mine")["patch"]["id"]
 
 
+@pytest.mark.soak
 def test_what_does_not_match_is_nobodys(it: Asking) -> None:
     """A line changed right beside the write, another content than was declared, a write nobody declared."""
     codex = Agent(it, "codex")
@@ -168,6 +171,7 @@ def test_the_settings_of_an_agent_come_and_go_by_their_command_alone(it: Asking)
     assert it.ask("uninstall", yes=True)["warnings"] == []
 
 
+@pytest.mark.soak
 def test_a_shell_renames_and_deletes(it: Asking) -> None:
     """A rename is the agent's, the lines in it stay whose they are; what a command does not take away is nobody's."""
     it.patch("mine", "a.txt", "line 5\n", "mine\n")
@@ -193,6 +197,7 @@ def test_a_shell_renames_and_deletes(it: Asking) -> None:
     assert loose(it) == [("e.txt", None, "shell"), ("src/b.txt", None, "shell")]
 
 
+@pytest.mark.soak
 def test_what_returns_is_whose_it_was(it: Asking) -> None:
     """An agent stashes the whole tree and takes it back: its own edits, a person's and another agent's are as before."""
     it.patch("mine", "a.txt", "line 5\n", "mine\n")
@@ -209,6 +214,7 @@ def test_what_returns_is_whose_it_was(it: Asking) -> None:
     assert (edits(it, "mine"), edits(it, "claude-claude-0")) == before and loose(it) == [] and owned(it)
 
 
+@pytest.mark.soak
 def test_a_commit_in_a_shell_command_takes_nothing_from_anybody(it: Asking) -> None:
     """`sed` and `git commit` in one: the edit is the agent's, and committed; a person's stays nobody's."""
     claude = Agent(it, "claude")

@@ -79,6 +79,7 @@ def test_an_edit_through_a_link_is_one_of_the_file(it: Asking) -> None:
     assert edits(it, "codex-bbbbbbbb") == [("CLAUDE.md", None)] and owned(it)
 
 
+@pytest.mark.soak
 def test_what_a_command_only_looks_at_is_not_its_write(it: Asking) -> None:
     """A person deletes a file that is compared, changes the mode of one that is shown, makes an empty one, a link."""
     it.ask("patch.new", name="mine")
@@ -117,6 +118,7 @@ def living(it: Asking, *agents: Agent) -> subprocess.Popen[bytes]:
     return process
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system shows no processes")
 def test_a_killed_agent_holds_nothing_whatever_patch_it_was_for(it: Asking) -> None:
     """One that was started for a patch, and one of two for the same patch: what the living one has stays its own."""
@@ -138,6 +140,7 @@ def test_a_killed_agent_holds_nothing_whatever_patch_it_was_for(it: Asking) -> N
     }
 
 
+@pytest.mark.soak
 def test_claims_of_nothing_end_with_the_turn_and_all_with_the_agent(it: Asking) -> None:
     """A tool that was not permitted tells nothing more; what was claimed in another worktree ends from anywhere."""
     claude = agent(it, "claude", "aaaaaaaa-1")
@@ -162,6 +165,7 @@ def test_claims_of_nothing_end_with_the_turn_and_all_with_the_agent(it: Asking) 
     assert claimed(it) == {}
 
 
+@pytest.mark.soak
 def test_a_command_that_goes_elsewhere_ends_where_it_began(it: Asking) -> None:
     """`cd` into another worktree: the hook after it tells from there; and so does the next prompt, if there is none."""
     it.ask("patch.new", name="mine")

@@ -198,17 +198,26 @@ TOOL = {"tool_name": "Edit", "tool_input": {"file_path": "a.txt", "old_string": 
 
 
 def test_an_agent_is_not_hindered(bench: Workbench) -> None:
-    """No daemon, nonsense: exit 0 and nothing said; an unknown tool is no refusal, a claimed path is one."""
+    """No daemon: exit 0 and nothing said; a claimed path is a refusal."""
     told = json.dumps(CLAUDE | {"cwd": str(bench.root)} | TOOL).encode()
-    assert hooked(bench, told) == hooked(bench, b"{") == (0, "", "")
-    cursor = json.dumps(CURSOR | {"cwd": str(bench.root)} | TOOL).encode()
-    assert hooked(bench, cursor, "cursor") == (0, '{"permission": "allow"}\n', "")
-    assert hooked(bench, told, "vim")[0] == 1  # 2 would be a refusal
+    assert hooked(bench, told) == (0, "", "")
     bench.run("start", "x", "--here")
     bench.quiet = False
     assert hooked(bench, told) == (0, "", "") and bench.status()["claims"][0]["paths"] == ["a.txt"]
     refused = json.loads(hooked(bench, told.replace(b"6f1c", b"0199"), "codex")[1])
     assert "a.txt is claimed for claude-6f1c" in refused["hookSpecificOutput"]["permissionDecisionReason"]
+
+
+@pytest.mark.soak
+def test_the_commands_as_tools_and_people_run_them(bench: Workbench) -> None:
+    """Nonsense is no harm, an unknown tool no refusal; the settings of a tool come and go."""
+    told = json.dumps(CLAUDE | {"cwd": str(bench.root)} | TOOL).encode()
+    assert hooked(bench, b"{") == (0, "", "")
+    cursor = json.dumps(CURSOR | {"cwd": str(bench.root)} | TOOL).encode()
+    assert hooked(bench, cursor, "cursor") == (0, '{"permission": "allow"}\n', "")
+    assert hooked(bench, told, "vim")[0] == 1  # 2 would be a refusal
+    bench.run("start", "x", "--here")
+    bench.quiet = False  # the settings are the user's, and asked for
     bench.run("hooks", "install", "--agent", "cursor")
     assert "agent-hook cursor" in bench.read(".cursor/hooks.json")
     bench.run("hooks", "uninstall", "--agent", "cursor")
