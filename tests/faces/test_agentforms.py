@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gitsessiond.faces.cli.agentforms import event_of, going_on, refusal, remark
-from gitsessiond.faces.cli.agenthook import by_directory, patience, repositories, run_agent_hook
+from gitsessiond.faces.cli.agenthook import by_directory, patience, repositories, run_agent_hook, told_after
 from gitsessiond.faces.cli.applypatch import Written, written_by
 from gitsessiond.faces.cli.hooklines import agent_lines
 from tests.bench import Workbench, bench
@@ -223,6 +223,20 @@ def test_the_commands_as_tools_and_people_run_them(bench: Workbench) -> None:
     bench.run("hooks", "uninstall", "--agent", "cursor")
     assert not (bench.root / ".cursor").exists()
     assert bench.json("hooks", "status", "--agent", "cursor")["state"] == "missing"
+
+
+def test_an_agent_is_told_of_what_is_not_its_own() -> None:
+    """Edits that nothing proves, and a patch of the environment that is not there; else nothing."""
+    after = event(CLAUDE, hook_event_name="PostToolUse", tool_name="Bash", tool_input={"command": "x"})
+    wrong, left = {"told": "gone", "name": "claude-6f1c"}, [{"path": "a.txt"}]
+    for done, wanted in (
+        ({"instead": wrong, "left": left}, ("'gone' of GITSESSION_PATCH", "edits go to claude-6f1c", "edits of a.txt")),
+        ({"instead": wrong, "left": []}, ("'gone' of GITSESSION_PATCH",)),
+        ({"left": left}, ("edits of a.txt",)),
+    ):
+        words = told_after(after, done)["hookSpecificOutput"]["additionalContext"]
+        assert all(one in words for one in wanted) and ("gone" in words) == ("instead" in done)
+    assert told_after(after, {"instead": None, "left": []}) is None and told_after(after, None) is None
 
 
 def test_a_recorder_that_is_ill_is_not_waited_for() -> None:

@@ -159,7 +159,7 @@ def held_words(held: Sequence[dict[str, Any]]) -> str:
 def told_after(event: Event, done: dict[str, Any] | None) -> dict[str, Any] | None:
     """What an agent is told of edits that were made meanwhile and are nobody's, and of a patch that is not there."""
     words = []
-    if done and (instead := done["instead"]):
+    if done and (instead := done.get("instead")):  # a daemon of an earlier build does not say
         words.append(
             f"git session: {instead['told']!r} of GITSESSION_PATCH is no open patch here, "
             f"so that your edits go to {instead['name']}."
