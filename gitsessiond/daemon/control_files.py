@@ -72,6 +72,15 @@ class ControlFiles:
         """The files that were written and are not there any more."""
         return {path for path in self._ours if not path.endswith(REFUSED) and self.dir.signature(path) is None}
 
+    def has_moved(self, before: bytes, directory: bytes) -> bool:
+        """Whether a directory has a file that we wrote in another."""
+        ours = [(path, found) for path, found in self._ours.items() if path.startswith(before)]
+        return any(self.dir.signature(directory + path[len(before) :]) == found for path, found in ours)
+
+    def has_ours_in(self, directory: bytes) -> bool:
+        """Whether we wrote files in a directory."""
+        return any(path.startswith(directory) for path in self._ours)
+
     def was_ours(self, directory: bytes) -> bool:
         """Whether a former daemon had files in a directory: what is in it is no wish."""
         return any(path.startswith(directory) for path in self._former)

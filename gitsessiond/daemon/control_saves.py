@@ -36,14 +36,17 @@ def look_for_saves(held: Held, texts: Mapping[bytes, bytes], now: float) -> None
 
 def take(held: Held, path: bytes, texts: Mapping[bytes, bytes], now: float) -> None:
     """Find out what one save wants; ``texts``: what the files are to hold."""
-    if path not in texts and path != ERRORS:
+    now_at = path if path in texts or path == ERRORS else renamed_to(held, path)
+    if now_at is None:
         take_directory(held, path)
         return
     save = held.files.dir.read(path)
     if isinstance(save, NoSave):
         not_read(held, path, save, now)
     elif not held.files.is_ours(path):
-        take_save(held, path, save, texts)
+        if now_at != path:  # it is shown under the patch's name now, and goes here
+            held.files.accept(path, save)
+        take_save(held, now_at, save, texts)
 
 
 def not_read(held: Held, path: bytes, why: NoSave, now: float) -> None:
@@ -89,7 +92,7 @@ def take_directory(held: Held, path: bytes) -> None:
         return
     if any(act.path == directory for act in held.acts) or held.files.was_ours(directory):
         return
-    renamed = renamed_from(held, inode)
+    renamed = renamed_from(held, inode, directory)
     if renamed is not None:
         wish = Wish("patch.rename", {"patch": renamed, "name": os.fsdecode(name)})
         held.acts.append(Act(directory, None, [wish]))
@@ -104,9 +107,22 @@ def take_directory(held: Held, path: bytes) -> None:
         held.files.refuse(directory, None, exc.message, exc.hint)
 
 
-def renamed_from(held: Held, inode: int) -> str | None:
-    """The patch whose directory this was, and has no other; None: none."""
+def renamed_from(held: Held, inode: int, directory: bytes) -> str | None:
+    """The patch whose directory this was, and has no other; None: none. An inode alone may be a new directory's."""
     for name, patch in shown_patches(held.view["status"]["patches"]).items():
-        if held.places.get(patch["id"]) == inode:
-            return str(patch["id"]) if held.files.dir.inode(PATCHES + b"/" + name) is None else None
+        before = PATCHES + b"/" + name + b"/"
+        if held.places.get(patch["id"]) == inode and held.files.has_moved(before, directory):
+            return str(patch["id"]) if held.files.dir.inode(before) is None else None
+    return None
+
+
+def renamed_to(held: Held, path: bytes) -> bytes | None:
+    """Where a patch's file is shown now that was shown here until the patch was renamed by a command."""
+    directory, name = os.path.split(path)
+    if name not in OF_A_PATCH or not held.files.has_ours_in(directory + b"/"):
+        return None
+    inode = held.files.dir.inode(directory)
+    for shown, patch in shown_patches(held.view["status"]["patches"]).items():
+        if inode is not None and held.places.get(patch["id"]) == inode:
+            return b"/".join([PATCHES, shown, name])
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Recorder:
         self.root, self.home = root, root / ".gitsession"
         self.outbox = Outbox()
         self.told = view(ONE, TWO) | {"tracked": False, "index_locked": False}
+        self.asked: list[dict[str, Any]] = []  # the arguments of all that was answered
         self.flushed = 0
         self.polled = False
         self.controls = Controls(self.outbox, lambda status: ["panel"], self.own, self.flush, lambda root: self.polled)
@@ -46,6 +48,7 @@ class Recorder:
         assert isinstance(item, Ask)
         if item.answer is None:
             return "client's"
+        self.asked.append(message["args"])
         files = message["verb"] == "session.files"
         item.answer(reply or {"ok": self.told if files else {"moved": [1], "refused": [], "merged": True}})
         return str(message["verb"])
@@ -233,3 +236,32 @@ def test_while_they_are_removed_nothing_comes_back(recorder: Recorder) -> None:
     assert recorder.all() == [] and recorder.controls.next_look() is None
     recorder.controls.pause(False)
     assert recorder.all() == ["session.files"]
+
+
+def test_a_new_directory_with_an_old_inode_is_no_rename(recorder: Recorder) -> None:
+    """`rm -r one; mkdir three`: the file system gives three what was one's; one with its files in it is moved."""
+    held = recorder.controls._held[str(recorder.root)]
+    shutil.rmtree(recorder.home / "patches/one")
+    (recorder.home / "patches/three").mkdir()
+    held.places[ONE["id"]] = (recorder.home / "patches/three").stat().st_ino
+    recorder.controls.takes(Notice("dir", str(recorder.root), b".gitsession/patches/three/"), time.monotonic())
+    recorder.controls.takes(Notice("closed", str(recorder.root), b".gitsession/patches/three/"), time.monotonic())
+    assert "patch.new" in recorder.all() and {"name": "three"} in recorder.asked
+    (recorder.home / "patches/two").rename(recorder.home / "patches/four")
+    recorder.controls.takes(Notice("closed", str(recorder.root), b".gitsession/patches/four/"), time.monotonic())
+    assert "patch.rename" in recorder.all() and {"patch": TWO["id"], "name": "four"} in recorder.asked
+
+
+def test_a_save_under_the_name_before_a_rename_is_of_that_patch(recorder: Recorder) -> None:
+    """A command renamed it and the files are not shown yet: its words come to it, its name stays."""
+    recorder.told["status"]["patches"][0] = ONE | {"name": "new"}
+    recorder.save("patches/one/description", "other words\n")
+    recorder.save("patches/one/status", "nonsense\n")
+    assert recorder.all() == ["session.files", "patch.rename"]
+    assert recorder.asked[-1] == {"patch": ONE["id"], "description": "other words"}
+    recorder.told["status"]["patches"][0] = ONE | {"name": "new", "description": "other words"}
+    assert recorder.all() == ["session.files"]
+    recorder.controls._held[str(recorder.root)].hold_until = 0.0  # the new directory's files look deleted at first
+    assert recorder.all() == ["session.files"] and not (recorder.home / "patches/one").exists()
+    assert recorder.read("patches/new/description") == "other words\n"
+    assert recorder.read("patches/new/status.refused").endswith("nonsense\n")
