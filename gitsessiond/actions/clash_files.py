@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,11 +20,14 @@ from gitsessiond.model.hunks import Part, every_change, parts_of, places_in
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import is_binary
-from gitsessiond.store.exclude import ensure_exclude, replace_file
-from gitsessiond.store.files import Content, read_file
+from gitsessiond.store.below import Below
+from gitsessiond.store.exclude import ensure_exclude
+from gitsessiond.store.files import Content
+from gitsessiond.store.scan import CONTROL
 from gitsessiond.store.steps import State
 from gitsessiond.store.text import diff_lines, merge_text
 
+HOME = CONTROL + b"/conflicts"
 LARGEST_SAVED = 64 << 20  # bytes; a resolution larger than this is given with `resolve --file`
 
 
@@ -66,7 +68,7 @@ def work_on(ctx: Context, live: Live, conflict: Conflict) -> Work | None:
         return None
     size = marker_size(texts.values(), conflict.marker_size)
     at = control_file(live, conflict)
-    found = read_file(at, LARGEST_SAVED) if at is not None and conflict.status == "open" else None
+    found = at.read(LARGEST_SAVED) if at is not None and conflict.status == "open" else None
     for text in [found.data] if isinstance(found, Content) else []:
         parts = parts_of(text, size)
         if parts is not None and places_in(parts):
@@ -81,12 +83,15 @@ def file_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes:
     return marked if marked is not None else telling_text(conflict, texts)
 
 
-def control_file(live: Live, conflict: Conflict) -> bytes | None:
-    """Where the marked file of a conflict is on disk; None: the session has no worktree."""
-    if live.worktree is None:
+def control_file(live: Live, conflict: Conflict) -> Below | None:
+    """The marked file of a conflict on disk.
+
+    None: the session has no worktree, or git tracks something there, which is the repository's and no answer.
+    """
+    if live.worktree is None or live.worktree.tracks_below(CONTROL):
         return None
     root = os.fsencode(live.worktree.repository.worktree)
-    return os.path.join(root, control_path(conflict, unquote_path(conflict.path)))
+    return Below(root, control_path(conflict, unquote_path(conflict.path)))
 
 
 def write_control_files(ctx: Context, live: Live) -> None:
@@ -97,35 +102,30 @@ def write_control_files(ctx: Context, live: Live) -> None:
     """
     if live.worktree is None:
         return
-    home = os.path.join(os.fsencode(live.worktree.repository.worktree), b".gitsession")
-    if os.path.islink(home):
-        return  # not ours, and it may lead anywhere
     try:
         ensure_exclude(ctx.repository.common_dir)
     except OSError:
         return  # git would take the files for the user's
     for conflict in live.state.conflicts.values():
-        path = control_file(live, conflict)
-        assert path is not None
-        if is_automatic(conflict):
+        file = control_file(live, conflict)
+        if file is None or is_automatic(conflict):
             continue  # never had one
         try:
-            if conflict.status == "open" and not os.path.lexists(path):
-                os.makedirs(os.path.dirname(path), exist_ok=True)
+            if conflict.status == "open" and not file.is_there():
                 begun = live.state.sides.get(conflict.id, {}).get("begun")
                 fresh = file_text(texts_of(ctx, live.state, conflict), conflict)
-                replace_file(os.fsdecode(path), ctx.store.blob(begun) if begun is not None else fresh)
-            elif is_done_with(live.state, conflict) and not is_changed(ctx, live, conflict, path):
-                shutil.rmtree(os.path.join(home, b"conflicts", conflict.id.encode()), ignore_errors=True)
+                file.make(ctx.store.blob(begun) if begun is not None else fresh)
+            elif is_done_with(live.state, conflict) and not is_changed(ctx, live, conflict, file):
+                file.remove(HOME)
         except OSError:
             continue
 
 
-def is_changed(ctx: Context, live: Live, conflict: Conflict, path: bytes) -> bool:
+def is_changed(ctx: Context, live: Live, conflict: Conflict, file: Below) -> bool:
     """Whether the file of a conflict holds what somebody wrote and nobody recorded."""
-    if not os.path.lexists(path):
+    if not file.is_there():
         return False
-    found = read_file(path, LARGEST_SAVED)
+    found = file.read(LARGEST_SAVED)
     if not isinstance(found, Content):
         return True
     if not found.data:

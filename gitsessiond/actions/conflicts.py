@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from gitsessiond.actions import views
@@ -28,7 +27,6 @@ from gitsessiond.model.errors import NotFound, Refused
 from gitsessiond.model.hunks import places_in
 from gitsessiond.model.names import is_id_prefix, quote_path, unquote_path
 from gitsessiond.model.records import Conflict
-from gitsessiond.store.exclude import replace_file
 from gitsessiond.store.identity import identity_of
 
 __all__ = ["list_conflicts", "resolve", "show_conflict", "take_all_saved", "take_saved"]
@@ -53,8 +51,8 @@ def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
     write_control_files(ctx, live)
     conflict = conflict_asked(live, asked.text("id"))
     texts = texts_of(ctx, live.state, conflict)
-    at = control_file(live, conflict)
-    there = at is not None and os.path.lexists(at)
+    file = control_file(live, conflict)
+    at = file.at if file is not None and file.is_there() else None
     work = work_on(ctx, live, conflict)
     known, whole = offered(ctx, live, conflict, work)
     control = quote_path(control_path(conflict, unquote_path(conflict.path)))
@@ -69,8 +67,8 @@ def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
         "hunks": hunk_views(work, known),
         "remembered": whole,
         "intent": purposes(ctx, live, conflict),
-        "file": control if there else None,
-        "at": quote_path(at) if at is not None and there else None,
+        "file": control if at is not None else None,
+        "at": quote_path(at) if at is not None else None,
     }
 
 
@@ -163,8 +161,8 @@ def leave_rest(ctx: Context, live: Live, conflict: Conflict, asked: Asked) -> di
         Refused: the conflict has no lines, is not open, or the session no worktree to keep the file in.
     """
     content = by_hunks(ctx, live, conflict, asked)
-    at = control_file(live, conflict)
-    if at is None or not os.path.lexists(at) or conflict.status != "open":
+    file = control_file(live, conflict)
+    if file is None or not file.is_there() or conflict.status != "open":
         raise Refused(f"{conflict.path} has no file to keep the answers in", hint="settle all of its places at once")
-    replace_file(os.fsdecode(at), content)
+    file.replace(content)
     return settled_reply(ctx, live, conflict)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import replace
 from typing import Any
 
-from gitsessiond.actions.clash_files import control_file, is_changed, write_control_files
+from gitsessiond.actions.clash_files import HOME, control_file, is_changed, write_control_files
 from gitsessiond.actions.clashing import home_directory, kept_waiting
 from gitsessiond.actions.conflicts import conflict_asked, settled_reply
 from gitsessiond.actions.context import Asked, Context, Live
@@ -75,10 +73,6 @@ def refuse_ended(conflict: Conflict, patch: Patch | None, target: str) -> None:
 
 def remove_file(ctx: Context, live: Live, conflict: Conflict) -> None:
     """Remove the file of a conflict, unless it has what somebody wrote and nobody recorded: it is the next answer's."""
-    at = control_file(live, conflict)
-    if live.worktree is None or at is None:
-        return
-    home = os.path.join(live.worktree.repository.worktree, ".gitsession")
-    if os.path.islink(home) or (is_changed(ctx, live, conflict, at) and not has_answer(ctx, live, conflict)):
-        return
-    shutil.rmtree(os.path.join(home, "conflicts", conflict.id), ignore_errors=True)
+    file = control_file(live, conflict)
+    if file is not None and (not is_changed(ctx, live, conflict, file) or has_answer(ctx, live, conflict)):
+        file.remove(HOME)

@@ -38,7 +38,7 @@ from gitsessiond.model.hints import command_words, either_side
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Conflict, ConflictSide, How
 from gitsessiond.model.values import GITLINK, SYMLINK, is_binary
-from gitsessiond.store.files import Content, read_file
+from gitsessiond.store.files import Content
 from gitsessiond.store.steps import State
 
 
@@ -185,8 +185,8 @@ def take_saved(ctx: Context, live: Live, path: bytes) -> bool:
     conflict = live.state.conflicts.get(named[0]) if named else None
     if named is None or conflict is None or unquote_path(conflict.path) != named[1]:
         return False
-    at = control_file(live, conflict)
-    found = read_file(at, LARGEST_SAVED) if at is not None else None
+    file = control_file(live, conflict)
+    found = file.read(LARGEST_SAVED) if file is not None else None
     if not isinstance(found, Content) or conflict.status == "stale":
         return False
     try:
@@ -205,8 +205,8 @@ def take_saved(ctx: Context, live: Live, path: bytes) -> bool:
 
 def has_answer(ctx: Context, live: Live, conflict: Conflict) -> bool:
     """Whether a conflict's file says just what it was resolved to, in whatever words."""
-    at = control_file(live, conflict)
-    found = read_file(at, LARGEST_SAVED) if at is not None else None
+    file = control_file(live, conflict)
+    found = file.read(LARGEST_SAVED) if file is not None else None
     if not isinstance(found, Content):
         return False
     try:

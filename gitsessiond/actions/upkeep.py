@@ -78,10 +78,10 @@ def refuse_half_resolved(ctx: Context) -> None:
     """Raise Refused while the file of a conflict holds what somebody wrote and nobody recorded."""
     for live in ctx.sessions.values():
         for conflict in live.state.conflicts.values():
-            at = control_file(live, conflict)
-            if at is not None and is_changed(ctx, live, conflict, at):
+            file = control_file(live, conflict)
+            if file is not None and is_changed(ctx, live, conflict, file):
                 raise Refused(
-                    f"{quote_path(at)} holds edits that are recorded nowhere",
+                    f"{quote_path(file.at)} holds edits that are recorded nowhere",
                     hint=in_turn("git session conflicts", "git session uninstall --yes"),
                 )
 

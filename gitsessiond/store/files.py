@@ -58,15 +58,16 @@ def is_racy(found: os.stat_result, read_at_ns: int, margin_ns: int = 50_000_000)
     return max(found.st_mtime_ns, found.st_ctime_ns) > read_at_ns - margin_ns
 
 
-def read_file(path: bytes, limit: int) -> Content | Unread:
+def read_file(path: bytes, limit: int, within: int | None = None) -> Content | Unread:
     """A regular file's whole content, never half of a save.
 
     Args:
         limit: the largest size that is read at all.
+        within: the open directory that a relative path is from.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, flags, dir_fd=within)
     except OSError as exc:
         return _not_opened(exc)
     try:

@@ -325,6 +325,42 @@ def test_a_marked_file_that_was_cleaned_away_is_made_again(it: Asking, clash: di
     assert marked_file(it, clash).exists()
 
 
+@pytest.mark.parametrize("linked", [".gitsession", ".gitsession/conflicts", ".gitsession/conflicts/ID"])
+def test_a_marked_file_behind_a_link_is_nobodys(it: Asking, clash: dict[str, Any], tmp_path: Path, linked: str) -> None:
+    """Whatever directory is a link: nothing is written behind it, taken as an answer, or removed."""
+    link, outside = it.root / linked.replace("ID", clash["id"]), tmp_path / "outside"
+    link.rename(outside)
+    link.symlink_to(outside)
+    it.ask("conflicts")
+    (file,) = outside.rglob("a.txt")
+    file.unlink()
+    assert it.ask("conflict.show", id=clash["id"])["at"] is None and not file.exists()
+    file.write_text(LINES.replace("line 2", "both 2"))
+    it.look(f".gitsession/conflicts/{clash['id']}/a.txt")
+    assert len(it.ask("conflicts")["conflicts"]) == 1 and it.status_of("one") == "conflicts"
+    it.ask("resolve", id=clash["id"], how="file", content=sent(file.read_text()))
+    assert it.ask("conflict.reopen", id=clash["id"])["conflict"]["status"] == "open" and file.exists()
+    it.ask("resolve", id=clash["id"], how="ours")
+    assert it.merge("one")["merged"] and file.exists() and link.is_symlink()
+
+
+def test_only_the_marked_file_itself_is_removed(it: Asking, clash: dict[str, Any]) -> None:
+    """What else somebody put beside it stays."""
+    beside = marked_file(it, clash).with_name("notes")
+    beside.write_text("mine\n")
+    it.ask("resolve", id=clash["id"], how="ours")
+    assert beside.read_text() == "mine\n" and not marked_file(it, clash).exists()
+
+
+def test_a_marked_file_that_git_tracks_is_no_answer(it: Asking, clash: dict[str, Any]) -> None:
+    """It is content of the repository, whatever it says."""
+    file = marked_file(it, clash)
+    file.write_text(LINES.replace("line 2", "both 2"))
+    it.git("add", "-f", str(file))
+    it.look(str(file.relative_to(it.root)))
+    assert len(it.ask("conflicts")["conflicts"]) == 1 and it.status_of("one") == "conflicts"
+
+
 def test_edits_in_the_meantime_make_it_a_draft(it: Asking, clash: dict[str, Any]) -> None:
     """What was declared ready is not what is there now, also when the conflicts are settled afterwards."""
     it.edit("a.txt", "theirs 2", "theirs too")
