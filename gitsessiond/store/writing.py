@@ -9,16 +9,18 @@ the same file system, and never recorded.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from gitsessiond.model.errors import Moved, Refused, StoreFailed
 from gitsessiond.model.hints import aside_words, git_words
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.values import EXECUTABLE, GITLINK, SYMLINK, Entry
+from gitsessiond.store.below import opened
 from gitsessiond.store.known import Known
 from gitsessiond.store.leases import give_back, take_lease
 from gitsessiond.store.objects import oid_of
@@ -54,33 +56,51 @@ def write_files(
 
     Raises:
         Moved: somebody saved one of the paths meanwhile; that one and all after it are as they were.
-        Refused: a path is a submodule, lies behind a symbolic link, or something unrecorded is in the way.
+        Refused: a path is a submodule, lies behind a symbolic link, or something unrecorded is in the way; or
+            ``.gitsession`` is no directory.
         StoreFailed: the disk or a filter refused.
     """
     root = os.fsencode(tree.repository.worktree)
     for path in wanted:
         _check(tree, root, path, wanted, now.get(path))
     control = os.path.join(root, CONTROL)
-    made = not os.path.isdir(control)
+    _check_control(control)
+    made = not os.path.lexists(control)
     try:
-        os.makedirs(control, exist_ok=True)
-        scratch = os.fsencode(tempfile.mkdtemp(prefix="restore-", dir=os.fsdecode(control)))
-        try:
+        with _scratch(root) as scratch:
             drafts = _prepared(tree, scratch, wanted, raws, store)
             removals = [draft for draft in drafts if draft.ready is None]
-            holder = os.open(scratch, _DIRECTORY)
-            try:
-                for draft in removals + [draft for draft in drafts if draft.ready is not None]:
-                    _put(root, holder, draft)
-            finally:
-                os.close(holder)
+            for draft in removals + [draft for draft in drafts if draft.ready is not None]:
+                _put(root, scratch, draft)
             _sync_directories(root, wanted)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-            if made:
-                _remove_if_empty(control)
     except OSError as exc:
         raise StoreFailed(f"cannot write {exc.filename!r}: {exc.strerror}", hint="git session status") from exc
+    finally:
+        if made:
+            _remove_if_empty(control)
+
+
+@contextmanager
+def _scratch(root: bytes) -> Iterator[int]:
+    """A new directory below ``.gitsession/``, whatever leads elsewhere; it goes with all that is in it."""
+    with opened(root, CONTROL, make=True) as control:
+        name = f"restore-{secrets.token_hex(4)}"
+        os.mkdir(name, 0o700, dir_fd=control)
+        try:
+            holder = os.open(name, _DIRECTORY, dir_fd=control)
+            try:
+                yield holder
+            finally:
+                os.close(holder)
+        finally:
+            shutil.rmtree(name, ignore_errors=True, dir_fd=control)
+
+
+def _check_control(control: bytes) -> None:
+    """Refuse to prepare files behind a link."""
+    if os.path.lexists(control) and (os.path.islink(control) or not os.path.isdir(control)):
+        kind = "a symbolic link" if os.path.islink(control) else "a file"
+        raise Refused(f"{quote_path(CONTROL)} is {kind}", hint=aside_words(os.fsdecode(control)))
 
 
 def _check(tree: WorkTree, root: bytes, path: bytes, wanted: Mapping[bytes, Entry | None], now: Entry | None) -> None:
@@ -122,7 +142,7 @@ def _check_directory(full: bytes, path: bytes, wanted: Mapping[bytes, Entry | No
 
 def _prepared(
     tree: WorkTree,
-    scratch: bytes,
+    scratch: int,
     wanted: Mapping[bytes, Entry | None],
     raws: Mapping[bytes, str],
     store: Trees,
@@ -132,21 +152,20 @@ def _prepared(
     for number, (path, entry) in enumerate(wanted.items()):
         name = None if entry is None else b"%d" % number
         if entry is not None and name is not None:
-            ready = os.path.join(scratch, name)
             raw = raws.get(path)
             data = store.read(raw or entry.oid).data
             if entry.mode == SYMLINK:
-                os.symlink(data, ready)
+                os.symlink(data, name, dir_fd=scratch)
             else:
-                _write(ready, data if raw else tree.smudged(path, entry.oid, data), entry.mode)
+                _write(scratch, name, data if raw else tree.smudged(path, entry.oid, data), entry.mode)
         drafts.append(Draft(path, name, tree.known.get(path)))
     return drafts
 
 
-def _write(ready: bytes, data: bytes, mode: int) -> None:
+def _write(scratch: int, ready: bytes, data: bytes, mode: int) -> None:
     """Write and sync one file with the rights a new file of its mode gets here."""
     rights = 0o777 if mode == EXECUTABLE else 0o666
-    descriptor = os.open(ready, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
+    descriptor = os.open(ready, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights, dir_fd=scratch)
     with open(descriptor, "wb") as file:
         file.write(data)
         file.flush()
@@ -160,8 +179,7 @@ def _put(root: bytes, scratch: int, draft: Draft) -> None:
         return
     if draft.expected is None:
         _make_way(os.path.join(root, draft.path))
-    place = _open_parent(root, draft.path)
-    try:
+    with opened(root, os.path.dirname(draft.path), make=True, rights=0o777) as place:
         if draft.expected is None:
             if draft.ready is not None and not rename(scratch, draft.ready, place, name, NOREPLACE):
                 raise _moved(draft.path)
@@ -180,8 +198,6 @@ def _put(root: bytes, scratch: int, draft: Draft) -> None:
         if not recorded:
             raise _moved(draft.path)
         os.unlink(aside, dir_fd=scratch)
-    finally:
-        os.close(place)
     if draft.ready is None:
         _remove_empty_parents(root, draft.path)
 
@@ -194,22 +210,6 @@ def _put_back(scratch: int, aside: bytes, place: int, name: bytes, how: int) -> 
     while not rename(scratch, aside, place, beside, NOREPLACE):
         number += 1
         beside = b"%s.saved-%d" % (name, number)
-
-
-def _open_parent(root: bytes, path: bytes) -> int:
-    """The directory of a path, opened step by step so that no link is followed; missing ones are made."""
-    place = os.open(root, _DIRECTORY)
-    for part in path.split(b"/")[:-1]:
-        try:
-            try:
-                inner = os.open(part, _DIRECTORY, dir_fd=place)
-            except FileNotFoundError:
-                os.mkdir(part, dir_fd=place)
-                inner = os.open(part, _DIRECTORY, dir_fd=place)
-        finally:
-            os.close(place)
-        place = inner
-    return place
 
 
 def _make_way(full: bytes) -> None:

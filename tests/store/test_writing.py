@@ -49,6 +49,20 @@ def test_every_kind_of_path_is_written(recorded: Recorded, repo: Path) -> None:
     assert not (repo / ".gitsession").exists()
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_nothing_is_prepared_behind_a_link(recorded: Recorded, repo: Path, tmp_path: Path, linked: bool) -> None:
+    """A ``.gitsession`` that is no directory is told of before anything is written."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    os.utime(outside, (1, 1))
+    control = repo / ".gitsession"
+    control.symlink_to(outside) if linked else control.write_text("mine")
+    before = (repo / "a.txt").read_bytes()
+    with pytest.raises(Refused, match="symbolic link" if linked else "a file"):
+        restore(recorded, {b"a.txt": text(recorded, b"restored\n")})
+    assert (repo / "a.txt").read_bytes() == before and outside.stat().st_mtime == 1
+
+
 def test_a_file_keeps_its_rights(recorded: Recorded, repo: Path) -> None:
     """Only the executable bit is recorded; who may read a file is not changed by a restore."""
     (repo / "a.txt").chmod(0o600)
