@@ -26,6 +26,7 @@ from gitsessiond.store.steps import State
 MOST_ROWS = 200  # of what is unassigned
 MOST_OPS = 1000  # of one patch
 MOST_DIFF = 256 << 10  # bytes of a patch's diff
+MOST_DIFFS = 8 << 20  # of all that are told at once; the rest is cut shorter, and told with the next answer
 MOST_FILE = 1 << 20  # bytes of one file that is compared
 
 Pair = tuple[Named | None, Named | None]
@@ -45,7 +46,10 @@ def show_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     known = known if isinstance(known, Mapping) else {}
     status = status_of(ctx, asked)
     rows = pending_rows(ctx, state, MOST_ROWS)
-    patches = [patch_files(ctx, state, one, known.get(one["id"])) for one in status["patches"]]
+    patches, left = [], MOST_DIFFS
+    for one in status["patches"]:
+        patches.append(patch_files(ctx, state, one, known.get(one["id"]), min(left, MOST_DIFF)))
+        left -= len(patches[-1].get("diff") or "")
     return {
         "status": status,
         "unassigned": rows,
@@ -56,8 +60,8 @@ def show_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     }
 
 
-def patch_files(ctx: Context, state: State, view: Mapping[str, Any], known: Any) -> dict[str, Any]:
-    """One patch's ops and diff, under a key that another version would not have.
+def patch_files(ctx: Context, state: State, view: Mapping[str, Any], known: Any, most: int) -> dict[str, Any]:
+    """One patch's ops and diff, of that at most so many bytes, under a key that another version would not have.
 
     Of one that changes very many files only how many is told: to look at them all after each save would take too long.
     """
@@ -74,17 +78,20 @@ def patch_files(ctx: Context, state: State, view: Mapping[str, Any], known: Any)
     pieces: list[bytes] = []
     size = 0
     for before, after in pairs:
-        if size >= MOST_DIFF:
+        if size >= most:
             break
-        pieces.append(one_diff(ctx, before, after)[: MOST_DIFF - size])
+        pieces.append(one_diff(ctx, before, after)[: most - size])
         size += len(pieces[-1])
+    cut = bool(pairs) and size >= most
+    if cut and most < MOST_DIFF:
+        key += "-cut"  # there is more to be told
     return {
         "id": patch.id,
         "key": key,
         "ops": [op_view(op) for op in ops],
         "ops_left": 0,
         "diff": b"".join(pieces).decode("utf-8", "surrogateescape"),
-        "diff_left": len(pairs) - len(pieces) + (size >= MOST_DIFF),
+        "diff_left": len(pairs) - len(pieces) + cut,
     }
 
 

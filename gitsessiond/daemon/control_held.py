@@ -44,6 +44,7 @@ class Held:
         self.look_at: float | None = None  # when to look for some that nobody told of
         self.hurry = False  # somebody waits for them
         self.acts: deque[Act] = deque()
+        self.rest_s = self.rest_until = 0.0  # nothing is asked for saves before: it would be answered as before
         self.outdated = False  # the view is from before an act
         self.requests: list[Ask] = []  # of ``requests/``, to be queued
         self.asked: dict[int, bytes] = {}  # those under way, each with its file's name
@@ -76,7 +77,13 @@ class Held:
 
     def is_touched(self) -> float | None:
         """When to look at saves."""
-        return min(self.touched.values(), default=None) if self.flight is None else None
+        if not self.touched or self.flight is not None:
+            return None
+        return max(min(self.touched.values()), self.rest_until)
+
+    def rest(self, now: float, seconds: float) -> None:
+        """Let saves wait so long."""
+        self.rest_s, self.rest_until = seconds, now + seconds
 
 
 def is_writable(path: bytes) -> bool:

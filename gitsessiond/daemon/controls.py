@@ -29,7 +29,9 @@ SETTLE_S = 0.05
 SOON_S = 0.15  # from a change to its being shown
 LATER_S = 2.0  # the same, in other worktrees than its own
 SHARE = 20  # a question is this many times as far from the last as that took
-GIT_S = 0.1  # between two looks whether git still holds the index
+GIT_S = 0.1  # between two looks whether git still holds the index; doubled each time
+GIT_AT_MOST_S = 5.0  # the same, where a killed git left its lock
+TROUBLE_S, TROUBLE_AT_MOST_S = 1.0, 60.0  # the same, where nobody can tell what is
 LOOK_EVERY_S = 2.0  # where nothing tells of saves
 MOST_ROWS = 12  # of each list of the panel
 NOT_OURS = ("GITSESSION", "GITSESSION_PATCH")  # of whoever happened to start the daemon
@@ -201,6 +203,8 @@ class Controls:
         held.not_before = self._others_from = now + SHARE * (now - held.asked_at)
         if self._paused:
             return
+        rested = held.rest_s
+        held.rest(now, min(max(TROUBLE_S, 2 * rested), TROUBLE_AT_MOST_S))  # unless all goes well
         if "ok" not in reply:
             held.session = None
             held.files.lapse(error_from(reply["error"]))
@@ -209,6 +213,7 @@ class Controls:
         if held.view["tracked"]:
             held.files.tell(f"git tracks what is in {held.worktree}/.gitsession: all of it is left alone")
             held.touched.clear()
+            held.rest(now, 0.0)
             return
         held.session = held.view["status"]["session"]["id"]
         kept = {one["id"]: one if "ops" in one else held.cached.get(one["id"], one) for one in held.view["patches"]}
@@ -218,8 +223,10 @@ class Controls:
             look_for_saves(held, texts, now)
             self._requests.find_taken(held)
         if held.view["index_locked"]:  # git may just be writing what it tracks from now on
-            held.touched = {path: max(at, now + GIT_S) for path, at in held.touched.items()}
+            took = SHARE * (now - held.asked_at)
+            held.rest(now, max(min(max(GIT_S, 2 * rested), GIT_AT_MOST_S), took))
         else:
+            held.rest(now, 0.0)
             self._take_all(held, texts, now)
         self._next_act(held)
 

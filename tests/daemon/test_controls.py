@@ -265,3 +265,33 @@ def test_a_save_under_the_name_before_a_rename_is_of_that_patch(recorder: Record
     assert recorder.all() == ["session.files"] and not (recorder.home / "patches/one").exists()
     assert recorder.read("patches/new/description") == "other words\n"
     assert recorder.read("patches/new/status.refused").endswith("nonsense\n")
+
+
+@pytest.mark.parametrize("why", ["error", "bug", "locked"])
+def test_what_stays_wrong_is_asked_about_less_and_less(
+    recorder: Recorder, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A save that waits is asked about again after one second, two, four; when all is well it is acted on."""
+    monkeypatch.setattr(controls, "GIT_S", 0.1)
+    held = recorder.controls._held[str(recorder.root)]
+    fine = recorder.told
+    recorder.save("use", "two\n")
+    waits = []
+    for _ in range(12):
+        held.not_before = 0.0
+        recorder.controls.tick(time.monotonic() + 10_000.0)
+        held.asked_at = time.monotonic()
+        if why == "locked":
+            recorder.told = fine | {"index_locked": True}
+        elif why == "bug":
+            recorder.told = {"tracked": False}
+        error = {"code": "unreadable", "message": "no", "hint": None, "exit": 14}
+        assert recorder.answer({"error": error} if why == "error" else None) == "session.files"
+        held.due = None
+        due = recorder.controls.next_look()
+        assert due is not None
+        waits.append(due - time.monotonic())
+    longest = 5.0 if why == "locked" else 60.0
+    assert sum(waits[:5]) > (2.0 if why == "locked" else 20.0) and longest - 1 < waits[-1] <= longest
+    recorder.told = fine
+    assert recorder.all() == ["session.files", "patch.use"] and held.rest_s == 0.0
