@@ -244,6 +244,7 @@ class ControlFiles:
         text = json.dumps(reply, indent=1).encode() + b"\n"
         self.put(path, text, self.dir.signature(path))
         self._ours.pop(path, None)  # it is the asker's from now on
+        self._written.pop(path, None)
 
 
 def headed(head: str, panel: bytes) -> bytes:

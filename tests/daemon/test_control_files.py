@@ -269,3 +269,16 @@ def test_rows_name_what_assign_takes() -> None:
     """`PATH:FROM-TO`; a whole file by its path."""
     assert target_of(row("a b.txt", 3, 3, "x")) == "a b.txt:3-3"
     assert target_of({"path": "new", "lines": None}) == "new"
+
+
+def test_a_reply_is_the_askers(tree: Path) -> None:
+    """It stays when the next daemon starts, and is neither held in memory nor told to that."""
+    files = ControlFiles(str(tree))
+    texts = texts_of(view(ONE), {}, ())
+    files.show(texts)
+    files.reply(b"requests/keep.reply", {"ok": "x" * 1000})
+    files.show(texts | {b"use": b"one\n"})
+    assert "reply" not in (tree / ".gitsession/.known").read_text() and b"requests/keep.reply" not in files._written
+    files.stop()
+    ControlFiles(str(tree)).show(texts)
+    assert (tree / ".gitsession/requests/keep.reply").exists()
