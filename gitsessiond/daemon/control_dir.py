@@ -21,6 +21,7 @@ DRAFT = b".gitsessiond-draft"
 LARGEST = 1 << 20  # bytes of a save that is read
 UNTOLD_S = 0.1  # rest asked of a file of which nobody can tell whether it is open for writing
 REFUSED = b".refused"
+LONGEST = 240  # bytes of a name that others are made of, by something behind it
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -162,15 +163,15 @@ class ControlDir:
                 remove_draft(place)
 
     def put_aside(self, path: bytes) -> bytes | None:
-        """Give what is there its name with ``.refused``; returns that, None where it could not be done."""
+        """Give what is there its name, cut where it is long, with ``.refused``; returns that, None: it could not be."""
         above, name = os.path.split(path)
-        beside = name + REFUSED
+        beside = name[:LONGEST] + REFUSED
         try:
             with self._opened(above) as place:
                 for number in range(1, 10):
                     if rename(place, name, place, beside, NOREPLACE):
                         return os.path.join(above, beside)
-                    beside = b"%s%s-%d" % (name, REFUSED, number + 1)
+                    beside = b"%s%s-%d" % (name[:LONGEST], REFUSED, number + 1)
         except OSError:
             pass
         return None

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from gitsessiond.daemon.control_acts import wished_request
 from gitsessiond.daemon.control_dir import REFUSED, NoSave
 from gitsessiond.daemon.control_held import Held, Message
-from gitsessiond.daemon.control_saves import not_read
+from gitsessiond.daemon.control_saves import in_shell, not_read
 from gitsessiond.daemon.control_texts import REQUESTS
 from gitsessiond.daemon.outbox import Ask
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
 from gitsessiond.wire.requests import OWN, READS, VERSION, reply_error, reply_ok, request, who_asks
 
 REQUEST, TAKEN, REPLY = b".json", b".taken", b".reply"
+LONGEST = 200  # bytes of a request's name
 AGAIN_S = 0.15  # until one is looked at whose name another has that is under way
 
 AnswerOwn = Callable[[str, Message], Message]
@@ -34,8 +35,15 @@ class Requests:
             not_read(held, path, found, now)
             return
         stem = path[: -len(REQUEST)]
-        if not held.files.dir.move(path, stem + TAKEN):
+        if stem in held.asked.values():  # another of its name is under way
             held.touched[path] = now + AGAIN_S
+            return
+        if len(os.path.basename(stem)) > LONGEST:
+            not_taken(held, path, f"its name has more than {LONGEST} bytes", "save it under another name")
+            return
+        if not held.files.dir.move(path, stem + TAKEN):
+            if held.files.dir.signature(path) is not None:
+                not_taken(held, path, "it cannot be renamed", f"rm -r {in_shell(stem + TAKEN)}")
             return
         try:
             if isinstance(found, NoSave):
@@ -91,3 +99,9 @@ class Requests:
                 error = Unreachable(words, hint="git session history")
                 stem = REQUESTS + b"/" + os.path.basename(one.name)[: -len(TAKEN)]
                 self._replied(held, stem, reply_error(None, error))
+
+
+def not_taken(held: Held, path: bytes, why: str, hint: str) -> None:
+    """A request that cannot be taken away is not asked for, and that is told once."""
+    if path not in held.files.waiting:
+        held.files.refuse(path, NoSave("odd", why), why, hint)

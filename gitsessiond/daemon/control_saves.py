@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 
 from gitsessiond.daemon.control_acts import Wish, text_of, wishes_of
-from gitsessiond.daemon.control_dir import NoSave, Save
+from gitsessiond.daemon.control_dir import HOME, REFUSED, NoSave, Save
 from gitsessiond.daemon.control_held import OF_A_PATCH, Act, Held, Message, is_patch_directory, is_writable
 from gitsessiond.daemon.control_texts import ERRORS, PATCHES, README, REQUESTS, STATUS, shown_patches
 from gitsessiond.model.errors import BadRequest, GitSessionError
@@ -56,7 +57,12 @@ def not_read(held: Held, path: bytes, why: NoSave, now: float) -> None:
     elif why.kind == "busy":
         held.files.waiting.add(path)
     elif why.kind == "odd":
-        held.files.refuse(path, why, why.why, f"rm -r .gitsession/{os.fsdecode(path)}.refused")
+        held.files.refuse(path, why, why.why, f"rm -r {in_shell(path + REFUSED)}")
+
+
+def in_shell(path: bytes) -> str:
+    """A control file as an argument of a command typed at the top of the worktree."""
+    return shlex.quote(os.fsdecode(HOME + b"/" + path))
 
 
 def take_save(held: Held, path: bytes, save: Save, texts: Mapping[bytes, bytes]) -> None:

@@ -295,3 +295,25 @@ def test_what_stays_wrong_is_asked_about_less_and_less(
     assert sum(waits[:5]) > (2.0 if why == "locked" else 20.0) and longest - 1 < waits[-1] <= longest
     recorder.told = fine
     assert recorder.all() == ["session.files", "patch.use"] and held.rest_s == 0.0
+
+
+@pytest.mark.parametrize("length", [205, 243, 250])
+def test_a_request_with_a_long_name_is_refused_once(recorder: Recorder, length: int) -> None:
+    """Its other names would be too long for the disk; the request is kept beside, and nothing is asked again."""
+    name = f"requests/{'y' * length}.json"
+    for number in range(2):
+        recorder.save(name, '{"verb": "nope"}')
+        assert recorder.all() == ["session.files"] and recorder.all() in (["session.files"], [])
+        assert recorder.controls.next_look() is None and not (recorder.home / name).exists()
+        kept = [path.name for path in (recorder.home / "requests").iterdir()]
+        assert len(kept) == number + 1 and all(".refused" in one for one in kept), kept
+    assert recorder.controls._held[str(recorder.root)].asked == {}
+
+
+def test_a_request_that_cannot_be_taken_away_is_refused(recorder: Recorder) -> None:
+    """Something has the name in the way: it is told once, with the command that removes it, not looked at for ever."""
+    (recorder.home / "requests/a b.taken").mkdir()
+    recorder.save("requests/a b.json", '{"verb": "conflicts"}')
+    assert "conflicts" not in recorder.all() + recorder.all() and recorder.controls.next_look() is None
+    assert "rm -r '.gitsession/requests/a b.taken'" in recorder.read("errors")
+    assert (recorder.home / "requests/a b.json.refused").exists()
