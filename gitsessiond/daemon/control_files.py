@@ -18,6 +18,7 @@ from gitsessiond.model.names import quote_path
 KNOWN = b".known"
 MOST_REFUSED = 50
 MOST_TOLD = 100  # sentences in the log
+MOST_WORDS, MOST_HINTS = 500, 20  # letters of a sentence or hint, and lines of hints, that are told of a refusal
 MOST_KEPT = 64 << 10  # bytes of a refused save that are kept beside the words
 
 
@@ -95,7 +96,7 @@ class ControlFiles:
 
     def note_refused(self, path: bytes, message: str, hint: str | None) -> list[str]:
         """Say in ``errors`` that a save was not acted on; returns the sentence and its hints."""
-        words, hints = " ".join(message.split()), (hint or "").splitlines()
+        words, hints = one_line(message), [cut_short(line) for line in (hint or "").splitlines()[:MOST_HINTS]]
         lines = [f"{now_text()} {quote_path(path)}: {words}", *(f"    {line}" for line in hints)]
         self._refused = [*self._refused, "".join(line + "\n" for line in lines)][-MOST_REFUSED:]
         return [words, *hints]
@@ -233,7 +234,7 @@ class ControlFiles:
     def lapse(self, error: GitSessionError) -> None:
         """Nobody can tell what is: STATUS says so until somebody can."""
         if self._status and self.dir.is_there() and self.is_ours(STATUS):
-            self._last_status(Head(now_text(), os.getpid()).lapsed(" ".join(error.message.split())))
+            self._last_status(Head(now_text(), os.getpid()).lapsed(one_line(error.message)))
 
     def _last_status(self, head: str) -> None:
         """Write STATUS once more, with another head."""
@@ -249,7 +250,22 @@ class ControlFiles:
 
 def headed(head: str, panel: bytes) -> bytes:
     """STATUS as it is written."""
-    return head.encode() + b"\n\n" + panel
+    return head.encode("utf-8", "surrogateescape") + b"\n\n" + panel
+
+
+def one_line(text: str) -> str:
+    """A sentence as it is told."""
+    return cut_short(" ".join(text.split()))
+
+
+def cut_short(line: str) -> str:
+    """A line that is not too long; what is no text in it as it would be written in a program."""
+    line = line if len(line) <= MOST_WORDS else line[: MOST_WORDS - 3] + "..."
+    try:
+        line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        line = line.encode("utf-8", "backslashreplace").decode()
+    return line
 
 
 def digest(content: bytes) -> str:

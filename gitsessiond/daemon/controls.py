@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
 from gitsessiond.daemon.control_acts import Wish, not_done
 from gitsessiond.daemon.control_dir import HOME
-from gitsessiond.daemon.control_held import GONE_S, Held, Message, is_patch_directory, is_writable
+from gitsessiond.daemon.control_held import GONE_S, Act, Held, Message, is_patch_directory, is_writable
 from gitsessiond.daemon.control_requests import AnswerOwn, Requests
 from gitsessiond.daemon.control_saves import NEW_S, look_for_saves, take
 from gitsessiond.daemon.control_texts import CONFLICTS, PATCHES, REQUESTS, shown_patches, texts_of
@@ -189,13 +190,18 @@ class Controls:
     def failed(self, error: GitSessionError) -> None:
         """What was under way will not be answered, and nobody knows what is."""
         for held in self._held.values():
-            self._requests.fail(held, error)
-            for act in held.acts:
-                held.files.refuse(act.path, act.save, error.message, error.hint)
+            acts = list(held.acts)
             held.acts.clear()
             held.flight, held.outdated = None, False
-            held.files.lapse(error)
             held.show_by(time.monotonic() + GONE_S)
+            self._guarded(held, partial(self._tell_failed, held, acts, error))
+
+    def _tell_failed(self, held: Held, acts: Sequence[Act], error: GitSessionError) -> None:
+        """Say of all that was under way that it was not done, and that nobody knows what is."""
+        self._requests.fail(held, error)
+        for act in acts:
+            held.files.refuse(act.path, act.save, error.message, error.hint)
+        held.files.lapse(error)
 
     def _viewed(self, held: Held, reply: Message) -> None:
         """The recorder told what is: act on what was saved, or else show it."""

@@ -25,7 +25,7 @@ def row(path: str, first: int, last: int, text: str) -> dict[str, Any]:
 
 
 def view(*patches: dict[str, Any], rows: Any = (), in_use: str | None = None) -> dict[str, Any]:
-    session = {"id": "s", "name": "x", "patch_in_use": in_use}
+    session = {"id": "s", "name": "x", "patch_in_use": in_use, "created_at": "2026-01-02T03:04:05.678Z"}
     status = {"session": session, "patches": list(patches)}
     return {"status": status, "unassigned": list(rows), "unassigned_left": 0, "patches": []}
 
@@ -282,3 +282,16 @@ def test_a_reply_is_the_askers(tree: Path) -> None:
     files.stop()
     ControlFiles(str(tree)).show(texts)
     assert (tree / ".gitsession/requests/keep.reply").exists()
+
+
+@pytest.mark.parametrize("words", ["cannot open /tmp/r\udcff/.git", "no \ud800", "A" * 900_000])
+def test_what_is_told_is_short_and_can_be_written(tree: Path, words: str) -> None:
+    """Whatever a message has in it: odd bytes, half a letter, a verb of a megabyte."""
+    files, errors = ControlFiles(str(tree)), tree / ".gitsession/errors"
+    texts = texts_of(view(ONE), {}, ["panel"])
+    files.show(texts)
+    files.lapse(GitSessionError(words))
+    assert (tree / ".gitsession/STATUS").read_bytes().startswith(b"# Not kept current since ")
+    files.note_refused(b"requests/x.json", words, words)
+    files.refuse(b"use", None, words, words)
+    assert files.show(texts) == [] and 2 < errors.read_bytes().count(b"\n") < 6 and errors.stat().st_size < 3000

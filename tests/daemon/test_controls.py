@@ -317,3 +317,15 @@ def test_a_request_that_cannot_be_taken_away_is_refused(recorder: Recorder) -> N
     assert "conflicts" not in recorder.all() + recorder.all() and recorder.controls.next_look() is None
     assert "rm -r '.gitsession/requests/a b.taken'" in recorder.read("errors")
     assert (recorder.home / "requests/a b.json.refused").exists()
+
+
+def test_what_cannot_be_told_of_a_failure_ends_nothing(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in the control files is logged; front goes on, and shows them again."""
+    held = recorder.controls._held[str(recorder.root)]
+
+    def broken(error: Any) -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(held.files, "lapse", broken)
+    recorder.controls.failed(Unreachable("the recorder ended", hint="git session daemon logs"))
+    assert recorder.all() == ["session.files"]
