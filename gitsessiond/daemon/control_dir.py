@@ -95,6 +95,15 @@ class ControlDir:
         except OSError:
             return None
 
+    def changed_at(self, path: bytes) -> float | None:
+        """When a file, or what is in a directory, was last changed, by the system's clock; None: nothing is there."""
+        above, name = os.path.split(path.rstrip(b"/"))
+        try:
+            with self._opened(above) as place:
+                return os.stat(name, dir_fd=place, follow_symlinks=False).st_ctime
+        except OSError:
+            return None
+
     def inode(self, directory: bytes) -> int | None:
         """The inode of a directory; None: there is none, or it is another user's."""
         try:

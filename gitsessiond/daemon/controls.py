@@ -19,6 +19,7 @@ from gitsessiond.daemon.control_dir import HOME
 from gitsessiond.daemon.control_held import GONE_S, Act, Held, Message, is_patch_directory, is_writable
 from gitsessiond.daemon.control_requests import AnswerOwn, Requests
 from gitsessiond.daemon.control_saves import NEW_S, look_for_saves, take
+from gitsessiond.daemon.control_strays import refuse_former
 from gitsessiond.daemon.control_texts import CONFLICTS, PATCHES, REQUESTS, shown_patches, texts_of
 from gitsessiond.daemon.log import log_bug
 from gitsessiond.daemon.mailbox import Notice
@@ -227,6 +228,7 @@ class Controls:
         texts = self._texts(held)
         if first:
             look_for_saves(held, texts, now)
+            refuse_former(held)
             self._requests.find_taken(held)
         if held.view["index_locked"]:  # git may just be writing what it tracks from now on
             took = SHARE * (now - held.asked_at)
