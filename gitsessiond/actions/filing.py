@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,6 @@ from gitsessiond.actions.views import op_view
 from gitsessiond.model.files import version_of
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import quote_path
-from gitsessiond.model.ownership import unassigned_rows
 from gitsessiond.model.values import GITLINK
 from gitsessiond.model.versions import op_between
 from gitsessiond.store.difftext import Named, diff_text, gitlink_text
@@ -29,6 +29,8 @@ MOST_DIFF = 256 << 10  # bytes of a patch's diff
 MOST_DIFFS = 8 << 20  # of all that are told at once; the rest is cut shorter, and told with the next answer
 MOST_FILE = 1 << 20  # bytes of one file that is compared
 
+OWN = (CONTROL + b"/STATUS", CONTROL + b"/.brought")  # what is written although git tracks others, if not them
+
 Pair = tuple[Named | None, Named | None]
 
 
@@ -37,7 +39,8 @@ def show_files(ctx: Context, asked: Asked) -> dict[str, Any]:
 
     ``known`` has keys of former replies by patch: where a patch is the same still, its ops and diff are left out.
     git is told first to leave the control files alone. ``tracked``: it has some of its own there, which came with the
-    repository's content and are nobody's wish; while ``index_locked`` it may be writing such.
+    repository's content and are nobody's wish, and in ``tracked_own`` which of those the daemon writes even then;
+    while ``index_locked`` it may be writing such.
     """
     live = ctx.live(asked)
     ensure_exclude(ctx.repository.common_dir)
@@ -46,6 +49,7 @@ def show_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     known = known if isinstance(known, Mapping) else {}
     status = status_of(ctx, asked)
     rows = pending_rows(ctx, state, MOST_ROWS)
+    tracked = tree is not None and tree.tracks_below(CONTROL)
     patches, left = [], MOST_DIFFS
     for one in status["patches"]:
         patches.append(patch_files(ctx, state, one, known.get(one["id"]), min(left, MOST_DIFF)))
@@ -53,9 +57,10 @@ def show_files(ctx: Context, asked: Asked) -> dict[str, Any]:
     return {
         "status": status,
         "unassigned": rows,
-        "unassigned_left": max(0, len(unassigned_rows(state.owners)) - len(rows)),
+        "unassigned_left": len(status["unassigned"]) + status.get("left", {}).get("unassigned", 0) - len(rows),
         "patches": patches,
-        "tracked": tree is not None and tree.tracks_below(CONTROL),
+        "tracked": tracked,
+        "tracked_own": sorted(os.path.basename(os.fsdecode(path)) for path in tree.tracks_of(OWN)) if tree else [],
         "index_locked": tree is not None and read_head(tree.repository.git_dir).index_lock,
     }
 
