@@ -32,6 +32,7 @@ class ControlFiles:
         self._former: dict[bytes, list[str]] = {}  # digests of what a former daemon wrote last
         self.waiting: set[bytes] = set()  # somebody has them open for writing, or they cannot be put aside
         self._panel, self._status = b"", b""  # the panel, and STATUS with its head
+        self._lapsed = ""  # why STATUS is not kept current
         self._refused: list[str] = []
         self._told: set[str] = set()  # what is in the log already
         self._read_known()
@@ -156,6 +157,7 @@ class ControlFiles:
         except OSError as exc:
             self.tell(str(exc.strerror))
             return []
+        self._lapsed = ""
         if texts[STATUS] != self._panel:
             self._panel = texts[STATUS]
             self._status = headed(Head(now_text(), os.getpid()).kept(), self._panel)
@@ -233,7 +235,8 @@ class ControlFiles:
 
     def lapse(self, error: GitSessionError) -> None:
         """Nobody can tell what is: STATUS says so until somebody can."""
-        if self._status and self.dir.is_there() and self.is_ours(STATUS):
+        if self._status and self._lapsed != error.message and self.dir.is_there() and self.is_ours(STATUS):
+            self._lapsed = error.message
             self._last_status(Head(now_text(), os.getpid()).lapsed(one_line(error.message)))
 
     def _last_status(self, head: str) -> None:

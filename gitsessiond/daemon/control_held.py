@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from gitsessiond.daemon.control_acts import Wish
+from gitsessiond.daemon.control_brought import Brought
 from gitsessiond.daemon.control_dir import Save
 from gitsessiond.daemon.control_files import ControlFiles
 from gitsessiond.daemon.control_texts import ASSIGN, ERRORS, PATCHES, README, REQUESTS, STATUS, USE
@@ -34,6 +35,7 @@ class Held:
     def __init__(self, worktree: str) -> None:
         self.worktree = worktree
         self.files = ControlFiles(worktree)
+        self.brought = Brought(self.files)
         # what the recorder told
         self.session: str | None = None
         self.view: Message = {}

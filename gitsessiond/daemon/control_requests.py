@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from gitsessiond.daemon.control_acts import wished_request
+from gitsessiond.daemon.control_brought import AGAIN, WHY
 from gitsessiond.daemon.control_dir import REFUSED, NoSave
 from gitsessiond.daemon.control_held import Held, Message
 from gitsessiond.daemon.control_saves import in_shell, not_read
@@ -37,6 +38,9 @@ class Requests:
         stem = path[: -len(REQUEST)]
         if stem in held.asked.values():  # another of its name is under way
             held.touched[path] = now + AGAIN_S
+            return
+        if held.brought.has(path):
+            not_taken(held, path, WHY, AGAIN)
             return
         if len(os.path.basename(stem)) > LONGEST:
             not_taken(held, path, f"its name has more than {LONGEST} bytes", "save it under another name")

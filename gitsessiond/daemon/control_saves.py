@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 
 from gitsessiond.daemon.control_acts import Wish, text_of, wishes_of
+from gitsessiond.daemon.control_brought import AGAIN, WHY
 from gitsessiond.daemon.control_dir import HOME, REFUSED, NoSave, Save
 from gitsessiond.daemon.control_held import OF_A_PATCH, Act, Held, Message, is_patch_directory, is_writable
 from gitsessiond.daemon.control_texts import ERRORS, PATCHES, README, REQUESTS, STATUS, shown_patches
@@ -45,6 +46,9 @@ def take(held: Held, path: bytes, texts: Mapping[bytes, bytes], now: float) -> N
     if isinstance(save, NoSave):
         not_read(held, path, save, now)
     elif not held.files.is_ours(path):
+        if held.brought.has(path) and not held.files.is_as_written(path, save):
+            held.files.refuse(path, save, WHY, AGAIN)
+            return
         if now_at != path:  # it is shown under the patch's name now, and goes here
             held.files.accept(path, save)
         take_save(held, now_at, save, texts)
@@ -97,6 +101,10 @@ def take_directory(held: Held, path: bytes) -> None:
     if inode is None or name in shown_patches(patches, len(patches)):
         return
     if any(act.path == directory for act in held.acts) or held.files.was_ours(directory):
+        return
+    if held.brought.has_in(directory):
+        if held.files.dir.signature(directory.rstrip(b"/") + REFUSED) is None:
+            held.files.refuse(directory, None, WHY, f"mkdir {in_shell(directory)}")
         return
     renamed = renamed_from(held, inode, directory)
     if renamed is not None:

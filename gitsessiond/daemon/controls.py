@@ -15,12 +15,13 @@ from itertools import count
 from typing import Any
 
 from gitsessiond.daemon.control_acts import Wish, not_done
+from gitsessiond.daemon.control_brought import BROUGHT
 from gitsessiond.daemon.control_dir import HOME
 from gitsessiond.daemon.control_held import GONE_S, Act, Held, Message, is_patch_directory, is_writable
 from gitsessiond.daemon.control_requests import AnswerOwn, Requests
 from gitsessiond.daemon.control_saves import NEW_S, look_for_saves, take
 from gitsessiond.daemon.control_strays import refuse_former
-from gitsessiond.daemon.control_texts import CONFLICTS, PATCHES, REQUESTS, shown_patches, texts_of
+from gitsessiond.daemon.control_texts import CONFLICTS, PATCHES, REQUESTS, STATUS, shown_patches, texts_of
 from gitsessiond.daemon.log import log_bug
 from gitsessiond.daemon.mailbox import Notice
 from gitsessiond.daemon.outbox import Ask, Outbox
@@ -219,6 +220,11 @@ class Controls:
         first, held.view = not held.view, reply["ok"]
         if held.view["tracked"]:
             held.files.tell(f"git tracks what is in {held.worktree}/.gitsession: all of it is left alone")
+            own = held.view["tracked_own"]
+            held.brought.note(keep=os.fsdecode(BROUGHT) not in own)
+            if os.fsdecode(STATUS) not in own:
+                why = "git tracks files in .gitsession/, so all of it is left alone: git rm -r --cached .gitsession"
+                held.files.lapse(GitSessionError(why))
             held.touched.clear()
             held.rest(now, 0.0)
             return

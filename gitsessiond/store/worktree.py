@@ -9,7 +9,7 @@ to the user's files, index or objects.
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -130,6 +130,10 @@ class WorkTree:
     def tracks_below(self, directory: bytes) -> bool:
         """Whether git tracks a path below a directory."""
         return self._tracked.any_below(directory)
+
+    def tracks_of(self, paths: Collection[bytes]) -> set[bytes]:
+        """Those of these paths that git tracks."""
+        return self._tracked.among(paths)
 
     def follow_left_out(self, now: Mapping[bytes, Entry | None]) -> list[Seen]:
         """Take these for what paths are now that are not wanted on disk: no file can tell. Returns the changes."""

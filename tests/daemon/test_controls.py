@@ -26,7 +26,7 @@ class Recorder:
         (root / ".git").mkdir()
         self.root, self.home = root, root / ".gitsession"
         self.outbox = Outbox()
-        self.told = view(ONE, TWO) | {"tracked": False, "index_locked": False}
+        self.told = view(ONE, TWO) | {"tracked": False, "tracked_own": [], "index_locked": False}
         self.asked: list[dict[str, Any]] = []  # the arguments of all that was answered
         self.flushed = 0
         self.polled = False
@@ -329,3 +329,39 @@ def test_what_cannot_be_told_of_a_failure_ends_nothing(recorder: Recorder, monke
     monkeypatch.setattr(held.files, "lapse", broken)
     recorder.controls.failed(Unreachable("the recorder ended", hint="git session daemon logs"))
     assert recorder.all() == ["session.files"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_git_tracked_is_no_wish_when_it_is_untracked(recorder: Recorder, restarted: bool) -> None:
+    """A branch brought files and `git reset` left them there: they are refused, also by the next daemon."""
+    recorder.told["tracked"] = True
+    for path, content in BROUGHT_FILES.items():
+        recorder.save(path, content)
+    assert recorder.all() == ["session.files"]
+    assert recorder.read("STATUS").startswith("# Not kept current since ") and recorder.read("use") == "two\n"
+    before = recorder.read("STATUS")
+    recorder.save("use", "two\n")
+    assert recorder.all() == ["session.files"] and recorder.read("STATUS") == before
+    if restarted:
+        recorder.outbox.clear()
+        recorder.controls = Controls(recorder.outbox, lambda status: ["panel"], recorder.own, recorder.flush, bool)
+        recorder.controls.set([str(recorder.root)])
+    recorder.told["tracked"] = False
+    recorder.controls.takes(Notice("watched", str(recorder.root)), time.monotonic())
+    recorder.controls.changed(str(recorder.root), time.monotonic())
+    for after in (0.0, 60.0, 60.0):
+        assert set(recorder.all(after)) <= {"session.files"}
+    assert recorder.read("patches/one/status") == "draft\n" and recorder.read("use") == ""
+    assert recorder.read("errors").count("came with the repository's content") == len(BROUGHT_FILES)
+    assert recorder.read("patches/one/status.refused").endswith("abandoned\n")
+    assert (recorder.home / "requests/x.json.refused").exists() and recorder.read("STATUS").startswith("# Changed ")
+    recorder.save("use", "two\n")
+    assert recorder.all() == ["session.files", "patch.use"]
+
+
+BROUGHT_FILES = {
+    "patches/one/status": "abandoned\n",
+    "patches/new/description": "words\n",
+    "requests/x.json": '{"verb": "conflicts"}',
+    "use": "two\n",
+}
