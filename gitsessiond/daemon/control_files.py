@@ -41,11 +41,7 @@ class ControlFiles:
         """What a former daemon wrote, so that a save made since is known for one, and a copy is not."""
         found = self.dir.read(KNOWN)
         if isinstance(found, Save):
-            try:
-                told = json.loads(found.content)
-                self._former = {os.fsencode(path): [str(one) for one in digests] for path, digests in told.items()}
-            except (ValueError, TypeError, AttributeError):
-                self._former = {}  # then each file is looked at as if somebody had saved it
+            self._former = known_in(found.content)
         errors = self.dir.read(ERRORS)
         if isinstance(errors, Save) and self.is_as_written(ERRORS, errors):
             for line in errors.content.decode("utf-8", "surrogateescape").splitlines(keepends=True):
@@ -61,6 +57,20 @@ class ControlFiles:
         if same:
             self._ours[path], self._written[path] = save.signature, save.content
         return same
+
+    def take_in_copy(self) -> None:
+        """If ``.known`` is another's now, all that it knows came along and is no wish: copied, or put back."""
+        found = self.dir.read(KNOWN) if self.is_known(KNOWN) and not self.is_ours(KNOWN) else None
+        if not isinstance(found, Save):
+            return
+        self.accept(KNOWN, found)
+        for path, digests in known_in(found.content).items():
+            if path not in self._written:
+                self._former[path] = digests
+            elif not self.is_ours(path):
+                save = self.dir.read(path)
+                if isinstance(save, Save) and digest(save.content) in digests:
+                    self.accept(path, save)
 
     def is_ours(self, path: bytes) -> bool:
         """Whether a file is as it was left by us."""
@@ -269,6 +279,14 @@ def cut_short(line: str) -> str:
     except UnicodeEncodeError:
         line = line.encode("utf-8", "backslashreplace").decode()
     return line
+
+
+def known_in(content: bytes) -> dict[bytes, list[str]]:
+    """The digests in a ``.known``; nothing: each file is looked at as if somebody had saved it."""
+    try:
+        return {os.fsencode(path): [str(one) for one in told] for path, told in json.loads(content).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def digest(content: bytes) -> str:

@@ -16,6 +16,8 @@ Message = dict[str, Any]
 
 GONE_S = 1.0  # files that were deleted come back when no more are for so long: the worktree may be on its way out
 GONE_AT_MOST_S = 30.0
+MANY = 8  # saves at once, more than a person makes: a copy of all has at least ten
+GATHER_S, GATHER_AT_MOST_S = 0.2, 3.0  # without another, and in all, until they are looked at
 
 OF_A_PATCH = (b"description", b"status", b"depends-on", b"ops", b"diff")
 AT_THE_TOP = (STATUS, ERRORS, ASSIGN, USE, README)
@@ -47,6 +49,7 @@ class Held:
         self.hurry = False  # somebody waits for them
         self.acts: deque[Act] = deque()
         self.rest_s = self.rest_until = 0.0  # nothing is asked for saves before: it would be answered as before
+        self.gather_until = self.gather_at_most = 0.0  # many are being made: they may be a copy, and not all there yet
         self.outdated = False  # the view is from before an act
         self.requests: list[Ask] = []  # of ``requests/``, to be queued
         self.asked: dict[int, bytes] = {}  # those under way, each with its file's name
@@ -81,7 +84,15 @@ class Held:
         """When to look at saves."""
         if not self.touched or self.flight is not None:
             return None
-        return max(min(self.touched.values()), self.rest_until)
+        return max(min(self.touched.values()), self.rest_until, self.gather_until)
+
+    def saw(self, path: bytes, now: float, at: float) -> None:
+        """Somebody saved this; look at it then, or when no more come, if there are many."""
+        self.touched[path] = at
+        if len(self.touched) >= MANY:
+            if self.gather_until <= now:
+                self.gather_at_most = now + GATHER_AT_MOST_S
+            self.gather_until = min(now + GATHER_S, self.gather_at_most)
 
     def rest(self, now: float, seconds: float) -> None:
         """Let saves wait so long."""

@@ -105,7 +105,7 @@ class Controls:
         elif path.endswith(b"/") or not path:  # what was made in it before it was watched, nobody tells
             held.look_at = now + NEW_S
         elif is_writable(path) and not held.files.is_ours(path):
-            held.touched[path] = now + SETTLE_S
+            held.saw(path, now, now + SETTLE_S)
 
     def pause(self, wanted: bool) -> None:
         """Leave the files alone, for they are being removed; they come back when somebody acts again."""
@@ -246,8 +246,12 @@ class Controls:
 
     def _take_all(self, held: Held, texts: Mapping[bytes, bytes], now: float) -> None:
         """Find out what the saves want that are quiet, or that somebody waits for."""
+        if held.gather_until > now and not held.hurry:
+            return
         due = [path for path, at in held.touched.items() if at <= now or held.hurry]
         held.hurry = False
+        if due:
+            held.files.take_in_copy()
         for path in sorted(due):
             del held.touched[path]
             if path.startswith(REQUESTS + b"/"):
@@ -297,8 +301,9 @@ class Controls:
         if missing != held.missing:  # somebody is deleting
             held.missing = missing
             held.hold(now)
-        if held.hold_until > now:
-            held.show_by(held.hold_until)
+        waits_until = max(held.hold_until, held.gather_until)
+        if waits_until > now:
+            held.show_by(waits_until)
             return
         for path in held.files.show(self._texts(held)):
             held.touched.setdefault(path, now)

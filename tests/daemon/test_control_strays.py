@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from gitsessiond.daemon import control_held
 from gitsessiond.daemon.controls import Controls
+from gitsessiond.daemon.mailbox import Notice
 from gitsessiond.daemon.outbox import Outbox
+from tests.daemon.test_control_files import ONE, TWO, patch, view
 from tests.daemon.test_controls import Recorder, recorder
 
 __all__ = ["recorder"]
@@ -41,3 +48,31 @@ def test_what_is_older_than_the_session_asks_for_nothing(recorder: Recorder) -> 
     session["created_at"] = "2026-01-02T03:04:05.678Z"
     (recorder.home / "patches/new").mkdir()
     assert "patch.new" in restarted(recorder).all() and {"name": "new"} in recorder.asked
+
+
+def test_a_copy_of_another_worktrees_files_is_no_wish(
+    recorder: Recorder, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of its status for a patch of the same name, and not of a patch; what somebody changed in it is one."""
+    other = Recorder(tmp_path_factory.mktemp("other"))
+    other.told = view(ONE | {"status": "abandoned"}, TWO, patch("three")) | {"tracked": False, "index_locked": False}
+    other.all()
+    (other.home / "use").write_text("two\n")
+    for name in ("GATHER_S", "GATHER_AT_MOST_S"):
+        monkeypatch.setattr(control_held, name, 60.0)
+    shutil.copytree(other.home, recorder.home, dirs_exist_ok=True)
+    told(recorder)
+    assert recorder.all(30.0) == [], "more may come"
+    recorder.controls._held[str(recorder.root)].gather_until = 0.0
+    assert recorder.all() == ["session.files", "patch.use"] and recorder.all() == ["session.files"]
+    assert recorder.read("patches/one/status") == "draft\n" and not (recorder.home / "patches/three").exists()
+    assert recorder.read("errors") == "" and '"patches/three' not in recorder.read(".known")
+    recorder.save("patches/one/status", "abandoned\n")
+    assert recorder.all() == ["session.files", "patch.abandon"], "saved by somebody it is a wish"
+
+
+def told(recorder: Recorder) -> None:
+    """Tell of all files as of saves."""
+    for path in sorted(recorder.home.rglob("*")):
+        name = str(path.relative_to(recorder.root)) + ("/" if path.is_dir() else "")
+        recorder.controls.takes(Notice("closed", str(recorder.root), name.encode()), time.monotonic())
