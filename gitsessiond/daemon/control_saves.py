@@ -40,7 +40,7 @@ def take(held: Held, path: bytes, texts: Mapping[bytes, bytes], now: float) -> N
     """Find out what one save wants; ``texts``: what the files are to hold."""
     now_at = path if path in texts or path == ERRORS else renamed_to(held, path)
     if now_at is None:
-        take_directory(held, path)
+        take_directory(held, path, texts)
         return
     save = held.files.dir.read(path)
     if isinstance(save, NoSave):
@@ -90,7 +90,7 @@ def take_save(held: Held, path: bytes, save: Save, texts: Mapping[bytes, bytes])
             held.files.refuse(path, save, exc.message, exc.hint)
 
 
-def take_directory(held: Held, path: bytes) -> None:
+def take_directory(held: Held, path: bytes, texts: Mapping[bytes, bytes]) -> None:
     """A directory of ``patches/`` that is no patch's yet: a patch with another name now, or a new one."""
     parts = path.split(b"/")
     if len(parts) < 3 or (parts[2] and parts[2] not in OF_A_PATCH):
@@ -101,6 +101,9 @@ def take_directory(held: Held, path: bytes) -> None:
     if inode is None or name in shown_patches(patches, len(patches)):
         return
     if any(act.path == directory for act in held.acts) or held.files.was_ours(directory):
+        return
+    if any(patch["name"] == os.fsdecode(name) for patch in patches):  # it is shown under another that any system takes
+        take_away(held, directory, texts)
         return
     if held.brought.has_in(directory):
         if held.files.dir.signature(directory.rstrip(b"/") + REFUSED) is None:
@@ -119,6 +122,17 @@ def take_directory(held: Held, path: bytes) -> None:
         held.acts.append(Act(directory, None, [Wish("patch.new", args)]))
     except BadRequest as exc:
         held.files.refuse(directory, None, exc.message, exc.hint)
+
+
+def take_away(held: Held, directory: bytes, texts: Mapping[bytes, bytes]) -> None:
+    """Remove a directory in which nothing is but the description that the patch of its name has."""
+    path, name = directory + b"description", os.fsdecode(directory.split(b"/")[1])
+    shown = shown_patches(held.view["status"]["patches"])
+    wanted = [texts.get(PATCHES + b"/" + one + b"/description") for one in shown if shown[one]["name"] == name]
+    said = held.files.dir.read(path)
+    if isinstance(said, Save) and said.content.rstrip(b"\n") in [text.rstrip(b"\n") for text in wanted if text]:
+        held.files.dir.remove(path, said.signature)
+    held.files.dir.remove_directory(directory.rstrip(b"/"))
 
 
 def renamed_from(held: Held, inode: int, directory: bytes) -> str | None:

@@ -267,6 +267,8 @@ class Controls:
             act = held.acts.popleft()
             if act.save is not None:
                 held.files.accept(act.path, act.save)
+            else:  # the patch's directory may have another name
+                held.touched.setdefault(act.path, time.monotonic())
         if held.acts:
             held.outdated = True
             wish = held.acts[0].wishes.pop(0)

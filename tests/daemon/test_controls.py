@@ -16,7 +16,7 @@ from gitsessiond.daemon.controls import Controls
 from gitsessiond.daemon.mailbox import Notice
 from gitsessiond.daemon.outbox import Ask, Outbox
 from gitsessiond.model.errors import Unreachable
-from tests.daemon.test_control_files import ONE, TWO, view
+from tests.daemon.test_control_files import ONE, TWO, patch, view
 
 
 class Recorder:
@@ -357,6 +357,21 @@ def test_what_git_tracked_is_no_wish_when_it_is_untracked(recorder: Recorder, re
     assert (recorder.home / "requests/x.json.refused").exists() and recorder.read("STATUS").startswith("# Changed ")
     recorder.save("use", "two\n")
     assert recorder.all() == ["session.files", "patch.use"]
+
+
+@pytest.mark.parametrize("description", ["", "Words", "Others"])
+def test_a_directory_with_an_unfit_name_goes_when_its_patch_is_there(recorder: Recorder, description: str) -> None:
+    """The patch is shown as `a-b~ID`; what was made for it is neither kept nor asked for again, save other words."""
+    recorder.controls.takes(Notice("closed", str(recorder.root), b".gitsession/patches/a:b/"), time.monotonic())
+    (recorder.home / "patches/a:b").mkdir()
+    if description:
+        recorder.save("patches/a:b/description", description + "\n")
+    assert recorder.all() == ["session.files", "patch.new"]
+    recorder.told["status"]["patches"].append(patch("a:b", description="Words"))
+    assert recorder.all() == ["session.files"] and recorder.read("patches/a-b~a:bkkk/description") == "Words\n"
+    assert (recorder.home / "patches/a:b").exists() == (description == "Others")
+    recorder.controls.takes(Notice("watched", str(recorder.root)), time.monotonic())
+    assert set(recorder.all(0.0)) <= {"session.files"} and recorder.read("errors") == ""
 
 
 BROUGHT_FILES = {
