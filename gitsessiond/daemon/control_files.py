@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gitsessiond.daemon.control_dir import REFUSED, ControlDir, NoSave, Save, Signature
-from gitsessiond.daemon.control_texts import ERRORS, PATCHES, REQUESTS, STATUS, Head
+from gitsessiond.daemon.control_texts import ERRORS, PATCHES, REQUESTS, SHOWN_ONLY, STATUS, Head
 from gitsessiond.daemon.events import now_text
 from gitsessiond.daemon.log import log
 from gitsessiond.model.errors import GitSessionError
@@ -71,6 +71,17 @@ class ControlFiles:
                 save = self.dir.read(path)
                 if isinstance(save, Save) and digest(save.content) in digests:
                     self.accept(path, save)
+
+    def accept_copied(self, directory: bytes) -> None:
+        """A new patch's directory may be a copy of another's: what only came along with the description is no wish."""
+        names = {one.name for one in self.dir.names(directory)}
+        if names.isdisjoint(SHOWN_ONLY):
+            return  # nobody makes these
+        for name in names & {*SHOWN_ONLY, b"status", b"depends-on"}:
+            save = self.dir.read(directory + name)
+            shown = [text for path, text in self._written.items() if os.path.basename(path) == name]
+            if isinstance(save, Save) and (name in SHOWN_ONLY or save.content in shown):
+                self.accept(directory + name, save)
 
     def is_ours(self, path: bytes) -> bool:
         """Whether a file is as it was left by us."""

@@ -76,3 +76,22 @@ def told(recorder: Recorder) -> None:
     for path in sorted(recorder.home.rglob("*")):
         name = str(path.relative_to(recorder.root)) + ("/" if path.is_dir() else "")
         recorder.controls.takes(Notice("closed", str(recorder.root), name.encode()), time.monotonic())
+
+
+def test_a_copy_of_a_patch_has_its_description_alone(recorder: Recorder) -> None:
+    """`cp -r` of an abandoned one: no status comes along, ops and diff are not refused; what is written over is meant."""
+    recorder.told["status"]["patches"][0] = ONE | {"status": "abandoned"}
+    recorder.controls.changed(None, time.monotonic())
+    recorder.all()
+    shutil.copytree(recorder.home / "patches/one", recorder.home / "patches/copy")
+    shutil.copytree(recorder.home / "patches/one", recorder.home / "patches/over")
+    (recorder.home / "patches/over/status").write_text("merged\n")
+    told(recorder)
+    recorder.controls._held[str(recorder.root)].gather_until = 0.0
+    assert recorder.all() == ["session.files", "patch.new", "patch.new"]
+    assert {"name": "copy", "description": "Words"} in recorder.asked
+    recorder.told["status"]["patches"] += [patch(name, description="Words") for name in ("copy", "over")]
+    assert recorder.all() == ["session.files"]
+    told(recorder)
+    assert recorder.all() == ["session.files", "merge"]
+    assert recorder.read("patches/copy/status") == "draft\n" and recorder.read("errors") == ""
