@@ -120,6 +120,7 @@ def take_directory(held: Held, path: bytes, texts: Mapping[bytes, bytes]) -> Non
         if isinstance(said, Save):
             args["description"] = text_of(said.content).rstrip("\n")
         held.acts.append(Act(directory, None, [Wish("patch.new", args)]))
+        held.files.accept_copied(directory)
     except BadRequest as exc:
         held.files.refuse(directory, None, exc.message, exc.hint)
 
