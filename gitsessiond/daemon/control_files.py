@@ -104,6 +104,13 @@ class ControlFiles:
         """Whether we wrote files in a directory."""
         return any(path.startswith(directory) for path in self._ours)
 
+    def has_former(self, before: bytes, directory: bytes) -> bool:
+        """Whether a directory has all that a former daemon left in another, as it left it."""
+        former = {path[len(before) :]: told for path, told in self._former.items() if path.startswith(before)}
+        saves = {name: self.dir.read(directory + name) for name in former if not name.endswith(REFUSED)}
+        same = (isinstance(save, Save) and digest(save.content) in former[name] for name, save in saves.items())
+        return bool(saves) and all(same)
+
     def was_ours(self, directory: bytes) -> bool:
         """Whether a former daemon had files in a directory: what is in it is no wish."""
         return any(path.startswith(directory) for path in self._former)

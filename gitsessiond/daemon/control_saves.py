@@ -29,7 +29,7 @@ def look_for_saves(held: Held, texts: Mapping[bytes, bytes], now: float) -> None
     for one in held.files.dir.names(PATCHES):
         path = PATCHES + b"/" + one.name + b"/"
         if one.is_directory and one.name not in names and is_patch_directory(path):
-            held.touched.setdefault(path, now + NEW_S)
+            held.touched.setdefault(path, now if moved_from(held, path) else now + NEW_S)
     for one in held.files.dir.names(REQUESTS):
         path = REQUESTS + b"/" + one.name
         if is_writable(path):
@@ -142,7 +142,18 @@ def renamed_from(held: Held, inode: int, directory: bytes) -> str | None:
         before = PATCHES + b"/" + name + b"/"
         if held.places.get(patch["id"]) == inode and held.files.has_moved(before, directory):
             return str(patch["id"]) if held.files.dir.inode(before) is None else None
-    return None
+    return moved_from(held, directory)
+
+
+def moved_from(held: Held, directory: bytes) -> str | None:
+    """The patch whose directory this was when a former daemon wrote in it, and has no other; None: none, or several."""
+    found = [
+        str(patch["id"])
+        for name, patch in shown_patches(held.view["status"]["patches"]).items()
+        if held.files.dir.inode(PATCHES + b"/" + name) is None
+        and held.files.has_former(PATCHES + b"/" + name + b"/", directory)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def renamed_to(held: Held, path: bytes) -> bytes | None:

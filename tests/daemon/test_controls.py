@@ -374,6 +374,24 @@ def test_a_directory_with_an_unfit_name_goes_when_its_patch_is_there(recorder: R
     assert set(recorder.all(0.0)) <= {"session.files"} and recorder.read("errors") == ""
 
 
+def test_a_directory_that_was_moved_while_no_daemon_ran_is_a_rename(recorder: Recorder) -> None:
+    """Known by what the former daemon left in it; where two could have been it, it is a new patch."""
+    recorder.controls.stop()
+    (recorder.home / "patches/one").rename(recorder.home / "patches/moved")
+    recorder.controls = Controls(recorder.outbox, lambda status: ["panel"], recorder.own, recorder.flush, bool)
+    recorder.controls.set([str(recorder.root)])
+    assert recorder.all() == ["session.files", "patch.rename"]
+    assert recorder.asked[-1] == {"patch": ONE["id"], "name": "moved"}
+    recorder.told["status"]["patches"] = [patch("a"), patch("b"), ONE | {"name": "moved"}]
+    assert recorder.all() == ["session.files"]
+    recorder.controls.stop()
+    (recorder.home / "patches/a").rename(recorder.home / "patches/c")
+    shutil.rmtree(recorder.home / "patches/b")
+    recorder.controls = Controls(recorder.outbox, lambda status: ["panel"], recorder.own, recorder.flush, bool)
+    recorder.controls.set([str(recorder.root)])
+    assert "patch.rename" not in recorder.all() + recorder.all(0.0) + recorder.all()
+
+
 BROUGHT_FILES = {
     "patches/one/status": "abandoned\n",
     "patches/new/description": "words\n",
