@@ -195,12 +195,19 @@ class ControlDir:
             return False
 
     def remove(self, path: bytes, expected: Signature) -> None:
-        """Remove a file that is as expected; anything else stays."""
+        """Remove a file that is as expected and that nobody is writing; anything else stays."""
         above, name = os.path.split(path)
         try:
             with self._opened(above) as place:
-                if signed(os.stat(name, dir_fd=place, follow_symlinks=False)) == expected:
-                    os.unlink(name, dir_fd=place)
+                if signed(os.stat(name, dir_fd=place, follow_symlinks=False)) != expected:
+                    return
+                remove_draft(place)
+                if not rename(place, name, place, DRAFT, NOREPLACE):
+                    return
+                if is_left_alone(place, expected):
+                    remove_draft(place)
+                elif not rename(place, DRAFT, place, name, NOREPLACE):  # one more save, just now
+                    rename(place, DRAFT, place, name + REFUSED, NOREPLACE)
         except OSError:
             pass
 

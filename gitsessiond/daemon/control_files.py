@@ -29,6 +29,7 @@ class ControlFiles:
         self.dir = ControlDir(worktree)
         self._ours: dict[bytes, Signature] = {}  # files that may be overwritten while they are these
         self._written: dict[bytes, bytes] = {}  # what they hold
+        self._digests: dict[bytes, tuple[bytes, str]] = {}  # of what was told to the next daemon last
         self._former: dict[bytes, list[str]] = {}  # digests of what a former daemon wrote last
         self.waiting: set[bytes] = set()  # somebody has them open for writing, or they cannot be put aside
         self._panel, self._status = b"", b""  # the panel, and STATUS with its head
@@ -218,6 +219,7 @@ class ControlFiles:
         for path in paths:
             self.dir.remove(path, self._ours.pop(path))
             self._written.pop(path, None)
+            self._digests.pop(path, None)
             above.add(os.path.dirname(path))
         for directory in sorted(above - {b"", PATCHES, REQUESTS}):
             self.dir.remove_directory(directory)
@@ -239,10 +241,16 @@ class ControlFiles:
         for texts in written:
             for path, text in texts.items():
                 if path != KNOWN:
-                    told.setdefault(os.fsdecode(path), []).append(digest(text))
+                    told.setdefault(os.fsdecode(path), []).append(self._digest(path, text))
         text = json.dumps(told).encode()
         if self._written.get(KNOWN) != text or self.dir.signature(KNOWN) is None:
             self.put(KNOWN, text, self.dir.signature(KNOWN))
+
+    def _digest(self, path: bytes, text: bytes) -> str:
+        """What stands for a text, worked out once for as long as it is shown."""
+        if path not in self._digests or self._digests[path][0] != text:
+            self._digests[path] = text, digest(text)
+        return self._digests[path][1]
 
     def stop(self) -> None:
         """The daemon ends: STATUS is not kept current from now on, and says so."""

@@ -37,7 +37,7 @@ GIT_AT_MOST_S = 5.0  # the same, where a killed git left its lock
 TROUBLE_S, TROUBLE_AT_MOST_S = 1.0, 60.0  # the same, where nobody can tell what is
 LOOK_EVERY_S = 2.0  # where nothing tells of saves
 MOST_ROWS = 12  # of each list of the panel
-NOT_OURS = ("GITSESSION", "GITSESSION_PATCH")  # of whoever happened to start the daemon
+NOT_OURS = ("GITSESSION", "GITSESSION_PATCH", "GITSESSION_USER")  # of whoever happened to start the daemon
 
 Panel = Callable[[Mapping[str, Any]], Sequence[str]]
 
@@ -112,6 +112,7 @@ class Controls:
         if self._paused and not wanted:
             for held in self._held.values():
                 held.show_by(time.monotonic() + SOON_S)
+                held.look_at = time.monotonic()  # what was saved meanwhile nobody was told of
         self._paused = wanted
 
     # -- time ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gitsessiond.daemon import control_files
 from gitsessiond.daemon.control_acts import Wish, wished_request, wishes_of
 from gitsessiond.daemon.control_dir import LARGEST, ControlDir, NoSave, Save
 from gitsessiond.daemon.control_files import ControlFiles
@@ -295,3 +296,26 @@ def test_what_is_told_is_short_and_can_be_written(tree: Path, words: str) -> Non
     files.note_refused(b"requests/x.json", words, words)
     files.refuse(b"use", None, words, words)
     assert files.show(texts) == [] and 2 < errors.read_bytes().count(b"\n") < 6 and errors.stat().st_size < 3000
+
+
+def test_a_file_that_is_being_written_is_not_removed(tree: Path) -> None:
+    """It is somebody's save by then; one that is left alone goes, and no draft stays."""
+    files, path = ControlDir(str(tree)), tree / ".gitsession" / "use"
+    found = files.put(b"use", b"one\n", None)
+    assert found is not None
+    with path.open("ab"):
+        files.remove(b"use", found)
+    assert os.listdir(path.parent) == ["use"] and path.read_bytes() == b"one\n"
+    files.remove(b"use", found)
+    assert os.listdir(path.parent) == []
+
+
+def test_what_is_shown_as_before_is_not_digested_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list for the next daemon is written at each change: a large session must not hold front up."""
+    files = ControlFiles(str(tree))
+    texts = texts_of(view(*(patch(f"p{n}") for n in range(30))), {}, ["panel"])
+    files.show(texts)
+    digested: list[bytes] = []
+    monkeypatch.setattr(control_files, "digest", lambda content: digested.append(content) or "x")
+    files.show(texts | {b"use": b"p1\n"})
+    assert 0 < len(digested) < 6

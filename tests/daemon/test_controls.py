@@ -234,8 +234,9 @@ def test_while_they_are_removed_nothing_comes_back(recorder: Recorder) -> None:
     recorder.save("use", "two\n")
     recorder.controls.changed(None, time.monotonic())
     assert recorder.all() == [] and recorder.controls.next_look() is None
+    (recorder.home / "requests/a.json").write_text('{"verb": "conflicts"}')
     recorder.controls.pause(False)
-    assert recorder.all() == ["session.files"]
+    assert recorder.all(0.0) == ["session.files", "patch.use", "conflicts"]
 
 
 def test_a_new_directory_with_an_old_inode_is_no_rename(recorder: Recorder) -> None:
