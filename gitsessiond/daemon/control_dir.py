@@ -13,17 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
+from gitsessiond.store.below import DRAFT, opened, remove_draft
 from gitsessiond.store.leases import give_back, take_lease
 from gitsessiond.store.renaming import EXCHANGE, NOREPLACE, rename
 
 HOME = b".gitsession"
-DRAFT = b".gitsessiond-draft"
 LARGEST = 1 << 20  # bytes of a save that is read
 UNTOLD_S = 0.1  # rest asked of a file of which nobody can tell whether it is open for writing
 REFUSED = b".refused"
 LONGEST = 240  # bytes of a name that others are made of, by something behind it
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 Signature = tuple[int, int, int]  # inode, mtime_ns, size
@@ -70,21 +69,8 @@ class ControlDir:
         Raises:
             OSError: there is none, or a link or a file is in its place.
         """
-        place = os.open(self._worktree, _DIRECTORY)
-        try:
-            for part in (HOME, *(part for part in directory.split(b"/") if part)):
-                try:
-                    inner = os.open(part, _DIRECTORY, dir_fd=place)
-                except FileNotFoundError:
-                    if not make:
-                        raise
-                    os.mkdir(part, 0o700, dir_fd=place)
-                    inner = os.open(part, _DIRECTORY, dir_fd=place)
-                os.close(place)
-                place = inner
+        with opened(self._worktree, HOME + b"/" + directory, make=make) as place:
             yield place
-        finally:
-            os.close(place)
 
     def signature(self, path: bytes) -> Signature | None:
         """What tells a file from every other version of it; None: nothing is there."""
@@ -267,14 +253,6 @@ def write_draft(place: int, content: bytes) -> Signature:
         file.write(content)
         file.flush()
         return signed(os.fstat(descriptor))
-
-
-def remove_draft(place: int) -> None:
-    """Remove a draft that did not come to be, or what was exchanged for it."""
-    try:
-        os.unlink(DRAFT, dir_fd=place)
-    except FileNotFoundError:
-        pass
 
 
 def is_left_alone(place: int, expected: Signature) -> bool:

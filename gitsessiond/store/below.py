@@ -131,6 +131,6 @@ def write_draft(place: int, content: bytes, rights: int) -> None:
 
 
 def remove_draft(place: int) -> None:
-    """Remove a draft that did not come to be."""
+    """Remove a draft that did not come to be, or what was exchanged for it."""
     with suppress(FileNotFoundError):
         os.unlink(DRAFT, dir_fd=place)

@@ -114,11 +114,11 @@ def test_nothing_outside_the_worktree_is_written(tmp_path: Path) -> None:
 def test_a_link_within_the_worktree_stays_one(tmp_path: Path) -> None:
     """What it leads to is made, or changed, and is as before when our entries are gone."""
     settings = of(tmp_path, "claude")
-    file, shared = Path(settings.path), tmp_path / "tree/shared/agent.json"
+    file, common = Path(settings.path), tmp_path / "tree/common/agent.json"
     file.parent.mkdir(parents=True)
-    file.symlink_to("../shared/agent.json")
-    assert install(settings) and shared.exists() and uninstall(settings)
-    assert file.is_symlink() and not shared.parent.exists()
+    file.symlink_to("../common/agent.json")
+    assert install(settings) and common.exists() and uninstall(settings)
+    assert file.is_symlink() and not common.parent.exists()
 
 
 def test_the_file_is_in_the_form_it_was(tmp_path: Path) -> None:
