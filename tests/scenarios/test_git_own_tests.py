@@ -73,6 +73,11 @@ def said(top: Path, name: str) -> list[str]:
     return [line.partition(" #")[0] for line in lines]
 
 
+def all_passed(lines: list[str]) -> bool:
+    """Whether a script came to its end, and each of its tests is ok: nothing is left to compare."""
+    return lines[-1] == f"1..{len(lines) - 1}" and all(line.startswith("ok ") for line in lines[:-1])
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The tree without our hooks, and with them."""
@@ -85,6 +90,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.skipif(TREE is None, reason="GITSESSIOND_GIT_TREE names no tree of git's sources")
 @pytest.mark.parametrize("name", scripts() or ["none"])
 def test_the_same_with_our_hooks(both: tuple[Path, Path], name: str) -> None:
-    """Each test of the script ends as it does without them."""
-    without, hooked = (said(top, name) for top in both)
-    assert hooked == without
+    """Each test of the script passes, or ends as it does without them."""
+    without, hooked = both
+    lines = said(hooked, name)
+    if not all_passed(lines):
+        assert lines == said(without, name)
