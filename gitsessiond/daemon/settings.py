@@ -1,11 +1,17 @@
-"""What a person can set of front's behaviour (docs/protocol.md, "Settings of front"); read once, at start."""
+"""What a person can set of front's behaviour (docs/protocol.md, "Settings of front").
+
+Read once, at start; but those of clients and locks whenever they are needed, since they may come with a request.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gitsessiond.daemon.log import log
 from gitsessiond.model.durations import seconds_of
+from gitsessiond.model.errors import BadRequest, GitSessionError
+from gitsessiond.model.settings import COORDINATION, Coordination, Value, coordination, default_of, find
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
 
@@ -40,3 +46,50 @@ def seconds(config: Config, key: str, default: float) -> float:
     except ValueError:
         log(f"{key} = {value!r} is no time; {default:g} s it is")
         return default
+
+
+class Coordinating:
+    """The settings of clients and locks, as they are now. ``env``: the daemon's own, the last to be asked."""
+
+    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
+        self._config, self._env = config, env
+        self._told: set[str] = set()
+
+    def now(self) -> Coordination:
+        """For nobody in particular; a bad value is logged once and has its default."""
+        return coordination([self._settled(number) for number in range(len(COORDINATION))])
+
+    def asked_by(self, who: Mapping[str, object]) -> Coordination:
+        """For whoever asks: of the environment, theirs counts before the daemon's.
+
+        Raises:
+            BadRequest: a value of theirs, or in git's configuration, means nothing.
+        """
+        theirs = who.get("env")
+        env = {name: str(value) for name, value in theirs.items()} if isinstance(theirs, dict) else {}
+        values: list[Value] = []
+        for number, setting in enumerate(COORDINATION):
+            found = find(setting, self._configured(setting.key), env)
+            values.append(self._settled(number) if found.origin == "default" else found.value)
+        return coordination(values)
+
+    def _settled(self, number: int) -> Value:
+        """A value that is good in any case."""
+        setting = COORDINATION[number]
+        try:
+            return find(setting, self._configured(setting.key), self._env).value
+        except BadRequest as wrong:
+            if wrong.message not in self._told:
+                self._told.add(wrong.message)
+                log(f"{wrong.message}; {setting.default} it is")
+            return default_of(setting).value
+
+    def _configured(self, key: str) -> list[str]:
+        """What git's configuration says now; a configuration that cannot be read says what it said before."""
+        try:
+            return self._config.all(key)
+        except GitSessionError as wrong:
+            if wrong.message not in self._told:
+                self._told.add(wrong.message)
+                log(f"git's configuration: {wrong.message}")
+            return []

@@ -34,6 +34,17 @@ PASSED_ON = (
     "GIT_CONFIG_PARAMETERS",
     "GIT_CONFIG_COUNT",
 )
+OF_REQUESTS = frozenset(
+    {
+        "GITSESSION_LOCK_DEFAULT_TTL", "LOCK_DEFAULT_TTL", "GITSESSION_LOCK_WAIT_TIMEOUT", "LOCK_WAIT_TIMEOUT",
+        "GITSESSION_CLIENT_TTL", "SESSION_TTL", "GITSESSION_HEARTBEAT", "SESSION_HEARTBEAT",
+    }
+)  # fmt: skip
+"""Variables that set something for the command they stand before (a test compares them with model/settings.py)."""
+
+OF_DAEMON = frozenset({"GITSESSION_MAX_CONNECTIONS", "WS_MAX_CONNECTIONS"})
+"""Those that do so for the daemon that is started there."""
+
 PASSED_ON_BEGINNINGS = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 
 
@@ -60,7 +71,7 @@ def who_asks(cwd: str, session: str | None, env: Mapping[str, str], *, acts: boo
 
 def _is_passed_on(name: str) -> bool:
     """Whether a variable says who somebody is, or what their git is told on its command line."""
-    return name in PASSED_ON or name.startswith(PASSED_ON_BEGINNINGS)
+    return name in PASSED_ON or name in OF_REQUESTS or name in OF_DAEMON or name.startswith(PASSED_ON_BEGINNINGS)
 
 
 def terminal() -> str | None:

@@ -14,6 +14,7 @@ import sys
 from gitsessiond.model.errors import Unreachable, disk_refused, error_from
 from gitsessiond.wire.frames import decode
 from gitsessiond.wire.place import Place
+from gitsessiond.wire.requests import OF_REQUESTS
 
 READY_WITHIN_S = 60.0
 START_LOCK = "start.lock"
@@ -104,7 +105,8 @@ def spawn(place: Place, words: list[str], kept: int, *, session: bool, speak: in
     """Start this Python at the daemon's entry point; ``kept`` is handed on.
 
     What it prints goes to the descriptor ``speak``, else into the log.
-    ``-P``: the directory one stands in is never a place to import from.
+    ``-P``: the directory one stands in is never a place to import from. What a variable says about one request is
+    not to hold for all that come after it.
     """
     os.set_inheritable(kept, True)
     log = open_log(place)
@@ -114,7 +116,7 @@ def spawn(place: Place, words: list[str], kept: int, *, session: bool, speak: in
         (os.POSIX_SPAWN_DUP2, log if speak is None else speak, 2),
     ]
     argv = [sys.executable, "-P", "-m", "gitsessiond.main", *words]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") and name not in OF_REQUESTS}
     try:
         if session:
             os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
