@@ -22,7 +22,7 @@ from gitsessiond.daemon.controls import Controls, Panel
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
-from gitsessiond.daemon.log import let_go, log, tend_log
+from gitsessiond.daemon.log import as_unforeseen, let_go, log, log_bug, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
 from gitsessiond.daemon.own import Own, Parts
@@ -33,8 +33,9 @@ from gitsessiond.daemon.settle import Known
 from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
+from gitsessiond.wire.parts import number_of, verb_and_args
 from gitsessiond.wire.place import Place, identity
-from gitsessiond.wire.requests import OWN, READS, VERSION, reply_error
+from gitsessiond.wire.requests import OWN, READS, reply_error
 
 COOKIES = "cookies"
 SEQUENCE = "seq"
@@ -191,18 +192,18 @@ class Front:
         if isinstance(frame, BadRequest):
             self._clients.send(link, reply_error(None, frame))
             return
-        number, verb, args = frame.get("id"), frame.get("verb"), frame.get("args", {})
+        number = number_of(frame)
         try:
-            if frame.get("v") != VERSION:
-                raise BadRequest(f"version {frame.get('v')!r} is not spoken here", hint="see docs/protocol.md")
-            if not isinstance(verb, str) or not isinstance(args, dict):
-                raise BadRequest("not a request: verb and args are needed", hint="see docs/protocol.md")
+            verb, args = verb_and_args(frame)
             if verb in OWN:
                 self._own.answer(link, number, verb, args)
             else:
                 self._ask(link, number, verb, frame)
         except GitSessionError as exc:
             self._clients.send(link, reply_error(number, exc, again=isinstance(exc, Unreachable)))
+        except Exception as exc:  # one request that nobody foresaw must not take all others along
+            log_bug("a request", exc)
+            self._clients.send(link, reply_error(number, as_unforeseen(exc)))
 
     def _ask(self, link: Link, number: Any, verb: str, frame: Message) -> None:
         """Bring a request on its way.

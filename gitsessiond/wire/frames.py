@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from gitsessiond.model.errors import BadRequest
 
 LIMIT = 64 << 20  # bytes of one frame with its newline
 HINT = "see docs/protocol.md"
+INFINITE = float("inf")
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # half a letter, or a stray byte of a text
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -30,10 +33,14 @@ def decode(line: bytes) -> dict[str, Any]:
     """The object of one line.
 
     Raises:
-        BadRequest: no JSON, or no object.
+        BadRequest: no JSON, no object, or text in it that is none.
     """
     try:
-        found = json.loads(line, parse_constant=_no_constant)
+        found = json.loads(line.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        if SURROGATE.search(line):
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as exc:  # half a letter, which no file or command could be given
+        raise BadRequest("not a frame: text with half a letter (a lone surrogate)", hint=HINT) from exc
     except (ValueError, RecursionError) as exc:  # no JSON, no UTF-8, 5,000 digits; nested too deep
         raise BadRequest(f"not a frame: {exc}", hint=HINT) from exc
     if not isinstance(found, dict):
@@ -44,6 +51,14 @@ def decode(line: bytes) -> dict[str, Any]:
 def _no_constant(name: str) -> float:
     """Refuse ``NaN`` and ``Infinity``, which Python reads and JSON does not have."""
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    """A number with a point or an exponent; ``1e999``, which Python reads as infinite, is none to answer with."""
+    number = float(digits)
+    if abs(number) == INFINITE:
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
 
 
 class Decoder:

@@ -23,6 +23,7 @@ from gitsessiond.daemon.asking import Asking
 from gitsessiond.daemon.barrier import Barrier
 from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.events import MOST_UNSENT, Events
+from gitsessiond.daemon.front import Front
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.outbox import READ_WAITS_S, Outbox
 from gitsessiond.daemon.own import Own, Parts
@@ -172,10 +173,24 @@ def test_bad_frames_end_nothing(daemon: Daemon) -> None:
         reply = talk.next(10)
         assert reply is not None
         assert reply["error"]["exit"] == 2
+    for number in (b"[" * 900 + b"]" * 900, b"1e999", b'{"a":[]}', b'"' + b"x" * 300 + b'"', b'"\\ud800"'):
+        connection.sendall(b'{"v":1,"verb":"ping","id":' + number + b"}\n")
+        reply = talk.next(10)
+        assert reply is not None
+        assert (reply["id"], reply["error"]["code"]) == (None, "usage")
     talk.send(request("echo", {"x": 1}, {}, number=9))
     reply = talk.next(10)
     assert reply is not None
     assert (reply["id"], reply["ok"]["args"]) == (9, {"x": 1})
+
+
+def test_request_that_nobody_foresaw_ends_nothing() -> None:
+    """Where front itself fails over a request, its asker is told so, and front goes on."""
+    front, link, sent = MagicMock(), MagicMock(), []
+    front._own.answer.side_effect = KeyError("boom")
+    front._clients.send.side_effect = lambda link, message: sent.append(message)
+    Front._heard(front, link, request("ping", {}, {}, number=3))
+    assert [(one["id"], one["error"]["code"]) for one in sent] == [(3, "bug")]
 
 
 def test_replies_carry_the_clients_ids(daemon: Daemon) -> None:

@@ -33,6 +33,11 @@ def test_frames_survive_any_cut(sent: list[dict[str, Any]], cuts: list[int]) -> 
     assert fed(Decoder(), b"".join(encode(message) for message in sent), cuts) == sent
 
 
+def test_letters_of_two_halves_travel() -> None:
+    """What needs two escapes, and an escaped backslash before what looks like one, is text as any other."""
+    assert decode(b'{"a":"\\ud83d\\ude00","b":"\\\\ud800"}') == {"a": "\U0001f600", "b": "\\ud800"}
+
+
 def test_stray_bytes_travel() -> None:
     """Text with bytes that are not UTF-8 (surrogates) comes back the same."""
     text = b"caf\xe9 \xff".decode("utf-8", "surrogateescape")
@@ -43,7 +48,8 @@ def test_stray_bytes_travel() -> None:
     "line",
     [
         b"nonsense", b"[]", b"3", b'"x"', b'{"a":', b"\xff\xfe", b'{"a":NaN}', b'{"a":Infinity}', b"{}{}",
-        b'{"a":' + b"9" * 5000 + b"}", b"[" * 200_000,
+        b'{"a":' + b"9" * 5000 + b"}", b"[" * 200_000, b'{"a":1e999}', b'{"a":-1E400}', b'{"a":["\\ud800"]}',
+        b'{"\\uDBFF":1}', b'{"a":"\\udc7f"}', b'{"a":"\xed\xb3\xbf"}', b'\xef\xbb\xbf{"a":1}', b'{\0"\0a\0"\0:\x001\0}\0',
     ],
 )  # fmt: skip
 def test_bad_line_is_an_error_in_its_place(line: bytes) -> None:
