@@ -5,54 +5,37 @@ Read once, at start; but those of clients and locks whenever they are needed, si
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gitsessiond.daemon.log import log
 from gitsessiond.model.durations import seconds_of
 from gitsessiond.model.errors import BadRequest, GitSessionError
-from gitsessiond.model.settings import COORDINATION, Coordination, Value, coordination, default_of, find
+from gitsessiond.model.settings import (
+    COORDINATION,
+    MAX_CONNECTIONS,
+    Coordination,
+    Value,
+    coordination,
+    default_of,
+    find,
+)
 from gitsessiond.store.config import Config
 from gitsessiond.store.repository import Repository
 
 
-class Settings(NamedTuple):
-    """Times in seconds; 0 means never."""
-
-    idle_exit_s: float = 3600.0
-    scan_every_s: float = 900.0
-    poll: bool = False
-    control_files: bool = True
-
-
-def read_settings(repository: Repository) -> Settings:
-    """The settings; a mistyped one is logged and has its default."""
-    config, default = Config(repository), Settings()
-    return Settings(
-        idle_exit_s=seconds(config, "gitsession.idleExit", default.idle_exit_s),
-        scan_every_s=seconds(config, "gitsession.scanEvery", default.scan_every_s),
-        poll=config.get("gitsession.watch") == "poll",
-        control_files=config.get("gitsession.controlFiles") != "never",
-    )
-
-
-def seconds(config: Config, key: str, default: float) -> float:
-    """A time such as ``90``, ``15m`` or ``1h``; ``0`` and ``never`` are 0."""
-    value = (config.get(key) or "").strip()
-    if not value:
-        return default
-    try:
-        return seconds_of(value)
-    except ValueError:
-        log(f"{key} = {value!r} is no time; {default:g} s it is")
-        return default
-
-
 class Coordinating:
-    """The settings of clients and locks, as they are now. ``env``: the daemon's own, the last to be asked."""
+    """The settings of clients and locks, as they are now.
 
-    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
-        self._config, self._env = config, env
+    ``configured``: the values of a key in git's configuration. ``env``: the daemon's own, the last to be asked.
+    """
+
+    def __init__(
+        self, configured: Callable[[str], Sequence[str]] = lambda key: (), env: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._configured_in_git, self._env = configured, env
         self._told: set[str] = set()
 
     def now(self) -> Coordination:
@@ -69,7 +52,8 @@ class Coordinating:
         env = {name: str(value) for name, value in theirs.items()} if isinstance(theirs, dict) else {}
         values: list[Value] = []
         for number, setting in enumerate(COORDINATION):
-            found = find(setting, self._configured(setting.key), env)
+            theirs_too = setting is not MAX_CONNECTIONS  # that one is the daemon's
+            found = find(setting, self._configured(setting.key), env) if theirs_too else default_of(setting)
             values.append(self._settled(number) if found.origin == "default" else found.value)
         return coordination(values)
 
@@ -84,12 +68,46 @@ class Coordinating:
                 log(f"{wrong.message}; {setting.default} it is")
             return default_of(setting).value
 
-    def _configured(self, key: str) -> list[str]:
-        """What git's configuration says now; a configuration that cannot be read says what it said before."""
+    def _configured(self, key: str) -> Sequence[str]:
+        """What git's configuration says now; one that cannot be read says nothing."""
         try:
-            return self._config.all(key)
+            return self._configured_in_git(key)
         except GitSessionError as wrong:
             if wrong.message not in self._told:
                 self._told.add(wrong.message)
                 log(f"git's configuration: {wrong.message}")
-            return []
+            return ()
+
+
+class Settings(NamedTuple):
+    """Times in seconds; 0 means never."""
+
+    idle_exit_s: float = 3600.0
+    scan_every_s: float = 900.0
+    poll: bool = False
+    control_files: bool = True
+    coordinating: Coordinating = Coordinating()
+
+
+def read_settings(repository: Repository) -> Settings:
+    """The settings; a mistyped one is logged and has its default."""
+    config, default = Config(repository), Settings()
+    return Settings(
+        idle_exit_s=seconds(config, "gitsession.idleExit", default.idle_exit_s),
+        scan_every_s=seconds(config, "gitsession.scanEvery", default.scan_every_s),
+        poll=config.get("gitsession.watch") == "poll",
+        control_files=config.get("gitsession.controlFiles") != "never",
+        coordinating=Coordinating(config.all, os.environ),
+    )
+
+
+def seconds(config: Config, key: str, default: float) -> float:
+    """A time such as ``90``, ``15m`` or ``1h``; ``0`` and ``never`` are 0."""
+    value = (config.get(key) or "").strip()
+    if not value:
+        return default
+    try:
+        return seconds_of(value)
+    except ValueError:
+        log(f"{key} = {value!r} is no time; {default:g} s it is")
+        return default
