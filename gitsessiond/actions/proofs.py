@@ -2,14 +2,15 @@
 
 What was recorded while the call ran is taken back to how the files stood before it, the proven part is put in as a save
 of the agent's patch, and then what is on disk, as nobody's. That is exact where only saves came between; where a commit
-or a command changed who owns what, edits move to the patch only if all that came is proven.
+or a command changed who owns what, the proven lines move to the patch, and a whole file's mode or name only if all that
+came is proven and nothing was nobody's there before.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,9 +20,9 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.running import SHELL
 from gitsessiond.actions.saves import how_for
 from gitsessiond.model.files import last_path, live_version, marks_of
-from gitsessiond.model.owners import How, changed_files, paths_on_disk, with_files
+from gitsessiond.model.owners import How, Owners, changed_files, paths_on_disk, with_files
 from gitsessiond.model.ownership import assign, sort_save
-from gitsessiond.model.proving import LINKING, SETTING_MODES, Declared, Piece, proven_part, said_part
+from gitsessiond.model.proving import LINKING, SETTING_MODES, Declared, Piece, proven_lines, proven_part, said_part
 from gitsessiond.model.renames import pair_renames
 from gitsessiond.model.values import EXECUTABLE, REGULAR, UNASSIGNED, Change, Entry, Placed, is_binary
 from gitsessiond.store.chain import tree_of_commit
@@ -185,8 +186,8 @@ def replayed(
             again, placed, made = [], [], state
         state = made
     for one in proofs:
-        if one not in again and one.proven == one.now and one.now != one.before:
-            state, moved = moved_whole(state, call, one, how, pid)
+        if one not in again and one.proven != one.before:
+            state, moved = moved_later(ctx, state, call, one, how, pid)
             placed += moved
         elif one not in again:
             placed += left_of(state, one)
@@ -269,13 +270,36 @@ def changes_between(
     return sorted([*renamed, *stayed, *pair_renames(vanished, appeared)], key=lambda change: change.path)
 
 
-def moved_whole(state: State, call: Call, one: Proof, how: How, pid: str) -> tuple[State, list[Placed]]:
-    """The same where commits or commands came between: all of it moves, if nothing else has this reason."""
+def moved_later(ctx: Context, state: State, call: Call, one: Proof, how: How, pid: str) -> tuple[State, list[Placed]]:
+    """The same where commits or commands came between: all of it moves, if nothing else has this reason.
+
+    Else the proven lines do.
+    """
     file, then = file_in(state.owners, one.path), file_in(call.owners, one.path)
-    old = marks_of(then).labels if then is not None else frozenset()
-    labels = {label for label in (unproven(pid), SHELL) if label not in old}
-    if file is None or not labels:
+    if file is None:
         return state, left_of(state, one)
-    done = assign(state.owners, pid, how, path=one.path, labels=labels)
-    left = left_of(state, one) if not done.moved else []
-    return replace(state, owners=done.owners), [*done.moved, *left]
+    old = marks_of(then).labels if then is not None else frozenset()
+    reasons = {unproven(pid), SHELL}
+    if one.proven == one.now and not reasons & old:
+        done = assign(state.owners, pid, how, path=one.path, labels=reasons)
+        owners, moved = done.owners, list(done.moved)
+    else:
+        owners, moved = lines_moved(ctx, state.owners, one, how, pid, reasons)
+    left = left_of(state, one) if not moved or one.proven != one.now else []
+    return replace(state, owners=owners), [*moved, *left]
+
+
+def lines_moved(
+    ctx: Context, owners: Owners, one: Proof, how: How, pid: str, reasons: Collection[str]
+) -> tuple[Owners, list[Placed]]:
+    """The proven lines of a text, where they are now; of what is no text nothing."""
+    moved: list[Placed] = []
+    entries = [entry for entry in (one.before, one.now, one.proven) if entry and entry.mode in LINES]
+    before, now, proven = (ctx.store.blob(entry.oid) for entry in entries) if len(entries) == 3 else (b"",) * 3
+    if not any(map(is_binary, (before, now, proven))):
+        for lines in proven_lines(before, now, proven, ctx.tools.diff):
+            done = assign(owners, pid, how, path=one.path, lines=lines, labels=reasons)
+            found = [edit.lines for edit in done.moved]
+            if all(part and lines[0] <= part[0] and part[1] <= lines[1] for part in found):  # not a neighbour's as well
+                owners, moved = done.owners, [*moved, *done.moved]
+    return owners, moved

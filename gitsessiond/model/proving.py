@@ -87,17 +87,21 @@ def _with_hunks(before: bytes, now: bytes, wanted: bytes, diff: Diff) -> bytes |
     """``before`` with those of its hunks towards ``now`` that it has towards ``wanted`` too; None: there are none."""
     if wanted == now:
         return None if now == before else now
+    return _apply(before, split_lines(now), _shared_hunks(before, now, wanted, diff))
+
+
+def _shared_hunks(before: bytes, now: bytes, wanted: bytes, diff: Diff) -> list[Hunk]:
+    """The hunks towards ``now`` that are also those towards ``wanted``."""
     lines, there = split_lines(wanted), split_lines(now)
     meant = {(hunk.old_from, hunk.old_to, *lines[hunk.new_from : hunk.new_to]) for hunk in diff(before, wanted)}
-    return _apply(
-        before,
-        there,
-        [
-            hunk
-            for hunk in diff(before, now)
-            if (hunk.old_from, hunk.old_to, *there[hunk.new_from : hunk.new_to]) in meant
-        ],
-    )
+    return [
+        hunk for hunk in diff(before, now) if (hunk.old_from, hunk.old_to, *there[hunk.new_from : hunk.new_to]) in meant
+    ]
+
+
+def proven_lines(before: bytes, now: bytes, proven: bytes, diff: Diff) -> list[tuple[int, int]]:
+    """Where in ``now`` the hunks are that are proven (1-based, inclusive); a deletion is (n, n-1)."""
+    return [(hunk.new_from + 1, hunk.new_to) for hunk in _shared_hunks(before, now, proven, diff)]
 
 
 def _apply(before: bytes, there: Sequence[bytes], hunks: Sequence[Hunk]) -> bytes | None:

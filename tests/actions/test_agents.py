@@ -82,6 +82,35 @@ def test_an_edit_is_its_agents_whoever_edits_beside_it(it: Asking) -> None:
     assert it.ask("session.status")["session"]["patch_in_use"] == it.ask("patch.show", patch="mine")["patch"]["id"]
 
 
+def test_an_edit_is_its_agents_where_a_commit_came_between(it: Asking) -> None:
+    """And somebody's lines are nobody's, above it, beside it and in the call, from before the commit and after it."""
+    claude, codex = Agent(it, "claude"), Agent(it, "codex")
+    codex.edit("src/b.txt", "b 2\n", "B 2\n")
+    claude.edit("a.txt", "line 2\n", "LINE 2\n")
+    it.ask("commit", message="of its own", patch="claude-claude-0")
+    it.edit("a.txt", "line 4\n", "FOUR\n")
+    it.look()
+    claude.before("a.txt")
+    it.edit("a.txt", "line 9\n", "NINE\n")
+    it.look()
+    it.ask("commit", message="of another", patch="codex-codex-01")
+    it.edit("a.txt", "line 6\n", "SIX\n")
+    it.look()
+    told = claude.after(writes=[{"path": "a.txt", "pieces": [["line 9\n", "NINE\n"]]}])
+    assert [one["lines"] for one in told["placed"]] == [[9, 9]]
+    assert edits(it, "claude-claude-0") == [("a.txt", (2, 2)), ("a.txt", (9, 9))]
+    assert loose(it) == [("a.txt", (4, 4), "unproven"), ("a.txt", (6, 6), "unproven")]
+    claude.before("a.txt")
+    it.edit("a.txt", "line 5\n", "FIVE\n")
+    it.look()
+    codex.edit("src/b.txt", "b 8\n", "B 8\n")
+    it.ask("commit", message="of another again", patch="codex-codex-01")
+    claude.after(writes=[{"path": "a.txt", "pieces": [["line 5\n", "FIVE\n"]]}])
+    assert edits(it, "claude-claude-0") == [("a.txt", (2, 2)), ("a.txt", (9, 9))]  # one edit with theirs by now
+    assert loose(it) == [("a.txt", (4, 6), "unproven")]
+    assert owned(it)
+
+
 @pytest.mark.soak
 def test_what_does_not_match_is_nobodys(it: Asking) -> None:
     """A line changed right beside the write, another content than was declared, a write nobody declared."""
