@@ -8,6 +8,8 @@ They need git's source tree, of the version that is installed, with its test hel
 `GITSESSIOND_GIT_TESTS="t1 t24 t3404"` says which scripts, by how their names begin; without it those that commit, rebase
 or push most, some minutes. What a script says that is to be a hook becomes the user's own behind ours, as `hooks install`
 would have it. The tree is not written to.
+
+Only one script looks at which hooks there are: t0091 has `git bugreport` list them, and fails with any in the template.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ from gitsessiond.store.hookscripts import OURS, script
 
 TREE = os.environ.get("GITSESSIOND_GIT_TREE")
 MOST_TELLING = "t1800 t3404 t3418 t3420 t5571 t7501 t7502 t7503 t7504 t7505 t7520 t7600"
+LISTS_HOOKS = "t0091-bugreport.sh"
 BEGINNINGS = tuple(os.environ.get("GITSESSIOND_GIT_TESTS", MOST_TELLING).split())
 OF_A_HOOK = '\thook_file="$hook_dir/$1" &&\n'  # in git's test_hook
 BEHIND_OURS = '\tif grep -q "^# gitsession hook " "$hook_file" 2>/dev/null; then hook_file=$hook_file.user; fi &&\n'
@@ -34,13 +38,14 @@ def scripts() -> list[str]:
     return [name for name in found if name.startswith(BEGINNINGS)]
 
 
-def like(tree: Path, top: Path, hooked: bool) -> Path:
+def like(tree: Path, top: Path, hooks: Callable[[str], bytes] | None) -> Path:
     """A tree of links to git's own, but for the template of new repositories, and how a test puts a hook."""
     template = top / "templates/blt"
     for name in ("hooks", "info", "branches"):
         (template / name).mkdir(parents=True)
-    for name in OURS if hooked else ():
-        (template / "hooks" / name).write_bytes(script(name, f"{name}.user"))
+    for name in OURS if hooks else ():
+        assert hooks is not None
+        (template / "hooks" / name).write_bytes(hooks(name))
         (template / "hooks" / name).chmod(0o755)
     for path in tree.iterdir():
         if path.name not in ("t", "templates", ".git"):
@@ -79,19 +84,20 @@ def all_passed(lines: list[str]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The tree without our hooks, and with them."""
-    home = tmp_path_factory.mktemp("git")
-    return like(Path(str(TREE)), home / "without", False), like(Path(str(TREE)), home / "with", True)
+def trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """The tree without hooks, with ours, and with others that do nothing."""
+    home, tree = tmp_path_factory.mktemp("git"), Path(str(TREE))
+    ours = like(tree, home / "with", lambda name: script(name, f"{name}.user"))
+    return like(tree, home / "without", None), ours, like(tree, home / "empty", lambda name: b"#!/bin/sh\n")
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(TREE is None, reason="GITSESSIOND_GIT_TREE names no tree of git's sources")
 @pytest.mark.parametrize("name", scripts() or ["none"])
-def test_the_same_with_our_hooks(both: tuple[Path, Path], name: str) -> None:
+def test_the_same_with_our_hooks(trees: tuple[Path, Path, Path], name: str) -> None:
     """Each test of the script passes, or ends as it does without them."""
-    without, hooked = both
+    without, hooked, empty = trees
     lines = said(hooked, name)
     if not all_passed(lines):
-        assert lines == said(without, name)
+        assert lines == said(empty if name == LISTS_HOOKS else without, name)
