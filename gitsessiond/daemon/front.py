@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gitsessiond.daemon.asking import Asking
 from gitsessiond.daemon.barrier import Barrier
+from gitsessiond.daemon.beside import Beside
 from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.controls import Controls, Panel
 from gitsessiond.daemon.events import Events
@@ -26,6 +27,7 @@ from gitsessiond.daemon.log import as_unforeseen, let_go, log, log_bug, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
 from gitsessiond.daemon.own import Own, Parts
+from gitsessiond.daemon.presence import Presence, Tools
 from gitsessiond.daemon.process import boot_time, clear_away, descends_from
 from gitsessiond.daemon.recording import Command, Recording
 from gitsessiond.daemon.settings import Settings
@@ -35,7 +37,7 @@ from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
 from gitsessiond.wire.parts import number_of, verb_and_args
 from gitsessiond.wire.place import Place, identity
-from gitsessiond.wire.requests import OWN, READS, reply_error
+from gitsessiond.wire.requests import BESIDE, OWN, READS, reply_error
 
 COOKIES = "cookies"
 SEQUENCE = "seq"
@@ -84,6 +86,9 @@ class Front:
             self._clients, self._events, self._recording, self._watch, self._worktrees, version, door.path, place.log
         )
         self._own = Own(parts, self._stop_asked)
+        tools = Tools(self._select, self._clients.send, self._events.publish)
+        self._presence = Presence(tools, place.state_dir)
+        self._beside: dict[str, Beside] = {"client": self._presence}
         self._controls = Controls(outbox, panel, self._own.found, self._worktrees.flush, self._watch.is_polled)
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._controls.flush)
         self._active = time.monotonic()
@@ -99,6 +104,7 @@ class Front:
         self._select.register(self._box, selectors.EVENT_READ, self._read_notices)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._box.post(Notice("stop")))
+        self._presence.begin()
         self._recording.start()
         while not self._finished():
             for key, mask in self._select.select(self._wait()):
@@ -110,7 +116,8 @@ class Front:
         """Seconds until something is due; None: nothing is."""
         times = []
         controls = self._controls.next_look() if not self._stopping and self._recording.ready else None
-        for due in (self._worktrees.next_look(), self._asking.next_look(), controls, self._idle_until()):
+        beside = [one.next_look() for one in self._beside.values()]
+        for due in (self._worktrees.next_look(), self._asking.next_look(), controls, self._idle_until(), *beside):
             if due is not None:
                 times.append(due)
         return max(0.0, min(times) - time.monotonic()) if times else None
@@ -133,6 +140,8 @@ class Front:
         self._asking.tick(now)
         if not self._stopping and self._recording.ready:
             self._controls.tick(now)
+        for one in self._beside.values():
+            one.tick(now)
         idle_until = self._idle_until()
         if idle_until is not None and idle_until <= now:
             log("nothing is open: leaving")
@@ -197,6 +206,8 @@ class Front:
             verb, args = verb_and_args(frame)
             if verb in OWN:
                 self._own.answer(link, number, verb, args)
+            elif verb.startswith(BESIDE):
+                self._answer_beside(link, number, verb, frame)
             else:
                 self._ask(link, number, verb, frame)
         except GitSessionError as exc:
@@ -205,6 +216,29 @@ class Front:
             log_bug("a request", exc)
             self._clients.send(link, reply_error(number, as_unforeseen(exc)))
 
+    def _answer_beside(self, link: Link, number: Any, verb: str, frame: Message) -> None:
+        """Have a request answered beside the recorder.
+
+        Raises:
+            Unreachable: this daemon is leaving, or its repository is elsewhere; another should be asked.
+            BadRequest: there is no such verb.
+        """
+        self._check_serving()
+        beside, who = self._beside.get(verb.partition(".")[0]), frame.get("who", {})
+        if beside is None or not isinstance(who, dict):
+            raise BadRequest(f"no verb {verb!r}, or who is no object", hint="see docs/protocol.md")
+        beside.answer(link, number, verb, frame.get("args", {}), who)
+
+    def _check_serving(self) -> None:
+        """Take a request only where it can be carried out.
+
+        Raises:
+            Unreachable: this daemon is leaving, or its repository is elsewhere; another should be asked.
+        """
+        if self._stopping or not self._is_here():
+            self._stop()
+            raise Unreachable("the daemon is stopping", hint="run the command again")
+
     def _ask(self, link: Link, number: Any, verb: str, frame: Message) -> None:
         """Bring a request on its way.
 
@@ -212,9 +246,7 @@ class Front:
             Unreachable: this daemon is leaving, or its repository is elsewhere; another should be asked.
             Refused: the recorder waits for the very process that asks.
         """
-        if self._stopping or not self._is_here():
-            self._stop()
-            raise Unreachable("the daemon is stopping", hint="run the command again")
+        self._check_serving()
         recorder = self._recording.pid
         if recorder is not None and descends_from(link.peer.pid, recorder):
             raise Refused(
@@ -239,6 +271,8 @@ class Front:
     def _left(self, link: Link) -> None:
         """A client is gone: what it asked and nobody has begun is forgotten, hooks that run for it are ended."""
         self._events.leave(link)
+        for one in self._beside.values():
+            one.left(link)
         begun = self._asking.left(link)
         if begun is not None:
             self._recording.cancel(begun)
@@ -346,6 +380,8 @@ class Front:
         self._watch.close()
         if not self._gone:
             self._controls.stop()
+            for one in self._beside.values():
+                one.close()
         if self._remove_state:
             shutil.rmtree(self._place.state_dir, ignore_errors=True)
         self._asking.release()

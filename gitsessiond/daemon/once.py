@@ -14,7 +14,7 @@ from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
 from gitsessiond.store.hooks import while_asked
 from gitsessiond.wire.frames import Decoder
 from gitsessiond.wire.place import Place
-from gitsessiond.wire.requests import OWN, reply_error, reply_ok
+from gitsessiond.wire.requests import is_own, reply_error, reply_ok
 
 Message = dict[str, Any]
 
@@ -67,7 +67,7 @@ def reply_to(request: Message, place: Place, open_recorder: Open, take_lock: Tak
     number, verb = request.get("id"), request.get("verb")
     if verb == "events":
         return reply_ok(number, {"seq": 0, "events": []})
-    if verb in OWN:
+    if isinstance(verb, str) and is_own(verb):
         return reply_error(number, Unreachable("no daemon runs", hint="git session daemon start"))
     try:
         lock = take_lock()

@@ -1,4 +1,4 @@
-"""Whether a process of this machine has ended: known only where the system shows them (proc(5)).
+"""Processes of this machine, where the system shows them (proc(5)): who they are, and whether they have ended.
 
 A process is told by its number and the moment it began, since numbers are used again; behind a blank there may be the
 pid namespace of whoever told it (pid_namespaces(7)): in another one, as of a container, the number says nothing.
@@ -7,6 +7,7 @@ pid namespace of whoever told it (pid_namespaces(7)): in another one, as of a co
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 ENDED = ("Z", "X", "x")  # it has ended, and nobody has taken note yet
 
@@ -32,3 +33,89 @@ def own_namespace() -> str | None:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
         return None
+
+
+class Process(NamedTuple):
+    """A process as the kernel tells it. ``leader``: of its session, for a terminal's commands the shell."""
+
+    pid: int
+    began: str  # ticks since the boot
+    parent: int
+    leader: int
+    tty: int  # device number of its terminal, 0: it has none
+    uid: int
+
+
+def seen(pid: int | None) -> Process | None:
+    """The process of this number; None: there is none, it has ended, or the system shows none."""
+    if pid is None or pid <= 0:
+        return None
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            words = file.read().rpartition(b")")[2].split()
+            uid = os.fstat(file.fileno()).st_uid
+        if words[0].decode() in ENDED:
+            return None
+        return Process(pid, words[19].decode(), int(words[1]), int(words[3]), int(words[4]), uid)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def lives(pid: int, began: str) -> bool:
+    """Whether this very process still runs."""
+    found = seen(pid)
+    return found is not None and found.began == began
+
+
+def leader_of(process: Process) -> Process:
+    """What a command lives by: the leader of its session, or the eldest of its ancestors there if that has ended."""
+    leader = seen(process.leader)
+    if leader is not None:
+        return leader
+    eldest = process
+    while True:
+        above = seen(eldest.parent)
+        if above is None or above.leader != process.leader:
+            return eldest
+        eldest = above
+
+
+def end_of(pid: int, began: str) -> int | None:
+    """A descriptor that can be read once this process has ended (pidfd_open(2)); None: it has, or none is to be had.
+
+    Raises:
+        OSError: no descriptor is left, or the system has no such call.
+    """
+    try:
+        found = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    if lives(pid, began):  # looked at only now: the number may have been another's until a moment ago
+        return found
+    os.close(found)
+    return None
+
+
+def namespace_of(pid: int) -> str | None:
+    """The pid namespace of a process; None: the system does not say, or not to us."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+
+
+def boot_id() -> str:
+    """What tells this run of the machine from all others; empty where the system has no such thing."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def terminal_name(device: int) -> str | None:
+    """``/dev/pts/3`` and the like, of a device number (tty_nr of proc(5)); None: another kind, or none."""
+    major, minor = os.major(device), os.minor(device)
+    if 136 <= major <= 143:  # unix98 pseudo terminals
+        return f"/dev/pts/{(major - 136) * 256 + minor}"
+    return f"/dev/tty{minor}" if major == 4 and device else None

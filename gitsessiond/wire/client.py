@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable, error_from
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Place, find_place, read_pointer, refuse_stranger
-from gitsessiond.wire.requests import OWN, READS, request, who_asks
+from gitsessiond.wire.requests import READS, is_own, request, who_asks
 from gitsessiond.wire.starting import StartLock, may_stay, start_daemon, start_once
 
 TELL_AFTER_S = 1.0  # how long a person waits without a word
@@ -88,7 +88,7 @@ class Client:
         """One request over a connection of its own."""
         with self._connect(verb) as connection:
             talk = Talk(connection)
-            talk.send(request(verb, args, self._who(acts=verb not in READS | OWN)))
+            talk.send(request(verb, args, self._who(acts=not (verb in READS or is_own(verb)))))
             asks_for_itself = verb not in READS and "GPG_TTY" in os.environ  # gpg draws on the terminal meanwhile
             if self._patience is None or asks_for_itself:
                 return talk.receive(self._check_alive)

@@ -23,6 +23,15 @@ READS = frozenset(
 OWN = frozenset({"ping", "daemon.status", "daemon.stop", "events"})
 """Verbs that front answers itself, without a barrier."""
 
+BESIDE = ("client.", "lock.", "editor.")
+"""How the verbs begin that front answers beside the recorder: without a barrier too, and they may wait."""
+
+
+def is_own(verb: str) -> bool:
+    """Whether a verb is front's, not the recorder's."""
+    return verb in OWN or verb.startswith(BESIDE)
+
+
 MOST_ENVIRONMENT = 256 << 10  # characters; a larger one is not told whole
 
 PASSED_ON = (
@@ -54,7 +63,7 @@ def request(verb: str, args: Mapping[str, Any], who: Mapping[str, Any], number: 
 
 
 def who_asks(cwd: str, session: str | None, env: Mapping[str, str], *, acts: bool = False) -> dict[str, Any]:
-    """The ``who`` of a request: directory, session named by ``-s`` or ``$GITSESSION``, terminal, identity.
+    """The ``who`` of a request: directory, session named by ``-s`` or ``$GITSESSION``, client, terminal, identity.
 
     ``acts``: the request may run hooks, which are to see the environment that the asker sees.
     """
@@ -63,8 +72,10 @@ def who_asks(cwd: str, session: str | None, env: Mapping[str, str], *, acts: boo
     return {
         "cwd": cwd,
         "session": session or env.get("GITSESSION") or None,
+        "client": env.get("GITSESSION_CLIENT") or None,
         "tty": terminal(),
         "pid": os.getpid(),
+        "leader": os.getsid(0),
         "env": told,
     }
 
