@@ -35,7 +35,7 @@ from gitsessiond.daemon.settle import Known
 from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
-from gitsessiond.wire.parts import number_of, verb_and_args
+from gitsessiond.wire.parts import checked, number_of
 from gitsessiond.wire.place import Place, identity
 from gitsessiond.wire.requests import BESIDE, OWN, READS, reply_error
 
@@ -203,20 +203,21 @@ class Front:
             return
         number = number_of(frame)
         try:
-            verb, args = verb_and_args(frame)
+            asked = checked(frame)
+            verb, args = asked["verb"], asked["args"]
             if verb in OWN:
                 self._own.answer(link, number, verb, args)
             elif verb.startswith(BESIDE):
-                self._answer_beside(link, number, verb, frame)
+                self._answer_beside(link, number, verb, asked)
             else:
-                self._ask(link, number, verb, frame)
+                self._ask(link, number, verb, asked)
         except GitSessionError as exc:
             self._clients.send(link, reply_error(number, exc, again=isinstance(exc, Unreachable)))
         except Exception as exc:  # one request that nobody foresaw must not take all others along
             log_bug("a request", exc)
             self._clients.send(link, reply_error(number, as_unforeseen(exc)))
 
-    def _answer_beside(self, link: Link, number: Any, verb: str, frame: Message) -> None:
+    def _answer_beside(self, link: Link, number: Any, verb: str, asked: Message) -> None:
         """Have a request answered beside the recorder.
 
         Raises:
@@ -224,10 +225,10 @@ class Front:
             BadRequest: there is no such verb.
         """
         self._check_serving()
-        beside, who = self._beside.get(verb.partition(".")[0]), frame.get("who", {})
-        if beside is None or not isinstance(who, dict):
-            raise BadRequest(f"no verb {verb!r}, or who is no object", hint="see docs/protocol.md")
-        beside.answer(link, number, verb, frame.get("args", {}), who)
+        beside = self._beside.get(verb.partition(".")[0])
+        if beside is None:
+            raise BadRequest(f"no verb {verb!r}", hint="see docs/protocol.md")
+        beside.answer(link, number, verb, asked["args"], asked["who"])
 
     def _check_serving(self) -> None:
         """Take a request only where it can be carried out.
@@ -239,7 +240,7 @@ class Front:
             self._stop()
             raise Unreachable("the daemon is stopping", hint="run the command again")
 
-    def _ask(self, link: Link, number: Any, verb: str, frame: Message) -> None:
+    def _ask(self, link: Link, number: Any, verb: str, asked: Message) -> None:
         """Bring a request on its way.
 
         Raises:
@@ -255,7 +256,7 @@ class Front:
             )
         if verb not in READS:
             self._controls.pause(verb == "uninstall")
-        message = {**frame, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb}
+        message = {**asked, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb}
         self._asking.put(link, number, message, self._active)
         self._recording.start()
         if self._recording.ready:

@@ -21,17 +21,19 @@ def number_of(frame: dict[str, Any]) -> Number:
     return number if isinstance(number, int | float) else None
 
 
-def verb_and_args(frame: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """What is asked.
+def checked(frame: dict[str, Any]) -> dict[str, Any]:
+    """The request: verb, args and who, and nothing else that a client put into the frame.
+
+    The pipe to the recorder has frames of its own kinds, and no client is to make one.
 
     Raises:
         BadRequest: of another version, or no request.
     """
-    version, verb, args = frame.get("v"), frame.get("verb"), frame.get("args", {})
+    version, verb, args, who = frame.get("v"), frame.get("verb"), frame.get("args", {}), frame.get("who", {})
     if version != VERSION:
         raise BadRequest(f"version {version!r:.40} is not spoken here", hint=HINT)
     if frame.get("id") is not None and number_of(frame) is None:
         raise BadRequest(f"id must be a number or text of at most {MOST_LETTERS} letters", hint=HINT)
-    if not isinstance(verb, str) or len(verb) > MOST_LETTERS or not isinstance(args, dict):
-        raise BadRequest("not a request: verb and args are needed", hint=HINT)
-    return verb, args
+    if not isinstance(verb, str) or len(verb) > MOST_LETTERS or not isinstance(args, dict) or not isinstance(who, dict):
+        raise BadRequest("not a request: verb, args and who are needed", hint=HINT)
+    return {"v": VERSION, "verb": verb, "args": args, "who": who}

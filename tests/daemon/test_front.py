@@ -184,6 +184,17 @@ def test_bad_frames_end_nothing(daemon: Daemon) -> None:
     assert (reply["id"], reply["ok"]["args"]) == (9, {"x": 1})
 
 
+@pytest.mark.parametrize("word", ["batch", "cancel", "watch", "event", "failed", "recorded"])
+def test_client_makes_no_frame_of_the_pipes_own(daemon: Daemon, word: str) -> None:
+    """A request with words of what front and recorder say to each other is a request; these do not reach the pipe."""
+    daemon.start(daemon.repo)
+    talk = daemon.talk()
+    talk.send({**request("echo", {"x": 1}, {}, number=9), word: {"n": 1}, "left": 7})
+    reply = talk.next(10)
+    assert reply is not None
+    assert (reply["id"], reply["ok"]["args"], reply["ok"]["left"]) == (9, {"x": 1}, 0)
+
+
 def test_request_that_nobody_foresaw_ends_nothing() -> None:
     """Where front itself fails over a request, its asker is told so, and front goes on."""
     front, link, sent = MagicMock(), MagicMock(), []
