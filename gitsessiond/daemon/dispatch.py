@@ -11,6 +11,7 @@ from gitsessiond.actions import (
     assigning,
     checking,
     claiming,
+    configured,
     conflicts,
     ending,
     filing,
@@ -82,6 +83,7 @@ VERBS: dict[str, Action] = {
     "hooks.agent.install": agenthooks.install_agent,
     "hooks.agent.status": agenthooks.agent_status,
     "hooks.agent.uninstall": agenthooks.uninstall_agent,
+    "config": configured.show_settings,
     "uninstall": upkeep.uninstall,
     "checkpoint": upkeep.checkpoint,
 }

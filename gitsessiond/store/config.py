@@ -25,6 +25,7 @@ class Config:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._values: dict[str, list[str]] = {}
+        self._origins: dict[str, str] = {}
         self._sources: dict[str, Signature] = {}
         self.version = 0  # counts the times the files were read
 
@@ -41,6 +42,11 @@ class Config:
         """Every value of a key, least specific file first."""
         self.refresh()
         return self._values.get(canonical_key(key), [])
+
+    def origin(self, key: str) -> str | None:
+        """Where the last value of a key stands, as git says it: ``file:`` and a path; None: nowhere."""
+        self.refresh()
+        return self._origins.get(canonical_key(key))
 
     def flag(self, key: str, default: bool = False) -> bool:
         """A boolean by git's words.
@@ -87,14 +93,16 @@ class Config:
         git_dir = own if os.path.isdir(own) else self._repository.common_dir  # its worktree was removed
         out = run_git(["config", "--list", "--show-origin", "-z"], git_dir=git_dir).out
         values: dict[str, list[str]] = {}
+        origins: dict[str, str] = {}
         fields = os.fsdecode(out).split("\0")
         for origin, setting in zip(fields[::2], fields[1::2], strict=False):
             key, has_value, value = setting.partition("\n")
             values.setdefault(key, []).append(value if has_value else "true")
+            origins[key] = origin
             if origin.startswith("file:"):
                 path = origin.removeprefix("file:")
                 before.setdefault(path, signature_of(path))
-        self._values, self._sources = values, before
+        self._values, self._origins, self._sources = values, origins, before
         self.version += 1
         return True
 

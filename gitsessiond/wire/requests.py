@@ -15,7 +15,7 @@ READS = frozenset(
         "session.list", "session.status", "session.files", "session.switch", "patch.list", "patch.show",
         "patch.validate", "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history",
         "push", "hooks.status",
-        "hooks.agent.status",
+        "hooks.agent.status", "config",
     }
 )  # fmt: skip
 """Verbs of the recorder that change nothing: asked again after its death, and not held up by a long queue."""

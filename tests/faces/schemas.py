@@ -671,6 +671,27 @@ class Doctor(Reply):
     checks: list[Check]
 
 
+class SettingRow(Closed):
+    """One setting of ``config``."""
+
+    key: str
+    value: str | float | bool | list[str] | None
+    text: str | None
+    default: str | None
+    origin: str
+    variables: list[str]
+    what: str
+    wrong: str | None
+    hint: str | None
+
+
+class Config(Reply):
+    """``config``."""
+
+    settings: list[SettingRow]
+    unknown: list[str]
+
+
 class Page(Reply):
     """``help``, ``completion``."""
 
@@ -823,6 +844,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "history": History,
     "restore": Restore,
     "doctor": Doctor,
+    "config": Config,
     "exec": Executed,
     "hooks install": HooksInstall,
     "hooks status": HooksStatus,

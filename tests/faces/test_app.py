@@ -53,6 +53,10 @@ DAEMON = {
     "watcher": "inotify",
 }
 EVENT = {"v": 1, "seq": 1, "ts": replies.AT, "type": "save", "session": replies.SID, "paths": ["a.py"]}
+SETTING = {
+    "key": "gitsession.lockDefaultTtl", "value": 5.0, "text": "5", "default": "300", "origin": "LOCK_DEFAULT_TTL",
+    "variables": ["LOCK_DEFAULT_TTL"], "what": "how long", "wrong": None, "hint": None,
+}  # fmt: skip
 ANSWERS: dict[str, Any] = {
     "session.start": {
         "session": replies.session(), "new_worktree": False, "why": None, "before": [], "offered": [], "warnings": [],
@@ -89,6 +93,7 @@ ANSWERS: dict[str, Any] = {
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
+    "config": {"settings": [SETTING], "unknown": []},
     "hooks.install": {"written": ["pre-commit"], "warnings": [], **HOOKS},
     "hooks.status": HOOKS,
     "hooks.uninstall": {"removed": ["/home/shop/.git/hooks/pre-commit"], "restored": [], "warnings": []},
@@ -147,6 +152,7 @@ LINES: dict[str, list[str]] = {
     "history": ["history", "a.py", "-n", "3"],
     "restore": ["restore", "a.py", "--at", "1"],
     "doctor": ["doctor", "--fix"],
+    "config": ["config", "--show-origin"],
     "hooks install": ["hooks", "install"],
     "hooks status": ["hooks", "status"],
     "hooks uninstall": ["hooks", "uninstall"],
@@ -551,3 +557,19 @@ def test_a_diff_keeps_its_bytes(capsysbinary: pytest.CaptureFixture[bytes]) -> N
     """Bytes of a diff that are not UTF-8 are printed as they are."""
     assert main(["patch", "diff", "p"], client(**{"patch.diff": {"diff": "+caf\udce9\n"}}).dial) == 0
     assert capsysbinary.readouterr().out == b"+caf\xe9\n"
+
+
+def test_config_names_what_means_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad value: 2, with the command that mends it; the other settings are printed all the same."""
+    bad = SETTING | {"wrong": "LOCK_DEFAULT_TTL = '-1' is no time above 0", "hint": "unset LOCK_DEFAULT_TTL"}
+    answers = {"settings": [bad, SETTING], "unknown": ["gitsession.mergge"]}
+    assert main(["config"], client(config=answers).dial) == 2
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ["gitsession.lockDefaultTtl = 5"] * 2
+    assert told.err.splitlines() == [
+        "warning: LOCK_DEFAULT_TTL = '-1' is no time above 0",
+        "warning: gitsession.mergge is no setting of git session",
+        "hint: unset LOCK_DEFAULT_TTL",
+    ]
+    assert main(["config", "--show-origin"], client().dial) == 0
+    assert capsys.readouterr().out == "LOCK_DEFAULT_TTL  gitsession.lockDefaultTtl = 5\n"

@@ -8,6 +8,7 @@ import click
 
 from gitsessiond.faces.cli import (
     assigning,
+    configuring,
     conflicts,
     daemon,
     demo,
@@ -49,8 +50,8 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, hooking, upkeep, events,
-    daemon, helping, demo,
+    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, hooking, upkeep,
+    configuring, events, daemon, helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:

@@ -36,6 +36,10 @@ ENVIRONMENT = (
     ("GITSESSION", "the session commands are about, by name or id, wherever one stands; `-s` wins over it"),
     ("GITSESSION_PATCH", "the patch for `commit`, `assign` and `restore`, where no `--patch` is given"),
     ("GITSESSION_USER", "`Name <email>`: who makes sessions, patches and steps; else git's own author"),
+    (
+        "LOCK_DEFAULT_TTL, LOCK_WAIT_TIMEOUT, SESSION_TTL, SESSION_HEARTBEAT",
+        "settings of locks and clients, also as `GITSESSION_…`, if git's configuration says none (docs/recording.md)",
+    ),
     ("NO_COLOR", "set and not empty: no colour, as without a terminal"),
     ("GITSESSION_DAEMON", "`never`: no daemon is started; each command records, answers and ends"),
     ("CI", "`true`: likewise"),
