@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-
-import pytest
-
-pytestmark = pytest.mark.xdist_group("floors")  # one worker reads the product, once
 
 ROOT = Path(__file__).parent.parent / "gitsessiond"
 FLOORS = {
@@ -52,15 +48,21 @@ def imports() -> list[Import]:
     """Those of all modules."""
     found: list[Import] = []
     for by, path in modules():
-        tree = ast.parse(path.read_text())
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-        inside = {id(node) for function in functions for node in ast.walk(function)}
-        for node in ast.walk(tree):
+        for node, inside in statements(ast.parse(path.read_text()).body):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]
-            found += [Import(by, name, node.lineno, id(node) in inside) for name in names]
+            found += [Import(by, name, node.lineno, inside) for name in names]
     return found
+
+
+def statements(body: Iterable[ast.AST], inside: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """All statements, none of their expressions; with each whether it stands inside a function."""
+    for node in body:
+        yield node, inside
+        deeper = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from statements(getattr(node, name, ()), deeper)
 
 
 def test_imports_go_down_only() -> None:

@@ -20,7 +20,8 @@ NO_COMMAND = re.compile(r"\belsewhere$|[,;] then\b|&&|;$|\[--|\w\|-|\w\|\w|, or\
 
 def hints_in(path: Path) -> Iterator[tuple[int, str]]:
     """Every text given as ``hint=`` in a module, with its line; what is filled in is left out."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    source = path.read_text()
+    for node in ast.walk(ast.parse(source)) if "hint=" in source else ():
         if not isinstance(node, ast.Call):
             continue
         for given in node.keywords:

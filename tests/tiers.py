@@ -75,16 +75,13 @@ TURNS = pytest.StashKey[Turns]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Both ways of one story go to one worker, which compares them; what may take longest begins first.
+    """What may take longest begins first.
 
     What measures has three tries: a fault is there each time, a busy neighbour of this machine is not.
     """
     for item in items:
         if item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.flaky(reruns=2))
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        if "way" in params:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.replace(str(params["way"]), "").replace("@", "")))
     items.sort(key=time_limit, reverse=True)
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,10 +79,28 @@ def held_in_a_filter(landing: Ready, tmp_path: Path, wait: str) -> subprocess.Po
 
 def land_and_die(landing: Ready, at: int) -> bool:
     """Land in a process of its own that dies at its ``at``-th point; whether it came to the end instead."""
-    words = [sys.executable, "-c", KILLED, str(at), landing.repository.worktree, landing.old, landing.new]
-    done = subprocess.run(words, capture_output=True, cwd=Path(__file__).parents[2])
-    assert done.returncode in (0, -9), done.stderr.decode()
-    return done.returncode == 0
+    back, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for number in (1, 2):
+                os.dup2(told, number)
+            os.close(back)
+            os.close(told)
+            sys.argv = ["-c", str(at), landing.repository.worktree, landing.old, landing.new]
+            exec(KILLED, {})
+            code = 0
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
+        finally:
+            os._exit(code)
+    os.close(told)
+    with os.fdopen(back) as file:
+        said = file.read()  # to the end of what git it left behind
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, -9), said
+    return code == 0
 
 
 def settled(landing: Ready) -> str:
