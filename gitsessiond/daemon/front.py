@@ -87,7 +87,7 @@ class Front:
         )
         self._own = Own(parts, self._stop_asked)
         tools = Tools(self._select, self._clients.send, self._events.publish)
-        self._presence = Presence(tools, place.state_dir)
+        self._presence = Presence(tools, place.state_dir, settings)
         self._beside: dict[str, Beside] = {"client": self._presence}
         self._controls = Controls(outbox, panel, self._own.found, self._worktrees.flush, self._watch.is_polled)
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._controls.flush)
@@ -254,6 +254,7 @@ class Front:
                 "git session cannot be asked by a hook that it runs itself",
                 hint="ask after the command that runs the hook",
             )
+        self._presence.notice(link, asked["who"])
         if verb not in READS:
             self._controls.pause(verb == "uninstall")
         message = {**asked, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb}
@@ -285,6 +286,7 @@ class Front:
         now = time.monotonic()
         self._worktrees.set(told)
         self._controls.set(str(one["worktree"]) for one in told)
+        self._presence.set_sessions({str(one["worktree"]): str(one["session"]) for one in told if one.get("session")})
         if fresh:
             self._worktrees.scan_all(now, first=True)
             self._asking.begin(now)

@@ -1,40 +1,26 @@
-"""Who is there: the verbs ``client.*``, and for all that is beside them whose request it is (docs/protocol.md).
-
-A terminal needs no set-up: what the kernel says of the process that connected names the leader of its session, and
-that is the shell. Anything else gives itself a name. What a client says of processes is believed only where this
-process can see that it is so.
-"""
+"""Who is there: the verbs ``client.*``, and for all that is beside them whose request it is (docs/protocol.md)."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
-from gitsessiond.model.clients import Change, Client, Clients, Kind, checked_kind, checked_name, checked_ttl
-from gitsessiond.model.errors import BadRequest
+from gitsessiond.daemon.recognizing import Recognizer, told_text
+from gitsessiond.daemon.settings import Settings
+from gitsessiond.model.clients import Change, Client, Clients, checked_kind, checked_name, checked_ttl
+from gitsessiond.model.errors import BadRequest, GitSessionError
 from gitsessiond.store.clientsfile import Kept, read_clients, write_clients
-from gitsessiond.store.processes import (
-    Process,
-    boot_id,
-    end_of,
-    leader_of,
-    namespace_of,
-    own_namespace,
-    seen,
-    terminal_name,
-)
+from gitsessiond.store.identity import told_identity
+from gitsessiond.store.processes import end_of
 from gitsessiond.wire.requests import reply_ok
-
-LONGEST_TEXT = 4096  # of what a client says of itself and nobody checks
 
 Message = dict[str, Any]
 
@@ -62,11 +48,12 @@ class Tools(NamedTuple):
 class Presence:
     """The clients of a repository. ``listeners``: who is told that one is gone, in this order."""
 
-    def __init__(self, tools: Tools, state_dir: str) -> None:
-        self._tools, self._state_dir = tools, state_dir
+    def __init__(self, tools: Tools, state_dir: str, settings: Settings) -> None:
+        self._tools, self._state_dir, self._settings = tools, state_dir, settings
         self._clients = Clients()
+        self._recognizer, self._host = Recognizer(self._clients), socket.gethostname()
         self._ends: dict[str, int] = {}  # descriptors that tell of the end of a client's process
-        self._space, self._boot, self._host = own_namespace(), boot_id(), socket.gethostname()
+        self._sessions: dict[str, str] = {}
         self._unsaved = False
         self.listeners: list[Listener] = []
 
@@ -76,7 +63,12 @@ class Presence:
         kept = read_clients(self._state_dir)
         self._take(self._clients.remember(kept.clients, kept.primary, now), now)
         for client in kept.clients:
-            self._attend(client, now)
+            if not self._attend(client):
+                self._drop(client.id, now)
+
+    def set_sessions(self, sessions: Mapping[str, str]) -> None:
+        """The open sessions, by worktree."""
+        self._sessions = dict(sessions)
 
     # -- whose request it is ----------------------------------------------------------------------------------
 
@@ -84,58 +76,46 @@ class Presence:
         """The client that a request comes from; it is one from now on, if it was none.
 
         Raises:
-            BadRequest: the name it gives itself is none.
+            BadRequest: the name it gives itself is none, or a setting of its environment is.
             Refused: there are too many clients.
         """
-        name = checked_name(who.get("client"))
-        known = self._clients.get(name) if name is not None else None
-        if name is None:
-            known = self._terminal(link, who)
-        elif known is None:
-            known = Client(name, "agent", name)
-        return self._meet(known, who)
+        return self._meet(self._recognizer.client(link, who), who)
 
-    def _terminal(self, link: Link, who: Message) -> Client:
-        """Who has given no name: the terminal it was typed at, else the session it runs in."""
-        asks = self._process(link.peer.pid)
-        if asks is None:
-            return self._told_terminal(who)
-        leader = leader_of(asks)
-        known = self._clients.living_by(leader.pid, leader.began)
-        if known is not None:
-            return known
-        tty = terminal_name(asks.tty) or (told_text(who.get("tty")) if asks.tty else None)
-        kind: Kind = "terminal" if asks.tty else "other"
-        wanted = self._id(tty, f"{self._space} {leader.pid} {leader.began}")
-        return Client(wanted, kind, None, pid=leader.pid, began=leader.began, tty=tty)
+    def notice(self, link: Link, who: object) -> None:
+        """A command for the recorder was typed at a terminal, or comes from a client with a name: it is one of ours."""
+        if isinstance(who, dict) and (told_text(who.get("tty")) or who.get("client")):
+            try:
+                self.client_of(link, who)
+            except GitSessionError as exc:  # the command has nothing to do with it
+                log(f"no client: {exc.message}")
 
-    def _told_terminal(self, who: Message) -> Client:
-        """As it says itself, where the kernel cannot be asked: of another pid namespace, or no Linux."""
-        tty, leader = told_text(who.get("tty")), who.get("leader")
-        wanted = self._id(tty, f"told {tty} {leader if isinstance(leader, int) else ''}")
-        return self._clients.get(wanted) or Client(wanted, "terminal" if tty else "other", None, tty=tty)
+    def _meet(self, client: Client, who: Message, *, greets: bool = False) -> Client:
+        """Take note of what it says of itself.
 
-    def _id(self, tty: str | None, what: str) -> str:
-        """``pts-3_1f2e3d4c``: the same whenever it is made of the same, in this run of the machine."""
-        label = "".join(letter if letter.isalnum() else "-" for letter in (tty or "").removeprefix("/dev/")[:24])
-        return f"{label or 'process'}_{hashlib.sha256(f'{self._boot} {what}'.encode()).hexdigest()[:8]}"
-
-    def _process(self, pid: int | None) -> Process | None:
-        """A process of this machine that is this user's; None: nobody can tell, or it is another's."""
-        found = seen(pid)
-        return found if found is not None and found.uid in (0, os.geteuid()) else None
-
-    def _meet(self, client: Client, who: Message) -> Client:
-        """Take note of what it says of itself."""
+        Raises:
+            BadRequest: a setting of its environment means nothing.
+            Refused: there are too many clients.
+        """
         now, wall = time.monotonic(), time.time()
-        session = told_text(who.get("session"))
-        fresh = client._replace(
-            host=self._host, cwd=told_text(who.get("cwd")) or client.cwd, session=session, last_seen=wall,
-            since=client.since or wall,
-        )  # fmt: skip
+        if self._clients.get(client.id) is None or greets:
+            times = self._settings.coordinating.asked_by(who)
+            client = client._replace(heartbeat=times.heartbeat_s, keep=times.client_ttl_s, user=self._user(who))
+        cwd, session = told_text(who.get("cwd")) or client.cwd, told_text(who.get("session"))
+        fresh = client._replace(host=self._host, cwd=cwd, session=session, last_seen=wall, since=client.since or wall)
+        if not self._attend(fresh):
+            fresh = fresh._replace(pid=None, began="")
         self._take(self._clients.meet(fresh, now), now)
-        self._attend(fresh, now)
         return fresh
+
+    def _user(self, who: Message) -> str | None:
+        """Who it says it is, for lists."""
+        env = who.get("env")
+        told = {str(name): str(value) for name, value in env.items()} if isinstance(env, dict) else {}
+        try:
+            return told_text(told_identity(told, self._settings.configured))
+        except GitSessionError as exc:
+            log(f"no user: {exc.message}")
+            return None
 
     # -- verbs ------------------------------------------------------------------------------------------------
 
@@ -168,24 +148,14 @@ class Presence:
             raise BadRequest(f"pid = {pid!r} is no process", hint="see docs/protocol.md")
         client = self.client_of(link, who if name is None else {**who, "client": name})
         if pid is not None and client.name is not None:
-            lived_by = self._believed(link, pid, who)
+            lived_by = self._recognizer.believed(link, pid, who)
             client = client._replace(pid=lived_by.pid if lived_by else None, began=lived_by.began if lived_by else "")
             self._unattend(client.id)
-        return self._meet(client._replace(kind=kind or client.kind, ttl=ttl), who)
-
-    def _believed(self, link: Link, pid: int, who: Message) -> Process | None:
-        """The process that a client says it lives by; None: it is not seen to be of this user, and of here."""
-        if pid == who.get("pid"):  # itself: the kernel knows its number here
-            return self._process(link.peer.pid)
-        if link.peer.pid is None or self._space is None or namespace_of(link.peer.pid) != self._space:
-            return None  # its numbers are those of other processes here
-        return self._process(pid)
+        return self._meet(client._replace(kind=kind or client.kind, ttl=ttl), who, greets=True)
 
     def _leave(self, link: Link, who: Message) -> bool:
         """A client says that it goes; False: it was not known."""
-        name = checked_name(who.get("client"))
-        client = self._clients.get(name) if name is not None else self._terminal(link, who)
-        return client is not None and self._drop(client.id, time.monotonic())
+        return self._drop(self._recognizer.client(link, who).id, time.monotonic())
 
     def _told(self, client: Client) -> Message:
         """A client as the protocol has it."""
@@ -198,29 +168,34 @@ class Presence:
             "pid": client.pid,
             "tty": client.tty,
             "cwd": client.cwd,
-            "session": client.session,
+            "session": self._session_of(client),
             "role": "primary" if client.id == self._clients.primary else "secondary",
             "since": time_text(client.since),
             "last_seen": time_text(client.last_seen),
             "state": self._clients.state(client.id),
         }
 
+    def _session_of(self, client: Client) -> str | None:
+        """The id of the session in whose worktree it stands, else what it said; None: neither."""
+        around = [one for one in self._sessions if client.cwd == one or client.cwd.startswith(one + "/")]
+        return self._sessions[max(around, key=len)] if around and client.session is None else client.session
+
     # -- their end --------------------------------------------------------------------------------------------
 
-    def _attend(self, client: Client, now: float) -> None:
-        """Have the loop woken by the end of the process that it lives by."""
+    def _attend(self, client: Client) -> bool:
+        """Have the loop woken by the end of the process that it lives by; False: that cannot be, or it has ended."""
         if client.pid is None or client.id in self._ends:
-            return
+            return True
         try:
             end = end_of(client.pid, client.began)
-        except OSError as exc:  # without it the process is looked at when somebody asks
-            log(f"client {client.id}: its end will not be seen: {exc}")
-            return
+        except OSError as exc:  # no descriptor is left: it has to give signs of life
+            log(f"client {client.id}: the end of its process will not be seen: {exc}")
+            return False
         if end is None:
-            self._drop(client.id, now)
-            return
+            return False
         self._ends[client.id] = end
         self._tools.select.register(end, selectors.EVENT_READ, partial(self._ended, client.id))
+        return True
 
     def _ended(self, wanted: str, mask: int) -> None:
         """The process of a client has ended."""
@@ -251,7 +226,7 @@ class Presence:
             kind = {"connected": "client_connected", "promoted": "primary_promoted"}.get(
                 change.what, "client_disconnected"
             )
-            self._tools.publish({"type": kind, "session": client.session, "client": self._told(client)})
+            self._tools.publish({"type": kind, "session": self._session_of(client), "client": self._told(client)})
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -278,11 +253,6 @@ class Presence:
         self.tick(time.monotonic())
         for wanted in list(self._ends):
             self._unattend(wanted)
-
-
-def told_text(value: object) -> str | None:
-    """What a client says of itself, if it can be shown and is not too long."""
-    return value if isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_TEXT else None
 
 
 def time_text(wall: float) -> str:

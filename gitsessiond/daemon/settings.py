@@ -87,6 +87,7 @@ class Settings(NamedTuple):
     poll: bool = False
     control_files: bool = True
     coordinating: Coordinating = Coordinating()
+    configured: Callable[[str], Sequence[str]] = lambda key: ()  # git's configuration as it is now: values by key
 
 
 def read_settings(repository: Repository) -> Settings:
@@ -98,6 +99,7 @@ def read_settings(repository: Repository) -> Settings:
         poll=config.get("gitsession.watch") == "poll",
         control_files=config.get("gitsession.controlFiles") != "never",
         coordinating=Coordinating(config.all, os.environ),
+        configured=config.all,
     )
 
 

@@ -13,6 +13,7 @@ from gitsessiond.model.names import check_name
 MOST = 1000  # so many clients at once; more are a mistake or an attack
 MISSED = 3  # heartbeats until a client that cannot be seen to live is taken for dead
 LONGEST_TTL_S = 86400.0
+NEVER = float("inf")
 
 Kind = Literal["terminal", "agent", "editor", "other"]
 KINDS: tuple[Kind, ...] = ("terminal", "agent", "editor", "other")
@@ -53,8 +54,10 @@ class Clients:
 
     def __init__(self) -> None:
         self._known: dict[str, Client] = {}
+        self._terminals: dict[tuple[int, str], str] = {}  # by their process: those that gave themselves no name
         self._heard: dict[str, float] = {}  # monotonic
         self._silent: set[str] = set()
+        self._due = NEVER  # nothing is due before: words only put things off, so that it need not be found at each
         self.primary: str | None = None
 
     def __len__(self) -> int:
@@ -70,10 +73,7 @@ class Clients:
 
     def living_by(self, pid: int, began: str) -> Client | None:
         """The terminal that is this process; one that named itself is asked for by its name."""
-        for client in self._known.values():
-            if client.name is None and (client.pid, client.began) == (pid, began):
-                return client
-        return None
+        return self._known.get(self._terminals.get((pid, began), ""))
 
     def state(self, wanted: str) -> str:
         """``live``; ``silent``: it missed its heartbeats, and holds nothing any more."""
@@ -85,20 +85,23 @@ class Clients:
         Raises:
             Refused: there are too many.
         """
-        before = self._known.get(client.id)
+        before, told = self._known.get(client.id), list[Change]()
         if before is None and len(self._known) >= MOST:
-            raise Refused(f"there are {MOST} clients already", hint="git session clients")
+            longest = min(self._silent, key=self._heard.__getitem__, default=None)
+            if longest is None:
+                raise Refused(f"there are {MOST} clients already", hint="git session clients")
+            told = self.leave(longest)
         returns = before is None or client.id in self._silent
-        self._known[client.id] = client if before is None else client._replace(since=before.since)
-        self._heard[client.id] = now
         self._silent.discard(client.id)
-        told = [Change("connected", self._known[client.id])] if returns else []
+        self._keep(client if before is None else client._replace(since=before.since), now)
+        if returns:
+            told.append(Change("connected", self._known[client.id]))
         return told + self._promote()
 
     def remember(self, clients: list[Client], primary: str | None, now: float) -> list[Change]:
         """Take over what a former daemon knew; each has its whole time to be heard of again."""
         for client in clients[:MOST]:
-            self._known[client.id], self._heard[client.id] = client, now
+            self._keep(client, now)
         if primary in self._known:
             self.primary = primary
         return self._promote()
@@ -109,35 +112,47 @@ class Clients:
         if client is None:
             return []
         self._heard.pop(wanted)
+        if client.name is None and client.pid is not None:
+            self._terminals.pop((client.pid, client.began), None)
         self._silent.discard(wanted)
         return [Change("disconnected", client), *self._promote()]
 
     def tick(self, now: float) -> list[Change]:
         """Take for dead who missed their heartbeats, and forget who was not heard of for long."""
         told: list[Change] = []
+        if now < self._due:
+            return told
         for client in self.all():
             if self._forgotten_at(client) <= now:
                 told += self.leave(client.id)
             elif client.id not in self._silent and self._silent_at(client) <= now:
                 self._silent.add(client.id)
                 told += [Change("silent", client), *self._promote()]
+        self._due = min(map(self._due_of, self._known.values()), default=NEVER)
         return told
 
     def next_look(self) -> float | None:
         """When :meth:`tick` has something to do next."""
-        times = [self._forgotten_at(client) for client in self._known.values()]
-        times += [self._silent_at(client) for client in self._known.values() if client.id not in self._silent]
-        due = min(times, default=float("inf"))
-        return None if due == float("inf") else due
+        return None if self._due == NEVER else self._due
+
+    def _keep(self, client: Client, now: float) -> None:
+        self._known[client.id], self._heard[client.id] = client, now
+        if client.name is None and client.pid is not None:
+            self._terminals[client.pid, client.began] = client.id
+        self._due = min(self._due, self._due_of(client))
+
+    def _due_of(self, client: Client) -> float:
+        silent = client.id in self._silent
+        return self._forgotten_at(client) if silent else self._silent_at(client)
 
     def _silent_at(self, client: Client) -> float:
         patience = patience_of(client)
-        return float("inf") if patience is None else self._heard[client.id] + patience
+        return NEVER if patience is None else self._heard[client.id] + patience
 
     def _forgotten_at(self, client: Client) -> float:
         """One whose process lives is not forgotten while it does: it may hold something."""
         patience = patience_of(client)
-        return float("inf") if patience is None else self._heard[client.id] + max(client.keep, patience)
+        return NEVER if patience is None else self._heard[client.id] + max(client.keep, patience)
 
     def _promote(self) -> list[Change]:
         """Have the oldest that lives be primary where nobody is."""

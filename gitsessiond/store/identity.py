@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.store.git import run_git
@@ -53,3 +54,38 @@ def identity_of(env: Mapping[str, str], cwd: str, who: str = "AUTHOR") -> str:
         raise Refused("git does not know who you are", hint="git config --global user.email you@example.org") from exc
     ident = told.decode("utf-8", "replace").strip()
     return ident[: ident.rfind(">") + 1]
+
+
+def told_identity(env: Mapping[str, str], configured: Callable[[str], Sequence[str]]) -> str | None:
+    """Who somebody says they are, without asking git: for lists, never for records.
+
+    ``configured``: the values of a key in git's configuration.
+
+    Raises:
+        GitSessionError: git's configuration cannot be read.
+    """
+    if env.get("GITSESSION_USER"):
+        return env["GITSESSION_USER"]
+    given = given_config(env)
+    name, email = (
+        env.get(f"GIT_AUTHOR_{what.upper()}")
+        or given.get(f"user.{what}")
+        or next(reversed(configured(f"user.{what}")), "")
+        for what in ("name", "email")
+    )
+    email = email or env.get("EMAIL", "")
+    return (f"{name} <{email}>" if name else email) if email else None
+
+
+def given_config(env: Mapping[str, str]) -> dict[str, str]:
+    """What ``git -c`` and ``GIT_CONFIG_COUNT`` set, by key."""
+    found: dict[str, str] = {}
+    try:
+        for word in shlex.split(env.get("GIT_CONFIG_PARAMETERS", "")):
+            key, _, value = word.partition("=")
+            found[key.lower()] = value
+        for number in range(min(int(env.get("GIT_CONFIG_COUNT", 0)), 1000)):
+            found[env.get(f"GIT_CONFIG_KEY_{number}", "").lower()] = env.get(f"GIT_CONFIG_VALUE_{number}", "")
+    except ValueError:
+        pass  # git itself will complain of it
+    return found
