@@ -39,7 +39,9 @@ def names(bench: Workbench) -> list[str]:
     return sorted(patch["name"] for patch in bench.status()["patches"])
 
 
-@pytest.mark.parametrize("alive", [True, False], ids=["daemon", "no daemon yet"])
+@pytest.mark.parametrize(
+    "alive", [pytest.param(True, id="daemon", marks=pytest.mark.soak), pytest.param(False, id="no daemon yet")]
+)
 def test_ten_patches_at_once(bench: Workbench, alive: bool) -> None:
     """Ten `patch new` at once, also when each of them wants to start the daemon: ten patches, one daemon."""
     bench.run("start", "day")
@@ -62,6 +64,7 @@ def test_four_patches_at_once_without_a_daemon(bench: Workbench) -> None:
     assert names(bench) == [f"patch-{number}" for number in range(4)]
 
 
+@pytest.mark.soak
 def test_one_name_ten_times(bench: Workbench) -> None:
     """Ten times the same name: one patch, nine refusals."""
     bench.run("start", "day")

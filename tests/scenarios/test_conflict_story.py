@@ -43,7 +43,12 @@ def test_a_conflict_is_settled_in_an_editor(bench: Workbench, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("option", "line"), [("--ours", "ours 2"), ("--theirs", "theirs 2"), ("--union", "ours 2\ntheirs 2")]
+    ("option", "line"),
+    [
+        pytest.param("--ours", "ours 2", marks=pytest.mark.soak),
+        pytest.param("--theirs", "theirs 2", marks=pytest.mark.soak),
+        ("--union", "ours 2\ntheirs 2"),
+    ],
 )
 def test_a_conflict_is_settled_by_a_command(bench: Workbench, tmp_path: Path, option: str, line: str) -> None:
     """`resolve` names the next command, and the merge uses it."""

@@ -453,14 +453,14 @@ CASES = [
     Case(journal_cut, 14, 1),
     Case(journal_empty, 14, 1),
     Case(journal_gone, 14, 1),
-    Case(journal_newer, 14, 14, 14, put_back("gitsession/journal.db"), quick=True),
+    Case(journal_newer, 14, 14, 14, put_back("gitsession/journal.db")),
     Case(store_gone, 14, 1, quick=True),
     Case(state_gone, 10, 1),
     Case(store_emptied, 14, 1),
     Case(pack_gone, 14, 1),
     Case(pack_cut, 14, 1),
     Case(pack_garbled, 14, 1),
-    Case(index_cut, 14, 1, quick=True),
+    Case(index_cut, 14, 1),
     Case(ref_garbage, 0, 1),
     Case(ref_bytes, 0, 1),
     Case(ref_nowhere, 14, 1),
@@ -546,7 +546,7 @@ def damaged(day: Damaged, case: Case) -> None:
     works(day)
 
 
-@pytest.mark.parametrize("way", ["record", "ref", "ended"])
+@pytest.mark.parametrize("way", ["record", *(pytest.param(way, marks=pytest.mark.soak) for way in ("ref", "ended"))])
 def test_a_damaged_session_blocks_only_itself(day: Damaged, way: str) -> None:
     """The other sessions go on, and say which one cannot be read; doctor brings it back."""
     day.run("start", "other", "--worktree")
@@ -583,12 +583,14 @@ def test_a_damaged_session_blocks_only_itself(day: Damaged, way: str) -> None:
     assert day.any("doctor").code == 0
 
 
+@pytest.mark.soak
 def test_a_damaged_index_is_told(day: Damaged) -> None:
     """Recording goes on without it; the panel says that git itself cannot."""
     index_garbage(day)
     assert "git's index here is damaged" in day.any("status").out
 
 
+@pytest.mark.soak
 def test_a_session_that_fails_at_a_look_blocks_only_itself(day: Damaged) -> None:
     """What its commits hold is gone from the repository: the others say so and go on."""
     day.run("start", "other", "--worktree")
@@ -723,7 +725,13 @@ def test_no_identity(day: Damaged, sealed: Path) -> None:
     works(day)
 
 
-@pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/session/day.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "index.lock",
+        *(pytest.param(lock, marks=pytest.mark.soak) for lock in ("HEAD.lock", "refs/heads/session/day.lock")),
+    ],
+)
 def test_a_lock_that_a_killed_git_left(day: Damaged, lock: str) -> None:
     """commit says whose lock is in the way and changes nothing; without the lock it works."""
     path = day.root / ".git" / lock
@@ -737,6 +745,7 @@ def test_a_lock_that_a_killed_git_left(day: Damaged, lock: str) -> None:
     works(day)
 
 
+@pytest.mark.soak
 def test_a_worktree_that_was_deleted(day: Damaged) -> None:
     """A session's worktree is gone: it says so, other sessions go on, and it can be abandoned."""
     day.run("start", "other", "--worktree")
@@ -766,6 +775,7 @@ def test_another_repositorys_daemon_is_never_asked(day: Damaged, bench: Workbenc
     works(day)
 
 
+@pytest.mark.soak
 def test_killed_processes_leave_nothing_in_the_way(day: Damaged) -> None:
     """kill -9 of the recorder, of front, of both: the next command goes on and knows every save."""
     for number, who in enumerate((["recorder_pid"], ["pid"], ["pid", "recorder_pid"])):

@@ -6,6 +6,8 @@ import os
 import shutil
 import threading
 
+import pytest
+
 from tests.bench import Workbench, wait_for
 
 
@@ -67,6 +69,7 @@ def test_a_nested_repository_that_is_none_any_more(bench: Workbench) -> None:
     bench.judge()
 
 
+@pytest.mark.soak
 def test_commits_while_git_gc_runs(bench: Workbench) -> None:
     """Commits go on while ``git gc`` takes empty object directories away, again and again."""
     bench.run("start", "day")

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from tests.bench import SCRIPT, Workbench, wait_for
 from tests.conftest import git
+from tests.store.dying import in_a_child
 
 soak = pytest.mark.soak
 USERS = '#!/bin/sh\necho "${0##*/} $*" >>"$(git rev-parse --git-common-dir)/ran"\n'
@@ -92,8 +92,8 @@ SHAPES = [
     pytest.param(a_link_into_the_tree, marks=soak),
     pytest.param(nothing, marks=soak),
     pytest.param(no_directory, marks=soak),
-    plain_files,
-    path_in_the_tree,
+    pytest.param(plain_files, marks=soak),
+    pytest.param(path_in_the_tree, marks=soak),
     one_file_for_all,
     pytest.param(path_outside, marks=soak),
 ]
@@ -332,10 +332,9 @@ def test_cut_short_between_two_steps(repo: Path, verb: str, way: str) -> None:
     before = hooks_and_config(repo)
 
     def tried(step: int, way: str, verb: str) -> int:
-        words = [sys.executable, "-c", CUT_SHORT, str(step), way, verb]
-        done = subprocess.run(words, cwd=repo, capture_output=True, text=True)
-        assert done.returncode in (1, 3, 9), done.stderr
-        return done.returncode
+        code, said = in_a_child(CUT_SHORT, [str(step), way, verb], repo)
+        assert code in (1, 3, 9), said
+        return code
 
     for step in range(1, 100):
         if verb == "uninstall":

@@ -1,12 +1,13 @@
-"""A process that dies, as by kill -9, before any one of its writes."""
+"""Processes that die, as by kill -9: forks of this one, without the start of a Python."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import subprocess
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,28 @@ def lived(
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert code in (0, 99), "the dying process met an error"
     return code == 0, steps
+
+
+def in_a_child(script: str, words: Sequence[str], where: Path) -> tuple[int, str]:
+    """Run a script in a fork of this process, as ``python -c`` would; its exit code, and what it said to the end."""
+    back, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for number in (1, 2):
+                os.dup2(told, number)
+            os.close(back)
+            os.close(told)
+            os.chdir(where)
+            sys.argv = ["-c", *words]
+            exec(script, {})
+            code = 0
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
+        finally:
+            os._exit(code)
+    os.close(told)
+    with os.fdopen(back, errors="replace") as file:
+        said = file.read()  # by the processes that it left behind, too
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said

@@ -303,7 +303,7 @@ def life(repo: Path, told: int) -> None:
         finish(store)
 
 
-@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.soak)])
 def test_death_between_any_two_writes_loses_nothing_told(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int
 ) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from gitsessiond.store.intents import forget_intent, read_intents, write_intent
 from gitsessiond.store.landing import find_place, land
 from gitsessiond.store.resuming import settle_intent
 from tests.conftest import git
+from tests.store.dying import in_a_child
 from tests.store.landings import HOW, Ready, everything, intent_of, ready_landing, rev, status
 
 # Kills itself at the n-th look at the world of a landing: before and after each git it asks.
@@ -79,26 +79,8 @@ def held_in_a_filter(landing: Ready, tmp_path: Path, wait: str) -> subprocess.Po
 
 def land_and_die(landing: Ready, at: int) -> bool:
     """Land in a process of its own that dies at its ``at``-th point; whether it came to the end instead."""
-    back, told = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            for number in (1, 2):
-                os.dup2(told, number)
-            os.close(back)
-            os.close(told)
-            sys.argv = ["-c", str(at), landing.repository.worktree, landing.old, landing.new]
-            exec(KILLED, {})
-            code = 0
-        except BaseException:
-            os.write(2, traceback.format_exc().encode())
-        finally:
-            os._exit(code)
-    os.close(told)
-    with os.fdopen(back) as file:
-        said = file.read()  # to the end of what git it left behind
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    words = [str(at), landing.repository.worktree, landing.old, landing.new]
+    code, said = in_a_child(KILLED, words, landing.repo)
     assert code in (0, -9), said
     return code == 0
 
