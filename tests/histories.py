@@ -32,7 +32,7 @@ class Grant(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A token shown for a name, and whether it was found good."""
+    """A token shown for a name, and whether it was found good for writing."""
 
     client: str
     name: str
@@ -132,7 +132,7 @@ def doubles(grants: Iterable[Grant]) -> Iterator[Found]:
 
 
 def misjudged(history: History) -> Iterator[Found]:
-    """A token is refused once another's newer grant that excludes it was told, and good while it is certainly held."""
+    """A token is refused once another's newer grant that excludes it was told, and one of ``X`` good while that is held."""
     mine = {(one.client, one.name, one.token): one for one in history.grants}
     known = sorted(history.grants, key=lambda one: one.granted)
     newest = Foremost(lambda one: one.token)
@@ -147,7 +147,7 @@ def misjudged(history: History) -> Iterator[Found]:
         newer = next((one for one in newest.against(own) if one.token > own.token), None)
         if check.good and newer is not None:
             yield Found("stale", f"{told(own)} was found good at {check.asked:.4f}, after {told(newer)}")
-        if not check.good and own.granted <= check.asked and check.answered < own.until:
+        if not check.good and own.mode == "X" and own.granted <= check.asked and check.answered < own.until:
             yield Found("refused", f"{told(own)} was refused at {check.asked:.4f}")
 
 

@@ -95,6 +95,7 @@ def test_good_token_that_is_refused_is_found() -> None:
     held = Grant("a", "path/x", "X", 1, 0.0, 0.1, 1.0)
     assert kinds(History([held], [Check("a", "path/x", 1, 0.2, 0.9, False)])) == {"refused"}
     assert kinds(History([held], [Check("a", "path/x", 1, 0.2, 1.1, False)])) == set()
+    assert kinds(History([held._replace(mode="S")], [Check("a", "path/x", 1, 0.2, 0.9, False)])) == set()
 
 
 def test_fast_check_is_the_pairwise_one() -> None:
