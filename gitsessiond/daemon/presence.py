@@ -81,12 +81,12 @@ class Presence:
         """
         return self._meet(self._recognizer.client(link, who), who)
 
-    def notice(self, link: Link, who: object) -> None:
-        """A command for the recorder was typed at a terminal, or comes from a client with a name: it is one of ours."""
-        if isinstance(who, dict) and (told_text(who.get("tty")) or who.get("client")):
+    def notice(self, link: Link, who: Message) -> None:
+        """Somebody asks the recorder something: whoever types at a terminal, or has a name, is a client from now on."""
+        if names_itself(who):
             try:
                 self.client_of(link, who)
-            except GitSessionError as exc:  # the command has nothing to do with it
+            except GitSessionError as exc:  # what is asked has nothing to do with it
                 log(f"no client: {exc.message}")
 
     def _meet(self, client: Client, who: Message, *, greets: bool = False) -> Client:
@@ -135,7 +135,8 @@ class Presence:
             case "client.leave":
                 found = {"left": self._leave(link, who)}
             case "client.list":
-                found = {"clients": [self._told(client) for client in self._clients.all()]}
+                you = self.client_of(link, who).id if names_itself(who) else None
+                found = {"clients": [self._told(client) for client in self._clients.all()], "you": you}
             case _:
                 raise BadRequest(f"no verb {verb!r}", hint="see docs/protocol.md")
         self._tools.send(link, reply_ok(number, found))
@@ -253,6 +254,11 @@ class Presence:
         self.tick(time.monotonic())
         for wanted in list(self._ends):
             self._unattend(wanted)
+
+
+def names_itself(who: Message) -> bool:
+    """Whether a request is typed at a terminal or comes with a client's name; not each script is to be a client."""
+    return bool(told_text(who.get("tty")) or who.get("client"))
 
 
 def time_text(wall: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -18,7 +19,6 @@ from gitsessiond.daemon.presence import Presence, Tools
 from gitsessiond.daemon.settings import Coordinating, Settings
 from gitsessiond.model.clients import MOST
 from gitsessiond.model.errors import BadRequest, Refused
-from gitsessiond.store.processes import seen
 from gitsessiond.wire.client import Client
 from tests.bench import Workbench, wait_for
 
@@ -287,8 +287,10 @@ def test_clients_of_a_real_daemon(bench: Workbench) -> None:
         shells[ids.index(primary)].kill()
         wait_for(lambda: there() == {other: "primary"})
         daemon, (*_, last) = client.call("ping", {})["pid"], client.events(None, False)
+        end = os.pidfd_open(daemon)
         os.kill(daemon, signal.SIGKILL)
-        wait_for(lambda: seen(daemon) is None)
+        assert select.select([end], [], [], 60)[0]  # all of its threads, and so its socket
+        os.close(end)
         assert there() == {other: "primary"}
         types = [event["type"] for event in client.events(last["seq"], False)]
         assert "client_connected" not in types  # nobody came: it was there all the time

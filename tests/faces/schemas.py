@@ -692,6 +692,49 @@ class Config(Reply):
     unknown: list[str]
 
 
+class Client(Closed):
+    """A client."""
+
+    id: str
+    kind: Literal["terminal", "agent", "editor", "other"]
+    name: str | None
+    user: str | None
+    host: str
+    pid: int | None
+    tty: str | None
+    cwd: str
+    session: str | None
+    role: Literal["primary", "secondary"]
+    since: AwareDatetime
+    last_seen: AwareDatetime
+    state: Literal["live", "silent"]
+
+
+class Clients(Reply):
+    """``clients``."""
+
+    clients: list[Client]
+    you: str | None
+
+
+class Hello(Reply):
+    """``client hello``."""
+
+    client: Client
+
+
+class Heartbeat(Reply):
+    """``client heartbeat``; what was renewed is as ``lock`` gives it."""
+
+    renewed: list[dict[str, Any]]
+
+
+class Left(Reply):
+    """``client leave``."""
+
+    left: bool
+
+
 class Page(Reply):
     """``help``, ``completion``."""
 
@@ -845,6 +888,10 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "restore": Restore,
     "doctor": Doctor,
     "config": Config,
+    "clients": Clients,
+    "client hello": Hello,
+    "client heartbeat": Heartbeat,
+    "client leave": Left,
     "exec": Executed,
     "hooks install": HooksInstall,
     "hooks status": HooksStatus,

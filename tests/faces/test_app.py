@@ -57,6 +57,15 @@ SETTING = {
     "key": "gitsession.lockDefaultTtl", "value": 5.0, "text": "5", "default": "300", "origin": "LOCK_DEFAULT_TTL",
     "variables": ["LOCK_DEFAULT_TTL"], "what": "how long", "wrong": None, "hint": None,
 }  # fmt: skip
+CLIENT = {
+    "id": "pts-3_1f2e3d4c", "kind": "terminal", "name": None, "user": replies.ANN, "host": "h", "pid": 7,
+    "tty": "/dev/pts/3", "cwd": "/home/shop", "session": replies.SID, "role": "primary", "since": replies.AT,
+    "last_seen": replies.AT, "state": "live",
+}  # fmt: skip
+AGENT = CLIENT | {
+    "id": "agent-1", "kind": "agent", "name": "agent-1", "user": None, "pid": None, "tty": None, "role": "secondary",
+    "state": "silent",
+}  # fmt: skip
 ANSWERS: dict[str, Any] = {
     "session.start": {
         "session": replies.session(), "new_worktree": False, "why": None, "before": [], "offered": [], "warnings": [],
@@ -94,6 +103,10 @@ ANSWERS: dict[str, Any] = {
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
     "config": {"settings": [SETTING], "unknown": []},
+    "client.list": {"clients": [CLIENT, AGENT], "you": CLIENT["id"]},
+    "client.hello": {"client": AGENT},
+    "client.heartbeat": {"renewed": [{"name": "path/a.py"}]},
+    "client.leave": {"left": True},
     "hooks.install": {"written": ["pre-commit"], "warnings": [], **HOOKS},
     "hooks.status": HOOKS,
     "hooks.uninstall": {"removed": ["/home/shop/.git/hooks/pre-commit"], "restored": [], "warnings": []},
@@ -153,6 +166,10 @@ LINES: dict[str, list[str]] = {
     "restore": ["restore", "a.py", "--at", "1"],
     "doctor": ["doctor", "--fix"],
     "config": ["config", "--show-origin"],
+    "clients": ["clients"],
+    "client hello": ["client", "hello", "agent-1", "--kind", "agent", "--pid", "7", "--ttl", "60"],
+    "client heartbeat": ["client", "heartbeat"],
+    "client leave": ["client", "leave"],
     "hooks install": ["hooks", "install"],
     "hooks status": ["hooks", "status"],
     "hooks uninstall": ["hooks", "uninstall"],
@@ -192,6 +209,7 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "history": ("history", {"path": "a.py", "limit": 3}),
     "restore": ("restore", {"path": "a.py", "at": "1", "patch": None}),
     "uninstall": ("uninstall", {"hard": True, "yes": True}),
+    "client hello": ("client.hello", {"name": "agent-1", "kind": "agent", "pid": 7, "ttl": 60.0}),
 }  # fmt: skip
 
 
@@ -573,3 +591,24 @@ def test_config_names_what_means_nothing(capsys: pytest.CaptureFixture[str]) -> 
     ]
     assert main(["config", "--show-origin"], client().dial) == 0
     assert capsys.readouterr().out == "LOCK_DEFAULT_TTL  gitsession.lockDefaultTtl = 5\n"
+
+
+def test_clients_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks is marked; one that is silent is said to be; a process that was not believed as well."""
+    assert main(["clients"], client().dial) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "* pts-3_1f2e3d4c  primary    terminal  Ann <ann@example.org>  pid 7, /home/shop",
+        "  agent-1         secondary  agent                            heard of 2026-01-02 03:04:05, /home/shop, "
+        "silent: it holds nothing any more",
+    ]
+    assert main(["client", "hello", "agent-1", "--pid", "7"], client().dial) == 0
+    assert "process 7 is not seen to be yours" in capsys.readouterr().err
+    assert main(["client", "hello", "--pid", "7"], client().dial) == 2
+
+
+def test_the_client_can_be_named_before_and_after_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """--client with any command is as $GITSESSION_CLIENT."""
+    for words in (["--client", "ag", "patch", "list"], ["patch", "list", "--client", "ag"], ["status", "--client=ag"]):
+        monkeypatch.setenv("GITSESSION_CLIENT", "another")
+        assert main(words, client().dial) == 0
+        assert os.environ["GITSESSION_CLIENT"] == "ag"

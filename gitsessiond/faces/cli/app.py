@@ -8,6 +8,7 @@ import click
 
 from gitsessiond.faces.cli import (
     assigning,
+    clients,
     configuring,
     conflicts,
     daemon,
@@ -34,7 +35,13 @@ from gitsessiond.model.errors import BadRequest
 PROGRAM = "git session"
 
 
-@click.group("git session", cls=SessionGroup, invoke_without_command=True)
+class RootGroup(SessionGroup):
+    """All of it: here the option is shown that every command has and few need."""
+
+    shows_client = True
+
+
+@click.group("git session", cls=RootGroup, invoke_without_command=True)
 @click.option("--ascii", "letters", is_flag=True, help="No emoji, no box characters (the panel).")
 @click.version_option(package_name="gitsessiond", prog_name="gitsessiond")
 @click.pass_context
@@ -50,7 +57,7 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, hooking, upkeep,
+    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, clients, hooking, upkeep,
     configuring, events, daemon, helping, demo,
 )  # fmt: skip
 

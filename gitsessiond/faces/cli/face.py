@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -82,6 +83,12 @@ def set_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         face_of(ctx).json = True
 
 
+def set_client(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Note ``--client``, as if it had been in the environment: whatever this command starts is the same client."""
+    if value is not None:
+        os.environ["GITSESSION_CLIENT"] = value
+
+
 def face_of(ctx: click.Context) -> Face:
     """The face of this run."""
     found = ctx.find_object(Face)
@@ -89,7 +96,7 @@ def face_of(ctx: click.Context) -> Face:
     return found
 
 
-def common_options() -> list[click.Parameter]:
+def common_options(*, shows_client: bool) -> list[click.Parameter]:
     """The options all commands have."""
     return [
         click.Option(
@@ -98,6 +105,10 @@ def common_options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--json", "_json"], is_flag=True, expose_value=False, callback=set_json, help="Print JSON."
+        ),
+        click.Option(
+            ["--client", "_client"], metavar="NAME", expose_value=False, callback=set_client, hidden=not shows_client,
+            help="The client that asks; else $GITSESSION_CLIENT, else the terminal.",
         ),
     ]  # fmt: skip
 
@@ -112,7 +123,7 @@ class SessionCommand(click.Command):
         kwargs.setdefault("epilog", EPILOG)
         kwargs.setdefault("context_settings", CONTEXT)
         super().__init__(*args, **kwargs)
-        self.params += common_options()
+        self.params += common_options(shows_client=False)
 
 
 class SessionGroup(click.Group):
@@ -120,13 +131,14 @@ class SessionGroup(click.Group):
 
     command_class = SessionCommand
     group_class = type
+    shows_client = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("epilog", EPILOG)
         kwargs.setdefault("context_settings", CONTEXT)
         kwargs.setdefault("no_args_is_help", False)  # a missing word is an error like any other
         super().__init__(*args, **kwargs)
-        self.params += common_options()
+        self.params += common_options(shows_client=self.shows_client)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -35,6 +35,7 @@ EXIT_WORDS = {
 ENVIRONMENT = (
     ("GITSESSION", "the session commands are about, by name or id, wherever one stands; `-s` wins over it"),
     ("GITSESSION_PATCH", "the patch for `commit`, `assign` and `restore`, where no `--patch` is given"),
+    ("GITSESSION_CLIENT", "the client that commands come from, as `--client`: the name that a program gives itself"),
     ("GITSESSION_USER", "`Name <email>`: who makes sessions, patches and steps; else git's own author"),
     (
         "LOCK_DEFAULT_TTL, LOCK_WAIT_TIMEOUT, SESSION_TTL, SESSION_HEARTBEAT",
