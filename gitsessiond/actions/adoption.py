@@ -22,7 +22,7 @@ from gitsessiond.actions.clash_files import write_control_files
 from gitsessiond.actions.contests import contested
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.grounding import Ground, ground_of_head, unchanged
-from gitsessiond.actions.looking import Look, look_at, look_when_moved
+from gitsessiond.actions.looking import Look, before_git_wrote, look_at, look_when_moved, note_index
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.relearning import Relearned, relearn, tree_held
 from gitsessiond.actions.returning import worktree_again
@@ -57,6 +57,7 @@ def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str
         return True
     look = look_when_moved(live, look_at(live), reading)
     if look == live.head_seen:
+        note_index(live)
         return False
     if (look.head.index_lock or live.head_seen is None) and finish_commit(
         ctx.store, ctx.tools.merge3, at.worktree, at.git_dir
@@ -64,7 +65,11 @@ def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str
         look = look_at(live)
     if follow_rename(ctx, live, look):
         look = look_at(live)
+    if live.head_seen is not None and look.head[:2] == live.head_seen.head[:2]:
+        note_index(live)
     done = take_over(ctx, live, look, reading, verb=verb, by=by)
+    if live.head_seen is None or look.head[:2] != live.head_seen.head[:2]:
+        live.before_git = None
     live.head_seen = look
     return done
 
@@ -109,7 +114,7 @@ def take_over(ctx: Context, live: Live, look: Look, reading: Reading | None, *, 
     assert live.worktree is not None
     state, head = live.state, look.head
     if head.stands_on != state.session.branch or head.oid is None:
-        park(ctx, live, why_parked(head, state.session.branch))
+        park(ctx, live, why_parked(head, state.session.branch), head.oid)
         return False
     if head.at_work:
         if state.session.parked is not None and head.at_work != {"index.lock"}:
@@ -156,6 +161,8 @@ def catch_up(
         if start is not None:
             end_provisional(ctx, live, start)
         return False
+    if moved and start is None and carried is None:
+        start = before_git_wrote(ctx, live, ground.chain[-1].oid if ground.chain else ground.base)
     if moved and start is not None:
         state = back_to(state, start)
     before = state
@@ -202,11 +209,11 @@ def why_parked(head: Head, branch: str) -> str:
     return f"HEAD is detached at {head.oid[:7]}" if head.oid else "HEAD is nowhere"
 
 
-def park(ctx: Context, live: Live, why: str) -> None:
-    """Stop sorting; said once for each reason."""
+def park(ctx: Context, live: Live, why: str, oid: str | None = None) -> None:
+    """Stop sorting; said once for each reason. ``oid``: where HEAD has gone."""
     if live.state.session.parked == why:
         return
-    start = settled_state(ctx, live)
+    start = settled_state(ctx, live) or (before_git_wrote(ctx, live, oid) if oid is not None else None)
     state = back_to(live.state, start) if start is not None else live.state
     state = replace(state, session=state.session.model_copy(update={"parked": why}))
     publish(ctx, live, state, "adopt", by="git", text=f"parked: {why}", facts={"parked": why})

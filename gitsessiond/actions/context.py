@@ -109,6 +109,8 @@ class Live:
     worktree: WorkTree | None = None  # None: the worktree is gone
     settled: State | None = None  # where sorting that git's work may yet undo began; None: nothing provisional
     head_seen: Any = None  # what adoption read last (store/head.py); compared, never interpreted
+    index_seen: float = 0.0  # when the index was written last, as adoption read it
+    before_git: State | None = None  # before the first look since then (actions/looking.py)
     memory: Memory = field(default_factory=Memory)
     shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from gitsessiond.actions.context import Live
-from gitsessiond.store.head import Head, branch_tip, index_written, read_head
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.store.chain import tree_of_commit
+from gitsessiond.store.head import Head, branch_tip, index_written, last_words, read_head
 from gitsessiond.store.readings import Reading
+from gitsessiond.store.steps import State
+from gitsessiond.store.trees import diff_trees, file_at
 
 MOMENT = 0.02  # seconds that git is given between its index and its HEAD; it needs 1 ms where it is let run
 
@@ -49,3 +52,33 @@ def look_when_moved(live: Live, look: Look, reading: Reading | None) -> Look:
         time.sleep(MOMENT / 20)
         look = look_at(live)
     return look
+
+
+def note_index(live: Live) -> None:
+    """Before anything is made of a look: note the State before the saves that may be git's own, if HEAD moves later.
+
+    git writes files, then its index, and HEAD last: after the user's ``pre-merge-commit``, which may take a minute.
+    """
+    assert live.worktree is not None
+    written = index_written(live.worktree.repository.git_dir)
+    if written != live.index_seen:
+        live.index_seen, live.before_git = written, live.settled or live.state
+
+
+def before_git_wrote(ctx: Context, live: Live, oid: str) -> State | None:
+    """The State before git wrote what HEAD, moved to ``oid`` since, has; None: nothing was sorted meanwhile.
+
+    Only if all saves since then left what is in that commit, and HEAD was not moved by making a plain one: what a
+    person commits is theirs.
+    """
+    start = live.before_git
+    if start is None or start.work == live.state.work or start.owners is live.state.owners:
+        return None
+    if start.session.id != live.sid or start.session.parked is not None:
+        return None
+    assert live.worktree is not None
+    if not last_words(live.worktree.repository.git_dir).startswith(("merge ", "pull", "reset", "checkout")):
+        return None
+    tree = tree_of_commit(ctx.store, oid)
+    saved = diff_trees(ctx.store, start.work, live.state.work)
+    return start if all(file_at(ctx.store, tree, one.path) == one.after for one in saved) else None
