@@ -11,6 +11,7 @@ from typing import Any
 from gitsessiond.actions import views
 from gitsessiond.actions.asked import inside, refuse_ended, refuse_parked, state_asked
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.editing import by_editor
 from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import drafts_again, how_for
@@ -68,6 +69,7 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
         Refused: the session is parked, or the patch is merged or abandoned.
     """
     live = ctx.live(asked)
+    asked = by_editor(live, asked, "what")
     what = asked.args.get("what")
     if asked.args.get("patch") is None and asked.args.get("new") is None:
         return asked_choices(ctx, live, asked)

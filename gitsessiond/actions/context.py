@@ -86,10 +86,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Editing:
-    """A file somebody saved: its number in the panel (never used again in the session) and the last save."""
+    """A file somebody opened or saved: its number in the panel (never used again in the session), the last save."""
 
     number: int
-    saved_at: datetime
+    saved_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,8 @@ class Live:
     memory: Memory = field(default_factory=Memory)
     shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
+    open: dict[bytes, list[Mapping[str, Any]]] = field(default_factory=dict)  # who has what, as front told last
+    current: bytes | None = None  # the path whose editor was switched to last
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
     landed_ops: dict[tuple[str, str | None], int] = field(default_factory=dict)  # of patches in the base, by landing
     calls: dict[str, Call] = field(default_factory=dict)  # what agents are at, by agent and call (actions/calls.py)

@@ -10,6 +10,7 @@ from gitsessiond.actions import views
 from gitsessiond.actions.asked import inside, refuse_ended, refuse_parked, status_words
 from gitsessiond.actions.commits import commit_patch
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.editing import by_editor
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import how_for
 from gitsessiond.actions.series import remake_series
@@ -64,6 +65,7 @@ def refuse_taken(state: State, name: str, but: str | None = None) -> None:
 def new_patch(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch new``: the session's first takes what is unassigned for want of a patch; ``--take`` names more."""
     live = ctx.live(asked)
+    asked = by_editor(live, asked, "take")
     by = identity_of(asked.who.env, asked.who.cwd)
     first = not set(live.state.session.patches) - {agent.patch for agent in live.state.session.agents}
     state, patch = make_patch(ctx, live, live.state, asked.text("name"), asked.text("description"), by)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.claims import claims_view
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.editing import Some, collisions_of, current_editor, editing_now, editor_view
 from gitsessiond.actions.landed import landed_count
 from gitsessiond.actions.mergeable import trouble_with_target
 from gitsessiond.actions.proposing import next_commands
@@ -20,11 +20,10 @@ from gitsessiond.actions.reverts_ahead import would_revert
 from gitsessiond.actions.unreadable import HINT
 from gitsessiond.model.conflicts import place_words
 from gitsessiond.model.errors import BadRequest, Refused
-from gitsessiond.model.files import marks_of
 from gitsessiond.model.graph import Graph, graph_of
 from gitsessiond.model.hints import git_words
 from gitsessiond.model.names import check_name, name_key, quote_path, unquote_path
-from gitsessiond.model.ownership import changed_paths, count_ops, loose_paths, unassigned_rows
+from gitsessiond.model.ownership import count_ops, unassigned_rows
 from gitsessiond.model.records import Patch, time_text
 from gitsessiond.store.chain import commits_behind
 from gitsessiond.store.identity import identity_of
@@ -149,6 +148,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
         "patches": patches,
         "unassigned": [views.row_view(state, row) for row in rows[:most]],
         "editors": [editor_view(live, state, path) for path in editing.rows] if live else [],
+        "current_editor": current_editor(live),
         "conflicts": conflicts,
         "claims": claims_view(state),
         "collisions": colliding.rows,
@@ -162,80 +162,6 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
         reply["left"] = left | {"loose": editing.loose, "codes": sorted({views.code_of(row) for row in rows[most:]})}
     reply["hints"] = next_commands(ctx, live, state, reply)
     return reply
-
-
-class Some(NamedTuple):
-    """The rows of a list that are told, how many are not, and how many of these are editors without a patch."""
-
-    rows: list[Any]
-    left: int = 0
-    loose: int = 0
-
-
-def editing_now(live: Live, state: State, most: int | None) -> Some:
-    """The paths that are being worked on, by number; of many those saved last, and some without a patch."""
-    changed, alone = changed_paths(state.owners), loose_paths(state.owners)
-    numbers = live.editors
-    if most is None:
-        return Some(sorted((path for path in numbers if path in changed), key=lambda path: numbers[path].number))
-    latest = islice((path for path in reversed(numbers) if path in changed), most)
-    loose = islice((path for path in reversed(numbers) if path in alone), most + 1) if alone else ()
-    told = {*latest, *loose}
-    return Some(
-        sorted(told, key=lambda path: numbers[path].number),
-        len(numbers.keys() & changed.keys()) - len(told),
-        len(numbers.keys() & alone.keys()) - len(told & alone.keys()),
-    )
-
-
-def editor_view(live: Live, state: State, path: bytes) -> dict[str, Any]:
-    """A file being worked on: numbered for the session's life, with the patch its edits go to."""
-    editor, owners = live.editors[path], marks_of(changed_paths(state.owners)[path]).labels
-    of_patches = [pid for pid in state.session.patches if pid in owners]
-    unassigned = any(owner.startswith("~") for owner in owners)
-    sole = of_patches[0] if len(of_patches) == 1 and not unassigned else None
-    return {
-        "number": editor.number,
-        "program": None,
-        "target": quote_path(path),
-        "path": quote_path(path),
-        "patch": {"id": sole, "name": views.name_of(state, sole)} if sole else None,
-        "patches": [{"id": pid, "name": views.name_of(state, pid)} for pid in of_patches],
-        "modified": False,
-        "last_saved_at": time_text(editor.saved_at),
-        "client": None,
-    }
-
-
-def collisions_of(ctx: Context, state: State, most: int | None) -> Some:
-    """Paths that another open session changed as well; what was merged before this one began is in its base."""
-    ours = changed_paths(state.owners)
-    out: list[dict[str, Any]] = []
-    left = 0
-    for other in ctx.sessions.values():
-        if other.sid == state.session.id:
-            continue
-        theirs = changed_paths(other.state.owners)
-        for path in sorted(ours.keys() & theirs.keys()):
-            owners = marks_of(theirs[path]).labels
-            patches = [other.state.patches[pid] for pid in other.state.session.patches if pid in owners]
-            new = [one for one in patches if one.merged_at is None or one.merged_at > state.session.created_at]
-            if not new and owners <= {one.id for one in patches}:
-                continue
-            if most is not None and len(out) >= most:
-                left += 1
-                continue
-            patch = new[-1].id if new else None
-            out.append(
-                {
-                    "path": quote_path(path),
-                    "symbol": None,
-                    "with_session": {"id": other.sid, "name": other.state.session.name},
-                    "with_patch": {"id": patch, "name": views.name_of(other.state, patch)} if patch else None,
-                    "level": "path",
-                }
-            )
-    return Some(out, left)
 
 
 def warnings_of(ctx: Context, live: Live | None, state: State) -> list[str]:

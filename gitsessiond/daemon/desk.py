@@ -15,6 +15,7 @@ from gitsessiond.actions import upkeep
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Unrecorded
+from gitsessiond.actions.editing import note_open
 from gitsessiond.actions.hooking import put_facts, tell_hooks
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
@@ -230,6 +231,7 @@ class Desk:
             left = message.get("left")
             self.ctx.queued = left if isinstance(left, int) else 0
             known = self.recorded_worktrees()
+            note_open(self.ctx, message.get("editors"))
             self.before_action(asked)
             reply["ok"] = action(self.ctx, asked)
             tell_hooks(self.ctx)

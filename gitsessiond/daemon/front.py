@@ -20,6 +20,8 @@ from gitsessiond.daemon.barrier import Barrier
 from gitsessiond.daemon.beside import Beside
 from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.controls import Controls, Panel
+from gitsessiond.daemon.descriptors import connections_with_room
+from gitsessiond.daemon.editing import Editing, Told
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
@@ -90,7 +92,10 @@ class Front:
         self._presence = Presence(tools, place.state_dir, settings)
         self._beside: dict[str, Beside] = {"client": self._presence}
         self._controls = Controls(outbox, panel, self._own.found, self._worktrees.flush, self._watch.is_polled)
-        self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._controls.flush)
+        told = Told(self._clients.send, self._events.publish, self._controls.changed)
+        self._editing = self._beside["editor"] = Editing(self._select, told, os.environ)
+        outbox.editors = self._editing.rows
+        self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active
         self._stopping = self._remove_state = self._gone = False
@@ -155,6 +160,7 @@ class Front:
             match notice.what:
                 case "cookie":
                     self._asking.seen(notice.path, now)
+            self._editing.saw(notice, now)
                 case "overflow":
                     self._own.overflows += 1
                     self._events.publish({"type": "overflow", "session": None, "count": self._own.overflows})
@@ -266,6 +272,11 @@ class Front:
     def _is_here(self) -> bool:
         """Whether the repository is where it was when the daemon started."""
         try:
+    def _before_request(self, now: float) -> None:
+        """A request is about to be queued: what comes before it, by editors and by control files."""
+        self._editing.flush(now)
+        self._controls.flush(now)
+
             return identity(self._place.common_dir) == self._identity and os.path.isdir(self._place.state_dir)
         except OSError:
             return False
@@ -288,6 +299,7 @@ class Front:
         self._controls.set(str(one["worktree"]) for one in told)
         self._presence.set_sessions({str(one["worktree"]): str(one["session"]) for one in told if one.get("session")})
         if fresh:
+        self._editing.set(told)
             self._worktrees.scan_all(now, first=True)
             self._asking.begin(now)
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-ATTRIB, CLOSE_WRITE = 0x4, 0x8
+MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
 DELETE_SELF, MOVE_SELF = 0x400, 0x800
 UNMOUNT, OVERFLOW, IGNORED = 0x2000, 0x4000, 0x8000
@@ -62,14 +62,14 @@ class Inotify:
         self._poll.register(self._fd, select.POLLIN)
         self._poll.register(self._stop_reading, select.POLLIN)
 
-    def add(self, directory: bytes) -> int:
-        """Watch a directory; the number is the old one when it is watched already (by any name).
+    def add(self, directory: bytes, mask: int = WANTED) -> int:
+        """Watch a directory (or what ``mask`` says); the number is the old one when it is watched already.
 
         Raises:
             WatchLimitError: no more watches.
             OSError: it is gone, no directory, or not ours to read.
         """
-        wd: int = self._libc.inotify_add_watch(self._fd, directory, WANTED)
+        wd: int = self._libc.inotify_add_watch(self._fd, directory, mask)
         if wd < 0:
             code = ctypes.get_errno()
             if code in (errno.ENOSPC, errno.ENOMEM):
@@ -91,6 +91,18 @@ class Inotify:
                 return os.read(self._fd, CHUNK)
             except BlockingIOError:
                 continue
+
+    def fileno(self) -> int:
+        """Readable when :meth:`take` has something, for who has a loop of their own."""
+        number: int = self._fd
+        return number
+
+    def take(self) -> bytes:
+        """The raw records there are; empty: none."""
+        try:
+            return os.read(self._fd, CHUNK)
+        except BlockingIOError:
+            return b""
 
     def stop(self) -> None:
         """Make the present and every later :meth:`read` return at once."""

@@ -12,6 +12,7 @@ What = Literal[
     "created",  # appeared; may be open for writing still
     "gone",  # deleted, or renamed to another name
     "attrib",  # its mode (or times) changed
+    "lock",  # an editor's lock, found when a directory was listed for the first time; nothing for the recorder
     "dir",  # a directory left as a whole, with its files
     "rang",  # git did something; ``worktree`` None: to all of them
     "hook",  # a hook says that git has done what it had to do

@@ -100,5 +100,5 @@ def watches_of(sessions: Iterable[Live]) -> list[dict[str, Any]]:
             except GitSessionError as exc:  # too much is watched then; who asks about the session is told why
                 log(f"{at.worktree}: {exc.message}")
                 ignored = []
-            out.append({"worktree": at.worktree, "git_dir": at.git_dir, "ignored": ignored})
+            out.append({"worktree": at.worktree, "git_dir": at.git_dir, "ignored": ignored, "session": live.sid})
     return out

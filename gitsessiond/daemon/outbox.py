@@ -45,9 +45,10 @@ Item = Batch | Ask
 
 
 class Outbox:
-    """The queue, and the one item the recorder is at work on."""
+    """The queue, and the one item the recorder is at work on. ``editors``: what each request tells of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, editors: Callable[[], list[dict[str, Any]]] = list) -> None:
+        self.editors = editors
         self._queue: deque[Item] = deque()
         self.in_flight: Item | None = None
         self._begun = 0.0  # when that was handed on
@@ -113,7 +114,7 @@ class Outbox:
 
     def _ask(self, ask: Ask, left: int) -> dict[str, Any]:
         self.in_flight = ask
-        return ask.message | {"id": ask.number, "left": left}
+        return ask.message | {"id": ask.number, "left": left, "editors": self.editors()}
 
     def _batch(self, batch: Batch) -> dict[str, Any]:
         """The message of a batch; what is more than one message may hold goes back."""

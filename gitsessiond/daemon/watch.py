@@ -27,6 +27,7 @@ from gitsessiond.daemon.log import log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.observer import InotifyObserver
 from gitsessiond.daemon.trees import Area
+from gitsessiond.model.swapfiles import is_lock
 from gitsessiond.wire.place import git_dir_of
 
 POLL_EVERY_S = 2.0
@@ -144,7 +145,7 @@ class Watch:
         self._areas[worktree] = [tree, *bells]
         try:
             self._add_areas(bells)
-            self._observer.trees.add(tree, found=self._listed)
+            self._observer.trees.add(tree, found=lambda path: self._found(worktree, path))
             self._find_nested(worktree, skipped)
         except WatchLimitError as exc:
             post(Notice("limit", worktree, str(exc).encode()))
@@ -152,6 +153,12 @@ class Watch:
             post(Notice("watched", worktree))
             if not tree.dirs:
                 post(Notice("lost", worktree))
+
+    def _found(self, worktree: str, path: bytes) -> None:
+        """A file that is there when a worktree is listed for the first time."""
+        self._listed(path)
+        if is_lock(path):
+            self._box.post(Notice("lock", worktree, path))
 
     def _find_nested(self, worktree: str, skipped: Iterable[bytes]) -> None:
         """Submodules are among the directories that need no watch; their HEADs do."""

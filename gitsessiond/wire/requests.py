@@ -13,7 +13,7 @@ VERSION = 1
 READS = frozenset(
     {
         "session.list", "session.status", "session.files", "session.switch", "patch.list", "patch.show",
-        "patch.validate", "patch.ops", "patch.diff", "unassigned", "conflicts", "conflict.show", "history",
+        "patch.validate", "patch.ops", "patch.diff", "unassigned", "editors", "conflicts", "conflict.show", "history",
         "push", "hooks.status",
         "hooks.agent.status", "config",
     }

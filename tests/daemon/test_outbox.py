@@ -30,7 +30,7 @@ def test_one_thing_at_a_time() -> None:
     assert outbox.next(0) == {"batch": {"n": 1, "worktree": "/w", "paths": ["a"], "scan": False, "git": False}}
     assert outbox.next(0) is None
     assert outbox.done() == Batch("/w", ("a",))
-    assert outbox.next(7) == {"verb": "v", "args": {}, "id": 1, "left": 0}
+    assert outbox.next(7) == {"verb": "v", "args": {}, "id": 1, "left": 0, "editors": []}
     assert not outbox.idle and outbox.busy_s(9.5) == 2.5
     outbox.done()
     assert outbox.idle and outbox.busy_s(9.5) == 0

@@ -79,7 +79,7 @@ def performance(**changes: Any) -> dict[str, Any]:
     return patch(PERFORMANCE, "performance-optimizations") | changes
 
 
-def editor(number: int, target: str, of: dict[str, Any] | None) -> dict[str, Any]:
+def editor(number: int, target: str, of: dict[str, Any] | None, **changes: Any) -> dict[str, Any]:
     """A file being worked on."""
     named = {"id": of["id"], "name": of["name"]} if of else None
     return {
@@ -89,10 +89,18 @@ def editor(number: int, target: str, of: dict[str, Any] | None) -> dict[str, Any
         "path": target,
         "patch": named,
         "patches": [named] if named else [],
+        "changed": True,
         "modified": False,
         "last_saved_at": AT,
         "client": None,
-    }
+        "state": "unknown",
+        "pid": None,
+        "user": None,
+        "host": None,
+        "opened_at": None,
+        "sources": {"program": "unknown", "state": "unknown", "modified": "unknown", "last_saved_at": "recorded"},
+        "others": [],
+    } | changes
 
 
 def row(path: str, lines: tuple[int, int] | None = None, **changes: Any) -> dict[str, Any]:
@@ -184,6 +192,7 @@ def status(**changes: Any) -> dict[str, Any]:
             editor(2, "MyApp.Database.User.findByEmail", second),
             editor(3, "MyApp.User.Profile.render", None),
         ],
+        "current_editor": None,
         "conflicts": [],
         "claims": [],
         "collisions": [],

@@ -194,6 +194,28 @@ class Op(Closed):
     names: list[str]
 
 
+EditorState = Literal["open", "crashed", "quit", "unknown"]
+
+
+class Sources(Closed):
+    """Where the fields of an editor come from."""
+
+    program: Literal["process", "swap file", "lock link", "lock file", "save manner", "unknown"]
+    state: Literal["process", "swap file", "lock link", "lock file", "unknown"]
+    modified: Literal["swap file", "lock link", "lock file", "unknown"]
+    last_saved_at: Literal["recorded", "unknown"]
+
+
+class OtherEditor(Closed):
+    """Another editor that has the same file."""
+
+    program: str | None
+    pid: int | None
+    host: str | None
+    state: EditorState
+    modified: bool | None
+
+
 class Editor(Closed):
     """A file being worked on."""
 
@@ -203,9 +225,17 @@ class Editor(Closed):
     path: str
     patch: Named | None
     patches: list[Named] = []
+    changed: bool
     modified: bool
     last_saved_at: AwareDatetime | None
     client: str | None
+    state: EditorState
+    pid: int | None
+    user: str | None
+    host: str | None
+    opened_at: AwareDatetime | None
+    sources: Sources
+    others: list[OtherEditor]
 
 
 class Collision(Closed):
@@ -215,7 +245,9 @@ class Collision(Closed):
     symbol: str | None
     with_session: Named
     with_patch: Named | None
-    level: Literal["path", "overlap", "conflict"]
+    level: Literal["open", "path", "overlap", "conflict"]
+    program: str | None = None
+    modified: bool = False
 
 
 class Gap(Closed):
@@ -269,6 +301,7 @@ class Status(Reply):
     patches: list[Patch]
     unassigned: list[Row]
     editors: list[Editor]
+    current_editor: int | None
     conflicts: list[Conflict]
     claims: list[Claim]
     collisions: list[Collision]
@@ -277,6 +310,22 @@ class Status(Reply):
     gaps: list[Gap]
     ready: list[str]
     recording_left: int
+
+
+class Editors(Reply):
+    """``editors``."""
+
+    editors: list[Editor]
+    current_editor: int | None
+
+
+class EditorSwitch(Reply):
+    """``editors switch``."""
+
+    editor: Editor
+    patch: Named | None
+    used: bool
+    file: str
 
 
 class UnreadableSession(Closed):
@@ -874,6 +923,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "patch reopen": OnePatch,
     "assign": Assign,
     "unassigned": Unassigned,
+    "editors": Editors,
+    "editors switch": EditorSwitch,
     "commit": Commit,
     "merge": Merge,
     "update": Update,

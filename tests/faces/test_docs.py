@@ -48,7 +48,7 @@ def test_every_command_has_a_schema() -> None:
         path.removeprefix("git session").strip() for path, one in commands(root) if not isinstance(one, click.Group)
     }
     assert words <= set(SCHEMAS)
-    assert set(SCHEMAS) - words == {""}
+    assert set(SCHEMAS) - words == {"", "editors"}  # groups that answer alone
 
 
 @pytest.mark.parametrize("page", ["cli.md", "glossary.md"])

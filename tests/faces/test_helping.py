@@ -174,3 +174,10 @@ def test_a_repository_named_by_the_environment_is_not_followed(
     assert main(["status"]) == 10
     told = capsys.readouterr().err
     assert "GIT_DIR is not followed" in told and "git init" not in told
+
+
+@pytest.mark.parametrize("words", [["patch", "-"], ["patch", "--what"], ["no"]])
+def test_help_of_no_command_is_an_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Also a word that looks like an option, in a group."""
+    assert main(["help", *words], replies.FakeClient({}).dial) in (2, 10)
+    assert "no " in capsys.readouterr().err

@@ -13,6 +13,7 @@ from gitsessiond.faces.cli import (
     conflicts,
     daemon,
     demo,
+    editors,
     events,
     executing,
     fast,
@@ -57,8 +58,8 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, merging, updating, remote, conflicts, recorded, executing, clients, hooking, upkeep,
-    configuring, events, daemon, helping, demo,
+    sessions, patches, assigning, editors, merging, updating, remote, conflicts, recorded, executing, clients, hooking,
+    upkeep, configuring, events, daemon, helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:

@@ -52,8 +52,8 @@ def edit_text(content: bytes, name: str) -> bytes:
         shutil.rmtree(top, ignore_errors=True)
 
 
-def edit_file(path: str) -> None:
-    """Have a file edited by the editor that git would start (git-var(1), GIT_EDITOR).
+def edit_file(path: str, left: str = "nothing was resolved") -> None:
+    """Have a file edited by the editor that git would start (git-var(1), GIT_EDITOR); ``left``: if that fails.
 
     Raises:
         GitSessionError: there is none, or it failed.
@@ -66,7 +66,7 @@ def edit_file(path: str) -> None:
     done = subprocess.run(["/bin/sh", "-c", f'{editor} "$@"', editor, path], env=environment(), check=False)
     if done.returncode:
         raise GitSessionError(
-            f"the editor {editor!r} ended with exit code {done.returncode}; nothing was resolved",
+            f"the editor {editor!r} ended with exit code {done.returncode}; {left}",
             hint="git var GIT_EDITOR",
         )
 

@@ -52,7 +52,8 @@ def help_of_words(root: click.Context, words: tuple[str, ...]) -> str:
                 f"{' '.join(words)} is no command", hint=f"git session help {' '.join(words[:number])}".rstrip()
             )
         name, found, _ = at.command.resolve_command(at, [word])
-        assert name is not None and found is not None
+        if name is None or found is None:  # a word like an option is not looked for among the commands
+            raise NotFound(f"{' '.join(words)} is no command", hint="git session help")
         at = found.make_context(name, [], parent=at, resilient_parsing=True)
     return at.get_help() + "\n"
 

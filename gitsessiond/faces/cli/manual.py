@@ -103,8 +103,9 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 
 | object | fields |
 |---|---|
-| reply | `v` 1, `session`, `patches`, `unassigned`, `editors`, `conflicts`, `claims`, `collisions`, `gaps`, \
-`warnings` (sentences), `ready` (names of patches), `recording_left` (paths still to be recorded), \
+| reply | `v` 1, `session`, `patches`, `unassigned`, `editors`, `current_editor` (the number last switched to), \
+`conflicts`, `claims`, `collisions`, `gaps`, `warnings` (sentences), `ready` (names of patches), \
+`recording_left` (paths still to be recorded), \
 `hints` (commands, the most useful first) |
 | session | `id`, `name`, `description`, `status` open\\|closed\\|abandoned, `base`, `target`, `branch`, \
 `worktree`, `worktree_id`, `state` live\\|parked\\|no worktree, `parked` (why, or null), `git_at_work` \
@@ -122,13 +123,17 @@ the first), `commits`, `owner`, `created_by`, `created_at`, `merged_at`, `merge_
 | unassigned edit | `path`, `kind` line\\|add\\|delete\\|rename\\|mode\\|content, `lines`, `reason` (a \
 sentence), `code` (for programs), `choices` [{id, name}] |
 | editor | `number`, `program`, `target`, `path`, `patch` {id, name} (null: several or none), `patches` \
-[{id, name}], `modified`, `last_saved_at`, `client` |
+[{id, name}], `changed` (the session changes the file; else it is open only), `modified` (an editor has unsaved \
+changes), `last_saved_at`, `client`, `state` open\\|crashed\\|quit\\|unknown, `pid`, `user`, `host` (null: this one), \
+`opened_at`, `sources` (where `program`, `state`, `modified`, `last_saved_at` come from: process\\|swap file\\|lock \
+link\\|lock file\\|save manner\\|recorded\\|unknown), `others` [{`program`, `pid`, `host`, `state`, `modified`}] \
+([editors.md](editors.md)) |
 | conflict | `id`, `kind` file_edit\\|git_merge\\|context_switch\\|resource_lock\\|state_divergence\\|git_revert, \
 `shape`, `path`, `patch` {id, name}, `status` open\\|resolved\\|stale, `message`, `labels` [base, ours, \
 theirs], `base`, `ours`, `theirs` (each {`oid`, `mode`, `path`}), `created_at`, `resolved_at`, \
 `resolved_by` (auto: git combined it by itself), `how`, `resolved_as` (the path it will have; null: none) |
 | collision | `path`, `symbol`, `with_session` {id, name}, `with_patch` {id, name}, `level` \
-path\\|overlap\\|conflict |
+open\\|path\\|overlap\\|conflict, `program` and `modified` of an editor that has it open there |
 | claim | `paths` (files, or directories with all below; none: every path that nobody claims by name), `patch` \
 {id, name}, `by`, `at`, `proven` (an agent's: only edits that were proven to be its writes are the patch's) |
 | gap | `since`, `until`: nothing was recorded between; what was found then is recorded |

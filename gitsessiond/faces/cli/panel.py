@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from gitsessiond.faces.cli.editorwords import editor_row, held_words, is_changed, patches_of
 from gitsessiond.faces.cli.nextsteps import Step, next_steps
 from gitsessiond.faces.cli.terminal import Look
 from gitsessiond.faces.cli.words import (
@@ -148,14 +149,10 @@ def warning_words(status: Json) -> list[str]:
 
 
 def editor_words(status: Json) -> list[str]:
-    """``Editor 1: shop/user.py (validation-enhancements patch)``; a file can have several patches."""
-    out = []
-    latest = sorted(status["editors"], key=lambda editor: str(editor["last_saved_at"]))[-MOST_EDITORS:]
-    for editor in sorted(latest, key=lambda editor: int(editor["number"])):
-        names = patches_of(editor)
-        words = f"{listed(names)} {'patch' if len(names) == 1 else 'patches'}" if names else "unassigned"
-        unsaved = ", not saved" if editor.get("modified") else ""
-        out.append(f"Editor {editor['number']}: {clean(str(editor['target']))} ({words}{unsaved})")
+    """``Editor 1: shop/user.py (validation-enhancements patch)`` of those open or saved last."""
+    latest = sorted(status["editors"], key=lambda one: (one.get("state") == "open", str(one["last_saved_at"])))
+    latest = latest[-MOST_EDITORS:]
+    out = [editor_row(editor) for editor in sorted(latest, key=lambda editor: int(editor["number"]))]
     left = len(status["editors"]) - len(latest) + left_of(status, "editors")
     return [*out, f"and {left} more: git session history"] if left else out
 
@@ -163,13 +160,6 @@ def editor_words(status: Json) -> list[str]:
 def left_of(status: Json, name: str) -> int:
     """How many rows of a list are not in the reply."""
     return int(status.get("left", {}).get(name, 0))
-
-
-def patches_of(editor: Json) -> list[str]:
-    """The names of the patches an editor contributes to; none: its work is unassigned."""
-    if editor.get("patch"):
-        return [name_in(editor["patch"])]
-    return names_in(editor.get("patches", ()))
 
 
 def patch_words(status: Json, look: Look) -> list[str]:
@@ -234,7 +224,7 @@ def published_words(patch: Json) -> list[str]:
 
 def new_patch_rows(status: Json, look: Look) -> list[str]:
     """``🆕 Create new patch for Editor 3...`` for each editor whose work has no patch, else for the edits."""
-    loose = [editor for editor in status["editors"] if not patches_of(editor)]
+    loose = [editor for editor in status["editors"] if is_changed(editor) and not patches_of(editor)]
     if 0 < len(loose) + left_of(status, "loose") <= MOST_EDITORS:
         return [f"{sign('new', look)}Create new patch for Editor {editor['number']}..." for editor in loose]
     count = len(status["unassigned"]) + left_of(status, "unassigned")
@@ -280,7 +270,10 @@ def conflict_words(status: Json) -> list[str]:
     return out
 
 
-LEVELS = {"path": "also changed in", "overlap": "same lines changed in", "conflict": "will conflict with"}
+LEVELS = {
+    "open": "also open in", "path": "also changed in", "overlap": "same lines changed in",
+    "conflict": "will conflict with",
+}  # fmt: skip
 
 
 def collision_words(status: Json) -> list[str]:
@@ -290,7 +283,9 @@ def collision_words(status: Json) -> list[str]:
         what = f"{one['path']} {one['symbol']}" if one.get("symbol") else str(one["path"])
         patch = name_in(one.get("with_patch"))
         level = LEVELS.get(str(one.get("level")), LEVELS["path"])
-        out.append(f"{what}, {level} {name_in(one['with_session'])}" + (f" (patch {patch})" if patch else ""))
+        is_open = one.get("level") == "open" or one.get("program")
+        facts = [f"patch {patch}"] * bool(patch) + [held_words({**one, "state": "open"})] * bool(is_open)
+        out.append(f"{what}, {level} {name_in(one['with_session'])}" + (f" ({', '.join(facts)})" if facts else ""))
     left = len(status["collisions"]) - MOST_COLLISIONS + left_of(status, "collisions")
     return [*out, f"and {left} more"] if left > 0 else out
 

@@ -29,6 +29,7 @@ def patch() -> None:
 @click.option("-m", "--message", "description", default="", metavar="TEXT", help="What the patch does.")
 @click.option("--depends-on", multiple=True, metavar="P", help="A patch that must be merged before; may be repeated.")
 @click.option("--take", is_flag=True, help="Take unassigned edits: those of the PATHs that follow, or all.")
+@click.option("--from-editor", "editor", type=int, metavar="N", help="Take the unassigned edits of editor N's file.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @pass_face
 def new(
@@ -38,6 +39,7 @@ def new(
     description: str,
     depends_on: tuple[str, ...],
     take: bool,
+    editor: int | None,
     paths: tuple[str, ...],
 ) -> int:
     """Make a patch and use it
@@ -47,7 +49,8 @@ def new(
     if paths and not take:
         raise BadRequest(f"{paths[0]!r} is one word too many", hint=command("patch", "new", name, "--take", paths[0]))
     wanted = [path_argument(path) for path in paths] if take else None
-    reply = face.call("patch.new", name=name, description=description, depends_on=list(depends_on), take=wanted)
+    args = {"name": name, "description": description, "depends_on": list(depends_on), "take": wanted}
+    reply = face.call("patch.new", **args, **({} if editor is None else {"editor": editor}))
     face.show(reply, lines.new_patch_lines(reply))
     return 0
 
