@@ -12,15 +12,21 @@ from typing import Any
 
 from gitsessiond.daemon.link import Frame, Link, want_room
 from gitsessiond.daemon.log import log
-from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.errors import BadRequest, Refused
+from gitsessiond.model.hints import in_turn
+from gitsessiond.wire.frames import encode
 from gitsessiond.wire.place import peer_of
 from gitsessiond.wire.requests import reply_error
 
 LAST_WORDS_S = 1.0
+SPARE = 16  # connections beyond those that may stay
 
 
 class Clients:
-    """Everyone connected to the socket. ``on_frame`` gets what they say, ``on_left`` who is gone."""
+    """Everyone connected to the socket. ``on_frame`` gets what they say, ``on_left`` who is gone.
+
+    ``most`` may stay; a few more are heard, so that a command is answered when as many follow.
+    """
 
     def __init__(
         self,
@@ -28,10 +34,12 @@ class Clients:
         listener: socket.socket,
         on_frame: Callable[[Link, Frame], None],
         on_left: Callable[[Link], None],
+        most: int = 1000,
     ) -> None:
         self._select, self._listener = select, listener
         self._on_frame, self._on_left = on_frame, on_left
         self._links: set[Link] = set()
+        self.most, self.refused = most, 0
         select.register(listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self, mask: int = 0) -> bool:
@@ -50,10 +58,42 @@ class Clients:
         if peer.uid not in (None, 0, os.geteuid()):
             connection.close()
             return True
+        if len(self._links) >= self.most + SPARE:
+            self._refuse(connection)
+            return True
         link = Link(connection, peer)
         self._links.add(link)
         self._select.register(link, selectors.EVENT_READ, partial(self._serve, link))
         return True
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def check_room(self) -> None:
+        """Let a connection stay, if there are not too many.
+
+        Raises:
+            Refused: there are.
+        """
+        if len(self._links) > self.most:
+            self.refused += 1
+            raise self._full()
+
+    def _full(self) -> Refused:
+        return Refused(
+            f"the daemon has {self.most} connections, as many as it may (gitsession.maxConnections)",
+            hint=in_turn(f"git config gitsession.maxConnections {2 * self.most}", "git session daemon stop"),
+        )
+
+    def _refuse(self, connection: socket.socket) -> None:
+        """Say why there is no connection."""
+        self.refused += 1
+        with connection:
+            connection.setblocking(False)
+            try:
+                connection.send(encode(reply_error(None, self._full())))
+            except OSError:
+                pass  # it is gone already
 
     def _serve(self, link: Link, mask: int) -> None:
         """Read from a client, or write on to it."""
@@ -77,6 +117,12 @@ class Clients:
         except BadRequest as exc:  # the reply is too long
             link.send(reply_error(message.get("id"), exc))
         self._sent(link)
+
+    def send_frames(self, link: Link, frames: bytes) -> None:
+        """Send what is encoded already to a client that may be gone."""
+        if link in self._links:
+            link.send_frame(frames)
+            self._sent(link)
 
     def _sent(self, link: Link) -> None:
         """Something was sent, or tried to: close what is at its end, wait for room where more is to go."""

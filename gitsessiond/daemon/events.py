@@ -6,25 +6,34 @@ import os
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from gitsessiond.daemon.eventlog import EventLog
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
+from gitsessiond.model.channels import Wanted, channel_of
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.wire.frames import encode
 
 KEPT = 2000
 BLOCK = 1000
 MOST_UNSENT = 1 << 20  # bytes a follower may leave unread
+AT_ONCE = 64  # followers that are sent to in one turn of the loop: a thousand would keep a lock waiting for 15 ms
+SEQUENCE, LOG = "seq", "events.jsonl"
 
 Event = dict[str, Any]
 
 
 class Sequence:
-    """Numbers that are never used twice, also by the next daemon: they are set apart on disk a block ahead."""
+    """Numbers that are never used twice, also by the next daemon: they are set apart on disk a block ahead.
 
-    def __init__(self, path: str) -> None:
+    ``last``: the last one that was used, where that is known.
+    """
+
+    def __init__(self, path: str, last: int | None = None) -> None:
         self._path = path
-        self.last = self._read()
-        self._bound = self.last
+        self._bound = self._read()
+        self.last = self._bound if last is None else last
 
     def _read(self) -> int:
         """The highest number a former daemon may have used."""
@@ -56,51 +65,151 @@ class Sequence:
             log(f"event numbers not kept: {exc}")
 
 
-class Events:
-    """The last events and those who wait for the next."""
+class Kept(NamedTuple):
+    """An event, and its frame: made once, however many follow."""
 
-    def __init__(self, path: str, send: Callable[[Link, Event], None]) -> None:
-        self._sequence, self._send = Sequence(path), send
-        self._kept: deque[Event] = deque(maxlen=KEPT)
-        self._followers: list[Link] = []
-        self.saves = 0
+    event: Event
+    frame: bytes
+
+
+class Follower:
+    """A connection that is sent events, what it wants of them, and how far it is."""
+
+    def __init__(self, link: Link, wanted: Wanted, told: int) -> None:
+        self.link, self.wanted, self.told = link, wanted, told
+        self.waits = False  # it is among those who are behind
+
+
+class Counted:
+    """How many events there were, and what came of them."""
+
+    def __init__(self) -> None:
+        self.by_type: dict[str, int] = {}
+        self.published = self.sent = self.bytes_sent = self.dropped = 0
+
+
+class Events:
+    """The last events, kept in a directory, and those who wait for the next. ``send``: bytes to a connection."""
+
+    def __init__(
+        self, directory: str, send: Callable[[Link, bytes], None], hear: Callable[[Event], None] = lambda event: None
+    ) -> None:
+        self._send, self._hear = send, hear
+        self._log = EventLog(os.path.join(directory, LOG), KEPT)
+        former, is_whole = self._log.read()
+        self._kept = deque([Kept(event, encode(event)) for event in former], KEPT)
+        self._sequence = Sequence(os.path.join(directory, SEQUENCE), former[-1]["seq"] if former and is_whole else None)
+        self._log.begin(one.frame for one in self._kept)
+        self._followers: dict[Link, Follower] = {}
+        self._behind: deque[Follower] = deque()
+        self.counted = Counted()
 
     @property
     def last(self) -> int:
         """The number of the newest event (or the highest set apart by a former daemon)."""
         return self._sequence.last
 
-    def publish(self, told: Event) -> None:
-        """Number an event, keep it, send it to all who follow."""
-        event = {"v": 1, "seq": self._sequence.next(), "ts": now_text(), **told}
-        self._kept.append(event)
-        self.saves += event.get("type") == "saved"
-        for follower in list(self._followers):
-            if follower.unsent <= MOST_UNSENT:
-                self._send(follower, event)
-            else:  # it does not read: one last event, and it is closed once it has read that
-                self.leave(follower)
-                follower.closing = True
-                self._send(follower, missed(event["seq"], event["seq"]))
+    @property
+    def saves(self) -> int:
+        """How many steps were saves."""
+        return self.counted.by_type.get("saved", 0)
 
-    def since(self, number: int | None) -> list[Event]:
+    @property
+    def followers(self) -> int:
+        """How many follow."""
+        return len(self._followers)
+
+    @property
+    def any_behind(self) -> bool:
+        """Whether :meth:`pump` has something to do."""
+        return bool(self._behind)
+
+    def publish(self, told: Event) -> None:
+        """Number an event, keep it, send it to those who follow: to the first of them now."""
+        event = {"v": 1, "seq": self._sequence.next(), "ts": now_text(), "channel": channel_of(told), **told}
+        try:
+            frame = encode(event)
+        except BadRequest as wrong:  # it tells of what is done, so it must not undo it
+            log(f"not told: {wrong.message}")
+            event = {key: event[key] for key in ("v", "seq", "ts", "channel", "type")} | {"session": None}
+            frame = encode(event)
+        self._kept.append(Kept(event, frame))
+        if not self._log.add(frame):
+            self._log.begin(one.frame for one in self._kept)
+        kind = str(event["type"])
+        self.counted.published += 1
+        self.counted.by_type[kind] = self.counted.by_type.get(kind, 0) + 1
+        self._hear(event)
+        idle = not self._behind
+        for follower in self._followers.values():
+            if not follower.waits:
+                follower.waits = True
+                self._behind.append(follower)
+        if idle:
+            self.pump()
+
+    def pump(self) -> None:
+        """Send to some of those who are behind; the others get their turn after whatever else waits."""
+        self._log.flush()
+        for _ in range(min(AT_ONCE, len(self._behind))):
+            follower = self._behind.popleft()
+            follower.waits = False
+            if follower.link in self._followers:
+                self._serve(follower)
+
+    def _serve(self, follower: Follower) -> None:
+        """Send a follower all that it wants of what it was not told yet."""
+        first, last = follower.told + 1, self.last
+        if follower.link.unsent > MOST_UNSENT:  # it does not read: one last event, and it is closed once it has that
+            self.leave(follower.link)
+            follower.link.closing = True
+            self.counted.dropped += last - follower.told
+            self._send(follower.link, encode(missed(first, last) | {"closing": True}))
+            return
+        found = [one.frame for one in self._after(follower.told) if follower.wanted.takes(one.event)]
+        oldest = self._oldest()
+        if first < oldest and follower.told < last:
+            self.counted.dropped += oldest - first
+            found.insert(0, encode(missed(first, oldest - 1)))
+        follower.told = last
+        if found:
+            data = b"".join(found)
+            self.counted.sent += len(found)
+            self.counted.bytes_sent += len(data)
+            self._send(follower.link, data)
+
+    def _after(self, number: int) -> list[Kept]:
+        """The kept events after a number, oldest first."""
+        found = []
+        for one in reversed(self._kept):
+            if one.event["seq"] <= number:
+                break
+            found.append(one)
+        return found[::-1]
+
+    def _oldest(self) -> int:
+        """The number of the oldest event that is kept."""
+        return int(self._kept[0].event["seq"]) if self._kept else self.last + 1
+
+    def since(self, number: int | None, wanted: Wanted = Wanted()) -> list[Event]:  # noqa: B008  (it is a value)
         """The kept events after a number, with a ``missed`` one first for those that are no longer kept."""
-        if number is None:
-            return list(self._kept)
-        found = [event for event in self._kept if event["seq"] > number]
-        oldest = self._kept[0]["seq"] if self._kept else self.last + 1
-        if number + 1 < oldest and number < self.last:
-            found.insert(0, missed(number + 1, oldest - 1))
+        self._log.flush()
+        found = [one.event for one in self._after(-1 if number is None else number) if wanted.takes(one.event)]
+        if number is not None and number + 1 < self._oldest() and number < self.last:
+            found.insert(0, missed(number + 1, self._oldest() - 1))
         return found
 
-    def follow(self, link: Link) -> None:
-        """Send every event from now on to this connection."""
-        self._followers.append(link)
+    def follow(self, link: Link, wanted: Wanted = Wanted()) -> None:  # noqa: B008
+        """Send every event from now on to this connection, as far as it is wanted."""
+        self._followers[link] = Follower(link, wanted, self.last)
 
     def leave(self, link: Link) -> None:
         """Send it no more."""
-        if link in self._followers:
-            self._followers.remove(link)
+        self._followers.pop(link, None)
+
+    def close(self) -> None:
+        """The daemon ends."""
+        self._log.close()
 
 
 def missed(first: int, last: int) -> Event:

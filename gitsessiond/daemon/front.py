@@ -42,7 +42,6 @@ from gitsessiond.wire.place import Place, identity
 from gitsessiond.wire.requests import BESIDE, OWN, READS, reply_error
 
 COOKIES = "cookies"
-SEQUENCE = "seq"
 SLEPT_S = 5.0
 GOING_S = 2.0  # from the end of the socket to that of all that is beside it, if that is being removed
 LOOK_S = 0.01
@@ -76,14 +75,15 @@ class Front:
         clear_away(cookies)
         os.makedirs(cookies, mode=0o700)
         self._select = selectors.DefaultSelector()
-        self._clients = Clients(self._select, door.listener, self._heard, self._left)
+        most = connections_with_room(settings.coordinating.now().max_connections)
+        self._clients = Clients(self._select, door.listener, self._heard, self._left, most)
         self._box, known, outbox = Mailbox(), Known(), Outbox()
         self._recording = Recording(self._select, recorder, outbox, self)
         shared = Shared(cookies, place.common_dir, door.path)
         self._watch = Watch(shared, self._box, known.add, poll=settings.poll)
         self._worktrees = Worktrees(self._watch, outbox, known, settings.scan_every_s)
         barrier = Barrier(cookies, self._watch)
-        self._events = Events(os.path.join(place.state_dir, SEQUENCE), self._clients.send)
+        self._events = Events(place.state_dir, self._clients.send_frames)
         parts = Parts(
             self._clients, self._events, self._recording, self._watch, self._worktrees, version, door.path, place.log
         )
@@ -119,6 +119,8 @@ class Front:
 
     def _wait(self) -> float | None:
         """Seconds until something is due; None: nothing is."""
+        if self._events.any_behind:
+            return 0.0
         times = []
         controls = self._controls.next_look() if not self._stopping and self._recording.ready else None
         beside = [one.next_look() for one in self._beside.values()]
@@ -152,6 +154,7 @@ class Front:
             log("nothing is open: leaving")
             self._stop()
         self._recording.pump(now)
+        self._events.pump()
 
     def _read_notices(self, mask: int) -> None:
         """What the watch saw."""
@@ -397,6 +400,7 @@ class Front:
             self._controls.stop()
             for one in self._beside.values():
                 one.close()
+        self._events.close()
         if self._remove_state:
             shutil.rmtree(self._place.state_dir, ignore_errors=True)
         self._asking.release()

@@ -50,7 +50,11 @@ class Link:
         Raises:
             BadRequest: it is too long; nothing of it was sent.
         """
-        self._unsent += encode(message)
+        self.send_frame(encode(message))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send what is encoded already."""
+        self._unsent += frame
         self.flush()
 
     def flush(self) -> None:

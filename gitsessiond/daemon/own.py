@@ -14,6 +14,7 @@ from gitsessiond.daemon.process import resident_mb
 from gitsessiond.daemon.recording import Recording
 from gitsessiond.daemon.watch import Watch
 from gitsessiond.daemon.worktrees import Worktrees
+from gitsessiond.model.channels import wanted
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.wire.requests import reply_ok
 
@@ -52,7 +53,8 @@ class Own:
             return
         found = self.found(verb, args)
         if verb == "events" and args.get("follow"):  # before the reply: one that cannot be sent ends it again
-            self._parts.events.follow(link)
+            self._parts.clients.check_room()
+            self._parts.events.follow(link, wanted(args))
         self._parts.clients.send(link, reply_ok(number, found))
 
     def found(self, verb: str, args: Message) -> Message:
@@ -76,7 +78,8 @@ class Own:
         if not (since is None or (isinstance(since, int) and since >= 0)):
             raise BadRequest(f"since = {since!r} is no number of an event", hint="git session events --since 0")
         events = self._parts.events
-        return {"seq": events.last, "events": [] if since is None and follow else events.since(since)}
+        found = [] if since is None and follow else events.since(since, wanted(args))
+        return {"seq": events.last, "events": found}
 
     def _status(self) -> Message:
         """Figures of both processes."""

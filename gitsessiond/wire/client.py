@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Protocol
 
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable, error_from
@@ -21,6 +22,7 @@ TELL_AFTER_S = 1.0  # how long a person waits without a word
 STATUS_WITHIN_S = 0.3
 SILENCE_S = 10.0  # how long a daemon may say nothing before it is asked whether it lives
 PONG_S = 10.0
+LOOK_S = 0.1  # between two looks whether the next daemon has begun
 
 Message = dict[str, Any]
 
@@ -68,17 +70,40 @@ class Client:
             reply = self._ask(verb, args)
         return self._ok(reply)
 
-    def events(self, since: int | None, follow: bool) -> Iterator[Message]:
-        """Events after ``since``; with ``follow`` until the daemon ends or the caller stops."""
-        with self._connect("events") as connection:
-            talk = Talk(connection)
-            talk.send(request("events", {"since": since, "follow": follow}, self._who()))
-            yield from self._ok(talk.receive(self._check_alive))["events"]
-            while follow:
-                event = talk.next(None)
-                if event is None:
-                    return
-                yield event
+    def events(
+        self,
+        since: int | None,
+        follow: bool,
+        wanted: Mapping[str, Any] | None = None,
+        waits: Callable[[], None] | None = None,
+    ) -> Iterator[Message]:
+        """Events after ``since``, those that are ``wanted`` (docs/protocol.md); with ``follow`` until the caller stops.
+
+        ``waits``: told when the daemon has ended; the next one is waited for then, and nothing is told twice. Without
+        it the end of the daemon is the end of the events.
+        """
+        connection: socket.socket | None = self._connect("events")
+        place = find_place(self._cwd)
+        is_daemon = read_pointer(place) is not None  # and no process for this one request
+        while connection is not None:
+            with connection:
+                talk = Talk(connection)
+                talk.send(request("events", {"since": since, "follow": follow, **(wanted or {})}, self._who()))
+                try:
+                    found = self._ok(talk.receive(self._check_alive))
+                except DaemonEnded:
+                    if waits is None:
+                        raise
+                    found = {"seq": since, "events": []}
+                since = found["seq"] if since is None else since
+                for event in chain(found["events"], talk.rest() if follow else ()):
+                    if event.get("closing") and waits is not None:
+                        break  # it did not read, and was sent away; what was kept from it is asked for now
+                    since = event["seq"]
+                    yield event
+            if not follow or waits is None or not is_daemon:
+                return
+            connection = dial(place) or next_daemon(place, waits)
 
     def log_path(self) -> str:
         """The daemon's log, whether or not it runs or ever ran."""
@@ -176,6 +201,17 @@ def other_at_work(told: Message | None) -> str | None:
     return f"git session {told['verb'].replace('.', ' ')}{by}"
 
 
+def next_daemon(place: Place, waits: Callable[[], None]) -> socket.socket | None:
+    """A connection to the daemon that runs next, whoever starts it; None: there will be none, ours is removed."""
+    waits()
+    while os.path.isdir(place.state_dir):
+        time.sleep(LOOK_S)
+        found = dial(place)
+        if found is not None:
+            return found
+    return None
+
+
 class Talk:
     """Frames on one connection."""
 
@@ -217,6 +253,11 @@ class Talk:
             if message is None:
                 raise DaemonEnded("the daemon ended before it answered", hint="run the command again")
             return message
+
+    def rest(self) -> Iterator[Message]:
+        """All frames to come, until the end of the stream."""
+        while (message := self.next(None)) is not None:
+            yield message
 
     def next(self, within: float | None) -> Message | None:
         """The next frame, None at the end of the stream.

@@ -10,7 +10,7 @@ from gitsessiond.daemon.front import Front, Socket
 from gitsessiond.daemon.listening import listen
 from gitsessiond.daemon.process import leave_surroundings
 from gitsessiond.daemon.recording import Command
-from gitsessiond.daemon.settings import Settings
+from gitsessiond.daemon.settings import Coordinating, Settings
 from gitsessiond.store.statelock import take_lock
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.starting import make_state_dir
@@ -24,6 +24,10 @@ if __name__ == "__main__":
     door = Socket(*listen(place))
     fake = os.path.join(os.path.dirname(__file__), "fake_recorder.py")
     words = [sys.executable, fake, notes, *worktrees]
-    front = Front(place, door, Command(lambda: words, lock.fileno()), Settings(**json.loads(settings)), "test")
+    wanted = json.loads(settings)
+    git_says = {key: [value] for key, value in wanted.pop("git", {}).items()}
+    coordinating = Coordinating(lambda key: git_says.get(key, ()), {})
+    made = Settings(**wanted, coordinating=coordinating)
+    front = Front(place, door, Command(lambda: words, lock.fileno()), made, "test")
     os.write(1, b"ready\n")
     front.run()

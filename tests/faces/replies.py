@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gitsessiond.model.errors import GitSessionError
@@ -230,8 +230,11 @@ class FakeClient:
         assert isinstance(answer, dict)
         return answer
 
-    def events(self, since: int | None, follow: bool) -> Iterator[dict[str, Any]]:
+    def events(
+        self, since: int | None, follow: bool, wanted: dict[str, Any], waits: Callable[[], None]
+    ) -> Iterator[dict[str, Any]]:
         """The events of the table after ``since``."""
+        self.asked.append(("events", wanted))
         yield from (event for event in self.answers["events"] if event["seq"] > (since or 0))
 
     def log_path(self) -> str:

@@ -20,8 +20,13 @@ class Client(Protocol):
         """Ask one thing; raises the GitSessionError the reply carries."""
         ...
 
-    def events(self, since: int | None, follow: bool) -> Iterator[dict[str, Any]]:
-        """Events after ``since``; with ``follow`` until the daemon ends or the caller stops reading."""
+    def events(
+        self, since: int | None, follow: bool, wanted: dict[str, Any], waits: Callable[[], None]
+    ) -> Iterator[dict[str, Any]]:
+        """Events after ``since`` that are ``wanted``; with ``follow`` until the caller stops reading.
+
+        ``waits``: called when the daemon has ended and the next one is waited for.
+        """
         ...
 
     def log_path(self) -> str:

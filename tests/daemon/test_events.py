@@ -1,0 +1,245 @@
+"""The event stream in itself: numbers, what is kept, who is behind, who is sent away."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsessiond.daemon import eventlog
+from gitsessiond.daemon.events import AT_ONCE, KEPT, LOG, MOST_UNSENT, Events, Sequence
+from gitsessiond.daemon.link import Link
+from gitsessiond.model.channels import Wanted, channel_of, wanted
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.wire.frames import Decoder
+from gitsessiond.wire.place import Peer
+
+SAVED = {"type": "saved", "session": "kkkk"}
+
+
+class Ear:
+    """The other end of a follower's connection."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        ours, self._theirs = socket.socketpair()
+        stack.enter_context(ours)
+        stack.enter_context(self._theirs)
+        self._theirs.setblocking(False)
+        self._decoder = Decoder()
+        self.link = Link(ours, Peer(None, None))
+
+    def hear(self) -> list[Any]:
+        """All that came and can still come."""
+        found: list[Any] = []
+        while True:
+            self.link.flush()
+            try:
+                found += self._decoder.feed(self._theirs.recv(1 << 20))
+            except BlockingIOError:
+                return found
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def made(directory: Path) -> Events:
+    return Events(str(directory), Link.send_frame)
+
+
+def numbers(events: list[Any]) -> list[int]:
+    return [event["seq"] for event in events]
+
+
+def test_two_followers_hear_the_same(tmp_path: Path, stack: ExitStack) -> None:
+    """Each event once, in order, with growing numbers."""
+    events, one, two = made(tmp_path), Ear(stack), Ear(stack)
+    events.follow(one.link)
+    events.follow(two.link)
+    for n in range(5):
+        events.publish(SAVED | {"text": str(n)})
+    heard = one.hear()
+    assert heard == two.hear()
+    assert numbers(heard) == [1, 2, 3, 4, 5]
+    assert events.since(3) == heard[3:]
+    assert events.saves == events.counted.published == 5
+    assert events.counted.sent == 10 and not events.any_behind
+
+
+def test_a_follower_is_told_what_it_wants(tmp_path: Path, stack: ExitStack) -> None:
+    """By type, by session, by channel, by all of them; the plain question takes the same."""
+    events = made(tmp_path)
+    ears = {
+        want: Ear(stack)
+        for want in (
+            Wanted(frozenset({"merge"})), Wanted(session="kkkk"), Wanted(channel="conflicts"),
+            Wanted(channel="project"), Wanted(frozenset({"saved"}), "llll", "session"),
+        )
+    }  # fmt: skip
+    for want, ear in ears.items():
+        events.follow(ear.link, want)
+    for kind, session in (
+        ("saved", "kkkk"), ("merge", "kkkk"), ("conflict_detected", "kkkk"), ("overflow", None), ("saved", "llll"),
+    ):  # fmt: skip
+        events.publish({"type": kind, "session": session})
+    told = [numbers(ear.hear()) for ear in ears.values()]
+    assert told == [[2], [1, 2, 3], [3], [4], [5]]
+    assert [numbers(events.since(0, want)) for want in ears] == told
+    assert [event["channel"] for event in events.since(0)] == ["session", "session", "conflicts", "project", "session"]
+
+
+@pytest.mark.parametrize(
+    "args", [{"types": "saved"}, {"types": [1]}, {"types": ["x"] * 101}, {"session": 5}, {"channel": "news"}]
+)
+def test_a_wish_that_makes_no_sense(args: dict[str, Any]) -> None:
+    """One plain error."""
+    with pytest.raises(BadRequest):
+        wanted(args)
+
+
+def test_what_is_wanted() -> None:
+    """Nothing said: all; what was missed is always told."""
+    assert wanted({}) == Wanted() and wanted({"types": []}) == Wanted()
+    assert Wanted(frozenset({"saved"}), "kkkk", "session").takes({"type": "missed", "session": None})
+    assert channel_of({"type": "conflict_detected", "session": "k"}) == "conflicts"
+
+
+def test_many_followers_get_their_turns(tmp_path: Path, stack: ExitStack) -> None:
+    """No more than some are sent to at once; whoever is late gets all that came meanwhile, in one piece."""
+    events, ears = made(tmp_path), [Ear(stack) for _ in range(3 * AT_ONCE)]
+    for ear in ears:
+        events.follow(ear.link)
+    events.publish(SAVED)
+    assert [len(ear.hear()) for ear in ears] == [1] * AT_ONCE + [0] * (2 * AT_ONCE)
+    events.publish(SAVED)
+    events.leave(ears[-1].link)
+    assert [len(ear.hear()) for ear in ears] == [0] * (3 * AT_ONCE), "the loop has its turn first"
+    events.pump()
+    assert [numbers(ear.hear()) for ear in ears[AT_ONCE : 2 * AT_ONCE]] == [[1, 2]] * AT_ONCE
+    while events.any_behind:
+        events.pump()
+    assert [numbers(ear.hear()) for ear in ears] == [[2]] * AT_ONCE + [[]] * AT_ONCE + [[1, 2]] * (AT_ONCE - 1) + [[]]
+
+
+def test_a_follower_that_does_not_read_is_sent_away(tmp_path: Path, stack: ExitStack) -> None:
+    """It gets a last event that says from where on it missed; the others go on."""
+    events, slow, good = made(tmp_path), Ear(stack), Ear(stack)
+    events.follow(slow.link)
+    events.follow(good.link)
+    heard = []
+    for _ in range(KEPT):
+        events.publish(SAVED | {"text": "x" * 1000})
+        heard += good.hear()
+    assert slow.link.closing and not good.link.closing and events.followers == 1
+    assert slow.link.unsent < MOST_UNSENT + 10_000
+    late = slow.hear()
+    last = late.pop()
+    assert (last["type"], last["closing"], last["from"]) == ("missed", True, late[-1]["seq"] + 1)
+    assert numbers(heard) == list(range(1, KEPT + 1))
+    assert events.counted.dropped == last["to"] - last["from"] + 1
+    assert numbers(events.since(last["from"] - 1)) == list(range(last["from"], KEPT + 1)), "and can ask for them"
+
+
+def test_a_follower_that_falls_behind_what_is_kept(tmp_path: Path, stack: ExitStack) -> None:
+    """It is told how many it missed."""
+    events, ears = made(tmp_path), [Ear(stack) for _ in range(2 * AT_ONCE)]
+    for ear in ears:
+        events.follow(ear.link)
+    for _ in range(KEPT + 10):
+        events.publish({"type": "x", "session": None})
+    events.pump()
+    first = ears[-1].hear()[0]
+    assert (first["type"], first["from"], first["to"]) == ("missed", 1, 10)
+    assert events.since(4)[0]["to"] == 10 and events.since(10)[0]["seq"] == 11
+
+
+def test_the_next_daemon_goes_on(tmp_path: Path) -> None:
+    """What a killed one told is told again to who asks, and no number is left out or used twice."""
+    events = made(tmp_path)
+    for n in range(3):
+        events.publish(SAVED | {"text": str(n)})
+    told = events.since(0)
+    again = made(tmp_path)  # and no close: it was killed
+    assert again.since(0) == told
+    again.publish(SAVED)
+    assert numbers(again.since(1)) == [2, 3, 4]
+    with open(tmp_path / LOG, "ab") as file:
+        file.write(b'{"v":1,"seq":5,"type":"cut sho')
+    assert numbers(made(tmp_path).since(0)) == [1, 2, 3, 4]
+
+
+def test_after_a_crash_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events may be lost with it: the next number is one that nobody can have seen."""
+    made(tmp_path).publish(SAVED)
+    monkeypatch.setattr(eventlog, "boot_id", lambda: "another")
+    events = made(tmp_path)
+    assert events.last == 1000
+    events.publish(SAVED)
+    assert numbers(events.since(0)) == [1, 1001]
+
+
+def test_the_file_stays_short(tmp_path: Path) -> None:
+    """It is begun anew when it holds twice as many as are kept."""
+    events = made(tmp_path)
+    for _ in range(2 * KEPT + 5):
+        events.publish(SAVED)
+    events.close()
+    lines = (tmp_path / LOG).read_bytes().splitlines()
+    assert KEPT < len(lines) <= 2 * KEPT
+    assert numbers(made(tmp_path).since(None)) == list(range(KEPT + 6, 2 * KEPT + 6))
+    assert (tmp_path / LOG).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"nonsense\n", b'{"boot":"b"}\n[1]\n', b'{"boot":"b"}\n{"type":"x"}\n', b"\xff\n"]
+)
+def test_a_damaged_file_is_begun_anew(tmp_path: Path, text: bytes) -> None:
+    """It stops nothing."""
+    (tmp_path / LOG).write_bytes(text)
+    (tmp_path / "seq").write_text("1000\n")
+    events = made(tmp_path)
+    events.publish(SAVED)
+    assert numbers(made(tmp_path).since(None)) == [1001]
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Followers are told all the same; no file is left in which numbers are missing, and later there is one again."""
+    events = made(tmp_path)
+    events.publish(SAVED)
+
+    def refuse(file: int, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(eventlog, "_write", refuse)
+        for _ in range(3):
+            events.publish(SAVED)
+            events.pump()
+        assert not (tmp_path / LOG).exists()
+        assert numbers(events.since(0)) == [1, 2, 3, 4]
+        assert made(tmp_path).last == 1000
+    for _ in range(KEPT):
+        events.publish(SAVED)
+    assert (tmp_path / LOG).exists()
+
+
+def test_an_event_that_cannot_be_told(tmp_path: Path) -> None:
+    """It has happened: its type is told, and nothing else of it."""
+    events = made(tmp_path)
+    events.publish(SAVED | {"text": float("nan")})
+    (event,) = events.since(0)
+    assert (event["type"], event.get("text")) == ("saved", None)
+
+
+def test_numbers_are_set_apart_ahead(tmp_path: Path) -> None:
+    """Without the events themselves the next daemon begins after all that could have been used."""
+    first = Sequence(str(tmp_path / "seq"))
+    assert [first.next() for _ in range(1001)][-1] == 1001
+    assert Sequence(str(tmp_path / "seq")).last == 2000
+    assert Sequence(str(tmp_path / "seq"), 1001).next() == 1002
