@@ -2,11 +2,11 @@
 
 Each story of ``tests/actions/test_adoption.py`` and ``test_more_stories.py`` is told in four ways: the daemon alive all the time, or killed before
 everything a person does and started by the next question; and our hooks installed, or not. At its end git judges the
-invariants; HEAD, index, status and files are what git alone left. Every run tells one story of each number in one way.
-`pytest -m soak` tells every story in all ways, one after the other, and compares how they end: the same commits, owners
-and series. Beside the first of them, and beside those with hooks in every run, plain git tells the story in a copy of the
-repository without us: each command must print the same there, and status, index, files, stash, refs and their logs, all
-worktrees and what is under way must be the same in the end.
+invariants; HEAD, index, status and files are what git alone left. Every run tells one story of each number in EVERY_RUN
+in one way, the next in the next way. `pytest -m soak` tells every story in all ways, one after the other, and compares
+how they end: the same commits, owners and series. Beside the first of them, and beside those with hooks in every run,
+plain git tells the story in a copy of the repository without us: each command must print the same there, and status,
+index, files, stash, refs and their logs, all worktrees and what is under way must be the same in the end.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ OWN = {"test_45_worktree_moved", "test_46_worktree_removed_and_added_again", "te
 GIVEN = {"it", "desk", "tmp_path"}
 EVERY_RUN = {*range(1, 11), 15, *range(19, 25), *range(26, 33), 35, *range(38, 42), 46, 47, 48, 54, 56}
 WAYS = ("alive", "dead")
-HOOKED = {7, 26, 32, 54}  # told with hooks in every run
 TELLINGS = tuple(product(WAYS, (False, True)))
+ALIVE, ALIVE_HOOKS, DEAD, DEAD_HOOKS = TELLINGS
 
 
-def ways(every_run: str | None) -> list[Any]:
-    """All ways; but one, without hooks, they are told in long runs only."""
+def ways(every_run: Telling | None) -> list[Any]:
+    """All ways; but for one they are told in long runs only."""
     return [
-        pytest.param(
-            (way, hooked),
-            marks=[] if (way, hooked) == (every_run, False) else [pytest.mark.soak],
-            id=f"{way}-hooks" if hooked else way,
-        )
-        for way, hooked in TELLINGS
+        pytest.param(one, marks=[] if one == every_run else [pytest.mark.soak], id=word_of(one)) for one in TELLINGS
     ]
+
+
+def word_of(telling: Telling) -> str:
+    way, hooked = telling
+    return f"{way}-hooks" if hooked else way
 
 
 def told() -> list[Any]:
@@ -58,9 +58,9 @@ def told() -> list[Any]:
         number = re.match(r"test_(\d\d)_", name)
         if number is None or name in OWN:
             continue
-        every_run = (WAYS[len(told_once) % 2], int(number[1]) in HOOKED)
         is_told = int(number[1]) in EVERY_RUN - told_once
-        told_once.add(int(number[1]))
+        every_run = TELLINGS[len(told_once) % len(TELLINGS)]
+        told_once |= {int(number[1])} & EVERY_RUN
         marks = [mark for mark in getattr(story, "pytestmark", []) if mark.name == "parametrize"]
         words = [mark.args[0] for mark in marks]
         unknown = inspect.signature(story).parameters.keys() - GIVEN - set(words)
@@ -71,8 +71,7 @@ def told() -> list[Any]:
             given = dict(zip(words, values, strict=True))
             title = "-".join(filter(None, (name[5:], said)))
             if is_told:
-                word = f"{every_run[0]}-hooks" if every_run[1] else every_run[0]
-                found.append(pytest.param(story, given, (every_run,), id=f"{title}-{word}"))
+                found.append(pytest.param(story, given, (every_run,), id=f"{title}-{word_of(every_run)}"))
             found.append(pytest.param(story, given, tellings, id=f"{title}-all", marks=pytest.mark.soak))
             is_told, tellings = False, TELLINGS[::3]
     return found
@@ -128,7 +127,7 @@ def test_story(
         assert not differing, differing
 
 
-@pytest.fixture(params=ways("dead"))
+@pytest.fixture(params=ways(DEAD))
 def aside(stage: Stage, request: pytest.FixtureRequest) -> LiveDesk:
     """A second session y in a worktree of its own, from main; p is committed and dirty there."""
     way, hooked = request.param
@@ -157,7 +156,7 @@ def test_45_worktree_moved(aside: LiveDesk) -> None:
     aside.judge()
 
 
-@pytest.mark.parametrize("how", [["worktree", "remove", "--force"], ["rm"]])
+@pytest.mark.parametrize("how", [["worktree", "remove", "--force"], pytest.param(["rm"], marks=pytest.mark.soak)])
 def test_46_worktree_removed_and_added_again(aside: LiveDesk, how: list[str]) -> None:
     """A removed worktree leaves the session open with series and last save; added again, it resumes."""
     old, gone, shop = aside.named("p").series, aside.root, aside.bench.at(aside.root.with_name("shop"))
@@ -191,7 +190,7 @@ def standing(desk: LiveDesk) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("telling", ways("alive"))
+@pytest.mark.parametrize("telling", ways(ALIVE_HOOKS))
 def test_26_refused_without_autostash(stage: Stage, telling: Telling) -> None:
     """main moved; a rebase refuses the dirty files: nothing changes, and `status` says how far behind and what to do.
 
@@ -221,7 +220,7 @@ def test_26_refused_without_autostash(stage: Stage, telling: Telling) -> None:
     desk.judge()
 
 
-@pytest.mark.parametrize("telling", ways("dead"))
+@pytest.mark.parametrize("telling", ways(DEAD_HOOKS))
 def test_40_switch_to_the_target(stage: Stage, telling: Telling) -> None:
     """`switch main` refuses while main is checked out elsewhere: nothing changes."""
     desk = stage.begin("it", telling[0] == "dead", telling[1])
@@ -235,7 +234,7 @@ def test_40_switch_to_the_target(stage: Stage, telling: Telling) -> None:
     desk.judge()
 
 
-@pytest.mark.parametrize("telling", ways("alive"))
+@pytest.mark.parametrize("telling", ways(ALIVE))
 def test_48_what_clean_took_can_be_restored(stage: Stage, telling: Telling) -> None:
     """`clean -fdx` takes n.txt and .gitsession/: the one can be restored, the other is made again."""
     desk = stage.begin("it", telling[0] == "dead", telling[1])
@@ -249,8 +248,10 @@ def test_48_what_clean_took_can_be_restored(stage: Stage, telling: Telling) -> N
     desk.judge()
 
 
-@pytest.mark.parametrize("telling", ways("dead"))
-@pytest.mark.parametrize("how", ["merge", "squash", "cherry-pick"])
+@pytest.mark.parametrize("telling", ways(DEAD))
+@pytest.mark.parametrize(
+    "how", ["merge", *(pytest.param(how, marks=pytest.mark.soak) for how in ("squash", "cherry-pick"))]
+)
 def test_54_landed_by_hand_in_main(stage: Stage, how: str, telling: Telling) -> None:
     """In main: `merge session/x`, `merge --squash`: both patches are merged; q's commits picked: q alone."""
     desk = stage.begin("it", telling[0] == "dead", telling[1])
@@ -310,3 +311,18 @@ def test_55_landed_and_deleted(stage: Stage, telling: Telling) -> None:
     desk.git("branch", "-q", "-d", "session/x")
     assert str(desk.session.parked).startswith("HEAD is detached")
     desk.judge_beside_git()
+
+
+def test_every_number_is_told_in_all_ways() -> None:
+    """Some stories of each number in all four ways, in the long runs; those of every run as evenly as can be."""
+    numbers, all_ways, every_run = set[str](), set[str](), dict[Telling, int]()
+    for story, _, tellings in (one.values for one in told()):
+        number = story.__name__[5:7]
+        numbers.add(number)
+        if tellings == TELLINGS:
+            all_ways.add(number)
+        elif len(tellings) == 1:
+            every_run[tellings[0]] = every_run.get(tellings[0], 0) + 1
+    assert numbers == all_ways and len(numbers) > 45
+    assert sum(every_run.values()) == len(numbers & {f"{number:02d}" for number in EVERY_RUN})
+    assert max(every_run.values()) - min(every_run[one] for one in TELLINGS) <= 1
