@@ -160,10 +160,10 @@ class Front:
         """What the watch saw."""
         now = time.monotonic()
         for notice in self._box.take():
+            self._editing.saw(notice, now)
             match notice.what:
                 case "cookie":
                     self._asking.seen(notice.path, now)
-            self._editing.saw(notice, now)
                 case "overflow":
                     self._own.overflows += 1
                     self._events.publish({"type": "overflow", "session": None, "count": self._own.overflows})
@@ -272,14 +272,14 @@ class Front:
         if self._recording.ready:
             self._asking.begin(self._active)
 
-    def _is_here(self) -> bool:
-        """Whether the repository is where it was when the daemon started."""
-        try:
     def _before_request(self, now: float) -> None:
         """A request is about to be queued: what comes before it, by editors and by control files."""
         self._editing.flush(now)
         self._controls.flush(now)
 
+    def _is_here(self) -> bool:
+        """Whether the repository is where it was when the daemon started."""
+        try:
             return identity(self._place.common_dir) == self._identity and os.path.isdir(self._place.state_dir)
         except OSError:
             return False
@@ -299,10 +299,10 @@ class Front:
         """Watch these worktrees; a recorder that has just begun is to look at all of them."""
         now = time.monotonic()
         self._worktrees.set(told)
+        self._editing.set(told)
         self._controls.set(str(one["worktree"]) for one in told)
         self._presence.set_sessions({str(one["worktree"]): str(one["session"]) for one in told if one.get("session")})
         if fresh:
-        self._editing.set(told)
             self._worktrees.scan_all(now, first=True)
             self._asking.begin(now)
 
