@@ -75,7 +75,7 @@ def merge_fetched(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     fetched = Fetched(*(asked.text(name) for name in ("commit", "remote", "branch")))
     graph, theirs = CommitGraph(ctx.repository.common_dir), fetched.commit
-    if len(theirs) != 40 or not graph.has(theirs):
+    if not graph.has_commit(theirs):
         raise BadRequest(f"{theirs!r} is no commit here", hint="git session push")
     target = live.state.session.target
     for _ in range(TRIES):

@@ -104,6 +104,8 @@ def decoded(message: dict[str, Any]) -> Asked:
     cwd, session, env = who.get("cwd"), who.get("session"), who.get("env", {})
     if not isinstance(cwd, str) or not isinstance(env, dict) or not (session is None or isinstance(session, str)):
         raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
+    if not cwd.startswith("/") or "\0" in cwd or not all(may_be_set(name, value) for name, value in env.items()):
+        raise BadRequest("not a request: who needs an absolute cwd, and env of a process", hint="see docs/protocol.md")
     tty, pid = who.get("tty"), who.get("pid")
     return Asked(
         verb=message["verb"],
@@ -113,6 +115,11 @@ def decoded(message: dict[str, Any]) -> Asked:
             session=session or None,
             tty=tty if isinstance(tty, str) else None,
             pid=pid if isinstance(pid, int) else None,
-            env={str(name): str(value) for name, value in env.items()},
+            env=dict(env),
         ),
     )
+
+
+def may_be_set(name: str, value: object) -> bool:
+    """Whether a process can have such a variable in its environment (environ(7))."""
+    return bool(name) and "=" not in name and isinstance(value, str) and "\0" not in name + value

@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 from typing import Any, ClassVar
 
+LONGEST = 4096  # letters of a message or a hint
+
 
 class GitSessionError(Exception):
     """A request that cannot be carried out; exit 1."""
@@ -23,8 +25,16 @@ class GitSessionError(Exception):
         self.message, self.hint, self.reason = message, hint, reason
 
     def as_dict(self) -> dict[str, Any]:
-        """The error as it crosses the socket: ``{"code", "message", "hint", "exit"}``, and any ``reason``."""
-        told = {"code": self.code, "message": self.message, "hint": self.hint, "exit": self.exit_code}
+        """The error as it crosses the socket: ``{"code", "message", "hint", "exit"}``, and any ``reason``.
+
+        What it quotes may be as long as a request: the middle of it is left out then.
+        """
+        message, hint = self.message, self.hint
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 4 :]}"
+        if hint is not None and len(hint) > LONGEST:
+            hint = "git session -h"  # a command that is cut could not be pasted
+        told = {"code": self.code, "message": message, "hint": hint, "exit": self.exit_code}
         return told if self.reason is None else told | {"reason": self.reason}
 
 

@@ -110,6 +110,13 @@ class CommitGraph:
         """Whether the repository has this object."""
         return pygit2.Oid(hex=oid) in self._repo.odb
 
+    def has_commit(self, oid: str) -> bool:
+        """Whether this is the whole id of a commit that the repository has."""
+        try:
+            return len(oid) == 40 and isinstance(self._repo.get(oid), pygit2.Commit)
+        except (ValueError, pygit2.GitError):  # no hexadecimal number, or damaged
+            return False
+
     def merge_base(self, one: str, other: str) -> str | None:
         """A best common ancestor, as ``git merge-base`` gives it; None: none."""
         try:

@@ -226,3 +226,17 @@ def test_a_stack_with_a_join_is_put_on_what_the_remote_has(desk: DeskBench) -> N
     assert [row["commit"] for row in desk.do("publish", patch="both")["branches"]] == [
         row["commit"] for row in reply["branches"]
     ]
+
+
+def test_only_a_commit_is_merged_into_the_target(desk: DeskBench) -> None:
+    """What is no commit's whole id is refused, also where it is the id of something else."""
+    for what in (
+        "g" * 40,
+        "f" * 40,
+        "HEAD",
+        "a\0b",
+        desk.git("rev-parse", "main^{tree}"),
+        desk.git("rev-parse", "main:a.txt"),
+    ):
+        reply = desk.ask("push.merge", commit=what, remote="origin", branch="main")
+        assert reply["error"]["code"] == "usage", what

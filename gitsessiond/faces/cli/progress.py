@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from gitsessiond.faces.cli.words import clean
+
 CLEARED = "\r\033[K"
 
 
@@ -18,7 +20,7 @@ class Waiting:
         """So long already; ``left``: files still to be recorded, as far as is known; ``other``: who goes first."""
         what = f"recording, {left:,} files left" if left else "working"
         if other is not None:
-            what = f"waiting for {other}"
+            what = f"waiting for {clean(other)}"
         written(self._stream, f"{CLEARED}git session: {what} ({seconds:.0f} s)")
         self._shown = True
 
@@ -39,7 +41,7 @@ class Told:
     def waited(self, seconds: float, left: int | None, other: str | None = None) -> None:
         """So long already; ``other``: who goes first."""
         if other is not None and not self._told:
-            written(self._stream, f"git session: waiting for {other}\n")
+            written(self._stream, f"git session: waiting for {clean(other)}\n")
             self._told = True
 
     def over(self) -> None:

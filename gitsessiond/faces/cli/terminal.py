@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TextIO
 
+CONTROLS = {*range(0x20), *range(0x7F, 0xA0), *range(0xDC80, 0xDCA0)} - {0x09, 0x0A, 0x1B}
+HARMLESS = dict.fromkeys(CONTROLS, "?")
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
 
@@ -60,8 +62,22 @@ def hint(text: str) -> None:
     note(f"hint: {text}")
 
 
+def harmless(text: str) -> str:
+    """Text for a terminal: what could repaint it becomes ``?``, whoever wrote it; our own styles stay."""
+    first, *rest = text.replace("\r\n", "\n").translate(HARMLESS).split("\033")
+    return first + "".join(("\033" if begins_style(piece) else "?") + piece for piece in rest)
+
+
+def begins_style(after: str) -> bool:
+    """Whether what comes after an escape character is one of :data:`STYLES`, or the end of one."""
+    codes, end, _ = after[1:16].partition("m")
+    return after[:1] == "[" and end == "m" and {*codes.split(";")} <= {*STYLES.values(), "0"}
+
+
 def write(stream: TextIO, text: str) -> None:
     """Write and flush. A reader that went away (``| head``) is no error and changes no exit code."""
+    if stream.isatty():
+        text = harmless(text)
     try:
         raw = getattr(stream, "buffer", None)
         if raw is None:  # a test's StringIO

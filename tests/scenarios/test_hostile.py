@@ -1,0 +1,100 @@
+"""Whatever is sent to the socket: one answer each, both processes alive, and nothing of the user's touched by a refusal."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitsessiond.daemon.dispatch import VERBS
+from gitsessiond.wire.client import Client
+from gitsessiond.wire.place import find_place, read_pointer
+from gitsessiond.wire.requests import OWN
+from tests.bench import Workbench
+from tests.hostile import Requests, Siege, verbs_told
+
+GROWTH_MB = 150.0  # of both processes together: what Python does not give back of lines of a megabyte
+
+
+def besieged(bench: Workbench, home: Path, seed: int, count: int) -> Siege:
+    """Send so many lines; what may be said of all of them."""
+    siege = Siege(bench, home)
+    lines = Requests(seed, str(bench.root), siege.known())
+    before = siege.client.call("daemon.status", {})["rss_mb"]
+    for number in range(count):
+        siege.attack(*lines.next())
+        if number % 100 == 99:
+            lines.known[-len(siege.known()) :] = siege.known()
+    grown = siege.client.call("daemon.status", {})["rss_mb"] - before
+    print(f"seed {seed}: {count} hostile lines, {grown:+.0f} MB, {sorted(siege.met.items())}")
+    assert siege.both() == siege.pids
+    assert not siege.said, "\n".join(siege.said)
+    assert grown < GROWTH_MB
+    return siege
+
+
+def test_every_verb_is_sent() -> None:
+    """The lines are made from the tables of docs/protocol.md; these have every verb there is."""
+    assert verbs_told().keys() >= (VERBS.keys() - {"checkpoint"}) | OWN
+
+
+def test_hostile_lines(bench: Workbench, sealed: Path) -> None:
+    """Two hundred lines: names built to escape, wrong types, half frames, a megabyte of anything."""
+    siege = besieged(bench, sealed, int(os.environ.get("GITSESSION_TEST_SEED", "1")), 200)
+    assert siege.met.keys() >= {"ok", "usage", "not_found"}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(11, 16))
+def test_ten_thousand_hostile_lines(bench: Workbench, sealed: Path, seed: int) -> None:
+    """The same, two thousand lines of five seeds; afterwards git still judges the session sound."""
+    siege = besieged(bench, sealed, seed, 2000)
+    siege.set_right()
+    bench.judge(full=False)
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory for sockets that other users can reach, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="run-", dir="/tmp") as found:
+        os.chmod(found, 0o755)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", found)
+        yield Path(found)
+
+
+def as_another(uid: int, path: str) -> str:
+    """What another user gets who connects to this socket and asks."""
+    code = f"""
+import os, socket
+os.setgroups([]); os.setgid({uid}); os.setuid({uid})
+with socket.socket(socket.AF_UNIX) as asking:
+    try:
+        asking.settimeout(20)
+        asking.connect({path!r})
+        asking.sendall(b'{{"v":1,"id":1,"verb":"ping"}}\\n')
+        print(asking.recv(4096))
+    except OSError as exc:
+        print(type(exc).__name__)
+"""
+    return subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user_is_refused(bench: Workbench, runtime: Path) -> None:
+    """The directory keeps others out; where somebody has opened it and the socket, the daemon hangs up on them."""
+    client, other = Client(str(bench.root)), pwd.getpwnam("nobody").pw_uid
+    pids = client.call("ping", {})
+    path = read_pointer(find_place(str(bench.root)))
+    assert path is not None and path.startswith(f"{runtime}/")
+    assert as_another(other, path) == "PermissionError"
+    os.chmod(os.path.dirname(path), 0o755)
+    assert as_another(other, path) == "PermissionError"
+    os.chmod(path, 0o666)
+    assert as_another(other, path) in ("b''", "ConnectionResetError", "BrokenPipeError")
+    assert client.call("ping", {})["pid"] == pids["pid"]
