@@ -1,16 +1,21 @@
-"""What a step changes for a patch as a whole, as events: its status, and whether it can be merged. Once each."""
+"""What a step changes, as events, once each: a patch's status, whether it can be merged, conflicts, files on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from gitsessiond.actions import views
+from gitsessiond.model.conflicts import is_automatic
 from gitsessiond.model.graph import graph_of
-from gitsessiond.model.records import Patch
+from gitsessiond.model.names import quote_path
+from gitsessiond.model.records import Conflict, Patch
+from gitsessiond.store.readings import Seen
 from gitsessiond.store.steps import State
 
 ENDED = ("merged", "abandoned")
+MOST_FILES = 100  # told one by one of a step
+CHANGES = {(False, True): "added", (True, False): "deleted", (True, True): "modified", (False, False): "modified"}
 
 
 def patch_events(before: State, after: State) -> Iterator[dict[str, Any]]:
@@ -50,3 +55,46 @@ def blockers_of(state: State, patch: Patch) -> list[dict[str, Any]]:
     if check is not None and check.code != 0 and state.trees.get(patch.id) == check.version:
         found.append({"code": "check", "message": f"the check of {patch.name} failed"})
     return found
+
+
+def conflict_events(before: State, after: State) -> Iterator[dict[str, Any]]:
+    """The events of every conflict that is another now: found, settled, open again, or without an object.
+
+    One that git settled by itself is told as found and as settled.
+    """
+    for cid, now in after.conflicts.items():
+        was = before.conflicts.get(cid)
+        if was is not None and was.status == now.status:
+            continue
+        told = {"session": after.session.id, "step": after.number, "conflict": cid, **conflict_facts(after, now)}
+        if was is None:
+            yield {"type": "conflict_detected", **told, "text": f"{now.path}: {now.shape}"}
+        elif now.status == "open":
+            yield {"type": "conflict_reopened", **told, "text": now.path}
+        if now.status == "resolved":
+            auto = is_automatic(now)
+            yield {"type": "conflict_resolved", **told, "how": now.how, "automatic": auto, "text": now.path}
+        elif now.status == "stale":
+            yield {"type": "conflict_gone", **told, "text": now.path}
+    for cid, was in before.conflicts.items():
+        if cid not in after.conflicts and was.status == "open":
+            told = {"session": after.session.id, "step": after.number, "conflict": cid, **conflict_facts(after, was)}
+            yield {"type": "conflict_gone", **told, "text": was.path}
+
+
+def conflict_facts(state: State, conflict: Conflict) -> dict[str, Any]:
+    """What tells a conflict from others."""
+    patch = state.patches.get(conflict.patch) if conflict.patch else None
+    named = {"id": patch.id, "name": patch.name} if patch else None
+    return {"kind": conflict.kind, "shape": conflict.shape, "path": conflict.path, "patch": named}
+
+
+def file_events(state: State, changes: Collection[Seen]) -> Iterator[dict[str, Any]]:
+    """An event for each file that a step found changed on disk; of very many the rest in one."""
+    told = {"type": "file_changed", "session": state.session.id, "step": state.number}
+    for number, seen in enumerate(changes):
+        if number == MOST_FILES:
+            yield {**told, "path": None, "more": len(changes) - number, "text": f"{len(changes) - number} more files"}
+            return
+        path = quote_path(seen.path)
+        yield {**told, "path": path, "change": CHANGES[seen.before is not None, seen.after is not None]}

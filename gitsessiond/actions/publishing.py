@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gitsessiond.actions.announcing import patch_events
+from gitsessiond.actions.announcing import conflict_events, patch_events
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.errors import GitSessionError, StateUnreadable
 from gitsessiond.model.graph import Graph
@@ -79,8 +79,9 @@ def publish(
     if action and not waits:
         move_projections(ctx.store, ctx.repository, before, written)
     ctx.tell(event_of(written, note, placed, facts or {}))
-    for event in patch_events(before, written) if before is not None else ():
-        ctx.tell(event)
+    if before is not None:
+        for event in (*conflict_events(before, written), *patch_events(before, written)):
+            ctx.tell(event)
     return live.state
 
 

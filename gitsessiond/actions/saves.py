@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from gitsessiond.actions.announcing import file_events
 from gitsessiond.actions.calls import follow, unproven
 from gitsessiond.actions.context import Context, Editing, Live
 from gitsessiond.actions.publishing import publish
@@ -46,6 +47,8 @@ def record_reading(
         placed = ()
     paths = [quote_path(seen.path) for seen in reading.changes[:200]]
     publish(ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths})
+    for event in file_events(live.state, reading.changes):
+        ctx.tell(event)
     note_saved(ctx, live, reading.changes)
     return True
 

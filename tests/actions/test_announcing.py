@@ -62,3 +62,52 @@ def test_a_ready_patch_is_blocked_by_what_comes_later(it: Asking) -> None:
     assert heard(it, "one") == [("patch_status_changed", "conflicts", "ready"), ("patch_ready",)]
     assert it.merge("one")["merged"]
     assert heard(it, "one") == [("patch_status_changed", "ready", "merged")]
+
+
+def kinds(it: Asking, beginning: str) -> list[tuple[Any, ...]]:
+    """The events of this kind since the last time."""
+    found = [told["event"] for told in it.told if told.get("event", {}).get("type", "").startswith(beginning)]
+    it.told.clear()
+    return [tuple(event.get(key) for key in ("type", "kind", "path", "automatic")) for event in found]
+
+
+def test_conflicts_are_told_once_each(it: Asking) -> None:
+    """Found, settled, open again; a step that changes nothing of them tells nothing."""
+    it.patch("one", "a.txt", "line 2\n", "LINE 2\n")
+    it.ask("patch.ready", patch="one")
+    it.move_target("a.txt", (it.root / "a.txt").read_text().replace("LINE 2", "theirs"))
+    assert kinds(it, "conflict_") == []
+    assert not it.merge("one")["merged"]
+    assert kinds(it, "conflict_") == [("conflict_detected", "git_merge", "a.txt", None)]
+    assert not it.merge("one")["merged"]
+    assert kinds(it, "conflict_") == []
+    (conflict,) = it.ask("conflicts")["conflicts"]
+    it.ask("resolve", id=conflict["id"], how="theirs")
+    assert kinds(it, "conflict_") == [("conflict_resolved", "git_merge", "a.txt", False)]
+    it.ask("conflict.reopen", id=conflict["id"])
+    assert kinds(it, "conflict_") == [("conflict_reopened", "git_merge", "a.txt", None)]
+
+
+def files(it: Asking) -> list[tuple[Any, ...]]:
+    """What was told of files since the last time."""
+    found = [told["event"] for told in it.told if told.get("event", {}).get("type") == "file_changed"]
+    it.told.clear()
+    return [(event["path"], event.get("change") or event["more"]) for event in found]
+
+
+def test_every_changed_file_is_told_once(it: Asking) -> None:
+    """Made, changed, deleted; of very many the rest in one event."""
+    it.told.clear()
+    (it.root / "new.txt").write_text("new\n")
+    it.edit("a.txt", "line 2\n", "LINE 2\n")
+    it.look()
+    it.look()
+    assert sorted(files(it)) == [("a.txt", "modified"), ("new.txt", "added")]
+    (it.root / "new.txt").unlink()
+    it.look()
+    assert files(it) == [("new.txt", "deleted")]
+    for number in range(103):
+        (it.root / f"f{number:03}").write_text("x\n")
+    it.look()
+    told = files(it)
+    assert len(told) == 101 and told[-1] == (None, 3)
