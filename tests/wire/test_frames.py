@@ -82,3 +82,28 @@ def test_frame_is_one_line_of_ascii() -> None:
     assert frame.count(b"\n") == 1
     assert frame.isascii()
     assert json.loads(frame)["a"] == "line\nline\u2028\u00e9\x00"
+
+
+BITS = [
+    b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"\\u", b"\\ud83d", b"\\ude00", b"\\udcff", b"\\ud800", b"1", b"-", b"e9", b"1e999",
+    b".", b"NaN", b"null", b"true", b'"a"', b'{"v":1}', b"\n", b"\r\n", b"\r", b" ", b"\0", b"\xff", b"\xed\xa0\x80", b"\xc3\xa9", b"\x1b",
+    b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"[" * 2000, b"9" * 5000, b"x" * 70,
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(BITS) | st.binary(max_size=6), max_size=40),
+    st.lists(st.integers(0, 9999), max_size=6),
+    st.sampled_from([64, 1 << 20]),
+)
+def test_any_bytes_are_frames_or_errors(bits: list[bytes], cuts: list[int], limit: int) -> None:
+    """One frame or one error for each line that is not blank, the same however they come in; frames can be sent on."""
+    data = b"".join(bits) + b"\n"
+    found = fed(Decoder(limit), data, cuts)
+    assert len(found) == sum(bool(line.strip()) for line in data.split(b"\n"))
+    assert [repr(one) for one in found] == [repr(one) for one in Decoder(limit).feed(data)]
+    for one in found:
+        if isinstance(one, dict):
+            assert decode(encode(one)) == one
+        else:
+            assert isinstance(one, BadRequest) and one.hint
