@@ -32,9 +32,18 @@ ANSWER_S = 10.0
 MOST_REPLY = 64 << 10  # of an error, so that no terminal is flooded by what was sent
 
 
+BESIDE = {
+    "client.hello": ("name", "kind", "pid", "ttl"), "client.heartbeat": (), "client.leave": (), "client.list": (),
+    "lock.acquire": ("resources", "ttl", "wait", "request", "reason"), "lock.release": ("names", "all"),
+    "lock.renew": ("names",), "lock.cancel": ("request",), "lock.check": ("names", "token"), "lock.list": ("name",),
+    "lock.break": ("name", "reason", "steal"), "editor.list": (),
+}  # fmt: skip
+"""Verbs that are answered beside the recorder; here because they wait for nobody, and can be sent by themselves."""
+
+
 def verbs_told() -> dict[str, tuple[str, ...]]:
     """Every verb in the tables of docs/protocol.md, with the words of its arguments; surplus words are no harm."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, tuple[str, ...]] = dict(BESIDE)
     text = PROTOCOL.read_text()
     for line in text[text.index("## Verbs") :].splitlines():
         cells = re.split(r"(?<!\\)\|", line)
@@ -42,7 +51,7 @@ def verbs_told() -> dict[str, tuple[str, ...]]:
         words = re.findall(r"(?:^ ?|, |or )([a-z_]+)", cells[2]) if verbs else []
         for verb in verbs:
             name = verbs[0].rpartition(".")[0] + verb if verb.startswith(".") else verb
-            found[name] = tuple(dict.fromkeys([*words, *(AGENT if "AGENT" in cells[2] else ())]))
+            found[name] = tuple(dict.fromkeys([*BESIDE.get(name, ()), *words, *(AGENT if "AGENT" in cells[2] else ())]))
     return found
 
 
@@ -65,6 +74,15 @@ REVISIONS = (
     "refs/heads/../../x", "refs/gitsession/x", "refs/heads/-x", "x..y", "a..", "x.lock", ".x", "x/", "/x", "x^", "x~1", "x:y",
     "0" * 40, "f" * 40, "0" * 39, "0" * 64, "g" * 40, "origin", "origin/main",
 )  # fmt: skip
+RESOURCES = (
+    "", "/", "path/", "path", "path/a.txt", "path/src/", "path/src/*.txt", "path/**", "path/***", "path/*/../x", "path/../x",
+    "path//x", "path/./x", "path/src/..", "path//etc/passwd", "path/.git/config", "path/.GIT/x", "path/out/secret", "path/[",
+    "path/[!", "path/[a-", "path/{a,b}", "path/a\\", "path/?" * 300, "path/" + "*a" * 3000, "path/a\0b", "path/a\nb", "path/\x1b[2J",
+    "path/\udcff", "path/caf\u00e9", "path/cafe\u0301", "path/" + "x" * LONG, "path/" + "x/" * 5000, "ref/refs/heads/main",
+    "ref/refs/heads/../../x", "ref/HEAD", "ref/", "ref/main", "ref/refs/heads/x.lock", "ref/refs/heads/-x", "ref/@{-1}", "db/", "db/x",
+    "db/../x", "db/" + "x" * 5000, "git/config", "git/worktrees", "git/index@main", "git/index@../x", "git/index", "git/x", "nope/x", "PATH/x",
+)  # fmt: skip
+MODES = ("S", "U", "X", "intent", "X", "", "x", None, 3, "XX")
 PLAIN = ("p", "q", "c", "day", "side", "fresh", "a.txt", "src/b.txt", "new.txt", "-", "ours", "merge")
 
 
@@ -144,6 +162,8 @@ class Requests:
             args[name] = self.value()
         if pick.random() < 0.1:
             args[pick.choice(ODD)] = self.value()
+        if isinstance(args.get("wait"), int | float) and args["wait"] > 0:
+            args["wait"] = 0  # or the answer would come late, rightly
         self.number += 1
         frame = {"v": 1, "id": self.number, "verb": verb, "args": args, "who": self.who()}
         return verb, encode(frame)[:-1], self.number
@@ -151,6 +171,11 @@ class Requests:
     def fitting(self, name: str) -> Any:
         """What the argument of this name may well be."""
         pick = self.random
+        if name == "resources" and pick.random() < 0.8:
+            many = range(pick.choice((1, 1, 2, 3, 40)))
+            return [{"name": pick.choice(RESOURCES), "mode": pick.choice(MODES)} for _ in many]
+        if name in ("names", "name") and pick.random() < 0.3:
+            return [pick.choice(RESOURCES)] if name == "names" else pick.choice(RESOURCES)
         return pick.choice(FITTING[name]) if name in FITTING else pick.choice((*self.known, True, False, None))
 
     def value(self) -> Any:
@@ -170,7 +195,9 @@ class Requests:
         if pick.random() < 0.05:
             who["session"] = self.value()
         if pick.random() < 0.05:
-            who[pick.choice(("tty", "pid", "client", "host"))] = self.value()
+            who[pick.choice(("tty", "pid", "client", "leader"))] = self.value()
+        elif pick.random() < 0.3:
+            who["client"] = pick.choice(("one", "two"))
         return who if pick.random() < 0.98 else pick.choice(WRONG)
 
 
