@@ -13,6 +13,7 @@ from gitsessiond.actions.asked import inside, refuse_ended, refuse_parked, state
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.editing import by_editor
 from gitsessiond.actions.patches import make_patch
+from gitsessiond.actions.permitting import check_taken
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.saves import drafts_again, how_for
 from gitsessiond.actions.series import remake_series
@@ -80,6 +81,7 @@ def assign_edits(ctx: Context, asked: Asked) -> dict[str, Any]:
     state, patch = target_of(ctx, live, asked, by)
     to = patch.id if patch else "~out"
     done = assigned(ctx, live, state, asked, to)
+    check_taken(live.state, done.owners, by)
     already = [] if done.moved or done.refused else held_already(live, state, asked, to)
     state = drafts_again(replace(state, owners=done.owners), done.moved)
     live.memory.forget()

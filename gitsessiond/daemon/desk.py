@@ -19,6 +19,7 @@ from gitsessiond.actions.editing import note_open
 from gitsessiond.actions.hooking import put_facts, tell_hooks
 from gitsessiond.actions.judging import judge_session
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
+from gitsessiond.actions.permitting import check_permitted
 from gitsessiond.actions.publishing import find_due_anchors, settle_anchors
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.whereabouts import is_there
@@ -233,6 +234,7 @@ class Desk:
             known = self.recorded_worktrees()
             note_open(self.ctx, message.get("editors"))
             self.before_action(asked)
+            check_permitted(self.ctx, asked)
             reply["ok"] = action(self.ctx, asked)
             tell_hooks(self.ctx)
             if asked.verb not in READS:

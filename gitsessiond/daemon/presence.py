@@ -250,7 +250,7 @@ class Presence:
 
     def close(self) -> None:
         """Keep who is there for the next daemon."""
-        self._unsaved = True
+        self._unsaved = self._unsaved or len(self._clients) > 0
         self.tick(time.monotonic())
         for wanted in list(self._ends):
             self._unattend(wanted)

@@ -45,10 +45,12 @@ RecordType = TypeVar("RecordType", bound=Record)
 
 
 class Collaborator(Record):
-    """A person of a session; ``user`` is git's ``Name <email>``."""
+    """A person of a session; ``user`` is git's ``Name <email>``, or an address alone."""
 
     user: str
     role: Literal["owner", "maintainer", "contributor", "viewer"] = "owner"
+    invited_by: str = ""  # "" for the one who made the session, and in records of earlier days
+    at: Time | None = None
 
 
 class Claim(Record):

@@ -33,9 +33,14 @@ def write_clients(state_dir: str, kept: Kept) -> None:
     path = os.path.join(state_dir, FILE)
     told = {"format": 1, "boot": boot_id(), "primary": kept.primary, "clients": [one._asdict() for one in kept.clients]}
     draft = f"{path}.new"
-    with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:
+    with open(draft, "w", encoding="utf-8", errors="surrogateescape", opener=for_us_alone) as file:
         json.dump(told, file)
     os.replace(draft, path)
+
+
+def for_us_alone(path: str, flags: int) -> int:
+    """Open a file that nobody else may read."""
+    return os.open(path, flags, 0o600)
 
 
 def read_clients(state_dir: str) -> Kept:

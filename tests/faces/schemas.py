@@ -784,6 +784,40 @@ class Left(Reply):
     left: bool
 
 
+class NamedPerson(Closed):
+    """A collaborator with who invited them."""
+
+    user: str
+    role: Literal["owner", "maintainer", "contributor", "viewer"]
+    invited_by: str | None
+    at: AwareDatetime | None
+
+
+class You(Closed):
+    """Whoever asks."""
+
+    user: str | None
+    role: Literal["owner", "maintainer", "contributor", "viewer"] | None
+    patches: int
+
+
+class People(Reply):
+    """``collaborators``."""
+
+    session: Named
+    collaborators: list[NamedPerson]
+    counts: bool
+    you: You
+
+
+class Invited(People):
+    """``invite``, ``uninvite``."""
+
+    changed: bool
+    user: str
+    role: Literal["owner", "maintainer", "contributor", "viewer"]
+
+
 class Page(Reply):
     """``help``, ``completion``."""
 
@@ -939,6 +973,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "restore": Restore,
     "doctor": Doctor,
     "config": Config,
+    "collaborators": People,
+    "invite": Invited,
+    "uninvite": Invited,
     "clients": Clients,
     "client hello": Hello,
     "client heartbeat": Heartbeat,

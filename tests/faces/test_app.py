@@ -66,6 +66,16 @@ AGENT = CLIENT | {
     "id": "agent-1", "kind": "agent", "name": "agent-1", "user": None, "pid": None, "tty": None, "role": "secondary",
     "state": "silent",
 }  # fmt: skip
+PEOPLE = {
+    "session": {"id": replies.SID, "name": "user-improvements"},
+    "collaborators": [
+        {"user": replies.ANN, "role": "owner", "invited_by": None, "at": None},
+        {"user": "bob@example.org", "role": "contributor", "invited_by": replies.ANN, "at": replies.AT},
+    ],
+    "counts": True,
+    "you": {"user": "Bob <Bob@example.org>", "role": "contributor", "patches": 1},
+}  # fmt: skip
+INVITED = PEOPLE | {"changed": True, "user": "bob@example.org", "role": "contributor"}
 ANSWERS: dict[str, Any] = {
     "session.start": {
         "session": replies.session(), "new_worktree": False, "why": None, "before": [], "offered": [], "warnings": [],
@@ -107,6 +117,9 @@ ANSWERS: dict[str, Any] = {
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
     "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
     "config": {"settings": [SETTING], "unknown": []},
+    "session.collaborators": PEOPLE,
+    "session.invite": INVITED,
+    "session.uninvite": INVITED,
     "client.list": {"clients": [CLIENT, AGENT], "you": CLIENT["id"]},
     "client.hello": {"client": AGENT},
     "client.heartbeat": {"renewed": [{"name": "path/a.py"}]},
@@ -172,6 +185,9 @@ LINES: dict[str, list[str]] = {
     "restore": ["restore", "a.py", "--at", "1"],
     "doctor": ["doctor", "--fix"],
     "config": ["config", "--show-origin"],
+    "collaborators": ["collaborators"],
+    "invite": ["invite", "bob@example.org", "--role", "viewer"],
+    "uninvite": ["uninvite", "bob@example.org"],
     "clients": ["clients"],
     "client hello": ["client", "hello", "agent-1", "--kind", "agent", "--pid", "7", "--ttl", "60"],
     "client heartbeat": ["client", "heartbeat"],
@@ -217,6 +233,7 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "history": ("history", {"path": "a.py", "limit": 3}),
     "restore": ("restore", {"path": "a.py", "at": "1", "patch": None}),
     "uninstall": ("uninstall", {"hard": True, "yes": True}),
+    "invite": ("session.invite", {"user": "bob@example.org", "role": "viewer"}),
     "client hello": ("client.hello", {"name": "agent-1", "kind": "agent", "pid": 7, "ttl": 60.0}),
 }  # fmt: skip
 
@@ -620,3 +637,20 @@ def test_the_client_can_be_named_before_and_after_the_command(monkeypatch: pytes
         monkeypatch.setenv("GITSESSION_CLIENT", "another")
         assert main(words, client().dial) == 0
         assert os.environ["GITSESSION_CLIENT"] == "ag"
+
+
+def test_people_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks is marked by the address; who is not named is told what that means."""
+    assert main(["collaborators"], client().dial) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "  Ann <ann@example.org>  owner",
+        "* bob@example.org        contributor  invited by Ann <ann@example.org> 2026-01-02 03:04:05",
+    ]
+    stranger = PEOPLE | {"you": {"user": "Eve <eve@x>", "role": None, "patches": 0}}
+    assert main(["collaborators"], client(**{"session.collaborators": stranger}).dial) == 0
+    assert capsys.readouterr().out.endswith("Eve <eve@x> is not named here, and may look.\n")
+    alone = PEOPLE | {"counts": False}
+    assert main(["collaborators"], client(**{"session.collaborators": alone}).dial) == 0
+    assert "everybody may do everything" in capsys.readouterr().err
+    assert main(["invite", "bob@example.org"], client().dial) == 0
+    assert capsys.readouterr().out == "bob@example.org is a contributor of session user-improvements.\n"

@@ -25,6 +25,7 @@ def test_what_was_kept_comes_back(tmp_path: Path) -> None:
     write_clients(str(tmp_path), KEPT)
     assert read_clients(str(tmp_path)) == KEPT
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(

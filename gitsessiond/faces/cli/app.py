@@ -9,6 +9,7 @@ import click
 from gitsessiond.faces.cli import (
     assigning,
     clients,
+    collaborating,
     configuring,
     conflicts,
     daemon,
@@ -58,8 +59,8 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, editors, merging, updating, remote, conflicts, recorded, executing, clients, hooking,
-    upkeep, configuring, events, daemon, helping, demo,
+    sessions, patches, assigning, editors, merging, updating, remote, conflicts, recorded, executing, clients,
+    collaborating, hooking, upkeep, configuring, events, daemon, helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:
