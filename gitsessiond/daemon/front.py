@@ -21,7 +21,8 @@ from gitsessiond.daemon.beside import Beside
 from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.controls import Controls, Panel
 from gitsessiond.daemon.descriptors import connections_with_room
-from gitsessiond.daemon.editing import Editing, Told
+from gitsessiond.daemon.editing import Editing
+from gitsessiond.daemon.editors import Told
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
