@@ -26,6 +26,7 @@ from gitsessiond.daemon.editors import Told
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
+from gitsessiond.daemon.locks import Locks, LockTold
 from gitsessiond.daemon.log import as_unforeseen, let_go, log, log_bug, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
@@ -96,6 +97,9 @@ class Front:
         told = Told(self._clients.send, self._events.publish, self._controls.changed)
         self._editing = self._beside["editor"] = Editing(self._select, told, os.environ)
         outbox.editors = self._editing.rows
+        heard = LockTold(self._clients.send, self._events.publish)
+        self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
+        self._presence.listeners.append(self._locks)
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active

@@ -1,14 +1,16 @@
 """Every way to fail, in words its sender can act on.
 
 One root, :class:`GitSessionError`. Children add no constructor, so that a client can rebuild any of them from
-``(code, message, hint, reason)`` as it crossed the socket (docs/protocol.md, "Errors"). ``exit_code`` is the table of
-docs/cli.md; ``code`` is stable and for programs; the message is for people and is never parsed. ``reason`` tells
-programs which of several refusals it is (docs/protocol.md, "Reasons").
+``(code, message, hint, reason, details)`` as it crossed the socket (docs/protocol.md, "Errors"). ``exit_code`` is the
+table of docs/cli.md; ``code`` is stable and for programs; the message is for people and is never parsed. ``reason``
+tells programs which of several refusals it is (docs/protocol.md, "Reasons"), ``details`` what else there is to know.
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 LONGEST = 4096  # letters of a message or a hint
@@ -20,12 +22,19 @@ class GitSessionError(Exception):
     code: ClassVar[str] = "cannot"
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str | None = None, reason: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        reason: str | None = None,
+        details: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message)
-        self.message, self.hint, self.reason = message, hint, reason
+        self.message, self.hint, self.reason, self.details = message, hint, reason, details
 
     def as_dict(self) -> dict[str, Any]:
-        """The error as it crosses the socket: ``{"code", "message", "hint", "exit"}``, and any ``reason``.
+        """The error as it crosses the socket: ``{"code", "message", "hint", "exit"}``, any ``reason`` and details.
 
         What it quotes may be as long as a request: the middle of it is left out then.
         """
@@ -34,7 +43,7 @@ class GitSessionError(Exception):
             message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 4 :]}"
         if hint is not None and len(hint) > LONGEST:
             hint = "git session -h"  # a command that is cut could not be pasted
-        told = {"code": self.code, "message": message, "hint": hint, "exit": self.exit_code}
+        told = {"code": self.code, "message": message, "hint": hint, "exit": self.exit_code, **self.details}
         return told if self.reason is None else told | {"reason": self.reason}
 
 
@@ -111,6 +120,7 @@ KINDS: dict[str, type[GitSessionError]] = {
 }  # fmt: skip
 
 
+OWN_FIELDS = ("code", "message", "hint", "exit", "reason", "again")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
@@ -133,4 +143,5 @@ def error_from(found: dict[str, Any]) -> GitSessionError:
     """Rebuild an error from the dict :meth:`GitSessionError.as_dict` made; unknown codes become the root."""
     kind = KINDS.get(str(found.get("code")), GitSessionError)
     message, reason = str(found.get("message", "unknown error")), found.get("reason")
-    return kind(message, hint=found.get("hint"), reason=reason if isinstance(reason, str) else None)
+    details = {name: value for name, value in found.items() if name not in OWN_FIELDS}
+    return kind(message, hint=found.get("hint"), reason=reason if isinstance(reason, str) else None, details=details)

@@ -13,14 +13,17 @@ NEVER = float("inf")
 
 
 class Holds:
-    """Locks and marks of intent. ``until``: none of them ends before; it may be earlier than the first that does."""
+    """Locks and marks of intent.
+
+    ``until``: none of them ends before, ``shortest``: none is given for less; both may be less than they need be.
+    """
 
     def __init__(self) -> None:
         self._locks: LockTree[Hold] = LockTree()
         self._marks: LockTree[Hold] = LockTree()
         self._of: dict[str, dict[str, Hold]] = {}  # by client, by key
         self.by_token: dict[int, Hold] = {}
-        self.until = NEVER
+        self.until = self.shortest = NEVER
 
     def __len__(self) -> int:
         return len(self.by_token)
@@ -48,8 +51,7 @@ class Holds:
         (self._marks if hold.mode == INTENT else self._locks).add(hold)
         self._of.setdefault(hold.client, {})[key_of(hold)] = hold
         self.by_token[hold.token] = hold
-        if hold.deadline < self.until:
-            self.until = hold.deadline
+        self.until, self.shortest = min(self.until, hold.deadline), min(self.shortest, hold.ttl)
 
     def take(self, hold: Hold) -> None:
         """Remove a lock."""
@@ -59,11 +61,13 @@ class Holds:
         if not mine:
             del self._of[hold.client]
         del self.by_token[hold.token]
+        if not self.by_token:
+            self.until = self.shortest = NEVER
 
     def renew(self, hold: Hold, ttl: float, now: float) -> None:
         """Let a lock last as long from now on as if it were new, no longer and no less."""
         hold.confirmed, hold.ttl, hold.deadline = True, ttl, now + ttl
-        self.until = min(self.until, hold.deadline)
+        self.until, self.shortest = min(self.until, hold.deadline), min(self.shortest, ttl)
 
     def over(self, now: float) -> list[Hold]:
         """Those whose time is over."""

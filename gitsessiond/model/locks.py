@@ -20,6 +20,7 @@ class Holder(NamedTuple):
     host: str | None = None
     pid: int | None = None
     branch: str | None = None
+    session: str | None = None
     agent: bool = False
 
 

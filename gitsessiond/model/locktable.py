@@ -151,6 +151,17 @@ class LockTable:
         self.waits.take(wait)
         self._let_in([claim.resource for claim in wait.claims], now, done)
 
+    def undo(self, acquired: Acquired, now: float) -> list[Effect]:
+        """Take back what was granted and could not be written down; nobody was told of it yet."""
+        done: list[Effect] = []
+        granted = [hold for hold in acquired.fresh if hold.token in self.holds.by_token]
+        for hold in granted:
+            self.holds.take(hold)
+        for hold in acquired.replaced:
+            self.holds.put(hold)
+        self._let_in([hold.resource for hold in granted], now, done)
+        return done
+
     # -- giving back ----------------------------------------------------------------------------------------
 
     def release(self, client: str, names: Iterable[Resource] | None, now: float) -> list[Effect]:
@@ -209,23 +220,32 @@ class LockTable:
             self._refuse(wait, "cancelled", now, done)
         return done
 
-    def break_off(self, resource: Resource, by: Asked, steal: bool, now: float) -> list[Effect]:
-        """Take the locks of others by this name from them; ``steal``: and give them to ``by``, before all who wait.
+    def breakable(self, resource: Resource, by: Holder, now: float) -> list[Hold]:
+        """The locks of others by this name, that somebody may take from them.
 
         Raises:
-            NotFound: nobody else has a lock of this name.
+            NotFound: there are none.
         """
-        done = self.expire(now)
-        client, key = by.holder.client, resource.key.rstrip("/")
+        key = resource.key.rstrip("/")
         broken = [
-            one for one in self.holds.on(resource) if one.resource.key.rstrip("/") == key and one.client != client
+            hold
+            for hold in self.holds.on(resource)
+            if hold.resource.key.rstrip("/") == key and hold.client != by.client and hold.deadline > now
         ]
         if not broken:
             raise NotFound(f"nobody else has a lock on {resource.name}", hint="git session locks")
-        others = [one for one in self.holds.against(client, by.wants) if one not in broken]
-        if steal and others:
-            done.append(Denied(0, by, "held", tuple(dict.fromkeys(others))))
-            return done
+        return broken
+
+    def beside(self, broken: Sequence[Hold], by: Asked) -> tuple[Hold, ...]:
+        """What would keep ``by`` out even without these."""
+        against = self.holds.against(by.holder.client, by.wants)
+        return tuple(dict.fromkeys(hold for hold in against if hold not in broken))
+
+    def break_off(self, broken: Sequence[Hold], by: Asked, steal: bool, now: float) -> list[Effect]:
+        """Take locks from others; ``steal``: and give what ``by`` asks for before all who wait."""
+        done: list[Effect] = []
+        if steal and (others := self.beside(broken, by)):
+            return [Denied(0, by, "held", others)]
         freed = self._drop(broken, Ending("stolen" if steal else "broken", by.holder, by.reason), done)
         if steal:
             self._grant(Wait(0, by, False, now), now, done)

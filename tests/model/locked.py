@@ -54,3 +54,8 @@ class Ground:
     def token(self, client: str, name: str) -> int:
         (hold,) = self.table.holds.named(client, resource(name))
         return hold.token
+
+    def take_from(self, by: Asked, steal: bool) -> str:
+        """Break what others have of the one thing that is asked for."""
+        broken = self.table.breakable(by.wants[0].resource, by.holder, self.now)
+        return self.told(self.table.break_off(broken, by, steal, self.now))

@@ -230,24 +230,22 @@ def test_break_and_steal(ground: Ground) -> None:
     ground.ask("ann", "path/a")
     ground.ask("bob", "path/a", wait=30)
     mine = asked("cat", "X path/a")._replace(reason="she is on leave")
-    told = ground.told(ground.table.break_off(resource("path/a"), mine, False, 0))
-    assert told == "ann broken path/a, bob has path/a"
+    assert ground.take_from(mine, False) == "ann broken path/a, bob has path/a"
     ground.ask("dan", "path/a", wait=30)
     old = ground.token("bob", "path/a")
-    assert ground.told(ground.table.break_off(resource("path/a"), mine, True, 0)) == "bob stolen path/a, cat has path/a"
+    assert ground.take_from(mine, True) == "bob stolen path/a, cat has path/a"
     assert ground.token("cat", "path/a") > old
     (lost,) = ground.table.lost("bob")
     assert (lost.why, lost.token, lost.by and lost.by.client, lost.reason) == ("stolen", old, "cat", "she is on leave")
     with pytest.raises(NotFound):
-        ground.table.break_off(resource("path/b"), mine, False, 0)
+        ground.take_from(asked("cat", "X path/b"), False)
     assert ground.release("bob") == ""
 
 
 def test_what_is_locked_as_a_whole_is_not_stolen_in_part(ground: Ground) -> None:
     ground.ask("ann", "S path/a")
     ground.ask("bob", "S path/")
-    told = ground.told(ground.table.break_off(resource("path/a"), asked("cat", "X path/a"), True, 0))
-    assert told == "cat held"
+    assert ground.take_from(asked("cat", "X path/a"), True) == "cat held"
     assert ground.token("ann", "path/a")
 
 
@@ -475,11 +473,12 @@ class Locking(RuleBasedStateMachine):
         theirs = [key for key in self.naive.holds if key[1] == name and key[0] != client]
         by = asked(client, f"X {name}")
         if theirs:
-            self.note(self.table.break_off(resource(name), by, False, self.naive.now))
+            broken = self.table.breakable(resource(name), by.holder, self.naive.now)
+            self.note(self.table.break_off(broken, by, False, self.naive.now))
             self.naive.drop(theirs)
         else:
             with pytest.raises(NotFound):
-                self.table.break_off(resource(name), by, False, self.naive.now)
+                self.table.breakable(resource(name), by.holder, self.naive.now)
 
     @invariant()
     def the_same(self) -> None:

@@ -1,0 +1,170 @@
+"""Locks that survive the daemon: the table, and the journal that is written before anybody is told.
+
+What is asked changes the table at once and is told only by :meth:`Locking.commit`, so that all that comes in one turn
+of the daemon's loop is one transaction. A grant that cannot be written down is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from gitsessiond.model.errors import GitSessionError
+from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Lost, Released
+from gitsessiond.model.locktable import LockTable, Verdict
+from gitsessiond.model.resources import Resource
+from gitsessiond.store.lockjournal import LockJournal
+
+SHORTEST_LOOK_S = 0.05
+
+
+class Failed(NamedTuple):
+    """A request that would have been granted, if that could have been written down."""
+
+    ticket: int
+    asked: Asked
+    error: GitSessionError
+
+
+class Locking:
+    """The locks of a repository."""
+
+    def __init__(self, journal: LockJournal) -> None:
+        self._journal = journal
+        self.table = LockTable(journal.highest)
+        self._done: list[Effect] = []
+        self._requests: dict[tuple[str, str], int] = {}  # those that wait and bear a name
+        self._due: float | None = None  # the next look
+
+    def take_up(self, now: float, *, fresh: bool) -> None:
+        """Take up the locks of the daemon before this one; ``fresh``: each lasts once more as long as it was given."""
+        found = self._journal.read()
+        for hold in found:
+            if fresh:
+                hold.deadline = now + hold.ttl
+        self.table.take_up(found)
+        self.look(now)
+
+    # -- asking ---------------------------------------------------------------------------------------------
+
+    def waiting(self, client: str, request: str | None) -> int | None:
+        """The number of the request of this name that waits."""
+        return None if request is None else self._requests.get((client, request))
+
+    def acquire(self, asked: Asked, now: float) -> int:
+        """Ask for locks; the number by which the answer is known."""
+        ticket, done = self.table.acquire(asked, now)
+        self._take(done, now)
+        if asked.request is not None and self.table.waits.find(ticket) is not None:
+            self._requests[asked.holder.client, asked.request] = ticket
+        return ticket
+
+    def release(self, client: str, names: Sequence[Resource] | None, now: float) -> list[Hold]:
+        """Give locks back; which they were."""
+        done = self.table.release(client, names, now)
+        self._take(done, now)
+        return [one.hold for one in done if isinstance(one, Released) and one.why == "released"]
+
+    def renew(self, client: str, names: Sequence[Resource] | None, now: float) -> list[Hold]:
+        """Let locks last anew; which they are."""
+        holds, done = self.table.renew(client, names, now)
+        self._take(done, now)
+        for hold in holds:
+            self._journal.put(hold)
+        return holds
+
+    def break_off(self, resource: Resource, by: Asked, steal: bool, now: float, at: str) -> list[Effect]:
+        """Take the locks of others on a resource from them; ``at``: the time, for who looks it up later.
+
+        Raises:
+            NotFound: there is none of this name.
+            StoreFailed: it cannot be noted; nothing was broken.
+        """
+        broken = self.table.breakable(resource, by.holder, now)
+        how = "stolen" if steal else "broken"
+        for hold in broken if not (steal and self.table.beside(broken, by)) else ():
+            told = {"at": at, "how": how, "name": hold.resource.name, "mode": hold.mode, "token": hold.token}
+            facts = {"of": hold.holder._asdict(), "by": by.holder._asdict(), "reason": by.reason}
+            self._journal.broke(told | facts)
+        done = self.table.break_off(broken, by, steal, now)
+        self._take(done, now)
+        return done
+
+    def check(self, client: str, names: Sequence[Resource], token: int | None, now: float) -> Verdict:
+        """Whether somebody may write these."""
+        return self.table.check(client, names, token, now)
+
+    def lost(self, client: str) -> list[Lost]:
+        """What a client has lost and may not know of."""
+        return self.table.lost(client)
+
+    def cancel(self, tickets: Iterable[int], now: float) -> None:
+        """End waits."""
+        for ticket in tickets:
+            self._take(self.table.cancel(ticket, now), now)
+
+    def gone(self, client: str, now: float) -> None:
+        """A client is dead."""
+        self._take(self.table.gone(client, now), now)
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    def next_look(self, now: float) -> float | None:
+        """When to look next."""
+        return now if self._done else self._due
+
+    def wake(self, now: float) -> None:
+        """The loop goes on. Where it stood still for long, what nobody could renew lasts longer by that."""
+        if self._due is not None and now > self._due:
+            for hold in self.table.put_off(now - self._due):
+                self._journal.put(hold)
+        self._due = None
+
+    def look(self, now: float) -> None:
+        """What time brings on; the next look is soon enough to see that half of a lock's time went by unheard."""
+        self.wake(now)
+        table = self.table
+        if now >= table.until:
+            self._take(table.expire(now), now)
+        if len(table.holds) or len(table.waits):
+            self._due = min(table.until, now + max(table.holds.shortest / 4, SHORTEST_LOOK_S))
+
+    # -- writing down ---------------------------------------------------------------------------------------
+
+    def _take(self, done: list[Effect], now: float) -> None:
+        """Have what was done written with the next commit."""
+        for one in done:
+            if isinstance(one, Acquired | Denied) and one.asked.request is not None:
+                self._requests.pop((one.asked.holder.client, one.asked.request), None)
+            if isinstance(one, Acquired):
+                for hold in one.replaced:
+                    self._journal.drop(hold)
+                for hold in one.holds:
+                    self._journal.put(hold)
+            elif isinstance(one, Released):
+                self._journal.drop(one.hold)
+        self._done += done
+
+    def commit(self, now: float) -> Sequence[Effect | Failed]:
+        """Write all down, and what may be told now."""
+        done, self._done = self._done, []
+        try:
+            self._journal.commit(self.table.last_token)
+        except GitSessionError as error:
+            return [self._undone(one, error, now) for one in done]
+        return done
+
+    def _undone(self, one: Effect, error: GitSessionError, now: float) -> Effect | Failed:
+        """A grant taken back; whoever is let in by that is told the same with the next commit."""
+        if not isinstance(one, Acquired) or not one.fresh:
+            return one
+        for hold in one.fresh:
+            self._journal.drop(hold)
+        for hold in one.replaced:
+            self._journal.put(hold)
+        self._take(self.table.undo(one, now), now)
+        return Failed(one.ticket, one.asked, error)
+
+    def close(self) -> None:
+        """Close the journal: what is held is held on."""
+        self._journal.close(self.table.last_token)

@@ -1,0 +1,316 @@
+"""The locks on disk: one SQLite database, and the fence beside it (docs/format.md, "Locks").
+
+What is written before a reply survives the death of the daemon, and need not survive the machine's: with that all
+holders are dead. So nothing of the database is synced, which keeps a disk that is busy with something else from
+stopping everybody who wants a lock; and what was written in another run of the machine is thrown away unread. Only the
+fence has to outlive everything: no token is ever given twice, so the bound below which they are given is synced before
+the first of them is told. So are breaks of others' locks, which somebody may want to look up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, StoreFailed, disk_refused
+from gitsessiond.model.locks import Hold, Holder, Want
+from gitsessiond.model.resources import resource
+from gitsessiond.store.layout import write_durably
+from gitsessiond.store.processes import boot_id
+
+DATABASE, FENCE, BREAKS = "locks.sqlite", "locks.fence", "locks.broken"
+FORMAT = 1
+APPLICATION = 0x47534C31  # "GSL1", so that file(1) and SQLite's own tools can tell what it is
+BLOCK = 65_536  # tokens
+KEPT_HOLDERS = 2000
+_SCHEMA = """
+CREATE TABLE locks (
+  token INTEGER PRIMARY KEY,
+  name BLOB NOT NULL,        -- UTF-8, stray bytes as they are
+  mode TEXT NOT NULL,        -- S, U, X, intent
+  holder BLOB NOT NULL,      -- JSON: client, who, host, pid, branch, session, agent
+  ttl REAL NOT NULL,
+  deadline REAL NOT NULL,    -- of the clock that stands still while the machine sleeps (CLOCK_MONOTONIC)
+  since REAL NOT NULL,
+  reason BLOB
+);
+"""
+PUT = "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+Row = tuple[Any, ...]
+
+
+class Damaged(StateUnreadable):
+    """SQLite can make nothing of it."""
+
+
+class LockJournal:
+    """The locks of one repository as they are to be found by the next daemon. Made by the first that is written.
+
+    ``highest``: no token above it was ever given.
+    """
+
+    def __init__(self, state_dir: str) -> None:
+        """Raises:
+        NewerState: written by a newer version.
+        """
+        self._directory, self._path = state_dir, os.path.join(state_dir, DATABASE)
+        self._boot = boot_id()
+        self._db: sqlite3.Connection | None = None
+        self._puts: dict[int, Hold] = {}
+        self._drops: list[int] = []
+        told = self._read_fence()
+        self.highest = self._bound = int(told.get("bound", 0))
+        if told.get("boot") != self._boot:
+            self._remove()
+        elif os.path.lexists(self._path):
+            self._take_up()
+
+    # -- what was -------------------------------------------------------------------------------------------
+
+    def _read_fence(self) -> dict[str, Any]:
+        """Which run of the machine the database is of, and the bound of tokens.
+
+        Raises:
+            NewerState: written by a newer version.
+        """
+        try:
+            with open(os.path.join(self._directory, FENCE), "rb") as file:
+                told = json.loads(file.read(4096))
+            if told["format"] > FORMAT:
+                raise NewerState(
+                    f"{FENCE} has format {told['format']}; this gitsessiond knows {FORMAT}",
+                    hint="install a newer gitsessiond",
+                )
+            return {"bound": int(told["bound"]), "boot": str(told["boot"])}
+        except FileNotFoundError:
+            if not os.path.exists(self._path):
+                return {}
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return {"bound": int(time.time()) * BLOCK}  # more than can have been given since clocks count
+
+    def _remove(self) -> None:
+        """Throw away the locks of another run of the machine, or such as cannot be read."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        for ending in ("", "-wal", "-shm"):
+            try:
+                os.unlink(self._path + ending)
+            except FileNotFoundError:
+                pass
+
+    def _take_up(self) -> None:
+        """Open what is there; a database that is damaged is thrown away, and all its locks are lost.
+
+        Raises:
+            NewerState: written by a newer version.
+            StateUnreadable: it is no file.
+        """
+        if not os.path.isfile(self._path):
+            raise StateUnreadable(f"{self._path} is no file", hint=f"mv '{self._path}' '{self._path}.aside'")
+        try:
+            self._db = opened(self._path, self._boot)
+        except Damaged:
+            self._remove()
+
+    def read(self) -> list[Hold]:
+        """The locks as they were written, none of them confirmed; none where the database turns out to be damaged."""
+        if self._db is None:
+            return []
+        try:
+            with errors("read"):
+                rows = self._db.execute("SELECT * FROM locks ORDER BY token").fetchall()
+        except Damaged:
+            self._remove()
+            return []
+        return [hold for row in rows if (hold := hold_of(row))]
+
+    # -- what is --------------------------------------------------------------------------------------------
+
+    def put(self, hold: Hold) -> None:
+        """Write a lock with the next commit, or what changed of it."""
+        self._puts[hold.token] = hold
+
+    def drop(self, hold: Hold) -> None:
+        """A lock is no more."""
+        self._puts.pop(hold.token, None)
+        self._drops.append(hold.token)
+
+    def commit(self, last_token: int) -> None:
+        """Write all that was put and dropped since the last time, in one transaction.
+
+        Raises:
+            StoreFailed: the disk refused; nothing was written, and the next commit writes it again.
+        """
+        if not (self._puts or self._drops):
+            return
+        if last_token > self._bound or self._db is None:
+            self._fence(max(last_token + BLOCK, self._bound))
+        self._db = self._db or opened(self._path, self._boot)
+        with errors("written"):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._write(self._db)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        self._puts, self._drops = {}, []
+
+    def _write(self, db: sqlite3.Connection) -> None:
+        """The statements of one commit."""
+        if self._drops:
+            db.executemany("DELETE FROM locks WHERE token = ?", [(token,) for token in self._drops])
+        if self._puts:
+            db.executemany(PUT, [row_of(hold) for hold in self._puts.values()])
+
+    def _fence(self, bound: int) -> None:
+        """Set a block of tokens apart, durably.
+
+        Raises:
+            StoreFailed: the disk refused.
+        """
+        told = {"format": FORMAT, "boot": self._boot, "bound": bound}
+        try:
+            write_durably(os.path.join(self._directory, FENCE), json.dumps(told).encode() + b"\n")
+        except OSError as exc:
+            raise disk_refused("the fence of locks cannot be written", exc) from exc
+        self._bound = bound
+
+    def broke(self, told: dict[str, Any]) -> None:
+        """Note that somebody took another's lock, durably.
+
+        Raises:
+            StoreFailed: the disk refused.
+        """
+        try:
+            with open(os.path.join(self._directory, BREAKS), "a", encoding="utf-8") as file:
+                file.write(json.dumps(told) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise disk_refused("what was broken cannot be noted", exc) from exc
+
+    def close(self, last_token: int) -> None:
+        """Close; the next daemon goes on after the last token."""
+        if self._db is None:
+            return
+        try:
+            self.commit(last_token)
+            self._fence(last_token)
+        except GitSessionError:
+            pass  # the bound that is there is a good one too
+        self._db.close()
+        self._db = None
+
+
+def row_of(hold: Hold) -> Row:
+    """A lock as it is written."""
+    return (
+        hold.token,
+        blob(hold.resource.name),
+        hold.mode,
+        holder_text(hold.holder),
+        hold.ttl,
+        hold.deadline,
+        hold.since,
+        None if hold.reason is None else blob(hold.reason),
+    )
+
+
+def blob(text: str) -> bytes:
+    """Text with stray bytes, which SQLite has no text for."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+_TEXTS: dict[Holder, bytes] = {}
+
+
+def holder_text(holder: Holder) -> bytes:
+    """A holder as JSON; the same few come again and again."""
+    found = _TEXTS.get(holder)
+    if found is None:
+        if len(_TEXTS) > KEPT_HOLDERS:
+            _TEXTS.clear()
+        found = _TEXTS[holder] = json.dumps(holder._asdict()).encode()
+    return found
+
+
+def hold_of(row: Sequence[Any]) -> Hold | None:
+    """The lock of a row; None: it names nothing that can be locked."""
+    token, name, mode, holder, ttl, deadline, since, reason = row
+    try:
+        want = Want(resource(name.decode("utf-8", "surrogateescape")), mode)
+        found = Hold(
+            want, Holder(**json.loads(holder)), token, ttl, since, reason and reason.decode("utf-8", "replace")
+        )
+    except (GitSessionError, ValueError, TypeError):
+        return None
+    found.deadline, found.confirmed = deadline, False
+    return found
+
+
+def opened(path: str, boot: str) -> sqlite3.Connection:
+    """Connect, check the format, create the tables of a new file; synced only where boots cannot be told apart.
+
+    Raises:
+        StateUnreadable: not such a database, or damaged.
+        NewerState: written by a newer version.
+        StoreFailed: the file cannot be opened.
+    """
+    with errors("opened"):
+        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        try:
+            (found,) = db.execute("PRAGMA user_version").fetchone()
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            if found and application != APPLICATION:
+                raise StateUnreadable(f"{path} is of another program", hint=f"mv '{path}' '{path}.aside'")
+            if found > FORMAT:
+                raise NewerState(
+                    f"{path} has format {found}; this gitsessiond knows {FORMAT}", hint="install a newer gitsessiond"
+                )
+            db.execute("PRAGMA journal_mode=WAL").fetchone()
+            db.execute("PRAGMA synchronous=OFF" if boot else "PRAGMA synchronous=NORMAL")
+            if found == 0:
+                db.executescript(
+                    f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id={APPLICATION};"
+                    f"PRAGMA user_version={FORMAT}; COMMIT;"
+                )
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def errors(what: str) -> Iterator[None]:
+    """SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise Damaged(f"the journal of locks is damaged: {exc}", hint="git session doctor") from exc
+        raise StoreFailed(f"the journal of locks cannot be {what}: {exc}", hint="df -h .") from exc
+
+
+def read_breaks(state_dir: str) -> Iterable[dict[str, Any]]:
+    """Who took whose lock, the oldest first; a line that was cut is left out."""
+    try:
+        with open(os.path.join(state_dir, BREAKS), encoding="utf-8") as file:
+            lines = file.readlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
