@@ -77,7 +77,7 @@ class Presence:
 
         Raises:
             BadRequest: the name it gives itself is none, or a setting of its environment is.
-            Refused: there are too many clients.
+            Refused: there are too many clients, or whoever asked has ended.
         """
         return self._meet(self._recognizer.client(link, who), who)
 
@@ -105,6 +105,7 @@ class Presence:
         if not self._attend(fresh):
             fresh = fresh._replace(pid=None, began="")
         self._take(self._clients.meet(fresh, now), now)
+        self._save()  # before anybody is told what the client holds: the next daemon is to know whose it is
         return fresh
 
     def _user(self, who: Message) -> str | None:
@@ -237,12 +238,17 @@ class Presence:
     def tick(self, now: float) -> None:
         """Heartbeats that were missed; what changed is kept."""
         self._take(self._clients.tick(now), now)
-        if self._unsaved:
-            self._unsaved = False
-            try:
-                write_clients(self._state_dir, Kept(self._clients.all(), self._clients.primary))
-            except OSError as exc:  # the next daemon knows those who say something again
-                log(f"clients not kept: {exc}")
+        self._save()
+
+    def _save(self) -> None:
+        """Keep who is there, if that changed."""
+        if not self._unsaved:
+            return
+        self._unsaved = False
+        try:
+            write_clients(self._state_dir, Kept(self._clients.all(), self._clients.primary))
+        except OSError as exc:  # the next daemon knows those who say something again
+            log(f"clients not kept: {exc}")
 
     def next_look(self) -> float | None:
         """When a heartbeat will have been missed."""

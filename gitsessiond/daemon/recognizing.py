@@ -12,6 +12,7 @@ from typing import Any
 
 from gitsessiond.daemon.link import Link
 from gitsessiond.model.clients import Client, Clients, Kind, checked_name
+from gitsessiond.model.errors import Refused
 from gitsessiond.store.processes import (
     Process,
     boot_id,
@@ -39,6 +40,7 @@ class Recognizer:
 
         Raises:
             BadRequest: the name that it gives itself is none.
+            Refused: whoever asked has ended, and nobody can tell who that was.
         """
         name = checked_name(who.get("client"))
         if name is None:
@@ -47,9 +49,11 @@ class Recognizer:
 
     def _terminal(self, link: Link, who: Message) -> Client:
         """Who has given no name: the terminal it was typed at, else the session it runs in."""
+        if not link.peer.pid or self._space is None:
+            return self._told_terminal(who)
         asks = seen(link.peer.pid)
         if asks is None:
-            return self._told_terminal(who)
+            raise Refused("whoever asked has ended", hint="export GITSESSION_CLIENT=NAME")
         leader = leader_of(asks)
         known = self._clients.living_by(leader.pid, leader.began)
         if known is not None:

@@ -17,7 +17,6 @@ import pytest
 
 from gitsessiond.daemon.presence import Presence, Tools
 from gitsessiond.daemon.settings import Coordinating, Settings
-from gitsessiond.model.clients import MOST
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.wire.client import Client
 from tests.bench import Workbench, wait_for
@@ -25,6 +24,7 @@ from tests.bench import Workbench, wait_for
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux tells of processes")
 
 SLEEP = ["sleep", "600"]
+MOST = 40
 
 
 class Listener:
@@ -203,8 +203,7 @@ def test_a_daemon_takes_up_whom_the_last_one_knew(room: Room) -> None:
     """Killed: the primary is still the primary; who died meanwhile is gone, and what it held is free."""
     one, two = room.terminal(), room.terminal()
     first, second = room.hello(one)["id"], room.hello(two)["id"]
-    room.hello(one, "agent-1", ttl=600)
-    room.turn()
+    room.hello(one, "agent-1", ttl=600)  # kept before it is answered
     before, room.select = room.select, selectors.DefaultSelector()
     before.close()  # SIGKILL: nobody closes anything
     os.kill(one, signal.SIGKILL)
@@ -256,8 +255,19 @@ def test_requests_that_mean_nothing(room: Room) -> None:
     assert room.there() == {}
 
 
-def test_hostile_numbers_of_clients(room: Room) -> None:
+def test_an_asker_that_has_ended_is_nobody(room: Room) -> None:
+    """Its number could be anybody's by now; it is no second client of its terminal."""
+    with subprocess.Popen(["true"]) as gone:
+        os.waitid(os.P_PID, gone.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(Refused, match="has ended"):
+            room.hello(gone.pid, who={"tty": "/dev/pts/3", "leader": 7})
+        assert room.hello(gone.pid, "named")["id"] == "named"
+    assert list(room.there()) == ["named"]
+
+
+def test_hostile_numbers_of_clients(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are refused once there are too many; whoever was there is there still."""
+    monkeypatch.setattr("gitsessiond.model.clients.MOST", MOST)
     shell = room.terminal()
     mine = room.hello(shell)["id"]
     for number in range(MOST - 1):

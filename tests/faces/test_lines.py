@@ -327,6 +327,16 @@ def test_history_lines_up() -> None:
     ]
 
 
+def test_history_says_who_where_several_did_something() -> None:
+    """Alone, or where nobody is known, it would only be noise."""
+    step = {"number": 2, "id": None, "verb": "invite", "at": replies.AT, "by": replies.ANN, "text": "Bob", "paths": []}
+    steps = [step, step | {"number": 1, "by": "bob@x"}, step | {"number": 0, "by": ""}]
+    assert [line.partition("Bob")[2] for line in loglines.history_lines({"steps": steps}, UTC)] == [
+        "  by Ann", "  by bob@x", "",
+    ]  # fmt: skip
+    assert "by" not in "".join(loglines.history_lines({"steps": [step, steps[2]]}, UTC))
+
+
 def test_restore_and_its_way_back() -> None:
     """What was restored, from where, and how to undo it."""
     reply = {"restored": ["a.py"], "from": 4, "step": 9}

@@ -34,6 +34,7 @@ Look with `git session --json` (your session, its patches, what has no patch, co
   worktree (its path: `git session switch NAME`). `GITSESSION=NAME` names your session for every command.
 - Where others use git at the same moment, put `git session exec --` before `git add`, `git commit`, `git worktree add`,
   `git push`: it waits for its turn where git alone fails on a lock.
+- Say who you are: `export GITSESSION_CLIENT=NAME`. `git session clients` lists who else is at work here.
 - Never push `refs/gitsession/*` or branches `session/*`.
 - A conflict (exit 3) moves nothing. `git session conflicts --json`; edit the file under `.gitsession/conflicts/` and
   save it without markers, or `git session resolve ID --ours|--theirs|--file F`; then run the same command again.

@@ -13,18 +13,20 @@ Json = Mapping[str, Any]
 
 
 def history_lines(reply: Json, zone: tzinfo | None = None) -> list[str]:
-    """One row for each step, newest first: number, time, verb, what."""
+    """One row for each step, newest first: number, time, verb, what; and who, where that were several people."""
     steps = reply["steps"]
     if not steps:
         return ["Nothing is recorded yet."]
     numbers = max(len(str(step["number"])) for step in steps)
     verbs = max(len(str(step["verb"])) for step in steps)
+    several = len({step["by"] for step in steps if step["by"]}) > 1
     out = []
     for step in steps:
         text = clean(str(step["text"])) or listed(few([str(one["path"]) for one in step["paths"]]))
         named = f"  [{step['id'][:6]}]" if step.get("id") else ""
+        who = f"  by {clean(step['by'].partition(' <')[0])}" if several and step["by"] else ""
         when = stamp(step["at"], zone)
-        out.append(f"{step['number']:>{numbers}}  {when}  {step['verb']:<{verbs}}  {text}{named}".rstrip())
+        out.append(f"{step['number']:>{numbers}}  {when}  {step['verb']:<{verbs}}  {text}{named}{who}".rstrip())
     return out
 
 
