@@ -18,24 +18,18 @@ from gitsessiond.model.roles import Person, Role, counts, key_of, role_of, suffi
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.steps import State
 
-LOOKING = frozenset(
-    {
-        "session.list", "session.status", "session.files", "session.switch", "session.collaborators", "patch.list",
-        "patch.show", "patch.validate", "patch.ops", "patch.diff", "unassigned", "editors", "conflicts",
-        "conflict.show", "history", "agent.end",
-    }
-)  # fmt: skip
-"""Open to everybody: they change nothing, or only give back what is the asker's own."""
+OPEN = frozenset({"patch.checked", "agent.end"})
+"""Open to everybody: how a check went that a look had to run; the end of what is the asker's own."""
 
 OF_REPOSITORY = frozenset(
     {
-        "session.start", "hooks.install", "hooks.status", "hooks.uninstall", "hooks.agent.install",
-        "hooks.agent.status", "hooks.agent.uninstall", "uninstall", "checkpoint", "config",
+        "session.start", "hooks.install", "hooks.uninstall", "hooks.agent.install", "hooks.agent.uninstall",
+        "uninstall", "checkpoint",
     }
 )  # fmt: skip
 """About no session in particular: no session's roles say anything of them."""
 
-CONTRIBUTORS = frozenset({"patch.new", "patch.checked", "restore", "editors.switch", "agent.before", "agent.after"})
+CONTRIBUTORS = frozenset({"patch.new", "restore", "editors.switch", "agent.before", "agent.after"})
 
 OF_A_PATCH = frozenset(
     {
@@ -60,13 +54,14 @@ class Needed(NamedTuple):
     of: Patch | None = None
 
 
-def check_permitted(ctx: Context, asked: Asked) -> None:
-    """Let a request pass, or say which role it takes.
+def check_permitted(ctx: Context, asked: Asked, *, reads: bool) -> None:
+    """Let a request pass, or say which role it takes. ``reads``: its verb changes nothing by itself.
 
     Raises:
         Refused: the asker's role is less than that.
     """
-    if asked.verb in LOOKING | OF_REPOSITORY or only_asks(asked):
+    looks = reads and asked.verb not in MAINTAINERS  # what `push` plans is only for its push
+    if looks or asked.verb in OPEN | OF_REPOSITORY or only_asks(asked):
         return
     state = state_asked(ctx, asked)
     if state is None:

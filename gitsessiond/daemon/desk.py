@@ -234,7 +234,7 @@ class Desk:
             known = self.recorded_worktrees()
             note_open(self.ctx, message.get("editors"))
             self.before_action(asked)
-            check_permitted(self.ctx, asked)
+            check_permitted(self.ctx, asked, reads=asked.verb in READS)
             reply["ok"] = action(self.ctx, asked)
             tell_hooks(self.ctx)
             if asked.verb not in READS:

@@ -205,7 +205,6 @@ class Presence:
 
     def _drop(self, wanted: str, now: float) -> bool:
         """A client is there no more; False: it was not."""
-        self._unattend(wanted)
         changes = self._clients.leave(wanted)
         self._take(changes, now)
         return bool(changes)
@@ -222,6 +221,8 @@ class Presence:
         for change in changes:
             self._unsaved = True
             client = change.client
+            if change.what == "disconnected":
+                self._unattend(client.id)
             if change.what in ("disconnected", "silent"):
                 for listener in self.listeners:
                     listener.gone(client.id, now)

@@ -14,6 +14,7 @@ MOST = 1000  # so many clients at once; more are a mistake or an attack
 MISSED = 3  # heartbeats until a client that cannot be seen to live is taken for dead
 LONGEST_TTL_S = 86400.0
 NEVER = float("inf")
+STALLED_S = 1.0  # a look that comes so late comes from a loop that stood still, and could hear nobody
 
 Kind = Literal["terminal", "agent", "editor", "other"]
 KINDS: tuple[Kind, ...] = ("terminal", "agent", "editor", "other")
@@ -118,9 +119,16 @@ class Clients:
         return [Change("disconnected", client), *self._promote()]
 
     def tick(self, now: float) -> list[Change]:
-        """Take for dead who missed their heartbeats, and forget who was not heard of for long."""
+        """Take for dead who missed their heartbeats, and forget who was not heard of for long.
+
+        The time in which nobody could be heard, because the loop stood still, is given to all, and a moment more.
+        """
         told: list[Change] = []
-        if now < self._due:
+        late = now - self._due
+        if late > STALLED_S:
+            self._heard = {wanted: heard + late + STALLED_S for wanted, heard in self._heard.items()}
+            self._due = now + STALLED_S
+        if late < 0 or late > STALLED_S:
             return told
         for client in self.all():
             if self._forgotten_at(client) <= now:

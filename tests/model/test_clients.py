@@ -72,7 +72,7 @@ def test_any_word_is_a_sign_of_life() -> None:
     clients = Clients()
     for now in range(0, 200, 20):
         clients.meet(agent("a", heartbeat=10), now)
-        assert clients.tick(now + 19) == []
+        assert clients.tick(now + 10) == clients.tick(now + 19) == []
     assert told(clients.tick(210)) == [("silent", "a")]
 
 
@@ -98,6 +98,17 @@ def test_a_former_daemons_clients_have_a_whole_time_to_be_heard() -> None:
     assert clients.primary == "pts-2" and [one.id for one in clients.all()] == ["a", "pts-2"]
     assert clients.tick(1029) == [] and told(clients.tick(1030)) == [("silent", "a")]
     assert told(Clients().remember([shell(1)], "gone", 0)) == [("promoted", "pts-1")]
+
+
+def test_time_in_which_nobody_could_be_heard_kills_nobody() -> None:
+    """The daemon was stopped for minutes: each has again what was left of its time, and a second to be heard."""
+    clients = Clients()
+    clients.meet(agent("a", heartbeat=10, keep=100), 0)
+    clients.meet(agent("b", heartbeat=10, keep=100), 20)
+    assert clients.tick(300) == [] and clients.next_look() == 301
+    assert told(clients.tick(301)) == [("silent", "a"), ("promoted", "b")]
+    assert clients.tick(320.9) == [] and told(clients.tick(321)) == [("silent", "b")]
+    assert told(clients.tick(371.5)) == [("disconnected", "a")]
 
 
 def test_a_terminal_is_found_by_its_process_and_a_name_is_not() -> None:
@@ -168,5 +179,5 @@ def test_there_is_one_primary_as_long_as_anybody_lives(steps: list[tuple[int, st
         ended = [change.client.id for change in changes if change.what in ("silent", "disconnected")]
         assert clients.primary == before or before is None or before in ended
         due = clients.next_look()
-        assert due is None or due > now or clients.tick(now) == []
+        assert due is None or due > now
         assert all(now - clients._heard[one] < MISSED * 10 for one in lives if one.startswith("a"))
