@@ -6,10 +6,11 @@ of the daemon's loop is one transaction. A grant that cannot be written down is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from gitsessiond.model.errors import GitSessionError
+from gitsessiond.model.lockfaults import table_faults
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Lost, Released
 from gitsessiond.model.locktable import LockTable, Verdict
 from gitsessiond.model.resources import Resource
@@ -130,6 +131,10 @@ class Locking:
             self._due = min(table.until, now + max(table.holds.shortest / 4, SHORTEST_LOOK_S))
 
     # -- writing down ---------------------------------------------------------------------------------------
+
+    def faults(self, is_known: Callable[[str], bool], now: float) -> list[str]:
+        """What cannot be, in memory and on disk; asked when all that was done is written."""
+        return [*table_faults(self.table, is_known, now), *self._journal.faults(self.table.holds.by_token)]
 
     def _take(self, done: list[Effect], now: float) -> None:
         """Have what was done written with the next commit."""

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from shlex import quote
 from typing import Any
 
@@ -14,13 +13,11 @@ from gitsessiond.actions.agenthooks import left_behind
 from gitsessiond.actions.clash_files import control_file, is_changed
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.hooking import uninstall_hooks
-from gitsessiond.actions.publishing import settle_anchors
-from gitsessiond.model.errors import GitSessionError, Refused, StoreFailed
+from gitsessiond.model.errors import Refused, StoreFailed
 from gitsessiond.model.hints import in_turn
 from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Session
-from gitsessiond.store.doctor import examine
 from gitsessiond.store.exclude import forget_exclude
 from gitsessiond.store.git import run_git
 from gitsessiond.store.head import branch_tip
@@ -32,14 +29,6 @@ def checkpoint(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``daemon checkpoint``: everything recorded is in packs and refs that plain git reads."""
     ctx.store.checkpoint()
     return {"sessions": sorted(name.rpartition("/")[2] for name in ctx.store.refs("refs/sessions/"))}
-
-
-def doctor(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``doctor [--fix]``: what is sound, what is not, what was rebuilt."""
-    with suppress(GitSessionError):  # what could not be written is found below
-        settle_anchors(ctx)
-    checks = examine(ctx.store, ctx.repository, fix=asked.flag("fix"))
-    return {"checks": [{"name": c.name, "ok": c.ok, "message": c.message, "fixed": c.fixed} for c in checks]}
 
 
 def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from gitsessiond.daemon.link import Link
+from gitsessiond.model.health import Finding
+from gitsessiond.model.rates import Family
 
 Message = dict[str, Any]
+
+
+class Looked(NamedTuple):
+    """What one of them says of itself: for ``daemon.status``, for ``metrics``, for ``doctor``."""
+
+    counts: Message
+    families: list[Family]
+    findings: list[Finding]
+
+
+@runtime_checkable
+class LookedAt(Protocol):
+    """Who has figures."""
+
+    def look(self, now: float, deep: bool) -> Looked:
+        """How things are; ``deep``: what takes a while to find out, too."""
+        ...
 
 
 class Beside(Protocol):

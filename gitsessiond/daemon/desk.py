@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from gitsessiond.actions import upkeep
+from gitsessiond.actions import examining
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Unrecorded
@@ -29,6 +29,7 @@ from gitsessiond.daemon.log import as_unforeseen, log, log_bug
 from gitsessiond.daemon.opening import Tell, attach, load_sessions, open_context, seek_lost, watches_of
 from gitsessiond.daemon.recorder import FIRST_IDLE_S, IDLE_EVERY_S
 from gitsessiond.model.errors import BadRequest, GitSessionError, NewerState, StateUnreadable
+from gitsessiond.model.health import Finding
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.checkouts import sweep_checks
@@ -103,9 +104,9 @@ class Desk:
         if self.opened is None:
             if not fix:
                 message = self.trouble.message if self.trouble else ""
-                return {"checks": [{"name": "journal", "ok": False, "message": message, "fixed": False}]}
+                return {"checks": [Finding("journal", "fail", message, examining.FIX).as_dict()]}
             self.begin(repair=True)
-        reply = upkeep.doctor(self.ctx, asked)
+        reply = examining.doctor(self.ctx, asked)
         if fix:
             self.begin()
             self.tell({"watch": self.watches()})

@@ -16,6 +16,7 @@ from gitsessiond.actions import (
     conflicts,
     editors,
     ending,
+    examining,
     filing,
     giving_up,
     hooking,
@@ -91,6 +92,7 @@ VERBS: dict[str, Action] = {
     "hooks.agent.status": agenthooks.agent_status,
     "hooks.agent.uninstall": agenthooks.uninstall_agent,
     "config": configured.show_settings,
+    "metrics": examining.metrics,
     "uninstall": upkeep.uninstall,
     "checkpoint": upkeep.checkpoint,
 }

@@ -24,18 +24,20 @@ from gitsessiond.daemon.descriptors import connections_with_room
 from gitsessiond.daemon.editing import Editing
 from gitsessiond.daemon.editors import Told
 from gitsessiond.daemon.events import Events
+from gitsessiond.daemon.figures import Parts
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
 from gitsessiond.daemon.locks import Locks, LockTold
 from gitsessiond.daemon.log import as_unforeseen, let_go, log, log_bug, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
-from gitsessiond.daemon.own import Own, Parts
+from gitsessiond.daemon.own import Own
 from gitsessiond.daemon.presence import Presence, Tools
 from gitsessiond.daemon.process import boot_time, clear_away, descends_from
 from gitsessiond.daemon.recording import Command, Recording
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.daemon.settle import Known
+from gitsessiond.daemon.tally import Tally
 from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
@@ -85,14 +87,17 @@ class Front:
         self._watch = Watch(shared, self._box, known.add, poll=settings.poll)
         self._worktrees = Worktrees(self._watch, outbox, known, settings.scan_every_s)
         barrier = Barrier(cookies, self._watch)
-        self._events = Events(place.state_dir, self._clients.send_frames)
+        self._tally = Tally()
+        self._events = Events(place.state_dir, self._clients.send_frames, self._tally.hear)
+        self._beside: dict[str, Beside] = {}
         parts = Parts(
-            self._clients, self._events, self._recording, self._watch, self._worktrees, version, door.path, place.log
-        )
+            self._clients, self._events, self._recording, self._watch, self._worktrees, self._tally, self._beside,
+            version, door.path, place.log,
+        )  # fmt: skip
         self._own = Own(parts, self._stop_asked)
         tools = Tools(self._select, self._clients.send, self._events.publish)
         self._presence = Presence(tools, place.state_dir, settings)
-        self._beside: dict[str, Beside] = {"client": self._presence}
+        self._beside["client"] = self._presence
         self._controls = Controls(outbox, panel, self._own.found, self._worktrees.flush, self._watch.is_polled)
         told = Told(self._clients.send, self._events.publish, self._controls.changed)
         self._editing = self._beside["editor"] = Editing(self._select, told, os.environ)
@@ -100,6 +105,7 @@ class Front:
         heard = LockTold(self._clients.send, self._events.publish)
         self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
         self._presence.listeners.append(self._locks)
+        self._locks.is_known = self._presence.knows
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active
@@ -170,8 +176,9 @@ class Front:
                 case "cookie":
                     self._asking.seen(notice.path, now)
                 case "overflow":
-                    self._own.overflows += 1
-                    self._events.publish({"type": "overflow", "session": None, "count": self._own.overflows})
+                    self._own.figures.overflows += 1
+                    count = self._own.figures.overflows
+                    self._events.publish({"type": "overflow", "session": None, "count": count})
                     self._worktrees.overflowed()
                 case "stop":
                     self._prepare_stop()
@@ -242,6 +249,7 @@ class Front:
         beside = self._beside.get(verb.partition(".")[0])
         if beside is None:
             raise BadRequest(f"no verb {verb!r}", hint="see docs/protocol.md")
+        self._tally.asked_for(verb, asked["args"])
         beside.answer(link, number, verb, asked["args"], asked["who"])
 
     def _check_serving(self) -> None:

@@ -11,14 +11,17 @@ from typing import Any, NamedTuple, Protocol
 
 from gitsessiond.actions.locking import Failed, Locking
 from gitsessiond.daemon import lockargs, lockreplies
+from gitsessiond.daemon.beside import Looked
 from gitsessiond.daemon.branches import branch_at
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Client
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
+from gitsessiond.model.health import Finding
 from gitsessiond.model.lockmodes import WRITE
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Holder, Want
+from gitsessiond.model.rates import gauge
 from gitsessiond.model.resources import resource
 from gitsessiond.store.lockjournal import LockJournal
 from gitsessiond.wire.place import Place
@@ -59,6 +62,7 @@ class Locks:
     def __init__(self, told: LockTold, known: Known, place: Place, settings: Settings, *, fresh: bool = True) -> None:
         self._told, self._known, self._place, self._settings = told, known, place, settings
         self._fold = (settings.configured("core.ignorecase") or ["false"])[-1] == "true"
+        self.is_known: Callable[[str], bool] = lambda client: True  # whether there is such a client; front can tell
         self._askers: dict[Link, Asker] = {}
         self._waiting: dict[int, list[tuple[Link, Any]]] = {}  # who gets the answer, by the request's number
         self._replies: list[tuple[Link, Message]] = []  # those that wait for the journal
@@ -237,6 +241,22 @@ class Locks:
         error = lockreplies.refusal(one, now) if isinstance(one, Denied) else one.error
         for link, number in askers:
             self._told.send(link, reply_error(number, error))
+
+    def look(self, now: float, deep: bool) -> Looked:
+        """How many are held and waited for; ``deep``: and what cannot be."""
+        if self._unusable is not None:
+            error = self._unusable
+            return Looked({"locks": None}, [], [Finding("lock table", "fail", error.message, error.hint)])
+        self.tick(now)
+        held, waiting = len(self._locking.table.holds), len(self._locking.table.waits)
+        wrong = self._locking.faults(self.is_known, now) if deep else []
+        words = "; ".join(wrong[:3]) if wrong else f"{held} held, {waiting} waiting"
+        found = Finding("lock table", "fail" if wrong else "ok", words, "git session daemon stop" if wrong else None)
+        families = [
+            gauge("locks_held", "Locks that are held, marks of intent too.", held),
+            gauge("locks_waiting", "Requests that wait for locks.", waiting),
+        ]
+        return Looked({"locks": {"held": held, "waiting": waiting}}, families, [found])
 
     def close(self) -> None:
         """Leave the locks to the next daemon; who waits is to ask that."""

@@ -126,6 +126,11 @@ class Outbox:
         told = {"n": self._batches, "worktree": batch.worktree, "paths": list(batch.paths)}
         return {"batch": told | {"scan": batch.scan, "git": batch.git}}
 
+    @property
+    def requests(self) -> int:
+        """How many requests wait."""
+        return sum(isinstance(item, Ask) for item in self._queue)
+
     def at_work(self, now: float) -> dict[str, Any] | None:
         """The request the recorder is at work on: its verb, the process that asks, how long already; None: none."""
         if not isinstance(self.in_flight, Ask):

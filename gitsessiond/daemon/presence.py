@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from gitsessiond.daemon.beside import Looked
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
 from gitsessiond.daemon.recognizing import Recognizer, told_text
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Change, Client, Clients, checked_kind, checked_name, checked_ttl
 from gitsessiond.model.errors import BadRequest, GitSessionError
+from gitsessiond.model.health import Finding
+from gitsessiond.model.rates import gauge
 from gitsessiond.store.clientsfile import Kept, read_clients, write_clients
 from gitsessiond.store.identity import told_identity
 from gitsessiond.store.processes import end_of
@@ -235,6 +238,21 @@ class Presence:
 
     def left(self, link: Link) -> None:
         """A connection ended: every command's does, and its client lives on."""
+
+    def knows(self, client: str) -> bool:
+        """Whether there is such a client."""
+        return self._clients.get(client) is not None
+
+    def look(self, now: float, deep: bool) -> Looked:
+        """How many there are."""
+        states = [self._clients.state(client.id) for client in self._clients.all()]
+        live, silent = states.count("live"), states.count("silent")
+        words = f"{live} attached" + (f", {silent} silent: they hold nothing any more" if silent else "")
+        families = [
+            gauge("attached_clients", "Clients that are attached: terminals, editors, agents.", live),
+            gauge("silent_clients", "Clients that missed their heartbeats.", silent),
+        ]
+        return Looked({"clients": {"attached": live, "silent": silent}}, families, [Finding("clients", "ok", words)])
 
     def tick(self, now: float) -> None:
         """Heartbeats that were missed; what changed is kept."""

@@ -113,6 +113,10 @@ class Watch:
         """Whether a worktree's events may come late."""
         return worktree in self._polled
 
+    def polled(self) -> list[str]:
+        """The worktrees whose events may come late."""
+        return sorted(self._polled)
+
     def describe(self) -> str:
         """The kind of watching, for the panel."""
         if not self._observer or self._polled:

@@ -41,6 +41,10 @@ class Worktrees:
     def __len__(self) -> int:
         return len(self._roots)
 
+    def names(self) -> list[str]:
+        """Where they are."""
+        return sorted(self._roots)
+
     @property
     def adding(self) -> bool:
         """Whether watches are being put in place."""

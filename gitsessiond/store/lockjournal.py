@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -198,6 +198,22 @@ class LockJournal:
                 os.fsync(file.fileno())
         except OSError as exc:
             raise disk_refused("what was broken cannot be noted", exc) from exc
+
+    def faults(self, tokens: Collection[int]) -> list[str]:
+        """What is wrong with the database; ``tokens``: of the locks that should be in it."""
+        if self._db is None:
+            return []
+        if not os.path.lexists(self._path):
+            return [f"{self._path} is gone; the locks are lost with this daemon"]
+        try:
+            said = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(3)")]
+            kept = {row[0] for row in self._db.execute("SELECT token FROM locks")}
+        except sqlite3.Error as exc:
+            return [f"{self._path}: {exc}"]
+        wrong = [f"{self._path}: {words}" for words in said if words != "ok"]
+        lost, left = len(set(tokens) - kept), len(kept - set(tokens))
+        wrong += [f"{lost} locks are not written down"] if lost else []
+        return wrong + ([f"{left} locks are written down that nobody holds"] if left else [])
 
     def close(self, last_token: int) -> None:
         """Close; the next daemon goes on after the last token."""

@@ -15,12 +15,12 @@ READS = frozenset(
         "session.list", "session.status", "session.files", "session.switch", "patch.list", "patch.show",
         "patch.validate", "patch.ops", "patch.diff", "unassigned", "editors", "conflicts", "conflict.show", "history",
         "push", "hooks.status", "session.collaborators",
-        "hooks.agent.status", "config",
+        "hooks.agent.status", "config", "metrics",
     }
 )  # fmt: skip
 """Verbs of the recorder that change nothing: asked again after its death, and not held up by a long queue."""
 
-OWN = frozenset({"ping", "daemon.status", "daemon.stop", "events"})
+OWN = frozenset({"ping", "daemon.status", "daemon.metrics", "daemon.health", "daemon.stop", "events"})
 """Verbs that front answers itself, without a barrier."""
 
 BESIDE = ("client.", "lock.", "editor.")

@@ -14,6 +14,7 @@ import pytest
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.commits import CommitDone, commit_patch
 from gitsessiond.actions.context import Asked, Context, Who
+from gitsessiond.actions.examining import doctor
 from gitsessiond.actions.merges import merge_patch
 from gitsessiond.actions.patches import make_patch
 from gitsessiond.actions.publishing import publish
@@ -21,7 +22,6 @@ from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.sessions import status_of
 from gitsessiond.actions.starting import reopen_worktree, start_session
-from gitsessiond.actions.upkeep import doctor
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.holdings import committed_needs
 from gitsessiond.model.names import id_from

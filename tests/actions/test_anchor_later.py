@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gitsessiond.actions.context import Asked
+from gitsessiond.actions.examining import doctor
 from gitsessiond.actions.publishing import settle_anchors
 from gitsessiond.actions.starting import start_session
-from gitsessiond.actions.upkeep import doctor
 from gitsessiond.daemon.desk import open_desk
 from gitsessiond.model.errors import StoreFailed
 from gitsessiond.model.records import SeriesCommit

@@ -23,10 +23,12 @@ from gitsessiond.daemon.asking import Asking
 from gitsessiond.daemon.barrier import Barrier
 from gitsessiond.daemon.clients import Clients
 from gitsessiond.daemon.events import Events
+from gitsessiond.daemon.figures import Parts
 from gitsessiond.daemon.front import Front
 from gitsessiond.daemon.outbox import READ_WAITS_S, Outbox
-from gitsessiond.daemon.own import Own, Parts
+from gitsessiond.daemon.own import Own
 from gitsessiond.daemon.recorder import run_recorder
+from gitsessiond.daemon.tally import Tally
 from gitsessiond.model.errors import BadRequest, Bug, GitSessionError, Refused, Unreachable
 from gitsessiond.wire import requests
 from gitsessiond.wire.client import Client, Talk, dial
@@ -534,7 +536,7 @@ def test_a_follower_that_has_left_is_not_followed(tmp_path: Path) -> None:
     events = Events(str(tmp_path), lambda link, frames: None)
     clients: Any = MagicMock()
     clients.send.side_effect = lambda link, message: events.leave(link)
-    parts = Parts(clients, events, MagicMock(), MagicMock(), MagicMock(), "1", "", "")
+    parts = Parts(clients, events, MagicMock(), MagicMock(), MagicMock(), Tally(), {}, "1", "", "")
     link: Any = object()
     Own(parts, MagicMock()).answer(link, 1, "events", {"follow": True})
     assert not events.followers

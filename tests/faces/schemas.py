@@ -710,8 +710,32 @@ class Check(Closed):
 
     name: str
     ok: bool
+    state: Literal["ok", "warn", "fail"]
     message: str
     fixed: bool
+    hint: str | None
+
+
+class Sample(Closed):
+    """One value of a figure."""
+
+    labels: dict[str, str]
+    value: float
+
+
+class Figure(Closed):
+    """One figure of ``metrics``."""
+
+    name: str
+    type: Literal["counter", "gauge"]
+    help: str
+    samples: list[Sample]
+
+
+class Metrics(Reply):
+    """``metrics``."""
+
+    metrics: list[Figure]
 
 
 class Doctor(Reply):
@@ -973,6 +997,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "restore": Restore,
     "doctor": Doctor,
     "config": Config,
+    "metrics": Metrics,
     "collaborators": People,
     "invite": Invited,
     "uninvite": Invited,

@@ -52,6 +52,10 @@ DAEMON = {
     "watches": 4,
     "watcher": "inotify",
 }
+CHECK = {"name": "journal", "ok": True, "state": "ok", "message": "", "fixed": False, "hint": None}
+FIGURE = {
+    "name": "gitsession_patches", "type": "gauge", "help": "Patches.", "samples": [{"labels": {"status": "draft"}, "value": 2.0}],
+}  # fmt: skip
 EVENT = {"v": 1, "seq": 1, "ts": replies.AT, "type": "save", "session": replies.SID, "paths": ["a.py"]}
 SETTING = {
     "key": "gitsession.lockDefaultTtl", "value": 5.0, "text": "5", "default": "300", "origin": "LOCK_DEFAULT_TTL",
@@ -115,7 +119,10 @@ ANSWERS: dict[str, Any] = {
     "resolve": {"conflict": replies.conflict(status="resolved", how="ours"), "left": [], "patch": replies.performance()},
     "history": {"steps": [{"number": 1, "id": None, "verb": "save", "at": replies.AT, "by": "", "text": "a", "paths": []}]},
     "restore": {"restored": ["a.py"], "from": 1, "step": 3},
-    "doctor": {"checks": [{"name": "journal", "ok": True, "message": "", "fixed": False}]},
+    "doctor": {"checks": [CHECK]},
+    "daemon.health": {"checks": [CHECK | {"name": "front", "message": "process 1"}]},
+    "metrics": {"metrics": [FIGURE]},
+    "daemon.metrics": {"metrics": [FIGURE | {"name": "gitsession_info"}]},
     "config": {"settings": [SETTING], "unknown": []},
     "session.collaborators": PEOPLE,
     "session.invite": INVITED,
@@ -185,6 +192,7 @@ LINES: dict[str, list[str]] = {
     "restore": ["restore", "a.py", "--at", "1"],
     "doctor": ["doctor", "--fix"],
     "config": ["config", "--show-origin"],
+    "metrics": ["metrics", "--label", "repository=shop"],
     "collaborators": ["collaborators"],
     "invite": ["invite", "bob@example.org", "--role", "viewer"],
     "uninvite": ["uninvite", "bob@example.org"],
@@ -368,11 +376,19 @@ def test_validate_exits_as_the_merge_would(codes: list[str], exit_code: int) -> 
     assert main(["patch", "validate", "p"], client(**{"patch.validate": reply}).dial) == exit_code
 
 
-def test_doctor_exits_1_while_something_is_wrong() -> None:
-    """A check that failed and was not fixed is exit 1."""
-    bad = {"name": "packs", "ok": False, "message": "damaged", "fixed": False}
-    assert main(["doctor"], client(doctor={"checks": [bad]}).dial) == 1
+def test_doctor_exits_1_while_something_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """A check that failed and was not fixed is exit 1, front's too; a warning is 0. Each hint is given once."""
+    bad = CHECK | {"ok": False, "state": "fail", "message": "damaged", "hint": "git session doctor --fix"}
+    assert main(["doctor"], client(doctor={"checks": [bad, bad]}).dial) == 1
+    assert capsys.readouterr().err == "hint: git session doctor --fix\n"
+    assert main(["doctor"], client(**{"daemon.health": {"checks": [bad]}}).dial) == 1
     assert main(["doctor", "--fix"], client(doctor={"checks": [bad | {"fixed": True}]}).dial) == 0
+    low = CHECK | {"name": "disk", "state": "warn", "message": "little is free", "hint": "df -h /x"}
+    capsys.readouterr()
+    assert main(["doctor"], client(doctor={"checks": [low]}, **{"daemon.health": Unreachable("no daemon")}).dial) == 0
+    told = capsys.readouterr()
+    assert told.err == "hint: df -h /x\n" and "warn   disk: little is free" in told.out
+    assert told.out.startswith("ok     front: no daemon runs")
 
 
 def test_a_bug_is_one_sentence_and_a_log(capsys: pytest.CaptureFixture[str]) -> None:

@@ -357,19 +357,19 @@ def test_an_event_is_one_line() -> None:
     )
 
 
-def test_doctor_says_ok_fixed_or_bad() -> None:
+def test_doctor_says_ok_warn_fail_or_fixed() -> None:
     """One row for each check."""
     checks = [
-        {"name": "journal", "ok": True, "message": "", "fixed": False},
-        {"name": "refs", "ok": False, "message": "one is gone", "fixed": True},
-        {"name": "packs", "ok": False, "message": "damaged", "fixed": False},
+        {"name": "journal", "state": "ok", "message": "", "fixed": False},
+        {"name": "refs", "state": "ok", "message": "one is gone", "fixed": True},
+        {"name": "packs", "state": "fail", "message": "damaged", "fixed": False},
+        {"name": "disk", "state": "warn", "message": "little is free", "fixed": False},
     ]
-    mended = {"name": "anchors", "ok": True, "message": "one is not up to date", "fixed": True}
-    assert loglines.doctor_lines({"checks": [mended]}) == ["fixed  anchors: one is not up to date"]
-    assert loglines.doctor_lines({"checks": checks}) == [
+    assert loglines.doctor_lines(checks) == [
         "ok     journal",
         "fixed  refs: one is gone",
-        "bad    packs: damaged",
+        "fail   packs: damaged",
+        "warn   disk: little is free",
     ]
 
 

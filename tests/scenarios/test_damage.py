@@ -615,7 +615,7 @@ def examined(day: Damaged, code: int, *words: str) -> Result:
     done = day.any(*words)
     assert done.code == code, (done, day.logs())
     if code == 1:
-        assert "bad " in done.out, done
+        assert "fail " in done.out, done
     elif code:
         plain(done)
     return done

@@ -21,6 +21,7 @@ from gitsessiond.faces.cli import (
     helping,
     hooking,
     merging,
+    metrics,
     patches,
     recorded,
     remote,
@@ -60,7 +61,7 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 NOUNS = (
     sessions, patches, assigning, editors, merging, updating, remote, conflicts, recorded, executing, clients,
-    collaborating, hooking, upkeep, configuring, events, daemon, helping, demo,
+    collaborating, hooking, upkeep, configuring, metrics, events, daemon, helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:

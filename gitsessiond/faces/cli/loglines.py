@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -47,11 +47,11 @@ def restore_hints(reply: Json) -> list[str]:
     return [command("restore", what, "--at", str(reply["step"] - 1))]
 
 
-def doctor_lines(reply: Json) -> list[str]:
+def doctor_lines(checks: Sequence[Json]) -> list[str]:
     """One row for each check."""
     out = []
-    for check in reply["checks"]:
-        state = "fixed" if check.get("fixed") else "ok" if check["ok"] else "bad"
+    for check in checks:
+        state = "fixed" if check["fixed"] else check["state"]
         message = f": {clean(check['message'])}" if check.get("message") else ""
         out.append(f"{state:<5}  {check['name']}{message}")
     return out
@@ -69,10 +69,14 @@ def daemon_lines(reply: Json) -> list[str]:
         ("version", "version", ""),
         ("uptime_s", "up", " s"),
         ("sessions", "open sessions", ""),
+        ("clients", "clients", ""),
+        ("locks", "locks", ""),
+        ("connections", "connections", ""),
         ("watches", "watched directories", ""),
         ("watcher", "watcher", ""),
         ("saves", "saves", ""),
         ("overflows", "overflows", ""),
+        ("left", "paths to record", ""),
         ("rss_mb", "memory", " MB"),
         ("log", "log", ""),
     )
@@ -80,6 +84,10 @@ def daemon_lines(reply: Json) -> list[str]:
         value = reply.get(key)
         if value is not None:
             shown = f"{value:.0f}" if isinstance(value, float) else clean(str(value))
+            if isinstance(value, Mapping):
+                shown = ", ".join(
+                    f"{count} {which}" for which, count in value.items() if not isinstance(count, Mapping)
+                )
             out.append(f"  {words}: {shown}{unit}")
     return out
 

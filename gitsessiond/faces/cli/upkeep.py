@@ -6,20 +6,33 @@ import click
 
 from gitsessiond.faces.cli import loglines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
+from gitsessiond.faces.cli.words import unique
+from gitsessiond.model.errors import Unreachable
+
+NO_DAEMON = {
+    "name": "front", "ok": True, "state": "ok", "message": "no daemon runs: each command records and answers by itself",
+    "fixed": False, "hint": None,
+}  # fmt: skip
 
 
 @click.command("doctor", cls=SessionCommand)
 @click.option("--fix", is_flag=True, help="Rebuild what can be rebuilt.")
 @pass_face
 def doctor(face: Face, fix: bool) -> int:
-    """Check what is stored
+    """Check the daemon, and what is stored
 
-    Exits 1 if something is wrong and was not fixed.
+    Both processes, watches, clients, locks, connections; everything that is kept; room on the disk;
+    settings. Each is ok, warn or fail. Exits 1 if one fails and was not fixed; a warning is no failure.
     """
     reply = face.call("doctor", fix=fix)
-    bad = [check for check in reply["checks"] if not check["ok"] and not check.get("fixed")]
-    face.show(reply, loglines.doctor_lines(reply), ["git session doctor --fix"] if bad and not fix else [])
-    return 1 if bad else 0
+    try:
+        front = face.call("daemon.health")["checks"]
+    except Unreachable:
+        front = [NO_DAEMON]
+    checks = [*front, *reply["checks"]]
+    hints = unique([check["hint"] for check in checks if check["hint"] and check["state"] != "ok"])
+    face.show({**reply, "checks": checks}, loglines.doctor_lines(checks), [] if fix else hints)
+    return 1 if any(not check["ok"] and not check["fixed"] for check in checks) else 0
 
 
 @click.command("uninstall", cls=SessionCommand)
