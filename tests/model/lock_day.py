@@ -56,6 +56,10 @@ class Day:
         """So many hours of it; the size of all that is kept is noted each hour."""
         until, hour = self.now + hours * HOUR_S, self.now + HOUR_S
         while self.due[0][0] < until:
+            look = self.clients.next_look()
+            if look is not None and look < self.due[0][0]:
+                self.find_out(look)
+                continue
             self.now, _, client, what = heapq.heappop(self.due)
             while self.now >= hour:
                 hour += HOUR_S
@@ -72,13 +76,17 @@ class Day:
         """Bytes of all that the table and the register of clients know."""
         return len(pickle.dumps((self.table, self.clients)))
 
-    def tick(self) -> None:
-        """What time brings on, and a new client for each that is no more."""
-        self.did(self.table.expire(self.now))
+    def find_out(self, look: float) -> None:
+        """Whom nobody has heard of for too long has nothing any more."""
+        self.now = max(self.now, look)
         for change in self.clients.tick(self.now):
             if change.what in ("silent", "disconnected"):
                 self.counts["found out"] += change.what == "silent"
                 self.did(self.table.gone(change.client.id, self.now))
+
+    def tick(self) -> None:
+        """What time brings on, and a new client for each that is no more."""
+        self.did(self.table.expire(self.now))
         while len(self.well) < CLIENTS:
             self.come()
         self.at(TICK_S, "", "tick")
@@ -138,10 +146,7 @@ class Day:
         """All that are well go home; those that say nothing are forgotten, the last of them after a day."""
         for client in sorted(self.well) + [client for _, _, client, what in self.due if what == "end"]:
             self.leave(client)
-        for _ in range(3):
-            self.now += 86_400.0
-            for change in self.clients.tick(self.now):
-                if change.what in ("silent", "disconnected"):
-                    self.did(self.table.gone(change.client.id, self.now))
-            self.did(self.table.expire(self.now))
+        while (look := self.clients.next_look()) is not None:
+            self.find_out(look)
+        self.did(self.table.expire(self.now))
         return list(self.table.holds)
