@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-LOW_BYTES, TOO_LOW_BYTES = 1 << 30, 64 << 20
+LOW_BYTES, FEW_BYTES, TOO_FEW_BYTES = 1 << 30, 64 << 20, 1 << 20
 LOW_SHARE, LOW_INODES = 0.02, 0.01
 BUSY_S = 60.0
 MANY_CONFLICTS = 100
@@ -30,9 +30,9 @@ class Finding(NamedTuple):
 def disk_space(path: str, free: int, size: int, free_inodes: int, inodes: int) -> Finding:
     """Whether there is room to record; file systems without a fixed number of inodes have 0 of them."""
     words = f"{free / 1e9:,.1f} GB free of {size / 1e9:,.1f} GB at {path}"
-    if free < TOO_LOW_BYTES:
+    if free < TOO_FEW_BYTES:
         return Finding("disk", "fail", words, f"df -h {path}")
-    if free < LOW_BYTES and free < size * LOW_SHARE:
+    if free < FEW_BYTES or (free < LOW_BYTES and free < size * LOW_SHARE):
         return Finding("disk", "warn", words, f"df -h {path}")
     if inodes and free_inodes < inodes * LOW_INODES:
         return Finding("disk", "warn", f"{free_inodes:,} of {inodes:,} inodes are free at {path}", f"df -i {path}")

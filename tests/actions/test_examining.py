@@ -54,7 +54,7 @@ def test_a_full_disk(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     """Little room is a warning, none a failure."""
     monkeypatch.setattr(examining, "room_at", lambda path: Room(200 << 20, 1 << 40, 5, 10))
     assert check(it, "disk")["state"] == "warn"
-    monkeypatch.setattr(examining, "room_at", lambda path: Room(1 << 20, 1 << 40, 5, 10))
+    monkeypatch.setattr(examining, "room_at", lambda path: Room(1 << 19, 1 << 40, 5, 10))
     found = check(it, "disk")
     assert found["state"] == "fail" and found["hint"].startswith("df -h ")
 
