@@ -31,6 +31,8 @@ from gitsessiond.store.index import is_index
 from gitsessiond.store.steps import State
 from gitsessiond.store.upstreams import standing_of
 
+MOST_ROWS = 1 << 30  # more than there are, and than can be asked for
+
 
 def session_reply(ctx: Context, state: State) -> dict[str, Any]:
     """The ``session`` object, with what only the disk and the repository can tell."""
@@ -136,7 +138,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
         live = ctx.live(asked)
         state = live.state
     most = asked.args.get("most")
-    most = most if isinstance(most, int) and most >= 0 else None
+    most = min(most, MOST_ROWS) if isinstance(most, int) and most >= 0 else None
     graph = graph_of(state.owners)
     patches = [patch_reply(state, state.patches[pid], graph, ctx) for pid in state.session.patches]
     rows = unassigned_rows(state.owners)

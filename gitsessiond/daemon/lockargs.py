@@ -11,6 +11,7 @@ from gitsessiond.model.locks import Want
 from gitsessiond.model.resources import Resource, resource
 
 MOST_NAMES = 1000
+MOST_PATTERNS = 100  # of the names: each is compared with all patterns that are held, while nobody else is answered
 LONGEST_TEXT = 1000
 LEAST_TTL_S, MOST_TTL_S = 0.001, 86_400.0
 HINT = "see docs/protocol.md"
@@ -27,9 +28,10 @@ def wants_of(args: dict[str, Any], fold: bool) -> tuple[Want, ...]:
         raise BadRequest(f"resources: a list of 1 to {MOST_NAMES:,} is needed", hint=HINT)
     if len(listed) == 1:
         return (want_of(listed[0], fold),)
+    found = [want_of(one, fold) for one in listed]
+    refuse_patterns([want.resource for want in found])
     wants: dict[tuple[str, bool], Want] = {}
-    for one in listed:
-        want = want_of(one, fold)
+    for want in found:
         key = want.resource.key, want.mode == INTENT
         if key not in wants or STRENGTH[wants[key].mode] < STRENGTH[want.mode]:
             wants[key] = want
@@ -57,7 +59,15 @@ def names_of(args: dict[str, Any], fold: bool) -> list[Resource] | None:
         return None
     if not isinstance(listed, list) or not 0 < len(listed) <= MOST_NAMES:
         raise BadRequest(f"names: a list of 1 to {MOST_NAMES:,} is needed", hint=HINT)
-    return [resource(name, fold=fold) for name in listed]
+    found = [resource(name, fold=fold) for name in listed]
+    refuse_patterns(found)
+    return found
+
+
+def refuse_patterns(names: Sequence[Resource]) -> None:
+    """Raise BadRequest where too many of them are patterns."""
+    if sum(bool(name.rest) for name in names) > MOST_PATTERNS:
+        raise BadRequest(f"more than {MOST_PATTERNS} patterns at once", hint="name the directory above them")
 
 
 def some_names_of(args: dict[str, Any], fold: bool) -> Sequence[Resource]:

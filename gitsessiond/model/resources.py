@@ -232,14 +232,14 @@ def _literal(part: str) -> Part:
 
 def _meet(one: tuple[Part, ...], other: tuple[Part, ...]) -> bool:
     """Whether some path is matched by both."""
-    return (len(one), len(other)) in set(_reached(one, other, letters_meet))
+    return _have_common(one, other, letters_meet)
 
 
 @lru_cache(maxsize=8192)
 def letters_meet(one: Part, other: Part) -> bool:
     """Whether some text is matched by both parts of patterns."""
     assert one is not None and other is not None
-    return (len(one), len(other)) in set(_reached(one, other, _share))
+    return _have_common(one, other, _share)
 
 
 def _share(one: Token, other: Token) -> bool:
@@ -250,24 +250,36 @@ def _share(one: Token, other: Token) -> bool:
 Piece = TypeVar("Piece")
 
 
-def _reached(
+def _have_common(
     one: Sequence[Piece | None], other: Sequence[Piece | None], share: Callable[[Piece, Piece], bool]
-) -> Iterator[tuple[int, int]]:
-    """How far into both patterns one comes with the same text; None in a pattern is any number of pieces of it."""
-    seen, ahead = {(0, 0)}, [(0, 0)]
-    while ahead:
-        i, j = ahead.pop()
-        yield i, j
-        after = []
-        if i < len(one) and j < len(other):
-            a, b = one[i], other[j]
-            after = [(i + 1, j + 1)] if a is not None and b is not None and share(a, b) else []
-            after += [(i + 1, j), (i, j + 1)] if a is None or b is None else []
-        elif i < len(one) and one[i] is None:
-            after = [(i + 1, j)]
-        elif j < len(other) and other[j] is None:
-            after = [(i, j + 1)]
-        for place in after:
-            if place not in seen:
-                seen.add(place)
-                ahead.append(place)
+) -> bool:
+    """Whether both patterns match some text; None in a pattern is any number of pieces of it.
+
+    Bit n of ``reached``: a text that the pieces of ``one`` so far match is matched by the first n of ``other``. One
+    number for all of them, because a pattern of stars has tens of thousands of pairs of places.
+    """
+    stars, places = 0, dict[Piece, int]()
+    for at, piece in enumerate(other):
+        if piece is None:
+            stars |= 1 << at
+        else:
+            places[piece] = places.get(piece, 0) | 1 << at
+    all_places, steps = (2 << len(other)) - 1, dict[Piece, int]()
+    reached = _past_stars(1, stars)
+    for piece in one:
+        if piece is None:
+            reached = all_places & -(reached & -reached)  # from the first on
+        else:
+            if piece not in steps:
+                steps[piece] = sum(bits for theirs, bits in places.items() if share(piece, theirs))
+            reached = _past_stars((reached & stars) | (reached & steps[piece]) << 1, stars)
+        if not reached:
+            return False
+    return bool(reached >> len(other))
+
+
+def _past_stars(reached: int, stars: int) -> int:
+    """The places that were reached, and those behind a star that matches nothing."""
+    while (further := reached | (reached & stars) << 1) != reached:
+        reached = further
+    return reached

@@ -32,3 +32,10 @@ def test_diffs_beyond_what_is_told_at_once_come_next_time(both_dirty: Desk, monk
     assert [name for name, one in first.items() if one["diff_left"]] == ["q"]
     second = told(it, {one["id"]: one["key"] for one in first.values()})
     assert "diff" not in second["p"] and second["q"] == whole["q"]
+
+
+def test_more_rows_than_any_list_has_may_be_asked_for(both_dirty: Desk) -> None:
+    """They are all told."""
+    for most in (2**31, 2**63, 10**400):
+        reply = filing.show_files(both_dirty.ctx, Asked("session.files", {"most": most}, both_dirty.who))
+        assert reply["status"]["left"]["editors"] == 0
