@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from shlex import quote
 from typing import Any
@@ -12,6 +13,9 @@ from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.editing import current_editor, editing_now, editor_view, path_of
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.values import GITLINK, SYMLINK, is_binary
+from gitsessiond.store.attributes import is_lockable
+from gitsessiond.store.trees import file_at
 
 
 def list_editors(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -48,3 +52,15 @@ def switch_editor(ctx: Context, asked: Asked) -> dict[str, Any]:
         "used": used,
         "file": quote_path(unquote_path(live.state.session.worktree) + b"/" + path),
     }
+
+
+def mode_of(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``editors.mode``: how a file that somebody edits is locked: X where two versions of it cannot be merged."""
+    live = ctx.live(asked)
+    path = unquote_path(asked.text("path"))
+    if is_lockable(os.fsdecode(unquote_path(live.state.session.worktree)), path):
+        return {"mode": "X", "why": "lockable"}
+    entry = file_at(ctx.store, live.state.work, path)
+    if entry is not None and entry.mode not in (GITLINK, SYMLINK) and is_binary(ctx.store.blob(entry.oid)):
+        return {"mode": "X", "why": "binary"}
+    return {"mode": "intent", "why": None}

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from gitsessiond.daemon.editors import MOST, Editors, One, Told
+from gitsessiond.daemon.editors import MOST, Editors, Marks, One, Told
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.mailbox import Notice
 from gitsessiond.daemon.swapwatch import SwapWatch
@@ -53,6 +53,10 @@ class Editing:
     def rows(self) -> list[Message]:
         """All that is known, as the recorder is told with each request."""
         return self._editors.rows()
+
+    def mark_by(self, marks: Marks) -> None:
+        """Have work marked by these from now on."""
+        self._editors.marks = marks
 
     # -- what front tells ---------------------------------------------------------------------------------------
 
@@ -118,12 +122,16 @@ class Editing:
 
     def next_look(self) -> float | None:
         """When :meth:`tick` has something to do."""
-        return min((spot.due for spot in self._due.values()), default=None)
+        times = [spot.due for spot in self._due.values()]
+        renew = self._editors.marks.next_look() if self._editors.marks is not None else None
+        return min(times if renew is None else [*times, renew], default=None)
 
     def tick(self, now: float) -> None:
         """Look where something happened."""
         for place in [place for place, spot in self._due.items() if spot.due <= now]:
             self._look(place, self._due.pop(place), now)
+        if self._editors.marks is not None:
+            self._editors.marks.tick(now)
 
     def flush(self, now: float) -> None:
         """A request is about to be handed on: it is to see what every editor has now."""

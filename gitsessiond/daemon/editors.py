@@ -35,12 +35,20 @@ class Mark(NamedTuple):
 class Marks(Protocol):
     """Who is told of work from its first change to its end."""
 
-    def begin(self, mark: Mark) -> None:
-        """An editor changed a text for the first time since it opened it."""
+    def begin(self, mark: Mark) -> str | None:
+        """An editor changed a text for the first time since it opened it. The id of the client it is; None: of none."""
         ...
 
     def end(self, mark: Mark) -> None:
         """It quit, crashed, or (where nothing tells that it has the file still) saved."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """What time brings on."""
+        ...
+
+    def next_look(self) -> float | None:
+        """When :meth:`tick` has something to do."""
         ...
 
 
@@ -50,7 +58,6 @@ class Told(NamedTuple):
     send: Callable[[Link, Message], None]
     publish: Callable[[Message], None]
     changed: Callable[[str, float], None]
-    marks: Marks | None = None
 
 
 class One:
@@ -64,11 +71,18 @@ class One:
         self.handle: int | None = None  # a pidfd
         self.process: Process | None = None  # what had the pid when the handle was had
         self.mark: Mark | None = None
+        self.client: str | None = None  # by which it is marked
 
     def row(self) -> Message:
         """As the recorder and clients are told."""
         since = self.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {"worktree": self.worktree, "path": quote_path(self.path), "since": since, **self.opened.row()}
+        return {
+            "worktree": self.worktree,
+            "path": quote_path(self.path),
+            "since": since,
+            "client": self.client,
+            **self.opened.row(),
+        }
 
 
 class Editors:
@@ -76,6 +90,7 @@ class Editors:
 
     def __init__(self, select: selectors.BaseSelector, told: Told, look: Callable[[One], None]) -> None:
         self._select, self._told, self._look = select, told, look
+        self.marks: Marks | None = None
         self.sessions: dict[str, str] = {}  # by worktree
         self.open: dict[bytes, One] = {}  # by the lock's place
         self._files: dict[tuple[str, bytes], list[One]] = {}  # the same by worktree and path
@@ -136,12 +151,12 @@ class Editors:
         if wanted and one.mark is None:
             session = self.sessions.get(one.worktree, "")
             one.mark = Mark(one.worktree, session, one.path, one.opened.program, one.opened.pid, one.place)
-            if self._told.marks is not None:
-                self._told.marks.begin(one.mark)
+            if self.marks is not None:
+                one.client = self.marks.begin(one.mark)
         elif not wanted and one.mark is not None:
             mark, one.mark = one.mark, None
-            if self._told.marks is not None:
-                self._told.marks.end(mark)
+            if self.marks is not None:
+                self.marks.end(mark)
 
     def leave(self, one: One, now: float) -> None:
         """A lock has gone: its editor quit, or, if it has one only while a text is changed, saved or took that back."""

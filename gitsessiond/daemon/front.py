@@ -30,6 +30,7 @@ from gitsessiond.daemon.listening import close_socket
 from gitsessiond.daemon.locks import Locks, LockTold
 from gitsessiond.daemon.log import as_unforeseen, let_go, log, log_bug, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
+from gitsessiond.daemon.marking import LockMarks
 from gitsessiond.daemon.outbox import Ask, Batch, Outbox
 from gitsessiond.daemon.own import Own
 from gitsessiond.daemon.presence import Presence, Tools
@@ -105,6 +106,7 @@ class Front:
         heard = LockTold(self._clients.send, self._events.publish)
         self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
         self._presence.listeners.append(self._locks)
+        self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask))
         self._locks.is_known = self._presence.knows
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
         self._active = time.monotonic()

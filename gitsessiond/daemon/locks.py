@@ -178,6 +178,24 @@ class Locks:
         broken = lockreplies.broken(done, now)
         return {"locks": lockreplies.stolen(done, now) if steal else broken, "broken": broken}
 
+    # -- what editors do ------------------------------------------------------------------------------------
+
+    def mark(self, client: Client, name: str, mode: str, reason: str, now: float) -> None:
+        """Have a client hold a lock that it has not asked for; it does not wait for it."""
+        if self._unusable is not None:
+            return
+        self._locking.wake(now)
+        holder = holder_of(client, branch_at(self._place.common_dir, client.cwd))
+        want = Want(resource(name, fold=self._fold), mode)
+        ttl = self._settings.coordinating.now().ttl_s
+        self._locking.acquire(Asked(holder, (want,), ttl, None, reason), now)
+
+    def unmark(self, client: str, name: str, now: float) -> None:
+        """Take that back."""
+        if self._unusable is None:
+            self._locking.wake(now)
+            self._locking.release(client, [resource(name, fold=self._fold)], now)
+
     # -- what is heard of clients ---------------------------------------------------------------------------
 
     def gone(self, client: str, now: float) -> None:

@@ -82,7 +82,28 @@ class Presence:
             BadRequest: the name it gives itself is none, or a setting of its environment is.
             Refused: there are too many clients, or whoever asked has ended.
         """
-        return self._meet(self._recognizer.client(link, who), who)
+        client = self._meet(self._recognizer.client(link, who), who)
+        self._links[link] = client.id
+        return client
+
+    def editor(self, pid: int, program: str, cwd: str) -> Client | None:
+        """The client that an editor's process is, from its first change on.
+
+        None: it has ended, it is another user's, or there are too many clients.
+        """
+        client = self._recognizer.editor(pid, program)
+        try:
+            return self._meet(client, {"cwd": cwd}) if client is not None else None
+        except GitSessionError as exc:
+            log(f"no client: {exc.message}")
+            return None
+
+    def recognized(self, link: Link, who: Message) -> str | None:
+        """The id of the client that a request comes from, which need not be known; None: nobody can tell."""
+        try:
+            return self._recognizer.client(link, who).id
+        except GitSessionError:
+            return None
 
     def notice(self, link: Link, who: Message) -> None:
         """Somebody asks the recorder something: whoever types at a terminal, or has a name, is a client from now on."""

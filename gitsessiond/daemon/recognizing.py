@@ -8,6 +8,7 @@ process can see that it is so.
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import Any
 
 from gitsessiond.daemon.link import Link
@@ -73,6 +74,16 @@ class Recognizer:
         """``pts-3_1f2e3d4c``: the same whenever it is made of the same, in this run of the machine."""
         label = "".join(letter if letter.isalnum() else "-" for letter in (tty or "").removeprefix("/dev/")[:24])
         return f"{label or 'process'}_{hashlib.sha256(f'{self._boot} {what}'.encode()).hexdigest()[:8]}"
+
+    def editor(self, pid: int, program: str) -> Client | None:
+        """The client that an editor's process is, known or not; None: it has ended, or is another user's."""
+        found = seen(pid)
+        if found is None or found.uid != os.geteuid():
+            return None
+        wanted = self._id(program, f"{self._space} {found.pid} {found.began}")
+        tty = terminal_name(found.tty)
+        known = self._clients.get(wanted)
+        return known or Client(wanted, "editor", program, pid=found.pid, began=found.began, tty=tty)
 
     def believed(self, link: Link, pid: int, who: Message) -> Process | None:
         """The process that a client says it lives by; None: it is not seen to be of this user, and of here."""

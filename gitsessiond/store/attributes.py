@@ -21,4 +21,14 @@ def marker_sizes(worktree: str, paths: Sequence[bytes]) -> dict[bytes, int]:
     return {path: min(int(value), LARGEST) for path, value in found if value.isdigit() and int(value) > 0}
 
 
+def is_lockable(worktree: str, path: bytes) -> bool:
+    """Whether ``lockable`` is set for a path: one that nobody should change without a lock.
+
+    Raises:
+        StoreFailed: git failed.
+    """
+    told = run_git(["check-attr", "-z", "--stdin", "lockable"], cwd=worktree, input=path + b"\0").out.split(b"\0")
+    return told[2:3] == [b"set"]
+
+
 LARGEST = 10_000  # libgit2 takes at most 65,535; what is longer than a screen is wide marks nothing

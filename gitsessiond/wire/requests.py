@@ -14,7 +14,7 @@ READS = frozenset(
     {
         "session.list", "session.status", "session.files", "session.switch", "patch.list", "patch.show",
         "patch.validate", "patch.ops", "patch.diff", "unassigned", "editors", "conflicts", "conflict.show", "history",
-        "push", "hooks.status", "session.collaborators",
+        "push", "hooks.status", "editors.mode", "session.collaborators",
         "hooks.agent.status", "config", "metrics",
     }
 )  # fmt: skip

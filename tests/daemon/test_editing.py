@@ -58,13 +58,20 @@ class Room:
             lambda link, reply: self.sent.append(reply),
             self.events.append,
             lambda at, now: self.changed.append(at),
-            self,
         )
         self.editing = Editing(self.select, told, {"HOME": str(self.home)})
+        self.editing.mark_by(self)
         self.editing.set([{"worktree": str(self.root), "session": "kkkk"}])
 
-    def begin(self, mark: Mark) -> None:
+    def begin(self, mark: Mark) -> str | None:
         self.marks.append(("begin", mark.path))
+        return "vim_1"
+
+    def tick(self, now: float) -> None:
+        """Marks need nothing."""
+
+    def next_look(self) -> float | None:
+        return None
 
     def end(self, mark: Mark) -> None:
         self.marks.append(("end", mark.path))

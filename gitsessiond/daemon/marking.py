@@ -1,0 +1,117 @@
+"""Unsaved work in editors as locks: a mark of intent from the first change to the end, X where nobody can merge.
+
+The editor is a client of its own, which lives by its process. What no process of this machine proves has no mark.
+Whether a file is one that nobody can merge the recorder is asked, after the mark is made.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any, NamedTuple, Protocol
+
+from gitsessiond.daemon.editors import Mark
+from gitsessiond.daemon.outbox import Ask
+from gitsessiond.model.clients import Client
+from gitsessiond.model.lockmodes import INTENT, WRITE
+from gitsessiond.model.names import quote_path
+from gitsessiond.wire.requests import request, who_asks
+
+RENEW_S = 60.0  # marks last as long as locks do; nobody but us knows that the editor lives
+FIRST = -1_000_000_000  # of the numbers of our own questions; others' are above
+
+Message = dict[str, Any]
+
+
+class Present(Protocol):
+    """Who is there."""
+
+    def editor(self, pid: int, program: str, cwd: str) -> Client | None:
+        """The client that an editor's process is; None: it has ended, or is another user's."""
+        ...
+
+
+class Lockable(Protocol):
+    """The locks."""
+
+    def mark(self, client: Client, name: str, mode: str, reason: str, now: float) -> None:
+        """Have a client hold a lock that it has not asked for; it does not wait for it."""
+        ...
+
+    def unmark(self, client: str, name: str, now: float) -> None:
+        """Take that back."""
+        ...
+
+    def beat(self, client: str, now: float) -> list[Message]:
+        """A client lives: all it holds lasts anew."""
+        ...
+
+
+class Made(NamedTuple):
+    """A mark that was made: whose, and on what."""
+
+    client: Client
+    name: str
+    reason: str
+
+
+class LockMarks:
+    """The marks of all editors. ``ask``: have the recorder asked something that only reads."""
+
+    def __init__(self, present: Present, locks: Lockable, ask: Callable[[Ask], None]) -> None:
+        self._present, self._locks, self._ask = present, locks, ask
+        self._made: dict[bytes, Made] = {}
+        self._numbers = count(FIRST, -1)
+        self._renew_at = 0.0
+
+    def begin(self, mark: Mark) -> str | None:
+        """Work begins; the id of the client whose it is, None: nobody's who can be a client."""
+        name, now = name_of(mark.path), time.monotonic()
+        program = mark.program or "editor"
+        client = self._present.editor(mark.pid, program, mark.worktree) if mark.pid is not None else None
+        if client is None:
+            return None
+        if name is not None:
+            made = self._made[mark.place] = Made(client, name, f"unsaved changes in {program}")
+            self._renew_at = self._renew_at or now + RENEW_S
+            self._locks.mark(client, name, INTENT, made.reason, now)
+            self._ask_mode(mark, made, now)
+        return client.id
+
+    def _ask_mode(self, mark: Mark, made: Made, now: float) -> None:
+        """Have it locked if nobody could merge two versions of it."""
+
+        def answered(reply: Message) -> None:
+            if self._made.get(mark.place) is made and reply.get("ok", {}).get("mode") == WRITE:
+                self._locks.mark(made.client, made.name, WRITE, made.reason, time.monotonic())
+
+        who = who_asks(mark.worktree, mark.session or None, {})
+        message = request("editors.mode", {"path": quote_path(mark.path)}, who)
+        self._ask(Ask(next(self._numbers), message, True, now, answer=answered))
+
+    def end(self, mark: Mark) -> None:
+        """Work ends."""
+        made = self._made.pop(mark.place, None)
+        if made is not None and not any(one[:2] == made[:2] for one in self._made.values()):
+            self._locks.unmark(made.client.id, made.name, time.monotonic())
+
+    def next_look(self) -> float | None:
+        """When marks must be made to last anew."""
+        return self._renew_at if self._made else None
+
+    def tick(self, now: float) -> None:
+        """Let the marks last for as long as their editors live."""
+        if self._made and self._renew_at <= now:
+            self._renew_at = now + RENEW_S
+            for client in {made.client.id for made in self._made.values()}:
+                self._locks.beat(client, now)
+
+
+def name_of(path: bytes) -> str | None:
+    """The resource of a path; None: its name is no text."""
+    try:
+        return "path/" + re.sub(r"([*?\[\\])", r"\\\1", path.decode())  # no letter of it is a wildcard
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,101 @@
+"""Marks of editors' work: who holds them, when they end, and that X comes only where the recorder says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gitsessiond.daemon import marking
+from gitsessiond.daemon.editors import Mark
+from gitsessiond.daemon.marking import LockMarks, name_of
+from gitsessiond.daemon.outbox import Ask
+from gitsessiond.model.clients import Client
+
+
+class Front:
+    """Clients, locks and recorder, as far as marks need them."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, ...]] = []
+        self.asks: list[Ask] = []
+        self.marks = LockMarks(self, self, self.asks.append)
+
+    def editor(self, pid: int, program: str, cwd: str) -> Client | None:
+        return Client(f"{program}_{pid}", "editor", program, pid=pid, cwd=cwd) if pid < 100 else None
+
+    def mark(self, client: Client, name: str, mode: str, reason: str, now: float) -> None:
+        self.done.append((client.id, name, mode))
+
+    def unmark(self, client: str, name: str, now: float) -> None:
+        self.done.append((client, name, "-"))
+
+    def beat(self, client: str, now: float) -> list[dict[str, Any]]:
+        self.done.append((client, "beat"))
+        return []
+
+    def answer(self, mode: str) -> None:
+        """The recorder's reply to what it was asked last."""
+        ask = self.asks.pop()
+        assert ask.message["verb"] == "editors.mode" and ask.reads and ask.answer is not None
+        ask.answer({"ok": {"mode": mode, "why": None}})
+
+
+def work(path: bytes = b"a.txt", pid: int | None = 7, place: bytes = b"/w/.a.txt.swp") -> Mark:
+    return Mark("/w", "kkkk", path, "vim", pid, place)
+
+
+def test_intent_and_where_nobody_can_merge_x() -> None:
+    front = Front()
+    assert front.marks.begin(work()) == "vim_7"
+    front.answer("intent")
+    front.marks.end(work())
+    front.marks.begin(work(b"logo[1].png"))
+    front.answer("X")
+    front.marks.end(work(b"logo[1].png"))
+    assert front.done == [
+        ("vim_7", "path/a.txt", "intent"), ("vim_7", "path/a.txt", "-"),
+        ("vim_7", "path/logo\\[1].png", "intent"), ("vim_7", "path/logo\\[1].png", "X"),
+        ("vim_7", "path/logo\\[1].png", "-"),
+    ]  # fmt: skip
+
+
+def test_an_answer_that_comes_too_late_locks_nothing() -> None:
+    front = Front()
+    front.marks.begin(work())
+    front.marks.end(work())
+    front.answer("X")
+    assert [mode for _, _, mode in front.done] == ["intent", "-"]
+
+
+def test_no_process_no_mark() -> None:
+    """What no process of this machine proves; a name that is no text has a client, but no resource."""
+    front = Front()
+    assert front.marks.begin(work(pid=None)) is None and front.marks.begin(work(pid=100)) is None
+    assert front.marks.begin(work(b"\xff")) == "vim_7" and name_of(b"\xff") is None
+    assert front.done == [] and front.asks == [] and front.marks.next_look() is None
+
+
+def test_a_file_in_two_windows_is_marked_until_the_last_is_closed() -> None:
+    front = Front()
+    front.marks.begin(work())
+    front.marks.begin(work(place=b"/w/.a.txt.swo"))
+    front.marks.end(work())
+    assert "-" not in [mode for _, _, mode in front.done]
+    front.marks.end(work(place=b"/w/.a.txt.swo"))
+    assert front.done[-1] == ("vim_7", "path/a.txt", "-")
+
+
+def test_marks_last_as_long_as_their_editor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks end by themselves unless they are renewed."""
+    front = Front()
+    monkeypatch.setattr(marking.time, "monotonic", lambda: 1000.0)
+    front.marks.begin(work())
+    front.marks.begin(work(b"b.txt", place=b"/w/.b.txt.swp"))
+    due = front.marks.next_look()
+    assert due == 1000.0 + marking.RENEW_S
+    front.marks.tick(due - 1)
+    assert ("vim_7", "beat") not in front.done
+    front.marks.tick(due)
+    assert front.done[-1] == ("vim_7", "beat") and front.done.count(("vim_7", "beat")) == 1
+    assert front.marks.next_look() == due + marking.RENEW_S
