@@ -21,7 +21,7 @@ def encode(message: dict[str, Any]) -> bytes:
         BadRequest: it is longer than :data:`LIMIT`, nested too deeply, or holds NaN.
     """
     try:
-        frame = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+        frame = ENCODER.encode(message).encode("ascii") + b"\n"
     except (ValueError, RecursionError) as exc:
         raise BadRequest(f"not to be sent: {exc}", hint=HINT) from exc
     if len(frame) > LIMIT:
@@ -36,7 +36,7 @@ def decode(line: bytes) -> dict[str, Any]:
         BadRequest: no JSON, no object, or text in it that is none.
     """
     try:
-        found = json.loads(line.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        found = DECODER.decode(line.decode("utf-8"))
         if SURROGATE.search(line):
             json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as exc:  # half a letter, which no file or command could be given
@@ -59,6 +59,10 @@ def _finite(digits: str) -> float:
     if abs(number) == INFINITE:
         raise ValueError(f"{digits[:20]} is too large a number")
     return number
+
+
+ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # made once: that takes as long as a frame
+DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 class Decoder:
