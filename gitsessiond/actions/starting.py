@@ -23,9 +23,10 @@ from gitsessiond.actions.placing import (
 )
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.returning import worktree_again
+from gitsessiond.actions.rewritten import session_branches
 from gitsessiond.actions.saves import changes_of, sorted_changes, with_disk
 from gitsessiond.actions.sessions import check_free_name, session_reply
-from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound
+from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound, StateUnreadable
 from gitsessiond.model.names import is_id, quote_path, unquote_path
 from gitsessiond.model.ownership import empty_owners
 from gitsessiond.model.records import Collaborator, Session
@@ -105,7 +106,7 @@ def ground_of(ctx: Context, asked: Asked, where: Repository) -> Ground:
     found = run_git(["symbolic-ref", "-q", "HEAD"], cwd=where.worktree, check=False)
     ref = os.fsdecode(found.out).strip()
     head_branch = ref.removeprefix("refs/heads/") if found.code == 0 and ref.startswith("refs/heads/") else None
-    carrier = next((s.session for s in ctx.all_states() if s.session.branch == head_branch), None)
+    carrier = session_on(ctx, head_branch)
     target = asked.text("target") or (carrier.target if carrier else head_branch)
     if not target:
         raise BadRequest(
@@ -129,6 +130,14 @@ def ground_of(ctx: Context, asked: Asked, where: Repository) -> Ground:
             raise BadRequest(f"{wanted!r} names no commit", hint="git log --oneline")
         base = chosen
     return Ground(str(base), target, head, head_branch)
+
+
+def session_on(ctx: Context, branch: str | None) -> Session | None:
+    """The session whose branch this is, an ended one too; none of these is loaded whole where it is nobody's."""
+    with suppress(StateUnreadable):  # which one that is, the states tell
+        if branch is None or branch not in session_branches(ctx):
+            return None
+    return next((state.session for state in ctx.all_states() if state.session.branch == branch), None)
 
 
 def commit_at(where: Repository, revision: str) -> str | None:

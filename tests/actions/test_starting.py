@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gitsessiond.actions import placing, publishing
+from gitsessiond.actions import context, placing, publishing
 from gitsessiond.actions.context import Asked
 from gitsessiond.actions.starting import start_session
 from gitsessiond.model.errors import StoreFailed
 from gitsessiond.store.git import run_git
+from tests.actions.asking import Asking
 from tests.actions.desk import Desk, desk
 from tests.conftest import git
 
@@ -44,6 +45,26 @@ def test_start_that_fails_after_its_first_step(desk: Desk, monkeypatch: pytest.M
         start_session(desk.ctx, asked)
     assert [state.session.status for state in desk.ctx.all_states() if state.session.name == "other"] == ["abandoned"]
     assert git(desk.root, "branch", "--list", "session/other") == b""
+
+
+def test_a_start_loads_no_session_that_ended(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where HEAD is on no session's branch none of them is loaded; on an ended one's branch its target is taken on."""
+    it, loaded = Asking(repo), list[str]()
+    real = context.load_state
+    monkeypatch.setattr(context, "load_state", lambda store, step: loaded.append(step) or real(store, step))
+    for name in ("one", "two"):
+        it.start(name)
+        it.ask("session.abandon")
+        git(repo, "switch", "-q", "main")
+        git(repo, "switch", "-q", "--detach")
+        it.ask("session.start", name=f"{name} aside", here=True, target="main")
+        it.ask("session.abandon")
+        git(repo, "switch", "-q", "main")
+    assert loaded == []
+    git(repo, "switch", "-q", "session/one")
+    assert it.ask("session.start", name="three", here=True)["session"]["target"] == "main"
+    assert loaded
+    it.desk.close()
 
 
 @pytest.mark.parametrize("theirs", [None, "1"])
