@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from gitsessiond.model.names import unquote_path
+from gitsessiond.wire.client import Client
 from tests.bench import Workbench
 from tests.judge import Judge, closure
 from tests.story import DeskBench
@@ -104,17 +105,18 @@ class ByDesk:
 
 
 class ByCommand:
-    """`git session` and a daemon, which hears of saves by itself."""
+    """`git session` and a daemon, which hears of saves by itself; what goes before and the measure use the socket."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.bench = root, Workbench(root)
+        self.client = Client(str(root), autostart=False)
         self.bench.quiet = False  # nobody else is here; tests/bystanders.py would look at every file each time
 
     def start(self, patches: Sequence[str]) -> None:
         self.bench.git("config", "gitsession.scanEvery", "0")
         self.bench.run("start", "intent", "--here")
         for name in patches:
-            self.bench.run("patch", "new", name)
+            self.client.call("patch.new", {"name": name, "take": None})
 
     def use(self, patch: str) -> None:
         self.bench.run("patch", "use", patch)
@@ -123,8 +125,8 @@ class ByCommand:
         """The kernel tells."""
 
     def status(self) -> Any:
-        self.bench.checkpoint()
-        return self.bench.status()
+        self.client.call("daemon.checkpoint", {})
+        return self.client.call("session.status", {})
 
     def rows(self) -> list[Any]:
         printed = self.bench.run("events", "--json").out.splitlines()
@@ -133,7 +135,7 @@ class ByCommand:
         )
 
     def close(self) -> None:
-        assert self.bench.daemon()["scans"] == 1, "every save is heard of"
+        assert self.client.call("daemon.status", {})["scans"] == 1, "every save is heard of"
         self.bench.stop()
 
 

@@ -225,8 +225,8 @@ class Desk:
     def status(self) -> list[str]:
         return git(self.root, "status", "--porcelain").decode().splitlines()
 
-    def check(self) -> None:
-        """What must hold at every moment: the record is the disk, series are sound, git finds all objects."""
+    def check(self, whole: bool = True) -> None:
+        """What must hold at every moment: the record is the disk, series are sound; ``whole``: git finds all objects."""
         state = self.live.state
         assert not [event for event in self.events if event["type"] == "bug"], self.events[-1]
         recorded = {os.fsdecode(path): entry.oid for path, entry in list_tree(self.store, state.work)}
@@ -241,7 +241,8 @@ class Desk:
         for patch in state.patches.values():
             if patch.series and patch.status != "merged":
                 self.check_series(patch)
-        git(self.root, "fsck", "--strict", "--no-dangling")
+        if whole:
+            git(self.root, "fsck", "--strict", "--no-dangling")
 
     def inner_head(self, path: str) -> str:
         """The commit of a submodule."""

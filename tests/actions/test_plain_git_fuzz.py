@@ -163,7 +163,7 @@ class Day:
         getattr(self, act)()
         self.it.look()
         if not self.it.session.parked and not self.unmerged():
-            self.it.check()
+            self.it.check(whole=len(self.log) % 10 == 0)
 
 
 def a_day(root: Path, seed: int, steps: int) -> None:
@@ -171,6 +171,7 @@ def a_day(root: Path, seed: int, steps: int) -> None:
     try:
         for _ in range(steps):
             day.step()
+        git(day.it.root, "fsck", "--strict", "--no-dangling")
     except BaseException:
         print(seed, len(day.log), day.log)
         raise
