@@ -41,6 +41,7 @@ class Locking:
         """Take up the locks of the daemon before this one; ``fresh``: each lasts once more as long as it was given."""
         found = self._journal.read()
         for hold in found:
+            hold.confirmed = not fresh
             if fresh:
                 hold.deadline = now + hold.ttl
         self.table.take_up(found)
@@ -94,6 +95,12 @@ class Locking:
     def check(self, client: str, names: Sequence[Resource], token: int | None, now: float) -> Verdict:
         """Whether somebody may write these."""
         return self.table.check(client, names, token, now)
+
+    def others(self, client: str, names: Sequence[Resource], now: float) -> list[Hold]:
+        """The locks of others by these names."""
+        keys = {name.key.rstrip("/") for name in names}
+        found = [hold for name in names for hold in self.table.holds.on(name) if hold.client != client]
+        return [hold for hold in dict.fromkeys(found) if hold.resource.key.rstrip("/") in keys and hold.deadline > now]
 
     def lost(self, client: str) -> list[Lost]:
         """What a client has lost and may not know of."""

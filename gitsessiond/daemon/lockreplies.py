@@ -12,6 +12,7 @@ from gitsessiond.model.errors import Locked
 from gitsessiond.model.lockmodes import INTENT
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Holder, Lost, Queued, Released, Wait
 from gitsessiond.model.locktable import Verdict
+from gitsessiond.model.names import spoken
 from gitsessiond.model.resources import Resource
 
 MOST_TOLD = 100
@@ -45,6 +46,7 @@ def holder(who: Holder) -> Message:
     """Whose it is."""
     return {
         "client": who.client,
+        "named": who.named,
         "who": who.who,
         "host": who.host,
         "pid": who.pid,
@@ -94,7 +96,7 @@ def stolen(done: Iterable[Effect], now: float) -> list[Message]:
 def refusal(denied: Denied, now: float) -> Locked:
     """Why a request got nothing, and who has it."""
     names = [want.resource.name for want in denied.asked.wants if want.mode != INTENT]
-    what = display(names[0]) if len(names) == 1 else f"{len(names)} resources"
+    what = spoken(names[0]) if len(names) == 1 else f"{len(names)} resources"
     paths = " ".join(word(name) for name in names[:8])
     again = f"git session lock {paths} --wait"
     first = in_words(denied.held[0], now) if denied.held else "others wait for it already"
@@ -107,28 +109,30 @@ def refusal(denied: Denied, now: float) -> Locked:
         return Locked(message, hint=f"git session unlock {paths}", reason="upgrade_conflict", details=details)
     if denied.why in ("cancelled", "gone"):
         return Locked(f"nobody waits for {what} any more", hint=again, reason="cancelled", details=details)
-    late = " (waited long enough)" if denied.why == "timeout" else ""
-    return Locked(f"{first}{late}", hint=again, reason=denied.why, details=details)
+    place = f"; {denied.position - 1} wait for it already" if denied.position > 1 and denied.held else ""
+    late = "; it was not free in time" if denied.why == "timeout" else ""
+    return Locked(f"{first}{place}{late}", hint=again, reason=denied.why, details=details)
 
 
 def in_words(hold: Hold, now: float) -> str:
     """Who has a lock, and for how long, as one says it."""
     who = hold.holder
-    facts = [f"process {who.pid}" if who.pid else "", f"on {who.host}" if who.host else "", who.branch or ""]
+    lead = who.client if who.named else who.who or who.client
+    facts = [
+        (who.who or "") if who.named else "",
+        f"process {who.pid}" if who.pid else "",
+        f"on {who.host}" if who.host else "",
+        who.branch or "",
+    ]
     about = ", ".join(fact for fact in facts if fact)
-    left = f"for {time_words(max(0.0, hold.deadline - now))} more"
-    return f"{display(hold.resource.name)} is locked by {who.who or who.client}{f' ({about})' if about else ''}, {left}"
+    left = f"for {time_words(max(0.0, now - hold.since))}, {time_words(max(0.0, hold.deadline - now))} left"
+    return f"{spoken(hold.resource.name)} is locked by {lead}{f' ({about})' if about else ''}, {left}"
 
 
 def circle_words(circle: Sequence[Wait]) -> str:
     """Who waits for whom."""
     names = [wait.client for wait in circle]
     return " waits for ".join([*names, names[0]]) if len(names) > 1 else "for itself"
-
-
-def display(name: str) -> str:
-    """A name as a person knows it: of a path only that."""
-    return name.removeprefix("path/") or "/"
 
 
 def word(name: str) -> str:
@@ -144,7 +148,7 @@ def check_refusal(verdict: Verdict, names: Sequence[Resource], token: int | None
     details: Message = {"held": [holding(hold, now) for hold in verdict.held[:MOST_TOLD]]}
     if verdict.why == "held":
         return Locked(in_words(verdict.held[0], now), hint="git session locks", reason="held", details=details)
-    shown = display(names[0].name)
+    shown = spoken(names[0].name)
     why = f"; the lock was {gone_words(verdict.lost)}" if verdict.lost else ""
     message = f"token {token} is no lock on {shown} any more{why}"
     return Locked(message, hint=f"git session lock {word(names[0].name)}", reason="stale", details=details)

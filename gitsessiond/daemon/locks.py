@@ -121,7 +121,12 @@ class Locks:
         if names is None and args.get("all") is not True:
             raise BadRequest("names are needed, or all", hint="see docs/protocol.md")
         released = self._locking.release(asker.client, names, now)
-        return {"released": [hold.resource.name for hold in released]}
+        found: Message = {"released": [hold.resource.name for hold in released], "others": []}
+        if not released and names is not None:
+            found["others"] = [
+                lockreplies.holding(hold, now) for hold in self._locking.others(asker.client, names, now)
+            ]
+        return found
 
     def _renew(self, asker: Asker, args: Message, now: float) -> Message:
         holds = self._locking.renew(asker.client, lockargs.names_of(args, self._fold), now)
@@ -301,5 +306,5 @@ VERBS: dict[str, Callable[[Locks, Asker, Message, float], Message]] = {
 
 def holder_of(client: Client, branch: str | None) -> Holder:
     """A client as others are told of it."""
-    who, agent = client.user or client.name, client.kind in AGENTS
-    return Holder(client.id, who, client.host or None, client.pid, branch, client.session, agent)
+    agent, named = client.kind in AGENTS, client.name is not None
+    return Holder(client.id, client.user, client.host or None, client.pid, branch, client.session, agent, named)

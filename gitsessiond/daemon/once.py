@@ -28,9 +28,12 @@ class Lock(Protocol):
 
 
 TakeLock = Callable[[], Lock]
+AnswerForLocks = Callable[[Message], Message]
 
 
-def serve_once(pipe: socket.socket, place: Place, open_recorder: Open, take_lock: TakeLock) -> None:
+def serve_once(
+    pipe: socket.socket, place: Place, open_recorder: Open, take_lock: TakeLock, answer_for_locks: AnswerForLocks
+) -> None:
     """Read one request from the pipe and answer it; holds the authority lock meanwhile.
 
     What it changes is told to nobody: without a daemon nobody follows events.
@@ -41,7 +44,7 @@ def serve_once(pipe: socket.socket, place: Place, open_recorder: Open, take_lock
         return
     if request is not None:
         with while_asked(pipe.fileno(), partial(is_gone, pipe)):
-            reply = reply_to(request, place, open_recorder, take_lock)
+            reply = reply_to(request, place, open_recorder, take_lock, answer_for_locks)
         pipe.sendall(encoded(reply, request))
 
 
@@ -62,17 +65,20 @@ def read_request(pipe: socket.socket) -> Message | BadRequest | None:
     return None
 
 
-def reply_to(request: Message, place: Place, open_recorder: Open, take_lock: TakeLock) -> Message:
+def reply_to(
+    request: Message, place: Place, open_recorder: Open, take_lock: TakeLock, answer_for_locks: AnswerForLocks
+) -> Message:
     """The reply to a request, whatever happens."""
     number, verb = request.get("id"), request.get("verb")
     if verb == "events":
         return reply_ok(number, {"seq": 0, "events": []})
-    if isinstance(verb, str) and is_own(verb):
+    is_for_locks = isinstance(verb, str) and verb.startswith("lock.")
+    if isinstance(verb, str) and is_own(verb) and not is_for_locks:
         return reply_error(number, Unreachable("no daemon runs", hint="git session daemon start"))
     try:
         lock = take_lock()
         try:
-            return record_and_answer(request, place, open_recorder)
+            return answer_for_locks(request) if is_for_locks else record_and_answer(request, place, open_recorder)
         finally:
             lock.release()
     except GitSessionError as exc:

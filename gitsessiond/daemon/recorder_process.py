@@ -9,6 +9,7 @@ import socket
 
 from gitsessiond.daemon import log
 from gitsessiond.daemon.desk import Desk, open_desk
+from gitsessiond.daemon.lockonce import answer_for_locks
 from gitsessiond.daemon.once import serve_once
 from gitsessiond.daemon.opening import Tell
 from gitsessiond.daemon.process import leave_surroundings
@@ -61,5 +62,6 @@ def be_once(where: str, fd: int) -> int:
             place,
             open_recorder=lambda tell: open_desk(where, tell),
             take_lock=lambda: take_lock(place.state_dir, LOCK_WAIT_S),
+            answer_for_locks=lambda request: answer_for_locks(request, pipe, place, where),
         )
     return 0

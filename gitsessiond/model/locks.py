@@ -13,7 +13,7 @@ from gitsessiond.model.resources import Resource
 
 
 class Holder(NamedTuple):
-    """A client as others are told of it. ``agent``: no person waits for what it asks."""
+    """A client as others are told of it. ``agent``: no person waits for what it asks; ``named``: it is its own name."""
 
     client: str
     who: str | None = None
@@ -22,6 +22,7 @@ class Holder(NamedTuple):
     branch: str | None = None
     session: str | None = None
     agent: bool = False
+    named: bool = False
 
 
 class Want(NamedTuple):

@@ -97,6 +97,30 @@ def quote_path(path: bytes) -> str:
     return '"' + _escaped(path) + '"'
 
 
+WILDCARDS = "*?["
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a text has a wildcard that no backslash makes a letter."""
+    plain = re.sub(r"\\.", "", name)
+    return any(letter in plain for letter in WILDCARDS)
+
+
+def literal(name: str) -> str:
+    """A name as the pattern that means it and nothing else."""
+    return re.sub(r"([*?\[\\])", r"\\\1", name)
+
+
+def spoken(resource: str) -> str:
+    """The name of what can be locked (docs/locks.md), as a person would say it: of a path only that."""
+    if resource in ("/", "path"):
+        return "everything" if resource == "/" else "all files"
+    told = resource.removeprefix("path/")
+    told = "branch " + told.removeprefix("ref/refs/heads/") if told.startswith("ref/refs/heads/") else told
+    told = "database " + told.removeprefix("db/") if told.startswith("db/") and told == resource else told
+    return told if is_pattern(told) else re.sub(r"\\(.)", r"\1", told)
+
+
 def escape_path(path: bytes) -> str:
     """The path in ASCII as git escapes it by default, without quotes: it begins as its directories do."""
     return "".join(

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.names import is_pattern, literal
 
 LONGEST, LONGEST_PART, LONGEST_GLOB = 4096, 255, 256
 KINDS = ("path", "ref", "db", "git")
@@ -66,14 +67,14 @@ def _resource(name: str, fold: bool) -> Resource:
     parts = text.removesuffix("/").split("/")
     _check_parts(name, parts)
     same = [part.casefold() for part in parts] if fold and parts[0] == "path" else parts
-    plain = next((at for at, part in enumerate(same) if _is_glob(part)), len(same))
+    plain = next((at for at, part in enumerate(same) if is_pattern(part)), len(same))
     node, rest = tuple(_plain(part) for part in same[:plain]), tuple(_pattern(name, part) for part in same[plain:])
     if rest and len(name) > LONGEST_GLOB:
         raise BadRequest(f"a pattern of {len(name)} characters is too long", hint=f"{LONGEST_GLOB} are the most")
     deep = text.endswith("/") or len(parts) == 1
     while rest and rest[-1] is None:
         rest, same, deep = rest[:-1], same[:-1], True
-    key = "/".join([escaped(part) for part in node] + same[plain:]) + "/" * deep
+    key = "/".join([literal(part) for part in node] + same[plain:]) + "/" * deep
     return Resource(text, key, node, rest, deep)
 
 
@@ -97,20 +98,15 @@ def _check_parts(name: str, parts: list[str]) -> None:
     for written in parts[1:]:
         if _ends_in_backslash(written):
             raise BadRequest(f"{shown} has a part that ends in a backslash", hint="a backslash itself is \\\\")
-        part = written if _is_glob(written) else _plain(written)
+        part = written if is_pattern(written) else _plain(written)
         if not part or part in (".", "..") or part.casefold() == ".git":
             raise BadRequest(f"{shown} has a part {part!r}, which no path in a repository has", hint=HINT)
         if len(part) > LONGEST_PART:
             raise BadRequest(f"{shown} has a part of {len(part)} characters", hint=f"{LONGEST_PART} are the most")
     if parts[0] == "git" and len(parts) > 1:
-        known = parts[1] in GIT_PARTS or (parts[1].startswith(INDEX) and not _is_glob(parts[1]))
+        known = parts[1] in GIT_PARTS or (parts[1].startswith(INDEX) and not is_pattern(parts[1]))
         if len(parts) > 2 or not known:
             raise BadRequest(f"{shown} is no part of git that can be locked", hint=HINT)
-
-
-def _is_glob(part: str) -> bool:
-    """Whether it has a wildcard that no backslash makes a letter."""
-    return any(len(piece) == 1 and piece in "*?[" for piece in _pieces(part))
 
 
 def _pieces(part: str) -> Iterator[str]:
@@ -130,11 +126,6 @@ def _ends_in_backslash(part: str) -> bool:
 def _plain(part: str) -> str:
     """A part without wildcards as it is on disk."""
     return "".join(piece[-1] for piece in _pieces(part))
-
-
-def escaped(path: str) -> str:
-    """A path as the name that means it and nothing else, whatever letters it has."""
-    return "".join("\\" + letter if letter in "*?[\\" else letter for letter in path)
 
 
 def _pattern(name: str, part: str) -> Part:

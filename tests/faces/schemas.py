@@ -926,6 +926,91 @@ class Event(BaseModel):
     session: Id | None = None
 
 
+class Taken(Closed):
+    """A lock that one has."""
+
+    name: str
+    mode: Literal["S", "U", "X", "intent"]
+    token: int
+    expires_in: float
+    state: Literal["held", "unconfirmed"]
+
+
+class Party(Closed):
+    """Whose a lock is, or a request for one."""
+
+    client: str
+    named: bool
+    who: str | None
+    host: str | None
+    pid: int | None
+    branch: str | None
+    session: str | None
+    since: str
+    reason: str | None
+
+
+class Held(Taken, Party):
+    """A lock that somebody has."""
+
+
+class Listed(Held):
+    """One of all locks."""
+
+    ttl: float
+    mine: bool
+
+
+class Want(Closed):
+    """A resource and the mode it is wanted in."""
+
+    name: str
+    mode: str
+
+
+class Waiting(Party):
+    """A request that waits."""
+
+    resources: list[Want]
+    position: int
+    gives_up_in: float | None
+    mine: bool
+
+
+class LostLock(Closed):
+    """A lock that was broken, stolen or not renewed."""
+
+    name: str
+    token: int
+    why: Literal["expired", "broken", "stolen"]
+    by: str | None
+    reason: str | None
+
+
+class Lock(Reply):
+    """``lock``; ``broken`` with ``--force``."""
+
+    locks: list[Taken]
+    broken: list[Held] | None = None
+
+
+class Unlock(Reply):
+    """``unlock``; ``locks`` and ``broken`` with ``--force``."""
+
+    released: list[str] | None = None
+    others: list[Held] | None = None
+    locks: list[Held] | None = None
+    broken: list[Held] | None = None
+
+
+class Locks(Reply):
+    """``locks``."""
+
+    locks: list[Listed]
+    waiting: list[Waiting]
+    lost: list[LostLock]
+
+
 class DaemonStatus(BaseModel):
     """``daemon status``, ``daemon start``; figures may be added."""
 
@@ -1002,6 +1087,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "invite": Invited,
     "uninvite": Invited,
     "clients": Clients,
+    "lock": Lock,
+    "unlock": Unlock,
+    "locks": Locks,
     "client hello": Hello,
     "client heartbeat": Heartbeat,
     "client leave": Left,

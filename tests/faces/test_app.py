@@ -70,6 +70,21 @@ AGENT = CLIENT | {
     "id": "agent-1", "kind": "agent", "name": "agent-1", "user": None, "pid": None, "tty": None, "role": "secondary",
     "state": "silent",
 }  # fmt: skip
+TAKEN = {"name": "path/a.py", "mode": "X", "token": 3, "expires_in": 299.5, "state": "held"}
+PARTY = {
+    "client": "agent-1", "named": True, "who": replies.ANN, "host": "h", "pid": 7, "branch": "main",
+    "session": replies.SID, "since": replies.AT, "reason": "renaming",
+}  # fmt: skip
+LOCKS = {
+    "locks": [TAKEN | PARTY | {"ttl": 300.0, "mine": False}],
+    "waiting": [
+        PARTY | {
+            "resources": [{"name": "path/a.py", "mode": "S"}], "position": 1, "gives_up_in": 4.5, "mine": True,
+            "reason": None,
+        }
+    ],
+    "lost": [{"name": "db/x", "token": 1, "why": "stolen", "by": "agent-1", "reason": "urgent"}],
+}  # fmt: skip
 PEOPLE = {
     "session": {"id": replies.SID, "name": "user-improvements"},
     "collaborators": [
@@ -127,6 +142,10 @@ ANSWERS: dict[str, Any] = {
     "session.collaborators": PEOPLE,
     "session.invite": INVITED,
     "session.uninvite": INVITED,
+    "lock.acquire": {"locks": [TAKEN]},
+    "lock.release": {"released": ["path/a.py"], "others": []},
+    "lock.list": LOCKS,
+    "lock.break": {"locks": [TAKEN], "broken": [TAKEN | PARTY]},
     "client.list": {"clients": [CLIENT, AGENT], "you": CLIENT["id"]},
     "client.hello": {"client": AGENT},
     "client.heartbeat": {"renewed": [{"name": "path/a.py"}]},
@@ -197,6 +216,9 @@ LINES: dict[str, list[str]] = {
     "invite": ["invite", "bob@example.org", "--role", "viewer"],
     "uninvite": ["uninvite", "bob@example.org"],
     "clients": ["clients"],
+    "lock": ["lock", "--type", "database", "x", "--wait", "5", "--mode", "S", "--reason", "why"],
+    "unlock": ["unlock", "--type", "git", "main"],
+    "locks": ["locks", "--type", "database", "x"],
     "client hello": ["client", "hello", "agent-1", "--kind", "agent", "--pid", "7", "--ttl", "60"],
     "client heartbeat": ["client", "heartbeat"],
     "client leave": ["client", "leave"],
@@ -242,6 +264,12 @@ VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "restore": ("restore", {"path": "a.py", "at": "1", "patch": None}),
     "uninstall": ("uninstall", {"hard": True, "yes": True}),
     "invite": ("session.invite", {"user": "bob@example.org", "role": "viewer"}),
+    "lock": (
+        "lock.acquire",
+        {"resources": [{"name": "db/x", "mode": "S"}], "ttl": None, "wait": 5.0, "request": None, "reason": "why"},
+    ),
+    "unlock": ("lock.release", {"names": ["ref/refs/heads/main"], "all": False}),
+    "locks": ("lock.list", {"name": "db/x"}),
     "client hello": ("client.hello", {"name": "agent-1", "kind": "agent", "pid": 7, "ttl": 60.0}),
 }  # fmt: skip
 
@@ -331,7 +359,7 @@ def test_every_error_ends_with_its_exit_code(code: str, capsys: pytest.CaptureFi
                 (["--tool", "--hunk", "1=ours", "--base"], "--base, --tool and --hunk"),
             )
         ),
-        (["log"], None), (["undo"], None), (["update", "x"], None), (["purge"], None), (["lock", "x"], None),
+        (["log"], None), (["undo"], None), (["update", "x"], None), (["purge"], None), (["lock", "x", "--mode", "Y"], None), (["lock"], None),
     ],
 )  # fmt: skip
 def test_wrong_words_exit_2_and_ask_nothing(

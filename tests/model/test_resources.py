@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsessiond.model.errors import BadRequest
-from gitsessiond.model.resources import LONGEST, covers, escaped, overlap, resource
+from gitsessiond.model.names import literal, spoken
+from gitsessiond.model.resources import LONGEST, covers, overlap, resource
 
 ALL_PATHS = ["/".join(parts) for n in (1, 2, 3) for parts in itertools.product(["a", "b", "ab", "ba"], repeat=n)]
 
@@ -95,9 +96,9 @@ def test_patterns_that_meet_have_a_path_that_shows_it(one: str, other: str) -> N
 def test_any_name_of_a_file_can_be_spelled(name: str) -> None:
     if name in (".", "..") or name.casefold() == ".git":
         return
-    found = resource("path/" + escaped(name))
+    found = resource("path/" + literal(name))
     assert found.rest == ()
-    assert overlap(found, resource("path/" + escaped(name) + "/"))
+    assert overlap(found, resource("path/" + literal(name) + "/"))
 
 
 @pytest.mark.parametrize(
@@ -141,3 +142,15 @@ def test_the_worst_pattern_is_answered_soon() -> None:
 )
 def test_a_name_covers_another(one: str, other: str, whole: bool) -> None:
     assert covers(resource(one), resource(other)) is whole
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("/", "everything"), ("path", "all files"), ("path/a b", "a b"), ("path/\\[id].tsx", "[id].tsx"),
+        ("path/\\[*", "\\[*"), ("path/db/x", "db/x"), ("db/x", "database x"), ("ref/refs/heads/a/b", "branch a/b"),
+        ("ref/refs/tags/v1", "ref/refs/tags/v1"), ("git/config", "git/config"),
+    ],
+)  # fmt: skip
+def test_a_name_as_one_says_it(name: str, words: str) -> None:
+    assert spoken(resource(name).name) == words

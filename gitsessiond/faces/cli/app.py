@@ -20,6 +20,7 @@ from gitsessiond.faces.cli import (
     fast,
     helping,
     hooking,
+    lock,
     merging,
     metrics,
     patches,
@@ -60,7 +61,7 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 
 NOUNS = (
-    sessions, patches, assigning, editors, merging, updating, remote, conflicts, recorded, executing, clients,
+    sessions, patches, assigning, editors, merging, updating, remote, conflicts, recorded, executing, clients, lock,
     collaborating, hooking, upkeep, configuring, metrics, events, daemon, helping, demo,
 )  # fmt: skip
 

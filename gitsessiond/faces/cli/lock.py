@@ -1,0 +1,183 @@
+"""The commands about locks: ``lock``, ``unlock``, ``locks``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+import click
+
+from gitsessiond.faces.cli import locklines
+from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
+from gitsessiond.faces.cli.locknames import TYPES, names_of
+from gitsessiond.faces.cli.words import clean
+from gitsessiond.model.errors import BadRequest, Locked
+from gitsessiond.model.names import spoken
+
+LONGEST_S = 86400.0
+AS_SET = "as-set"  # how long to wait is for the settings to say
+
+kind_option = click.option(
+    "--type",
+    "kind",
+    type=click.Choice(TYPES),
+    default="file",
+    help="What the words name: files and directories, branches and refs, directories, databases; `exclusive` is"
+    " everything.  [default: file]",
+)
+
+
+class Waiting(SessionCommand):
+    """``--wait`` may stand alone; what follows it is its number only if it is one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words."""
+        for at, word in enumerate(args):
+            if word == "--":
+                break
+            if word == "--wait":
+                args[at] = (
+                    f"--wait={args.pop(at + 1)}" if is_number("".join(args[at + 1 : at + 2])) else f"--wait={AS_SET}"
+                )
+        return super().parse_args(ctx, args)
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a number of seconds."""
+    return text.replace(".", "", 1).isdecimal()
+
+
+@click.command("lock", cls=Waiting)
+@click.argument("words", nargs=-1, metavar="[PATH]...", type=click.UNPROCESSED)
+@kind_option
+@click.option(
+    "--mode",
+    type=click.Choice(["S", "U", "X", "intent"]),
+    default="X",
+    help="S: read, others may too. U: read now, write later. X: write. intent: only a mark.  [default: X]",
+)
+@click.option(
+    "--ttl", type=click.FloatRange(0.001, LONGEST_S), metavar="SECONDS", help="How long it lasts, unless renewed."
+)
+@click.option("--wait", metavar="[SECONDS]", help="Wait in line until it is free.  [default: do not wait]")
+@click.option("--force", is_flag=True, help="Take it from whoever has it; with --reason.")
+@click.option("--reason", metavar="WHY", help="What it is for; others are told.")
+@pass_face
+def lock(
+    face: Face,
+    words: tuple[str, ...],
+    kind: str,
+    mode: str,
+    ttl: float | None,
+    wait: str | None,
+    force: bool,
+    reason: str | None,
+) -> int:
+    """Lock files, directories, patterns, branches or names, all or none
+
+    Another client that wants them is refused (exit 11) and told who has them, or waits in line. The lock is this
+    terminal's, or that of $GITSESSION_CLIENT, until `unlock`, its time is over, or the terminal is closed. Locked again
+    it lasts anew. Nobody's editor is stopped by it unless `gitsession.locks` says so: docs/locks.md
+    """
+    names = names_of(kind, words, os.getcwd())
+    if force:
+        if len(names) != 1 or mode != "X" or wait is not None:
+            raise BadRequest(
+                "--force takes one resource, for writing, at once", hint="git session lock PATH --force --reason WHY"
+            )
+        reply = face.call("lock.break", name=names[0], reason=reason, steal=True)
+    else:
+        wanted = [{"name": name, "mode": mode} for name in names]
+        try:
+            reply = face.call(
+                "lock.acquire", resources=wanted, ttl=ttl, wait=seconds_of(wait), request=None, reason=reason
+            )
+        except Locked as held:
+            raise in_these_words(held, kind, words) from held
+    face.show(reply, (locklines.taken(one) for one in reply["locks"]))
+    return 0
+
+
+def in_these_words(held: Locked, kind: str, words: tuple[str, ...]) -> Locked:
+    """A refusal whose hint can be pasted where one stands."""
+    if held.reason not in ("held", "timeout"):
+        return held
+    typed = [] if kind == "file" else ["--type", kind]
+    hint = shlex.join(["git", "session", "lock", *typed, *words, "--wait"])
+    return Locked(held.message, hint=hint, reason=held.reason, details=held.details)
+
+
+def seconds_of(wait: str | None) -> float | bool:
+    """How long to wait; True: as the settings say, False: not.
+
+    Raises:
+        BadRequest: it is no number of seconds.
+    """
+    if wait is None or wait == AS_SET:
+        return wait is not None
+    if not is_number(wait) or float(wait) > LONGEST_S:
+        raise BadRequest(f"--wait: {wait!r} is no number of seconds up to {LONGEST_S:.0f}", hint="git session lock -h")
+    return float(wait)
+
+
+@click.command("unlock", cls=SessionCommand)
+@click.argument("words", nargs=-1, metavar="[PATH]...", type=click.UNPROCESSED)
+@kind_option
+@click.option("--all", "all_", is_flag=True, help="All locks that are yours.")
+@click.option("--force", is_flag=True, help="Break a lock of somebody else; with --reason.")
+@click.option("--reason", metavar="WHY", help="Why it is broken; its holder is told, and it is kept.")
+@pass_face
+def unlock(face: Face, words: tuple[str, ...], kind: str, all_: bool, force: bool, reason: str | None) -> int:
+    """Give locks back, or break one of somebody else
+
+    What you do not hold is no error: it may have been over.
+    """
+    if all_:
+        if words or force:
+            raise BadRequest("--all is for your own locks, and all of them", hint="git session unlock --all")
+        reply = face.call("lock.release", names=None, all=True)
+    elif force:
+        return broken(face, names_of(kind, words, os.getcwd()), reason)
+    else:
+        reply = face.call("lock.release", names=names_of(kind, words, os.getcwd()), all=False)
+    if not reply["released"] and reply["others"]:
+        other = reply["others"][0]
+        raise Locked(
+            f"{clean(spoken(other['name']))} is locked by {locklines.whose({**other, 'mine': False})}, not by you",
+            hint=shlex.join(["git", "session", "unlock", *words, "--force", "--reason", "WHY"]),
+            reason="held",
+            details={"held": reply["others"]},
+        )
+    released = [f"Unlocked {clean(spoken(name))}." for name in reply["released"]]
+    face.show(reply, released or ["Nothing of that was locked."])
+    return 0
+
+
+def broken(face: Face, names: list[str], reason: str | None) -> int:
+    """Break the lock of somebody else."""
+    if len(names) != 1:
+        raise BadRequest("one lock is broken at a time", hint="git session unlock PATH --force --reason WHY")
+    reply = face.call("lock.break", name=names[0], reason=reason, steal=False)
+    lines = (
+        f"Broke the lock of {locklines.whose({**one, 'mine': False})} on {clean(spoken(one['name']))}."
+        for one in reply["broken"]
+    )
+    face.show(reply, lines)
+    return 0
+
+
+@click.command("locks", cls=SessionCommand)
+@click.argument("path", required=False)
+@kind_option
+@pass_face
+def locks(face: Face, path: str | None, kind: str) -> int:
+    """List who holds which locks, and who waits for them"""
+    words = () if path is None else (path,)
+    name = names_of(kind, words, os.getcwd())[0] if words or kind in ("exclusive", "project") else None
+    reply: dict[str, Any] = face.call("lock.list", name=name)
+    face.show(reply, locklines.table(reply))
+    return 0
+
+
+COMMANDS = (lock, unlock, locks)

@@ -1,0 +1,144 @@
+"""The commands about locks: what their words mean, and what they say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsessiond.faces.cli.app import main
+from gitsessiond.faces.cli.locknames import names_of
+from gitsessiond.model.errors import BadRequest, Locked, NotFound
+from tests.faces import replies
+from tests.faces.test_app import PARTY, TAKEN
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with odd names and links."""
+    top = tmp_path_factory.mktemp("locks") / "repo"
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    (top / "src" / "in").mkdir(parents=True)
+    for name in ("src/a.py", "src/[id].tsx", "src/in/b*"):
+        (top / name).write_text("x\n")
+    (top / "link").symlink_to("src")
+    (top / "src" / "out").symlink_to("/")
+    (top / "src" / "loop").symlink_to("loop")
+    return top
+
+
+@pytest.mark.parametrize(
+    ("where", "word", "name"),
+    [
+        ("", "src/a.py", "path/src/a.py"),
+        ("src", "a.py", "path/src/a.py"),
+        ("src/in", "../a.py", "path/src/a.py"),
+        ("src", ".", "path/src/"),
+        ("", ".", "path"),
+        ("src", "..", "path"),
+        ("", "src", "path/src/"),
+        ("", "new/dir/", "path/new/dir/"),
+        ("", "new/file", "path/new/file"),
+        ("", "src/[id].tsx", "path/src/\\[id].tsx"),
+        ("", "src/[ab].tsx", "path/src/[ab].tsx"),
+        ("src", "in/b*", "path/src/in/b\\*"),
+        ("src", "*.py", "path/src/*.py"),
+        ("", "**/*.md", "path/**/*.md"),
+        ("", "link", "path/link"),
+        ("", "link/a.py", "path/src/a.py"),
+        ("", "link/*.py", "path/src/*.py"),
+        ("", "src/out", "path/src/out"),
+        ("", "src/loop", "path/src/loop"),
+    ],
+)
+def test_a_path_is_named_from_the_top(ground: Path, where: str, word: str, name: str) -> None:
+    """However it is reached it is one name; a file of that very name is meant before a pattern."""
+    assert names_of("file", (word,), str(ground / where)) == [name]
+    assert names_of("file", (os.path.join(ground, where, word) + "/" * word.endswith("/"),), str(ground)) == [name]
+
+
+@pytest.mark.parametrize("word", ["..", "../x", "/etc/passwd", "src/out/etc/passwd", "../../*"])
+def test_what_is_outside_is_refused(ground: Path, word: str) -> None:
+    with pytest.raises(NotFound):
+        names_of("file", (word,), str(ground))
+
+
+def test_other_types(ground: Path) -> None:
+    here = str(ground)
+    assert names_of("git", ("main", "refs/tags/v1", "git/config"), here) == [
+        "ref/refs/heads/main", "ref/refs/tags/v1", "git/config",
+    ]  # fmt: skip
+    assert names_of("database", ("users",), here) == ["db/users"]
+    assert names_of("project", (), here) == ["path"]
+    assert names_of("project", ("src",), here) == ["path/src/"]
+    assert names_of("exclusive", (), here) == ["/"]
+    for kind, words in (("file", ()), ("git", ()), ("exclusive", ("x",))):
+        with pytest.raises(BadRequest):
+            names_of(kind, words, here)
+
+
+Run = Callable[..., tuple[int, str, str, list[Any]]]
+
+
+@pytest.fixture
+def run(ground: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """A command line there: its code, what it printed, and what it asked."""
+    monkeypatch.chdir(ground)
+
+    def one(*words: str, **answers: Any) -> tuple[int, str, str, list[Any]]:
+        client = replies.FakeClient(answers)
+        code = main(words, client.dial)
+        told = capsys.readouterr()
+        return code, told.out, told.err, client.asked
+
+    return one
+
+
+@pytest.mark.parametrize(
+    ("words", "wait", "names"),
+    [
+        (["src/a.py"], False, ["path/src/a.py"]),
+        (["--wait", "src/a.py"], True, ["path/src/a.py"]),
+        (["src/a.py", "--wait"], True, ["path/src/a.py"]),
+        (["--wait", "2.5", "src/a.py"], 2.5, ["path/src/a.py"]),
+        (["--wait=7", "src/a.py"], 7.0, ["path/src/a.py"]),
+        (["--wait", "--", "7"], True, ["path/7"]),
+    ],
+)
+def test_wait_may_stand_alone(run: Run, words: list[str], wait: float | bool, names: list[str]) -> None:
+    code, out, _, asked = run("lock", *words, **{"lock.acquire": {"locks": [TAKEN]}})
+    assert (code, out) == (0, "Locked a.py (write, 5 min, token 3).\n")
+    assert asked[0][1]["wait"] == wait
+    assert [one["name"] for one in asked[0][1]["resources"]] == names
+
+
+def test_a_refusal_says_what_to_type_where_one_stands(run: Run) -> None:
+    held = Locked("src/[id].tsx is locked by Ann", hint="other words", reason="held", details={"held": [TAKEN | PARTY]})
+    code, out, err, _ = run("lock", "src/[id].tsx", **{"lock.acquire": held})
+    assert (code, out) == (11, "")
+    assert err.splitlines()[1] == "hint: git session lock 'src/[id].tsx' --wait"
+
+
+def test_unlocking_what_is_anothers_is_refused(run: Run) -> None:
+    code, out, err, _ = run("unlock", "src/a.py", **{"lock.release": {"released": [], "others": [TAKEN | PARTY]}})
+    assert (code, out) == (11, "")
+    assert err.splitlines() == [
+        f"error: a.py is locked by agent-1 ({replies.ANN}, process 7, h, main), not by you",
+        "hint: git session unlock src/a.py --force --reason WHY",
+    ]
+    assert run("unlock", "src/a.py", **{"lock.release": {"released": [], "others": []}})[0] == 0
+
+
+def test_force_breaks_or_steals(run: Run) -> None:
+    broken = {"lock.break": {"locks": [TAKEN], "broken": [TAKEN | PARTY]}}
+    code, out, _, asked = run("unlock", "src/a.py", "--force", "--reason", "away", **broken)
+    assert (code, out) == (0, f"Broke the lock of agent-1 ({replies.ANN}, process 7, h, main) on a.py.\n")
+    assert asked == [("lock.break", {"name": "path/src/a.py", "reason": "away", "steal": False})]
+    assert run("lock", "src/a.py", "--force", "--reason", "away", **broken)[3][0][1]["steal"] is True
+    for words in (["lock", "a", "b", "--force"], ["lock", "a", "--force", "--wait"], ["unlock", "--all", "a"]):
+        assert run(*words)[0] == 2
+    assert run("lock", "src/a.py", "--wait", "-5")[0] == 2
