@@ -82,9 +82,7 @@ class Presence:
             BadRequest: the name it gives itself is none, or a setting of its environment is.
             Refused: there are too many clients, or whoever asked has ended.
         """
-        client = self._meet(self._recognizer.client(link, who), who)
-        self._links[link] = client.id
-        return client
+        return self._meet(self._recognizer.client(link, who), who)
 
     def editor(self, pid: int, program: str, cwd: str) -> Client | None:
         """The client that an editor's process is, from its first change on.
