@@ -19,53 +19,59 @@ Event = dict[str, Any]
 
 
 class EventLog:
-    """A file of the last ``most`` events, or of up to twice as many."""
+    """Two files of events, the one before put aside when it holds ``most``."""
 
     def __init__(self, path: str, most: int) -> None:
-        self._path, self._most = path, most
+        self._path, self._aside, self._most = path, path + ".1", most
         self._file: int | None = None
         self._lines = 0
         self._unwritten = bytearray()
 
     def read(self) -> tuple[list[Event], bool]:
         """The last events of former daemons, and whether these told none after them: the machine has run since."""
-        try:
-            with open(self._path, "rb") as file:
-                lines = file.read().split(b"\n")[:-1]  # one cut short was told to nobody
-        except OSError:
-            return [], False
-        try:
-            boot = decode(lines[0]).get("boot") if lines else None
-            events = [decode(line) for line in lines[1:][-self._most :]]
-        except BadRequest as wrong:
-            log(f"{self._path}: {wrong.message}")
-            return [], False
+        events: list[Event] = []
+        boot = ""
+        for path in (self._aside, self._path):
+            try:
+                with open(path, "rb") as file:
+                    lines = file.read().split(b"\n")[:-1]  # one cut short was told to nobody
+                boot = str(decode(lines[0]).get("boot")) if lines else ""
+                events += [decode(line) for line in lines[1:]]
+            except FileNotFoundError:
+                continue
+            except (OSError, BadRequest) as wrong:
+                log(f"{path}: {wrong}")
+                return [], False
         if not all(isinstance(event.get("seq"), int) for event in events):
             log(f"{self._path}: an event without a number")
             return [], False
-        return events, bool(boot) and boot == boot_id()
+        return events[-self._most :], bool(boot) and boot == boot_id()
 
     def begin(self, lines: Iterable[bytes]) -> None:
-        """Write the file anew, with these events."""
+        """Write it anew, with these events."""
         self.close()
-        self._unwritten.clear()
-        draft = self._path + ".new"
+        self._remove()
+        self._open(lines)
+
+    def _open(self, lines: Iterable[bytes]) -> None:
+        """Begin a file."""
         kept = [encode({"boot": boot_id()}), *lines]
+        self._lines = len(kept)
         try:
-            self._file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             _write(self._file, b"".join(kept))
-            os.replace(draft, self._path)
         except OSError as exc:
             self._give_up(exc)
-        self._lines = len(kept)
 
     def add(self, line: bytes) -> bool:
-        """Have one event written next; False: the file is to be begun anew."""
+        """Have one event written next; False: all is to be begun anew."""
         self._lines += 1
         if self._file is None:
             return self._lines % self._most != 0  # the disk may have room again
         self._unwritten += line
-        return self._lines < 2 * self._most
+        if self._lines > self._most:
+            self._turn_over()
+        return True
 
     def flush(self) -> None:
         """Write what is not written yet."""
@@ -77,12 +83,27 @@ class EventLog:
             self._give_up(exc)
         self._unwritten.clear()
 
+    def _turn_over(self) -> None:
+        """Put the file aside and begin the next; nothing is replaced, for which the file system would wait."""
+        self.close()
+        try:
+            if os.path.lexists(self._aside):
+                os.unlink(self._aside)
+            os.rename(self._path, self._aside)
+        except OSError as exc:
+            self._give_up(exc)
+            return
+        self._open(())
+
     def _give_up(self, exc: OSError) -> None:
         """Keep no file rather than one in which events are missing, whose numbers would be used again."""
         log(f"events are not kept: {exc}")
         self._unwritten.clear()
         self.close()
-        for path in (self._path, self._path + ".new"):
+        self._remove()
+
+    def _remove(self) -> None:
+        for path in (self._aside, self._path):
             try:
                 os.unlink(path)
             except OSError:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gitsessiond.daemon import eventlog
-from gitsessiond.daemon.events import AT_ONCE, KEPT, LOG, MOST_UNSENT, Events, Sequence
+from gitsessiond.daemon.events import AT_ONCE, BLOCK, KEPT, LOG, MOST_UNSENT, Events, Sequence
 from gitsessiond.daemon.link import Link
 from gitsessiond.model.channels import Wanted, channel_of, wanted
 from gitsessiond.model.errors import BadRequest
@@ -51,6 +51,13 @@ def stack() -> Iterator[ExitStack]:
 
 def made(directory: Path) -> Events:
     return Events(str(directory), Link.send_frame)
+
+
+def told(directory: Path) -> None:
+    """An event of a daemon that is killed after that turn of its loop."""
+    events = made(directory)
+    events.publish(SAVED)
+    events.pump()
 
 
 def numbers(events: list[Any]) -> list[int]:
@@ -164,11 +171,13 @@ def test_the_next_daemon_goes_on(tmp_path: Path) -> None:
     events = made(tmp_path)
     for n in range(3):
         events.publish(SAVED | {"text": str(n)})
-    told = events.since(0)
+    found = events.since(0)
     again = made(tmp_path)  # and no close: it was killed
-    assert again.since(0) == told
+    assert again.since(0) == found
     again.publish(SAVED)
     assert numbers(again.since(1)) == [2, 3, 4]
+    again.publish(SAVED)
+    assert numbers(made(tmp_path).since(0)) == [1, 2, 3, 4], "what was not told yet goes with its number"
     with open(tmp_path / LOG, "ab") as file:
         file.write(b'{"v":1,"seq":5,"type":"cut sho')
     assert numbers(made(tmp_path).since(0)) == [1, 2, 3, 4]
@@ -176,22 +185,22 @@ def test_the_next_daemon_goes_on(tmp_path: Path) -> None:
 
 def test_after_a_crash_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events may be lost with it: the next number is one that nobody can have seen."""
-    made(tmp_path).publish(SAVED)
+    told(tmp_path)
     monkeypatch.setattr(eventlog, "boot_id", lambda: "another")
     events = made(tmp_path)
-    assert events.last == 1000
+    assert events.last == BLOCK
     events.publish(SAVED)
-    assert numbers(events.since(0)) == [1, 1001]
+    assert numbers(events.since(0)) == [1, BLOCK + 1]
 
 
 def test_the_file_stays_short(tmp_path: Path) -> None:
-    """It is begun anew when it holds twice as many as are kept."""
+    """One of as many as are kept is put aside, and the one before that goes."""
     events = made(tmp_path)
     for _ in range(2 * KEPT + 5):
         events.publish(SAVED)
     events.close()
-    lines = (tmp_path / LOG).read_bytes().splitlines()
-    assert KEPT < len(lines) <= 2 * KEPT
+    lines = [len((tmp_path / name).read_bytes().splitlines()) for name in (LOG, LOG + ".1")]
+    assert sum(lines) <= 2 * KEPT + 2 and lines[1] == KEPT + 1, lines
     assert numbers(made(tmp_path).since(None)) == list(range(KEPT + 6, 2 * KEPT + 6))
     assert (tmp_path / LOG).stat().st_mode & 0o777 == 0o600
 
@@ -203,8 +212,7 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path, text: bytes) -> None:
     """It stops nothing."""
     (tmp_path / LOG).write_bytes(text)
     (tmp_path / "seq").write_text("1000\n")
-    events = made(tmp_path)
-    events.publish(SAVED)
+    told(tmp_path)
     assert numbers(made(tmp_path).since(None)) == [1001]
 
 
@@ -223,9 +231,10 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             events.pump()
         assert not (tmp_path / LOG).exists()
         assert numbers(events.since(0)) == [1, 2, 3, 4]
-        assert made(tmp_path).last == 1000
+        assert made(tmp_path).last == BLOCK
     for _ in range(KEPT):
         events.publish(SAVED)
+    events.pump()
     assert (tmp_path / LOG).exists()
 
 
@@ -237,8 +246,9 @@ def test_an_event_that_cannot_be_told(tmp_path: Path) -> None:
     assert (event["type"], event.get("text")) == ("saved", None)
 
 
-def test_numbers_are_set_apart_ahead(tmp_path: Path) -> None:
+def test_numbers_are_set_apart_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the events themselves the next daemon begins after all that could have been used."""
+    monkeypatch.setattr("gitsessiond.daemon.events.BLOCK", 1000)
     first = Sequence(str(tmp_path / "seq"))
     assert [first.next() for _ in range(1001)][-1] == 1001
     assert Sequence(str(tmp_path / "seq")).last == 2000
