@@ -56,6 +56,7 @@ class Presence:
         self._clients = Clients()
         self._recognizer, self._host = Recognizer(self._clients), socket.gethostname()
         self._ends: dict[str, int] = {}  # descriptors that tell of the end of a client's process
+        self._links: dict[Link, tuple[str | None, str]] = {}  # the name last told over a connection, and whose it is
         self._sessions: dict[str, str] = {}
         self._unsaved = False
         self.listeners: list[Listener] = []
@@ -82,7 +83,11 @@ class Presence:
             BadRequest: the name it gives itself is none, or a setting of its environment is.
             Refused: there are too many clients, or whoever asked has ended.
         """
-        return self._meet(self._recognizer.client(link, who), who)
+        name, wanted = self._links.get(link, (None, ""))
+        known = self._clients.get(wanted) if who.get("client") == name else None  # of one process all its time
+        client = self._meet(known or self._recognizer.client(link, who), who)
+        self._links[link] = who.get("client"), client.id
+        return client
 
     def editor(self, pid: int, program: str, cwd: str) -> Client | None:
         """The client that an editor's process is, from its first change on.
@@ -257,6 +262,7 @@ class Presence:
 
     def left(self, link: Link) -> None:
         """A connection ended: every command's does, and its client lives on."""
+        self._links.pop(link, None)
 
     def knows(self, client: str) -> bool:
         """Whether there is such a client."""
@@ -275,8 +281,18 @@ class Presence:
 
     def tick(self, now: float) -> None:
         """Heartbeats that were missed; what changed is kept."""
+        due = self._clients.next_look()
+        if due is not None and due <= now:
+            self._hear_waiting(now)
         self._take(self._clients.tick(now), now)
         self._save()
+
+    def _hear_waiting(self, now: float) -> None:
+        """Who keeps a connection lives, and may be waiting for an answer; but whoever named a time keeps to it."""
+        for wanted in {wanted for _, wanted in self._links.values()}:
+            client = self._clients.get(wanted)
+            if client is not None and client.ttl is None:
+                self._clients.hear(wanted, now)
 
     def _save(self) -> None:
         """Keep who is there, if that changed."""

@@ -99,6 +99,11 @@ class Clients:
             told.append(Change("connected", self._known[client.id]))
         return told + self._promote()
 
+    def hear(self, wanted: str, now: float) -> None:
+        """A client that is known gave a sign of life and says nothing new; one that is silent has to say something."""
+        if wanted in self._heard and wanted not in self._silent:
+            self._heard[wanted] = now
+
     def remember(self, clients: list[Client], primary: str | None, now: float) -> list[Change]:
         """Take over what a former daemon knew; each has its whole time to be heard of again."""
         for client in clients[:MOST]:

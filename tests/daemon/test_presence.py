@@ -19,6 +19,7 @@ from gitsessiond.daemon.presence import Presence, Tools
 from gitsessiond.daemon.settings import Coordinating, Settings
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.wire.client import Client
+from gitsessiond.wire.place import Peer
 from tests.bench import Workbench, wait_for
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux tells of processes")
@@ -38,6 +39,13 @@ class Listener:
 
     def beat(self, client: str, now: float) -> list[dict[str, Any]]:
         return [{"name": "path/a.txt", "client": client}]
+
+
+class Connection:
+    """A link of which only matters who is at the other end."""
+
+    def __init__(self, pid: int | None, uid: int | None) -> None:
+        self.peer = Peer(pid, uid)
 
 
 class Room:
@@ -68,8 +76,9 @@ class Room:
 
     def ask(self, pid: int | None, verb: str = "client.list", uid: int | None = None, **asked: Any) -> Any:
         """One request of a process; ``who`` and ``args`` as given."""
-        link: Any = SimpleNamespace(peer=SimpleNamespace(pid=pid, uid=os.geteuid() if uid is None else uid))
+        link: Any = Connection(pid, os.geteuid() if uid is None else uid)
         self.presence.answer(link, 1, verb, asked.get("args", {}), {"cwd": "/r", "pid": pid} | asked.get("who", {}))
+        self.presence.left(link)
         return self.sent.pop()["ok"]
 
     def hello(self, asks: int | None, /, name: str | None = None, who: Any = None, **args: Any) -> Any:
@@ -199,6 +208,44 @@ def test_heartbeats_by_settings(room: Room, monkeypatch: pytest.MonkeyPatch) -> 
         room.hello(None, "b", who={"env": {"SESSION_HEARTBEAT": "soon"}})
 
 
+def test_who_waits_for_an_answer_lives(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is kept is a sign of life, for those who named no time; its end is none of death."""
+    clock = [1000.0]
+    monkeypatch.setattr("gitsessiond.daemon.presence.time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
+    link: Any = Connection(None, None)
+    room.presence.client_of(link, {"client": "a"})
+    room.hello(None, "b", ttl=100)
+    room.presence.client_of(link_of_b := Connection(None, None), {"client": "b"})  # type: ignore[arg-type]
+    for now in (1090.0, 1100.0, 1190.0, 1280.0):
+        room.presence.tick(now)
+    assert room.listener.freed == ["b"] and link_of_b is not link
+    room.presence.left(link)
+    room.presence.tick(1369.9)
+    assert room.listener.freed == ["b"]
+    room.presence.tick(1370.0)
+    assert room.listener.freed == ["b", "a"]
+    room.presence.client_of(link, {"client": "a"})
+    assert room.presence.client_of(link, {"tty": "/dev/pts/9"}).id != "a"  # over the same connection, for another
+
+
+def test_a_name_that_is_used_again_lives_by_its_own_process(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the process that a forgotten client of that name had named says nothing of it."""
+    clock = [1000.0]
+    monkeypatch.setattr("gitsessiond.daemon.presence.time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
+    one, two = room.terminal(), room.terminal()
+    assert room.hello(one, "a", pid=one, ttl=1, who={"env": {"SESSION_TTL": "1"}})["pid"] == one
+    clock[0] = 1001.0
+    room.presence.tick(clock[0])
+    assert room.there() == {} and not room.select.get_map()  # no descriptor is kept for it
+    assert room.hello(two, "a", pid=two)["pid"] == two
+    os.kill(one, signal.SIGKILL)
+    room.shells[0].wait()
+    room.turn()
+    assert room.there() == {"a": "primary"}
+    room.kill(two)
+    assert room.there() == {}
+
+
 def test_a_daemon_takes_up_whom_the_last_one_knew(room: Room) -> None:
     """Killed: the primary is still the primary; who died meanwhile is gone, and what it held is free."""
     one, two = room.terminal(), room.terminal()
@@ -274,14 +321,15 @@ def test_hostile_numbers_of_clients(room: Room, monkeypatch: pytest.MonkeyPatch)
         room.hello(None, f"a{number}")
     with pytest.raises(Refused):
         room.hello(None, "one more")
-    room.presence.notice(SimpleNamespace(peer=SimpleNamespace(pid=None, uid=None)), {"client": "one more"})  # type: ignore[arg-type]
+    stranger: Any = Connection(None, None)
+    room.presence.notice(stranger, {"client": "one more"})
     assert room.hello(shell)["id"] == mine and len(room.there()) == MOST
 
 
 def test_clients_of_a_real_daemon(bench: Workbench) -> None:
     """Two shells ask; the primary is killed, then the daemon: the other is primary, before and after."""
     script = "import sys; from gitsessiond.wire.client import Client; print(Client('.').call('client.hello', {})['client']['id'], flush=True)"
-    words = ["sh", "-c", f'python -c "{script}"; exec sleep 600']
+    words = ["sh", "-c", f'python -c "{script}" && exec sleep 600']
     shells = [subprocess.Popen(words, cwd=bench.root, stdout=subprocess.PIPE, start_new_session=True) for _ in range(2)]
     client = Client(str(bench.root))
 
