@@ -82,7 +82,7 @@ RESOURCES = (
     "ref/refs/heads/../../x", "ref/HEAD", "ref/", "ref/main", "ref/refs/heads/x.lock", "ref/refs/heads/-x", "ref/@{-1}", "db/", "db/x",
     "db/../x", "db/" + "x" * 5000, "git/config", "git/worktrees", "git/index@main", "git/index@../x", "git/index", "git/x", "nope/x", "PATH/x",
 )  # fmt: skip
-MODES = ("S", "U", "X", "intent", "X", "", "x", None, 3, "XX")
+MODES = ("S", "U", "X", "intent") * 5 + ("", "x", None, 3, "XX")
 PLAIN = ("p", "q", "c", "day", "side", "fresh", "a.txt", "src/b.txt", "new.txt", "-", "ours", "merge")
 
 
@@ -172,7 +172,7 @@ class Requests:
         """What the argument of this name may well be."""
         pick = self.random
         if name == "resources" and pick.random() < 0.8:
-            many = range(pick.choice((1, 1, 2, 3, 40)))
+            many = range(pick.choice((1, 1, 1, 1, 2, 3, 40)))
             return [{"name": pick.choice(RESOURCES), "mode": pick.choice(MODES)} for _ in many]
         if name in ("names", "name") and pick.random() < 0.3:
             return [pick.choice(RESOURCES)] if name == "names" else pick.choice(RESOURCES)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-from gitsessiond.store.below import DRAFT, opened, remove_draft
+from gitsessiond.store.below import DRAFT, is_trusted, opened, remove_draft
 from gitsessiond.store.leases import give_back, take_lease
 from gitsessiond.store.renaming import EXCHANGE, NOREPLACE, rename
 
@@ -67,9 +67,9 @@ class ControlDir:
         """A directory, reached step by step; ``make``: those that are missing are made.
 
         Raises:
-            OSError: there is none, or a link or a file is in its place.
+            OSError: there is none, a link or a file is in its place, or one on the way is another user's.
         """
-        with opened(self._worktree, HOME + b"/" + directory, make=make) as place:
+        with opened(self._worktree, HOME + b"/" + directory, make=make, ours=True) as place:
             yield place
 
     def signature(self, path: bytes) -> Signature | None:
@@ -94,8 +94,7 @@ class ControlDir:
         """The inode of a directory; None: there is none, or it is another user's."""
         try:
             with self._opened(directory) as place:
-                found = os.fstat(place)
-                return found.st_ino if is_trusted(found) else None
+                return os.fstat(place).st_ino
         except OSError:
             return None
 
@@ -210,11 +209,6 @@ class ControlDir:
 def signed(found: os.stat_result) -> Signature:
     """The signature in a stat."""
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def is_trusted(found: os.stat_result) -> bool:
-    """Whether whoever made a file may ask us for something: the socket takes requests of the same users."""
-    return found.st_uid in (0, os.geteuid())
 
 
 def kind_of(mode: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
-def opened(root: bytes, directory: bytes, *, make: bool = False, rights: int = 0o700) -> Iterator[int]:
+def opened(
+    root: bytes, directory: bytes, *, make: bool = False, rights: int = 0o700, ours: bool = False
+) -> Iterator[int]:
     """A directory below another, reached step by step; ``make``: those that are missing are made.
 
     Raises:
-        OSError: there is none, or a link or a file is in its place.
+        OSError: there is none, or a link or a file is in its place; with ``ours``: it is another user's, who could put
+            one file of ours in the place of another.
     """
     place = os.open(root, _DIRECTORY)
     try:
@@ -35,9 +39,16 @@ def opened(root: bytes, directory: bytes, *, make: bool = False, rights: int = 0
                 inner = os.open(part, _DIRECTORY, dir_fd=place)
             os.close(place)
             place = inner
+            if ours and not is_trusted(os.fstat(place)):
+                raise PermissionError(errno.EPERM, "it is in another user's directory", os.path.join(root, directory))
         yield place
     finally:
         os.close(place)
+
+
+def is_trusted(found: os.stat_result) -> bool:
+    """Whether whoever made a file may ask us for something: the socket takes requests of the same users."""
+    return found.st_uid in (0, os.geteuid())
 
 
 class Below(NamedTuple):

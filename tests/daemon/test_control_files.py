@@ -210,7 +210,26 @@ def test_another_users_save_is_none(tree: Path, monkeypatch: pytest.MonkeyPatch)
             os.chown(tree / ".gitsession" / path, 12345, 12345)
     else:
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    assert files.read(b"use") == NoSave("odd", "it is another user's") and files.inode(b"patches/one") is None
+    save = files.read(b"use")  # where we are the other, all of the directory is
+    assert isinstance(save, NoSave) and save.why.startswith("it is") and files.inode(b"patches/one") is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.parametrize("whose", ["", "patches", "patches/one"])
+def test_nothing_in_another_users_directory_is_a_save(tree: Path, whose: str) -> None:
+    """Who has the directory could put a file of ours in the place of another; nothing is read or written there."""
+    shown = ControlFiles(str(tree))
+    texts = texts_of(view(ONE), {}, ["panel"])
+    shown.show(texts)
+    status = tree / ".gitsession/patches/one/status"
+    status.write_text("abandoned\n")
+    os.chown(tree / ".gitsession" / whose, 12345, 12345)
+    before = status.read_bytes()
+    assert shown.dir.read(b"patches/one/status") == NoSave("odd", "it is in another user's directory")
+    assert shown.dir.names(b"patches/one") == []
+    assert not shown.dir.move(b"patches/one/status", b"patches/one/other")
+    shown.show(texts_of(view(ONE), {}, ["another panel"]))
+    assert status.read_bytes() == before and not (tree / ".gitsession/patches/one/other").exists()
 
 
 def test_the_next_daemon_knows_what_was_written(tree: Path) -> None:
