@@ -161,10 +161,10 @@ def catch_up(
         if start is not None:
             end_provisional(ctx, live, start)
         return False
-    if moved and start is None and carried is None:
-        start = before_git_wrote(ctx, live, ground.chain[-1].oid if ground.chain else ground.base)
     if moved and start is not None:
         state = back_to(state, start)
+    elif moved and carried is None:
+        state = before_git_wrote(ctx, live, ground.chain[-1].oid if ground.chain else ground.base) or state
     before = state
     state = unparked(state)
     found = relearn(ctx, live, state, ground, commits, carried) if moved else Relearned(state)
@@ -213,8 +213,10 @@ def park(ctx: Context, live: Live, why: str, oid: str | None = None) -> None:
     """Stop sorting; said once for each reason. ``oid``: where HEAD has gone."""
     if live.state.session.parked == why:
         return
-    start = settled_state(ctx, live) or (before_git_wrote(ctx, live, oid) if oid is not None else None)
+    start = settled_state(ctx, live)
     state = back_to(live.state, start) if start is not None else live.state
+    if start is None and oid is not None:
+        state = before_git_wrote(ctx, live, oid) or state
     state = replace(state, session=state.session.model_copy(update={"parked": why}))
     publish(ctx, live, state, "adopt", by="git", text=f"parked: {why}", facts={"parked": why})
     live.settled = None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
+from gitsessiond.actions.calls import file_in
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.model.owners import with_files
 from gitsessiond.store.chain import tree_of_commit
 from gitsessiond.store.head import Head, branch_tip, index_written, last_words, read_head
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.steps import State
-from gitsessiond.store.trees import diff_trees, file_at
+from gitsessiond.store.trees import diff_trees
 
 MOMENT = 0.02  # seconds that git is given between its index and its HEAD; it needs 1 ms where it is let run
+MOVES = ("merge ", "pull", "reset", "checkout")  # in the reflog: HEAD goes to what was there, or is made of it
 
 
 class Look(NamedTuple):
@@ -66,19 +71,36 @@ def note_index(live: Live) -> None:
 
 
 def before_git_wrote(ctx: Context, live: Live, oid: str) -> State | None:
-    """The State before git wrote what HEAD, moved to ``oid`` since, has; None: nothing was sorted meanwhile.
+    """The State with the owners from before git wrote what HEAD, moved to ``oid`` since, brought; None: as it was.
 
-    Only if all saves since then left what is in that commit, and HEAD was not moved by making a plain one: what a
-    person commits is theirs.
+    They are those of the paths that were saved as they are in that commit, and not in the one HEAD was at. Not if HEAD
+    was moved by making a plain commit: what a person commits is theirs.
     """
-    start = live.before_git
-    if start is None or start.work == live.state.work or start.owners is live.state.owners:
-        return None
-    if start.session.id != live.sid or start.session.parked is not None:
+    start, at = live.before_git, seen_head(live)
+    if start is None or at is None or start.owners is live.state.owners or live.state.session.parked is not None:
         return None
     assert live.worktree is not None
-    if not last_words(live.worktree.repository.git_dir).startswith(("merge ", "pull", "reset", "checkout")):
+    if not last_words(live.worktree.repository.git_dir).startswith(MOVES):
         return None
-    tree = tree_of_commit(ctx.store, oid)
+    tree, old = tree_of_commit(ctx.store, oid), tree_of_commit(ctx.store, at)
+    brought = {one.path: one.after for one in diff_trees(ctx.store, old, tree)}
     saved = diff_trees(ctx.store, start.work, live.state.work)
-    return start if all(file_at(ctx.store, tree, one.path) == one.after for one in saved) else None
+    paths = [one.path for one in saved if one.path in brought and brought[one.path] == one.after]
+    return back_at(live.state, start, paths) if paths else None
+
+
+def back_at(state: State, start: State, paths: Iterable[bytes]) -> State:
+    """The State with the owners of ``start`` at some paths; a patch with just its edits of then is ready as then."""
+    then = {file.id: file for path in paths if (file := file_in(start.owners, path)) is not None}
+    now = {file.id for path in paths if (file := file_in(state.owners, path)) is not None}
+    owners = with_files(state.owners, then.values(), now - then.keys())
+    patches = {
+        pid: patch.model_copy(update={"status": "ready"})
+        if patch.status == "draft"
+        and (was := start.patches.get(pid)) is not None
+        and was.status == "ready"
+        and owners.files.of(pid) == start.owners.files.of(pid)
+        else patch
+        for pid, patch in state.patches.items()
+    }
+    return replace(state, owners=owners, patches=patches)

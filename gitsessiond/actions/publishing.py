@@ -70,7 +70,9 @@ def publish(
         ctx.tools.forget()
         raise
     live.state, live.shown, live.judge_due, live.gap = written, shown, True, None
-    if provisional and asked_for:  # what a person said stands, whatever git's work under way comes to
+    if asked_for:  # what a person said stands, whatever git's work under way comes to
+        live.before_git = None
+    if provisional and asked_for:
         live.settled, live.state = written, replace(written, settled=written.step)
     if action:
         live.anchor_due = waits

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.actions.desk import Desk, desk
-from tests.actions.test_adoption import it, owners
+from tests.actions.test_adoption import DIRTY, it, owners
 from tests.bench import wait_for
 from tests.conftest import git
 
@@ -32,13 +32,15 @@ def test_a_merge_that_waits_for_its_hook(it: Desk, tmp_path: Path) -> None:
     it.hook("pre-merge-commit", f"#!/bin/sh\ntouch '{begun}'\nuntil [ -e '{go}' ]; do sleep 0.01; done")
     with subprocess.Popen(["git", "merge", "-q", "--no-edit", "other"], cwd=it.root) as merge:
         wait_for(begun.exists)
+        it.save("n.txt", "n\nmore\n")  # somebody goes on working
         it.look("README")
+        it.write("a.txt", DIRTY + "meanwhile\n")
         it.look()
         go.touch()
         assert merge.wait() == 0
     it.look()
     assert ("README", f"~foreign {it.head()} other") in it.unassigned()
-    assert {name: it.edits(name) for name in ("p", "q")} == before
+    assert (it.edits("p"), it.edits("q")) == (before["p"], [*before["q"][:1], ("a.txt", (11, 11)), *before["q"][1:]])
     it.check()
 
 
