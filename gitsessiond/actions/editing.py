@@ -63,7 +63,7 @@ def editing_now(live: Live, state: State, most: int | None) -> Some:
     told = {*latest, *loose, *islice(there, most)}
     return Some(
         sorted(told, key=lambda path: numbers[path].number),
-        len(numbers.keys() & (changed.keys() | there)) - len(told),
+        len(numbers.keys() & changed.keys()) + sum(path not in changed for path in there) - len(told),
         len(numbers.keys() & alone.keys()) - len(told & alone.keys()),
     )
 
@@ -164,14 +164,15 @@ def collisions_of(ctx: Context, state: State, most: int | None) -> Some:
     What was merged there before this one began is in its base.
     """
     live = ctx.sessions.get(state.session.id)
-    ours = changed_paths(state.owners).keys() | (open_paths(live) if live is not None else set())
+    ours, here = changed_paths(state.owners), open_paths(live) if live is not None else set()
     out: list[dict[str, Any]] = []
     left = 0
     for other in ctx.sessions.values():
         if other.sid == state.session.id:
             continue
-        theirs = changed_paths(other.state.owners)
-        for path in sorted(ours & (theirs.keys() | open_paths(other))):
+        theirs, there = changed_paths(other.state.owners), open_paths(other)
+        both = {path for path in there if path in ours or path in here} | {path for path in here if path in theirs}
+        for path in sorted(both | (ours.keys() & theirs.keys())):
             owners = marks_of(theirs[path]).labels if path in theirs else frozenset()
             patches = [other.state.patches[pid] for pid in other.state.session.patches if pid in owners]
             new = [one for one in patches if one.merged_at is None or one.merged_at > state.session.created_at]

@@ -16,7 +16,7 @@ from gitsessiond.model.opened import MANNER, PROCESS, Opened, Process, after_qui
 from gitsessiond.model.swapfiles import Lock
 from gitsessiond.store.editors import handle_of, process_of, written_at
 
-MOST = 1000  # editors that are kept in mind; as many of those that quit
+MOST, MOST_PAST = 1000, 200  # editors that are kept in mind, and of those that quit or saved last
 
 Message = dict[str, Any]
 
@@ -210,7 +210,7 @@ class Editors:
         if before is not None and before is not one:
             self._part(before)
         self._past[one.worktree, one.path] = one
-        if len(self._past) > MOST:
+        if len(self._past) > MOST_PAST:
             self._drop(next(iter(self._past.values())))
 
     def _drop(self, one: One) -> None:

@@ -1,7 +1,7 @@
 """The files that editors leave beside a file while they have it open: their names, and what their bytes say. Pure.
 
 Whoever can write into a worktree can make such a file, so nothing here believes more than it reads: any bytes give a
-value or None, texts are cut and have no control characters, and a number is a pid only if a kernel could give it.
+value or None, texts are cut and have no control characters, and a number is a pid only if it can be one.
 The formats and where they were seen are in docs/editors.md.
 """
 
@@ -16,7 +16,7 @@ BLOCK = 1024  # bytes of a swap file that are read; vim's first page is four tim
 LONGEST_LINK = 512  # bytes of a lock link's target
 LONGEST_LINE = 1024  # bytes of LibreOffice's lock
 LONGEST_TEXT = 64
-MOST_PID = 1 << 22  # PID_MAX_LIMIT of the kernel
+MOST_PID = (1 << 31) - 1  # pid_t
 
 _SWAP = re.compile(rb"\.?(?P<name>.+)\.sw[a-p]", re.DOTALL)
 _KATE = re.compile(rb"\.(?P<name>.+)\.kate-swp", re.DOTALL)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gitsessiond.faces.cli.editorwords import editor_lines, editor_row, recover_hint
 from gitsessiond.faces.cli.glance import list_lines
 from gitsessiond.faces.cli.panel import panel_lines
 from gitsessiond.faces.cli.terminal import Look
@@ -244,3 +245,76 @@ def test_a_patch_that_comes_to_nothing_is_offered_where_another_needs_it() -> No
     needs = replies.performance(depends_on=[{"id": "qqqqkkkkllll", "name": "groundwork"}])
     assert "git session merge groundwork --ready" in drawn(replies.status(patches=[empty, needs], ready=[]))
     assert "git session merge groundwork --ready" not in drawn(replies.status(patches=[empty], ready=[]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "row"),
+    [
+        ({}, "Editor 1: a.py (validation-enhancements patch)"),
+        ({"state": "open", "program": "vim"}, "Editor 1: a.py (validation-enhancements patch, open in vim)"),
+        (
+            {"state": "open", "program": "vim", "modified": True},
+            "Editor 1: a.py (validation-enhancements patch, not saved in vim)",
+        ),
+        (
+            {"state": "open", "program": "vim", "host": "desk\x1b[2J", "modified": True, "changed": False, "of": None},
+            "Editor 1: a.py (not saved in vim on desk?[2J)",
+        ),
+        ({"state": "open", "changed": False, "of": None}, "Editor 1: a.py (open in an editor)"),
+        ({"state": "quit", "program": "vim", "of": None}, "Editor 1: a.py (unassigned)"),
+        (
+            {"state": "crashed", "program": "vim", "modified": True, "of": None},
+            "Editor 1: a.py (unassigned, vim crashed with unsaved changes)",
+        ),
+        ({"state": "crashed", "program": None, "of": None}, "Editor 1: a.py (unassigned, an editor crashed)"),
+    ],
+)
+def test_who_has_a_file(changes: dict[str, Any], row: str) -> None:
+    """As far as it is known; a file that is open and not changed is nobody's, and asks for no patch."""
+    one = replies.editor(1, "a.py", changes.get("of", replies.validation()))
+    one |= {key: value for key, value in changes.items() if key != "of"}
+    assert editor_row(one) == row
+    asks = [line for line in panel_lines(replies.status(editors=[one]), Look(ascii=True)) if "new patch for Ed" in line]
+    assert bool(asks) == ("unassigned" in row)
+
+
+def test_a_path_that_is_open_in_another_session() -> None:
+    """A row of its own, also before anything is saved there."""
+    one = {
+        "path": "a.py", "symbol": None, "with_session": {"id": "k" * 12, "name": "two"}, "with_patch": None,
+        "level": "open", "program": "vim", "modified": True,
+    }  # fmt: skip
+    other = one | {"level": "path", "with_patch": {"id": "l" * 12, "name": "fix"}, "modified": False}
+    lines = panel_lines(
+        replies.status(collisions=[one, other, one | {"level": "path", "program": None}]), Look(ascii=True)
+    )
+    found = [line for line in lines if "a.py, also" in line]
+    assert [line.split("-- ")[1] for line in found] == [
+        "a.py, also open in two (not saved in vim)",
+        "a.py, also changed in two (patch fix, open in vim)",
+        "a.py, also changed in two",
+    ]
+
+
+def test_the_list_of_editors() -> None:
+    """Each with its process, and the command that brings back what a crashed one had not saved."""
+    others = [{"program": "nano", "pid": 9, "host": None, "state": "open", "modified": False}]
+    rows = [
+        replies.editor(
+            1, "a.py", replies.validation(), state="open", program="vim", pid=7, modified=True, others=others
+        ),
+        replies.editor(2, "b c.py", None, state="crashed", program="nvim", pid=8, modified=True),
+        replies.editor(3, "d.py", None, state="quit", program="emacs"),
+        replies.editor(4, "e.py", None, program="JetBrains"),
+        replies.editor(5, "f.py", None, changed=False, last_saved_at=None),
+    ]
+    reply = {"editors": rows, "current_editor": 2}
+    assert [line.split("  saved 2")[0].rstrip() for line in editor_lines(reply)] == [
+        "  1  a.py    not saved in vim, process 7; open in nano, process 9  validation-enhancements patch",
+        "* 2  b c.py  nvim crashed with unsaved changes                     unassigned",
+        "  3  d.py    emacs has quit                                        unassigned",
+        "  4  e.py    saved by JetBrains                                    unassigned",
+        "  5  f.py    editor unknown                                        no edits",
+    ]
+    assert recover_hint(reply) == ["nvim -r 'b c.py'"]
+    assert editor_lines({"editors": []}) == ["No file is being worked on."]

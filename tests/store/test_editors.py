@@ -20,6 +20,7 @@ from gitsessiond.store.editors import (
     swap_directories,
     written_at,
 )
+from gitsessiond.store.unsaved import unsaved_among
 from tests.model.test_swapfiles import VIM, block
 
 
@@ -96,3 +97,21 @@ def test_where_neovim_keeps_swap_files(tmp_path: Path) -> None:
     assert swap_directories(told) == [b"/s/lazy/swap", b"/d/lazy/swap"]
     (tmp_path / "x").touch()
     assert names_in(at(tmp_path)) == [b"x"] and names_in(b"/none") == []
+
+
+def test_files_with_unsaved_changes(tmp_path: Path) -> None:
+    """Those of an editor that may live; a FIFO where a swap file would be keeps nobody waiting."""
+    elsewhere = block(host=b"laptop", pid=1, file=b"/w/a.txt")
+    (tmp_path / ".a.txt.swp").write_bytes(elsewhere)
+    (tmp_path / ".b.txt.swp").write_bytes(block(host=b"laptop", dirty=0))
+    (tmp_path / ".env.swp").write_bytes(block(host=b"laptop", file=b"/w/.env"))
+    os.mkfifo(tmp_path / ".c.txt.swp")
+    (tmp_path / ".c.txt.swo").write_bytes(elsewhere)
+    (tmp_path / ".d.txt.kate-swp").write_bytes(b"\0\0\0\x12Kate Swap File 2.0")
+    (tmp_path / ".#e.txt").symlink_to("ann@laptop.7")
+    (tmp_path / ".~lock.f.odt#").write_bytes(b",ann,laptop,now,x;")
+    names = [b"a.txt", b"b.txt", b".env", b"env", b"c.txt", b"d.txt", b"e.txt", b"f.odt", b"g.txt"]
+    assert unsaved_among(str(tmp_path), names) == [
+        (b".env", "vim"), (b"a.txt", "vim"), (b"c.txt", "vim"), (b"d.txt", "kate"), (b"e.txt", "an editor"),
+    ]  # fmt: skip
+    assert unsaved_among(str(tmp_path / "none"), names) == []
