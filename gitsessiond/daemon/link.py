@@ -23,6 +23,7 @@ class Link:
         self._unsent = bytearray()
         self.closing = False  # close once all is sent
         self.broken = False  # the other end is gone
+        self.room_wanted = False  # the loop is to tell when there is room
 
     def fileno(self) -> int:
         """For select."""
@@ -83,7 +84,8 @@ class Link:
 
 def want_room(select: selectors.BaseSelector, link: Link) -> None:
     """Have the loop told when there is room for what is unsent, and no longer when nothing is."""
-    key = select.get_key(link)
-    wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.unsent else 0)
-    if key.events != wanted:
-        select.modify(link, wanted, key.data)
+    wanted = link.unsent > 0
+    if wanted != link.room_wanted:
+        link.room_wanted = wanted
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
+        select.modify(link, events, select.get_key(link).data)

@@ -29,6 +29,7 @@ from gitsessiond.wire.requests import reply_error, reply_ok
 
 Message = dict[str, Any]
 AGENTS = ("agent", "other")
+SAME_S = 0.1
 
 
 class Known(Protocol):
@@ -54,6 +55,8 @@ class Asker(NamedTuple):
     holder: Holder
     ttl: float
     wait: float
+    who: Message
+    until: float  # whoever says the same of itself before is not looked at again
 
 
 class Locks:
@@ -96,13 +99,15 @@ class Locks:
 
     def _asker(self, link: Link, who: Message) -> Asker:
         """Who asks, and what the settings say for them."""
+        found, now = self._askers.get(link), time.monotonic()
+        if found is not None and now < found.until and found.who == who and self.is_known(found.client):
+            return found
         client = self._known.client_of(link, who)
-        found = self._askers.get(link)
         if found is None or found.client != client.id or found.cwd != client.cwd:
             times = self._settings.coordinating.asked_by(who)
             holder = holder_of(client, branch_at(self._place.common_dir, client.cwd))
-            found = Asker(client.id, client.cwd, holder, times.ttl_s, times.wait_s)
-            self._askers[link] = found
+            found = Asker(client.id, client.cwd, holder, times.ttl_s, times.wait_s, who, 0.0)
+        self._askers[link] = found = found._replace(who=who, until=now + SAME_S)
         return found
 
     def _acquire(self, link: Link, number: Any, asker: Asker, args: Message, now: float) -> None:
@@ -205,6 +210,7 @@ class Locks:
 
     def gone(self, client: str, now: float) -> None:
         """A client is dead: what it held is free."""
+        self._askers = {link: asker for link, asker in self._askers.items() if asker.client != client}
         if self._unusable is None:
             self._locking.wake(now)
             self._locking.gone(client, now)
