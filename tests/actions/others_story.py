@@ -19,7 +19,7 @@ DATE = b"1767323045 +0000"
 class Stand(NamedTuple):
     """What a command that does not happen must leave: refs but ours, the index, the files."""
 
-    refs: str
+    refs: Mapping[Path, bytes]  # by file, HEAD among them
     staged: str
     files: Mapping[str, tuple[bytes, int, int]]
 
@@ -33,6 +33,7 @@ class OthersStory(Story):
         self.judge = bench.judge_of_all = QuickJudge(bench.root, session["id"], session["worktree_id"])
         self.branch = "refs/heads/" + session["branch"]
         self.done: Counter[str] = Counter()
+        self.index = b"", ""  # its bytes, and what git says of them
         self.rewritten = False  # since the last update; git rebase would keep what main has lost
 
     def move_main(self, within: Sequence[str] = ()) -> None:
@@ -89,8 +90,16 @@ class OthersStory(Story):
         for name in self.judge.names():
             at = self.bench.root / name
             files[name] = at.read_bytes(), at.stat().st_mtime_ns, at.stat().st_mode
-        refs = self.bench.git("for-each-ref", "refs/heads") + (self.bench.root / ".git" / "HEAD").read_text()
-        return Stand(refs, self.bench.git("ls-files", "-s"), files)
+        git_dir = self.bench.root / ".git"
+        refs = [git_dir / "HEAD", git_dir / "packed-refs", *(git_dir / "refs" / "heads").rglob("*")]
+        return Stand({path: path.read_bytes() for path in refs if path.is_file()}, self.staged(), files)
+
+    def staged(self) -> str:
+        """What the index holds; git is asked where it is another one, to the byte, than it was."""
+        index = (self.bench.root / ".git" / "index").read_bytes()
+        if self.index[0] != index:
+            self.index = index, self.bench.git("ls-files", "-s")
+        return self.index[1]
 
     def stands(self, main: str | None) -> None:
         """Nothing is staged, HEAD is on the session's branch, and nobody but a merge has moved main."""
