@@ -65,7 +65,7 @@ class Presence:
         """Take up whom the daemon before this one knew; called once, when all listeners are there."""
         now = time.monotonic()
         kept = read_clients(self._state_dir)
-        self._take(self._clients.remember(kept.clients, kept.primary, now), now)
+        self._take(self._clients.remember(kept.clients, kept.primary, kept.silent, now), now)
         for client in kept.clients:
             if not self._attend(client):
                 self._drop(client.id, now)
@@ -299,8 +299,10 @@ class Presence:
         if not self._unsaved:
             return
         self._unsaved = False
+        known = self._clients.all()
+        silent = [client.id for client in known if self._clients.state(client.id) == "silent"]
         try:
-            write_clients(self._state_dir, Kept(self._clients.all(), self._clients.primary))
+            write_clients(self._state_dir, Kept(known, self._clients.primary, silent))
         except OSError as exc:  # the next daemon knows those who say something again
             log(f"clients not kept: {exc}")
 

@@ -5,6 +5,7 @@ A pure registry: the time is passed in, and what it does comes back as values. F
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from gitsessiond.model.errors import BadRequest, Refused
@@ -104,8 +105,9 @@ class Clients:
         if wanted in self._heard and wanted not in self._silent:
             self._heard[wanted] = now
 
-    def remember(self, clients: list[Client], primary: str | None, now: float) -> list[Change]:
-        """Take over what a former daemon knew; each has its whole time to be heard of again."""
+    def remember(self, clients: list[Client], primary: str | None, silent: Iterable[str], now: float) -> list[Change]:
+        """Take over what a former daemon knew; each that lives has its whole time to be heard of again."""
+        self._silent = set(silent) & {client.id for client in clients[:MOST]}
         for client in clients[:MOST]:
             self._keep(client, now)
         if primary in self._known:

@@ -18,10 +18,11 @@ TEXTS, NUMBERS = ("name", "user", "tty", "session"), ("ttl", "heartbeat", "keep"
 
 
 class Kept(NamedTuple):
-    """What the file says: clients, oldest first, and which of them is primary."""
+    """What the file says: clients, oldest first, which of them is primary, and which missed their heartbeats."""
 
     clients: list[Client]
     primary: str | None
+    silent: list[str]
 
 
 def write_clients(state_dir: str, kept: Kept) -> None:
@@ -31,7 +32,8 @@ def write_clients(state_dir: str, kept: Kept) -> None:
         OSError: the disk refused; what was kept before is kept still.
     """
     path = os.path.join(state_dir, FILE)
-    told = {"format": 1, "boot": boot_id(), "primary": kept.primary, "clients": [one._asdict() for one in kept.clients]}
+    clients = [one._asdict() for one in kept.clients]
+    told = {"format": 1, "boot": boot_id(), "primary": kept.primary, "silent": kept.silent, "clients": clients}
     draft = f"{path}.new"
     with open(draft, "w", encoding="utf-8", errors="surrogateescape", opener=for_us_alone) as file:
         json.dump(told, file)
@@ -45,7 +47,7 @@ def for_us_alone(path: str, flags: int) -> int:
 
 def read_clients(state_dir: str) -> Kept:
     """What was kept; nothing where there is no file, a damaged one, or one of another boot or a newer program."""
-    nothing = Kept([], None)
+    nothing = Kept([], None, [])
     try:
         with open(os.path.join(state_dir, FILE), "rb") as file:
             found = json.loads(file.read(LARGEST))
@@ -55,8 +57,9 @@ def read_clients(state_dir: str) -> Kept:
         return nothing
     listed = found.get("clients")
     clients = [client for one in listed if (client := client_from(one))] if isinstance(listed, list) else []
-    primary = found.get("primary")
-    return Kept(clients, primary if isinstance(primary, str) else None)
+    primary, silent = found.get("primary"), found.get("silent")
+    named = [one for one in silent if isinstance(one, str)] if isinstance(silent, list) else []
+    return Kept(clients, primary if isinstance(primary, str) else None, named)
 
 
 def client_from(told: Any) -> Client | None:

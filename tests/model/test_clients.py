@@ -94,10 +94,11 @@ def test_patience(client: Client, patience: float | None) -> None:
 def test_a_former_daemons_clients_have_a_whole_time_to_be_heard() -> None:
     """After a restart nobody has died of the time in which nobody could be heard."""
     clients = Clients()
-    assert clients.remember([agent("a", heartbeat=10), shell(2)], "pts-2", 1000) == []
-    assert clients.primary == "pts-2" and [one.id for one in clients.all()] == ["a", "pts-2"]
+    assert clients.remember([agent("a", heartbeat=10), shell(2), agent("s")], "pts-2", ["s", "x"], 1000) == []
+    assert clients.primary == "pts-2" and [one.id for one in clients.all()] == ["a", "pts-2", "s"]
+    assert [clients.state(wanted) for wanted in ("a", "s")] == ["live", "silent"]  # that one has died before
     assert clients.tick(1029) == [] and told(clients.tick(1030)) == [("silent", "a")]
-    assert told(Clients().remember([shell(1)], "gone", 0)) == [("promoted", "pts-1")]
+    assert told(Clients().remember([shell(1)], "gone", [], 0)) == [("promoted", "pts-1")]
 
 
 def test_time_in_which_nobody_could_be_heard_kills_nobody() -> None:

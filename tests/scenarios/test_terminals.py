@@ -118,6 +118,16 @@ def test_three_terminals(bench: Workbench, terminals: list[Terminal]) -> None:
     wait_for(lambda: roles(bench) == {})
 
 
+def test_what_a_killed_terminal_held(bench: Workbench, terminals: list[Terminal]) -> None:
+    """Its lock goes to whoever waits for it, at once."""
+    one, two, _ = terminals
+    assert "Locked a.txt" in one.type("git session lock a.txt")
+    os.write(two.end, b"git session lock a.txt --wait 250\n")
+    wait_for(lambda: "lock_waiting" in bench.run("events").out)
+    os.kill(one.shell.pid, signal.SIGKILL)
+    assert "Locked a.txt" in two.type("true")
+
+
 def test_an_agent_beside_its_terminal(bench: Workbench, terminals: list[Terminal]) -> None:
     """It names itself and its process: killed, it is gone; without a process it has to be heard of."""
     one, _, _ = terminals

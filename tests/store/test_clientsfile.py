@@ -17,6 +17,7 @@ KEPT = Kept(
         Client("agent-1", "agent", "agent-1", ttl=5.0, session="fix", since=1.5, last_seen=2.5, cwd="/a/\udcff"),
     ],
     "pts-3_1f2e3d4c",
+    ["agent-1"],
 )
 
 
@@ -52,6 +53,6 @@ def test_what_is_of_another_boot_or_not_whole_is_nothing(tmp_path: Path, changes
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'"' + b"x" * 1000])
 def test_a_damaged_file_is_nothing(tmp_path: Path, content: bytes) -> None:
     """Whoever is at work is known again by the next word."""
-    assert read_clients(str(tmp_path)) == Kept([], None)
+    assert read_clients(str(tmp_path)) == Kept([], None, [])
     (tmp_path / FILE).write_bytes(content)
-    assert read_clients(str(tmp_path)) == Kept([], None)
+    assert read_clients(str(tmp_path)) == Kept([], None, [])
