@@ -111,7 +111,7 @@ class Front:
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active
-        self._stopping = self._remove_state = self._gone = False
+        self._stopping = self._remove_state = self._gone = self._found_here = False
         self._last_words: list[tuple[Link, Message]] = []
 
     # -- the loop -------------------------------------------------------------------------------------------
@@ -150,6 +150,7 @@ class Front:
 
     def _tick(self, now: float) -> None:
         """Everything that time brings on."""
+        self._found_here = False
         asleep = boot_time() - now
         if asleep - self._asleep > SLEPT_S:
             log(f"slept {asleep - self._asleep:.0f} s: looking at everything")
@@ -260,7 +261,8 @@ class Front:
         Raises:
             Unreachable: this daemon is leaving, or its repository is elsewhere; another should be asked.
         """
-        if self._stopping or not self._is_here():
+        self._found_here = self._found_here or self._is_here()  # asked once in a turn of the loop
+        if self._stopping or not self._found_here:
             self._stop()
             raise Unreachable("the daemon is stopping", hint="run the command again")
 
