@@ -27,6 +27,8 @@ from gitsessiond.model.versions import OpCount
 from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.authoring import Committer
 from gitsessiond.store.config import Config
+from gitsessiond.store.heldlocks import HeldLocks
+from gitsessiond.store.numbers import Numbers
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.running import Running
 from gitsessiond.store.steps import State, load_state
@@ -115,6 +117,7 @@ class Live:
     shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
     open: dict[bytes, list[Mapping[str, Any]]] = field(default_factory=dict)  # who has what, as front told last
+    numbers: Numbers | None = None  # of all that were editors; None: not read yet
     current: bytes | None = None  # the path whose editor was switched to last
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
     landed_ops: dict[tuple[str, str | None], int] = field(default_factory=dict)  # of patches in the base, by landing

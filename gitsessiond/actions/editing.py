@@ -6,7 +6,7 @@ Each path has a number, its own for the session's life; ``--from-editor`` names 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from gitsessiond.model.files import marks_of
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import changed_paths, loose_paths
 from gitsessiond.model.records import time_text
+from gitsessiond.store.numbers import Numbers, numbers_file
 from gitsessiond.store.steps import State
 
 Row = Mapping[str, Any]
@@ -38,9 +39,16 @@ def note_open(ctx: Context, told: object) -> None:
         found.setdefault(row["worktree"], {}).setdefault(unquote_path(row["path"]), []).append(row)
     for live in ctx.sessions.values():
         live.open = found.get(os.fsdecode(unquote_path(live.state.session.worktree)), {})
-        for path in live.open:
-            if path not in live.editors:
-                live.editors[path] = Editing(len(live.editors) + 1, None)
+        fresh = [path for path in live.open if path not in live.editors]
+        for path, number in numbers_of(ctx, live, fresh).items():
+            live.editors[path] = Editing(number, None)
+
+
+def numbers_of(ctx: Context, live: Live, paths: Iterable[bytes]) -> dict[bytes, int]:
+    """The numbers that files have as editors in a session, also under the daemons before."""
+    if live.numbers is None:
+        live.numbers = Numbers(numbers_file(ctx.repository.state_dir, live.sid))
+    return live.numbers.of(paths)
 
 
 class Some(NamedTuple):

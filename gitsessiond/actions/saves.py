@@ -11,6 +11,8 @@ from dataclasses import replace
 from gitsessiond.actions.announcing import file_events
 from gitsessiond.actions.calls import follow, unproven
 from gitsessiond.actions.context import Context, Editing, Live
+from gitsessiond.actions.editing import numbers_of
+from gitsessiond.actions.lockconflicts import with_lock_conflicts
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.running import label_beside
 from gitsessiond.model.files import File
@@ -57,9 +59,9 @@ def note_saved(ctx: Context, live: Live, changes: Iterable[Seen]) -> None:
     """Keep in memory what recorded paths looked like, and that somebody edits them."""
     now = ctx.now()
     remember(live, ((seen.path, seen.after) for seen in changes))
-    for seen in changes:
-        known = live.editors.pop(seen.path, None)
-        live.editors[seen.path] = Editing(known.number if known else len(live.editors) + 1, now)
+    for path, number in numbers_of(ctx, live, [seen.path for seen in changes]).items():
+        live.editors.pop(path, None)
+        live.editors[path] = Editing(number, now)
 
 
 def remember(live: Live, contents: Iterable[tuple[bytes, Entry | None]]) -> None:

@@ -36,6 +36,8 @@ def test_numbers_are_never_used_again(it: Asking) -> None:
     assert [(one["path"], one["number"]) for one in told(it, a, c, d)] == [("a.txt", 1), ("README", 3), ("new.txt", 4)]
     it.edit("src/b.txt", "b 1\n", "b one\n")
     assert [one["number"] for one in told(it, a, c, d)] == [1, 2, 3, 4]
+    it.restart()
+    assert [one["number"] for one in told(it, d, held(it, "e.txt"))] == [4, 5]
 
 
 def test_a_row_says_where_each_field_comes_from(it: Asking) -> None:
