@@ -27,7 +27,6 @@ from gitsessiond.model.versions import OpCount
 from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.authoring import Committer
 from gitsessiond.store.config import Config
-from gitsessiond.store.heldlocks import HeldLocks
 from gitsessiond.store.numbers import Numbers
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.running import Running

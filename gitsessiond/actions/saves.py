@@ -12,7 +12,6 @@ from gitsessiond.actions.announcing import file_events
 from gitsessiond.actions.calls import follow, unproven
 from gitsessiond.actions.context import Context, Editing, Live
 from gitsessiond.actions.editing import numbers_of
-from gitsessiond.actions.lockconflicts import with_lock_conflicts
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.running import label_beside
 from gitsessiond.model.files import File
