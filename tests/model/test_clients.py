@@ -160,7 +160,7 @@ def test_what_a_client_says_of_itself() -> None:
             checked_ttl(ttl)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["word", "leave", "wait"]), st.integers(0, 40)), max_size=40)
 )
