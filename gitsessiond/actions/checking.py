@@ -115,6 +115,11 @@ def failed_hint(patch: Patch) -> str:
     return command_words("patch", "show", patch.name)
 
 
+def as_recorded(text: str) -> str:
+    """Text as records have it: of bytes that are not UTF-8 each is a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def record_check(ctx: Context, asked: Asked) -> dict[str, Any]:
     """``patch.checked``: what came of a check that was due.
 
@@ -127,7 +132,7 @@ def record_check(ctx: Context, asked: Asked) -> dict[str, Any]:
     if not isinstance(code, int) or isinstance(code, bool) or not isinstance(seconds, int | float):
         raise BadRequest("code and seconds must be numbers", hint="see docs/protocol.md")
     tree, command = asked.text("tree"), asked.text("command")
-    if len(tree) != 40 or not set(tree) <= set("0123456789abcdef") or not command:
+    if len(tree) != 40 or not set(tree) <= set("0123456789abcdef") or not command or as_recorded(command) != command:
         raise BadRequest("tree and command must say what was checked", hint="see docs/protocol.md")
     by = identity_of(asked.who.env, asked.who.cwd)
     check = Check(
@@ -137,7 +142,7 @@ def record_check(ctx: Context, asked: Asked) -> dict[str, Any]:
         code=code,
         timed_out=asked.flag("timed_out"),
         seconds=round(float(seconds), 3),
-        output=last_lines(asked.text("output")),
+        output=last_lines(as_recorded(asked.text("output"))),
         at=ctx.now(),
         by=by,
     )

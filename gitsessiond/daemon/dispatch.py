@@ -98,6 +98,9 @@ VERBS: dict[str, Action] = {
     "checkpoint": upkeep.checkpoint,
 }
 
+RECORDED = ("description",)  # texts that go into records, which are UTF-8
+ANY_BYTES = ("output",)  # what some program said
+
 
 def decoded(message: dict[str, Any]) -> Asked:
     """A request as actions take it.
@@ -108,6 +111,7 @@ def decoded(message: dict[str, Any]) -> Asked:
     args, who = message.get("args", {}), message.get("who", {})
     if not isinstance(args, dict) or not isinstance(who, dict) or not isinstance(message.get("verb"), str):
         raise BadRequest("not a request: verb, args and who are needed", hint="see docs/protocol.md")
+    check_texts(args)
     cwd, session, env = who.get("cwd"), who.get("session"), who.get("env", {})
     if not isinstance(cwd, str) or not isinstance(env, dict) or not (session is None or isinstance(session, str)):
         raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
@@ -125,6 +129,19 @@ def decoded(message: dict[str, Any]) -> Asked:
             env=dict(env),
         ),
     )
+
+
+def check_texts(args: dict[str, Any]) -> None:
+    """Refuse text that no file, command or record can have.
+
+    Raises:
+        BadRequest: a NUL; in what is recorded as it is, bytes that are not UTF-8.
+    """
+    for name, value in args.items():
+        if isinstance(value, str) and "\0" in value and name not in ANY_BYTES:
+            raise BadRequest(f"{name} holds a NUL character", hint="leave it out")
+        if isinstance(value, str) and name in RECORDED and any("\udc80" <= letter <= "\udcff" for letter in value):
+            raise BadRequest(f"{name} holds bytes that are not UTF-8", hint="type it in a terminal that has UTF-8")
 
 
 def may_be_set(name: str, value: object) -> bool:

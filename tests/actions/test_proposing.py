@@ -100,8 +100,9 @@ def test_a_patch_whose_check_failed_is_to_be_looked_at(it: Asking) -> None:
     it.ask("patch.ready", patch="p")
     it.git("config", "gitsession.check", "false")
     due = it.ask("patch.validate", patch="p")["check_due"]
-    it.ask("patch.checked", patch="p", tree=due["tree"], command="false", code=1, seconds=0.1, output="")
+    it.ask("patch.checked", patch="p", tree=due["tree"], command="false", code=1, seconds=0.1, output="caf\udce9")
     assert it.ask("session.status")["hints"][0] == "git session patch show p"
+    assert it.ask("patch.show", patch="p")["check"]["output"] == "caf?"
 
 
 @pytest.mark.parametrize("gone", [False, True])

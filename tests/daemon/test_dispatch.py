@@ -29,6 +29,19 @@ def test_asker_with_bytes_that_are_no_text() -> None:
     assert decoded({"verb": "session.list", "who": who}).who.env == {"A": "\udcff=\x1b"}
 
 
+@pytest.mark.parametrize("args", [{"what": "a\0b"}, {"message": "\0"}, {"description": "caf\udce9"}, {"url": "\0"}])
+def test_text_that_cannot_be(args: dict[str, Any]) -> None:
+    """No path and no command holds a NUL, no record bytes that are not UTF-8."""
+    with pytest.raises(BadRequest, match="holds"):
+        decoded({"verb": "assign", "args": args, "who": {"cwd": "/"}})
+
+
+def test_text_that_can_be() -> None:
+    """A path may be of any bytes, what a program printed of any at all."""
+    args = {"what": "caf\udce9", "output": "\0\udcff", "description": "caf\xe9", "content": None}
+    assert decoded({"verb": "assign", "args": args, "who": {"cwd": "/"}}).args == args
+
+
 def test_error_quotes_no_megabyte() -> None:
     """A message quotes what was asked for; its middle is left out where that is endless, and no hint is cut."""
     told = NotFound("x" * (1 << 20) + "end", hint="git session show " + "y" * (1 << 20)).as_dict()
