@@ -27,7 +27,9 @@ def prune_all(repo: Path) -> None:
     git(repo, "prune", "--expire=now")
 
 
-@pytest.mark.parametrize("strategy", ["merge", "squash", "rebase"])
+@pytest.mark.parametrize(
+    "strategy", ["merge", *(pytest.param(strategy, marks=pytest.mark.soak) for strategy in ("squash", "rebase"))]
+)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_landing_is_put_back(repo: Path, monkeypatch: pytest.MonkeyPatch, moment: str, strategy: str) -> None:
     """Its commits and contents are there, whenever around the move of the target they were taken."""

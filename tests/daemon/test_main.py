@@ -77,7 +77,7 @@ def test_lost_socket_needs_no_hand(bench: Workbench) -> None:
     bench.run("list")
 
 
-@pytest.mark.parametrize("env", [{"CI": "true"}, {"GITSESSION_DAEMON": "never"}])
+@pytest.mark.parametrize("env", [pytest.param({"CI": "true"}, marks=pytest.mark.soak), {"GITSESSION_DAEMON": "never"}])
 def test_without_a_daemon(bench: Workbench, env: dict[str, str]) -> None:
     """Under CI=true, or when told so, a command is answered by a process of its own and leaves none behind."""
     started = json.loads(bench.run("start", "one", "--json", env=env).out)

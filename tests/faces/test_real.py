@@ -239,6 +239,7 @@ def test_events_follow_until_interrupted(bench: Workbench) -> None:
     follower.stdout.close()
 
 
+@pytest.mark.soak
 def test_a_reader_that_goes_away_is_no_error(bench: Workbench) -> None:
     """`git session history | head -1` prints no complaint."""
     bench.run("start", "x")

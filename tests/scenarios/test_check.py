@@ -277,6 +277,7 @@ def test_a_client_that_runs_nothing(it: Workbench) -> None:
     assert client.call("merge", {"patch": "p"})["merged"]
 
 
+@pytest.mark.soak
 def test_a_revert_is_checked_too(it: Workbench) -> None:
     """On the target without the patch: what fails there is refused, what passes lands, and --no-verify skips it."""
     runs = it.root.parent / "runs"

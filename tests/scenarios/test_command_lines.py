@@ -275,8 +275,8 @@ def check_ending(path: Path_, line: list[str], code: int, out: str, err: str, sa
 
 
 def test_command_lines(world: World, capfd: pytest.CaptureFixture[str]) -> None:
-    """A hundred and fifty generated lines: documented ends, plain errors, and nothing changed by what was refused."""
-    met = run_lines(world, capfd, seed=int(os.environ.get("GITSESSION_TEST_SEED", "1")), count=150)
+    """Eighty generated lines: documented ends, plain errors, and nothing changed by what was refused."""
+    met = run_lines(world, capfd, seed=int(os.environ.get("GITSESSION_TEST_SEED", "1")), count=80)
     assert met.keys() >= {0, 2, 4, 10}, met
     world.set_right()  # the last lines may have ended the session
     world.without_nested()

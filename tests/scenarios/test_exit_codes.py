@@ -165,9 +165,8 @@ def test_10_not_found(bench: Workbench, tmp_path: Path) -> None:
     plain(Result(subprocess.run(["git-session", "status"], cwd=outside.root, capture_output=True)))
 
 
-def test_11_another_process_holds_the_repository(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("mode", [{}, pytest.param({"GITSESSION_DAEMON": "never"}, marks=pytest.mark.soak)])
+def test_11_another_process_holds_the_repository(bench: Workbench, tmp_path: Path, mode: dict[str, str]) -> None:
     """Somebody keeps the authority lock for ever: who waited long enough is told its pid; nothing is changed."""
     bench.run("start", "day")
     bench.stop()
@@ -183,10 +182,9 @@ def test_11_another_process_holds_the_repository(
         lock.truncate(0)
         lock.write("4242\n")
         lock.flush()
-        for mode in ({}, {"GITSESSION_DAEMON": "never"}):
-            done = bench.run("patch", "new", "p", code=11, env={"PYTHONPATH": str(tmp_path), **mode})
-            plain(done)
-            assert "4242" in done.err, done
+        done = bench.run("patch", "new", "p", code=11, env={"PYTHONPATH": str(tmp_path), **mode})
+        plain(done)
+        assert "4242" in done.err, done
     assert refs(bench) == before
     bench.run("patch", "new", "p")
 

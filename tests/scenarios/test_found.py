@@ -134,6 +134,7 @@ def test_a_discarded_patch_leaves_the_files(bench: Workbench) -> None:
     assert (bench.read("a.txt"), bench.patch("p")["status"]) == (before, "draft")
 
 
+@pytest.mark.soak
 def test_nothing_comes_back_where_a_repository_was(bench: Workbench) -> None:
     """Neither moving a repository nor removing it leaves anything of ours behind; its daemon ends by itself."""
     bench.run("start", "day")

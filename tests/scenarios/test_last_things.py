@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.bench import Workbench
 
 
@@ -21,6 +23,7 @@ def two_merged(bench: Workbench) -> Workbench:
     return at
 
 
+@pytest.mark.soak
 def test_uninstall_asks_nothing_when_all_is_merged(bench: Workbench) -> None:
     """The branch's own commits are not in the target, but their twins are; one commit more is."""
     at = two_merged(bench)

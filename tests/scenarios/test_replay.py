@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitsessiond.wire.client import Client
 from tests.bench import Workbench
 from tests.intent import out, write_file
 from tests.judge import never
@@ -25,13 +26,13 @@ def replay(source: Path, top: Path, count: int) -> None:
     bench.git("config", "gitsession.scanEvery", "0")
     try:
         bench.run("start", "replay")
-        session = bench.status()["session"]
+        client, session = Client(str(root), autostart=False), bench.status()["session"]
         store = root / ".git" / "gitsession" / "store.git"
         work = f"refs/sessions/{session['id']}:work/{session['worktree_id']}"
         skipped = 0
         for before, commit in pairwise(commits):
             write_between(root, before, commit)
-            bench.checkpoint()
+            client.call("daemon.checkpoint", {})
             recorded = out(root, "--git-dir", str(store), "rev-parse", work).strip()
             wanted = out(root, "rev-parse", f"{commit}^{{tree}}").strip()
             if recorded != wanted:

@@ -50,6 +50,7 @@ def test_merged_and_committed_files_have_the_rights_git_gives(bench: Workbench, 
     assert rights(git_dir / "gitsession") == 0o700
 
 
+@pytest.mark.soak
 def test_a_linked_exclude_file_stays_a_link(bench: Workbench) -> None:
     """Some share `info/exclude` among their repositories by a link: it is written where it leads."""
     shared = bench.root.parent / "my-excludes"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
@@ -333,14 +334,16 @@ def test_death_between_any_two_writes_loses_nothing_told(
     assert before > 80
 
 
-def test_packs_do_not_stay_open_without_end(tmp_path: Path) -> None:
+def test_packs_do_not_stay_open_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many packs were read and forgotten, no more than the limit stay open."""
+    assert pygit2.settings.mwindow_file_limit == PACKS_OPEN
+    monkeypatch.setattr(pygit2.settings, "mwindow_file_limit", 8)
     git(tmp_path, "init", "-q")
     objects = tmp_path / ".git" / "objects"
-    for n in range(PACKS_OPEN + 10):
+    for n in range(18):
         oid = git(tmp_path, "hash-object", "-w", "--stdin", stdin=b"%d\n" % n).decode().strip()
         git(tmp_path, "pack-objects", "-q", str(objects / "pack" / "pack"), stdin=oid.encode())
         (objects / oid[:2] / oid[2:]).unlink()
         assert OwnPacks(str(tmp_path / ".git")).read(oid) is not None
     held = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
-    assert sum(str(tmp_path) in path for path in held) <= PACKS_OPEN
+    assert sum(str(tmp_path) in path for path in held) <= 8
