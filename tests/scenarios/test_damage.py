@@ -425,7 +425,7 @@ def put_back(name: str) -> Callable[[Damaged], None]:
         path, kept = day.root / ".git" / name, day.root.parent / "kept" / ".git" / name
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
-        if kept.exists():
+        if kept.is_file():
             shutil.copyfile(kept, path)
         else:
             path.unlink()
