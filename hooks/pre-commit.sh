@@ -15,8 +15,9 @@ marked() { # the first staged file to which a marker of an open conflict was add
     done
 }
 
-asked() { # whether claims count for this commit: one that somebody makes on the session's branch
-  [ -f "$known.claims" ] && [ -z "$GITSESSION_AT_WORK" ] || return
+asked() { # whether claims and locks count for this commit: one that somebody makes on the session's branch
+  [ -f "$known.claims" ] || [ -f "$known.locks" ] || return
+  [ -z "$GITSESSION_AT_WORK" ] || return
   for sign in MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD rebase-merge rebase-apply sequencer; do
     [ ! -e "$git_dir/$sign" ] || return
   done
@@ -42,13 +43,47 @@ held() { # the first staged path that is claimed for another patch than this com
     done
 }
 
+staged() { # whether anything of these is in the commit
+  git diff --cached --quiet --no-ext-diff --no-renames -- "$@"
+  [ $? -eq 1 ]
+}
+
+locked() { # the first staged path, or the branch, that another session has locked, and who has it
+  set --
+  while IFS='	' read -r kind name words; do
+    case $kind in
+      path) set -- "$@" "$name" ;;
+      ref)
+        [ "$name" != "refs/heads/$branch" ] || {
+          printf 'error: %s is locked by %s\nhint: git session locks, or git commit --no-verify\n' "$branch" "$words"
+          return
+        }
+        ;;
+    esac
+    [ $# -lt 200 ] || {
+      staged "$@" && break
+      set --
+    }
+  done <"$known.locks"
+  [ $# -gt 0 ] && staged "$@" || return
+  while IFS='	' read -r kind name words; do
+    [ "$kind" = path ] && staged "$name" || continue
+    path=$(git -c core.quotePath=false diff --cached --name-only --no-ext-diff --no-renames -- "$name" | sed -n 1p)
+    printf 'error: %s is locked by %s\nhint: git session locks, or git commit --no-verify\n' "$path" "$words"
+    return
+  done <"$known.locks"
+}
+
 left=
 if { [ "$conflicts" -gt 0 ]; } 2>/dev/null; then
   left=$(marked 2>/dev/null)
   [ -z "$left" ] || left="error: $left has conflict markers that are left over
 hint: git session conflicts"
 fi
-if [ -z "$left" ] && { asked; } 2>/dev/null; then left=$(held 2>/dev/null); fi
+if [ -z "$left" ] && { asked; } 2>/dev/null; then
+  if [ -f "$known.claims" ]; then left=$(held 2>/dev/null); fi
+  if [ -z "$left" ] && [ -f "$known.locks" ] && kill -0 "$pid" 2>/dev/null; then left=$(locked 2>/dev/null); fi
+fi
 [ -n "$left" ] || exit 0
 printf '%s\n' "$left" >&2
 exit 1

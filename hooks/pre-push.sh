@@ -28,6 +28,23 @@ private() { # the first ref that is ours alone and would go out
   done
 }
 
+locked() { # the first branch that would move there and that another session has locked here, and who has it
+  [ -f "$known.locks" ] && kill -0 "$pid" || return
+  while read -r _ _ ref _; do
+    while IFS='	' read -r kind name words; do
+      [ "$kind $name" = "ref $ref" ] || continue
+      printf 'error: %s is locked by %s\nhint: git session locks, or git push --no-verify\n' "${name#refs/heads/}" "$words"
+      return
+    done <"$known.locks"
+  done
+}
+
+left=
+if { facts; } 2>/dev/null; then left=$(printf '%s\n' "$refs" | locked 2>/dev/null); fi
+[ -z "$left" ] || {
+  printf '%s\n' "$left" >&2
+  exit 1
+}
 ref=$(printf '%s\n' "$refs" | private)
 [ -n "$ref" ] || exit 0
 [ "$(git config --type=bool --get gitsession.publish)" != true ] || exit 0

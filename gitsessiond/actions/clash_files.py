@@ -12,6 +12,7 @@ from gitsessiond.model.conflicts import (
     has_served,
     is_automatic,
     is_marked,
+    is_of_lock,
     marker_size,
     telling_text,
     told_side,
@@ -86,9 +87,10 @@ def file_text(texts: Mapping[str, bytes], conflict: Conflict) -> bytes:
 def control_file(live: Live, conflict: Conflict) -> Below | None:
     """The marked file of a conflict on disk.
 
-    None: the session has no worktree, or git tracks something there, which is the repository's and no answer.
+    None: the session has no worktree, or git tracks something there, which is the repository's and no answer; or it
+    tells of a lock, and there is nothing to mark.
     """
-    if live.worktree is None or live.worktree.tracks_below(CONTROL):
+    if is_of_lock(conflict) or live.worktree is None or live.worktree.tracks_below(CONTROL):
         return None
     root = os.fsencode(live.worktree.repository.worktree)
     return Below(root, control_path(conflict, unquote_path(conflict.path)))

@@ -15,6 +15,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.conflicts import (
     is_automatic,
     is_combined,
+    is_of_lock,
     labels_of,
     revert_labels,
     same_clash,
@@ -166,8 +167,9 @@ def without_open(state: State, pid: str) -> State:
 
 
 def open_of(state: State, pid: str | None) -> list[Conflict]:
-    """The open conflicts of a patch, oldest first."""
-    return [one for one in state.conflicts.values() if one.patch == pid and one.status == "open"]
+    """The open clashes of a patch, oldest first."""
+    found = (one for one in state.conflicts.values() if one.patch == pid and one.status == "open")
+    return [one for one in found if not is_of_lock(one)]
 
 
 def kept_waiting(state: State, pid: str) -> State:

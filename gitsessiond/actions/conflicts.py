@@ -22,7 +22,7 @@ from gitsessiond.actions.purposes import purposes
 from gitsessiond.actions.resolutions import remembered_places, remembered_whole
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.settling import settle, take_all_saved, take_saved
-from gitsessiond.model.conflicts import SIDE_NAMES, control_path, telling_lines
+from gitsessiond.model.conflicts import SIDE_NAMES, control_path, is_of_lock, telling_lines
 from gitsessiond.model.errors import NotFound, Refused
 from gitsessiond.model.hunks import places_in
 from gitsessiond.model.names import is_id_prefix, quote_path, unquote_path
@@ -136,11 +136,21 @@ def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     by = identity_of(asked.who.env, asked.who.cwd)
     conflict = conflict_asked(live, asked.text("id"))
+    refuse_lock(conflict)
     if asked.text("how") == "hunks" and "skip" in asked.texts("hunks"):
         return leave_rest(ctx, live, conflict, asked)
     how, result = answer_asked(ctx, live, conflict, asked)
     settle(ctx, live, conflict, how, result, by)
     return settled_reply(ctx, live, conflict)
+
+
+def refuse_lock(conflict: Conflict) -> None:
+    """Raise Refused where a conflict only tells of a lock that was in the way."""
+    if is_of_lock(conflict):
+        raise Refused(
+            f"nothing is to be settled in {conflict.path}: it ends with the lock, or with the edit",
+            hint="git session locks",
+        )
 
 
 def settled_reply(ctx: Context, live: Live, conflict: Conflict) -> dict[str, Any]:

@@ -27,12 +27,14 @@ from gitsessiond.model.versions import OpCount
 from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.authoring import Committer
 from gitsessiond.store.config import Config
+from gitsessiond.store.heldlocks import HeldLocks
 from gitsessiond.store.numbers import Numbers
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.running import Running
 from gitsessiond.store.steps import State, load_state
 from gitsessiond.store.store import Store
 from gitsessiond.store.worktree import WorkTree
+from gitsessiond.store.writebits import WriteBits
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Who:
     tty: str | None = None
     pid: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)  # the GIT_* identity and config of the client
+    client: str | None = None  # whose request it is, as front knows clients
+    token: int | None = None  # of the lock it is made under
 
 
 @dataclass(frozen=True)
@@ -181,9 +185,13 @@ class Context:
     unreadable: dict[str, Unreadable] = field(default_factory=dict)  # ended ones too, by id
     queued: int = 0  # paths that front still holds while a reading command goes first
     committer: Committer = field(init=False)
+    locks: HeldLocks = field(init=False)
+    write_bits: WriteBits = field(init=False)
 
     def __post_init__(self) -> None:
         self.committer = Committer(self.config)
+        self.locks = HeldLocks(self.repository.state_dir)
+        self.write_bits = WriteBits(self.repository.state_dir)
 
     def state_of(self, sid: str) -> State:
         """The last state of any session, open or not.

@@ -10,8 +10,10 @@ from typing import Any
 from gitsessiond.actions.claims import holder_words, paths_of
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.foretelling import NOTHING, foretold
+from gitsessiond.actions.lockedpaths import rows_for_hooks
 from gitsessiond.actions.telling import counted, spread
 from gitsessiond.actions.views import name_of
+from gitsessiond.model.conflicts import is_of_lock
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.names import escape_path
 from gitsessiond.store import hookfiles
@@ -21,6 +23,7 @@ from gitsessiond.store.repository import open_repository
 from gitsessiond.store.steps import State
 
 TRAILERS, LOCKS = "gitsession.trailers", "gitsession.locks"
+REFUSING = ("hooks", "readonly")  # with these hooks refuse what another has claimed or locked
 
 
 def install_hooks(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def forget_facts(ctx: Context, kept: set[str]) -> None:
     """Remove what is known of worktrees whose sessions have ended."""
     home = facts_home(ctx)
     for name in os.listdir(home) if os.path.isdir(home) else []:
-        if re.fullmatch(r"[k-z]{12}(\.claims)?", name) and name[:12] not in kept:
+        if re.fullmatch(r"[k-z]{12}(\.claims|\.locks)?", name) and name[:12] not in kept:
             os.unlink(os.path.join(home, name))
 
 
@@ -120,6 +123,7 @@ def put_facts(ctx: Context, live: Live) -> None:
     key = (
         session.branch, session.base, session.chain, session.parked, session.status, session.patch_in_use,
         session.name, session.target, still_open(state), clashes_in(state), claims := claims_for(ctx, state),
+        locks := locks_for(ctx, live),
     )  # fmt: skip
     owners = state.owners if still_open(state) > 1 else None  # with one patch open, a save changes nothing of it
     told = live.told_hooks
@@ -129,10 +133,8 @@ def put_facts(ctx: Context, live: Live) -> None:
     path = os.path.join(facts_home(ctx), session.worktree_id)
     try:
         put_lines(path, [*facts_of(state), *(foretold(ctx, live) if owners is not None else NOTHING)])
-        if claims:
-            put_lines(f"{path}.claims", claims)
-        elif os.path.exists(f"{path}.claims"):
-            os.unlink(f"{path}.claims")
+        put_or_remove(f"{path}.claims", claims)
+        put_or_remove(f"{path}.locks", locks)
     except OSError:
         pass  # hooks then say nothing; a full disk is told elsewhere
 
@@ -144,12 +146,25 @@ def put_lines(path: str, lines: Sequence[str]) -> None:
     os.replace(f"{path}.new", path)
 
 
+def put_or_remove(path: str, lines: Sequence[str]) -> None:
+    """The same of a file that is there only if it says something."""
+    if lines:
+        put_lines(path, lines)
+    elif os.path.exists(path):
+        os.unlink(path)
+
+
+def locks_for(ctx: Context, live: Live) -> tuple[str, ...]:
+    """What pre-commit and pre-push refuse in this worktree, if they are to: what another session has locked."""
+    return rows_for_hooks(ctx, live) if ctx.config.get(LOCKS) in REFUSING else ()
+
+
 def claims_for(ctx: Context, state: State) -> tuple[str, ...]:
     """What pre-commit refuses to others, if it is to: id and name of the patch, the path, and who holds it in words.
 
     The path is escaped as git does by default, without quotes.
     """
-    if ctx.config.get(LOCKS) != "hooks":
+    if ctx.config.get(LOCKS) not in REFUSING:
         return ()
     rows = ((claim, path) for claim in state.session.claims for path in paths_of(claim))
     return tuple(
@@ -183,8 +198,8 @@ def still_open(state: State) -> int:
 
 
 def clashes_in(state: State) -> int:
-    """How many conflicts are open."""
-    return sum(one.status == "open" for one in state.conflicts.values())
+    """How many conflicts are open that may have left markers."""
+    return sum(one.status == "open" and not is_of_lock(one) for one in state.conflicts.values())
 
 
 def words_for(state: State, oid: str) -> str:

@@ -18,6 +18,7 @@ from gitsessiond.actions.clashing import with_patch, without_open
 from gitsessiond.actions.combining import Made, with_automatic
 from gitsessiond.actions.contests import try_settled
 from gitsessiond.actions.context import Context, Live, Who
+from gitsessiond.actions.lockedrefs import refuse_locked
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.reopening import record_reverted
 from gitsessiond.actions.strategies import strategy_words
@@ -66,10 +67,12 @@ def land_patch(ctx: Context, live: Live, landing: Landing, words: Words, who: Wh
 
     Raises:
         Moved: the target moved meanwhile; nothing has happened.
+        Locked: somebody has locked the target, or the lock it is to land under is no more; nothing has happened.
         Refused: something in the target's worktree is in the way; nothing has happened.
         StoreFailed: git or the disk refused. What was begun is finished at the next merge or start.
     """
     how = how_to(ctx, landing.patch.name, landing.place.worktree if landing.place else "", landing.kind, who.env)
+    how = replace(how, check=partial(refuse_locked, ctx, landing.target, who))
     mark, asker = ctx.new_id(), Asker(who.env, home_of(ctx, live), who.tty)
     with mover(ctx.repository, landing.place, how, mark) as refs:  # it starts while the commits are made
         made = make_commits(ctx, landing, words, asker)

@@ -26,6 +26,7 @@ from gitsessiond.actions.landings import (
     land_patch,
     record_merged,
 )
+from gitsessiond.actions.lockedrefs import refuse_locked
 from gitsessiond.actions.mergeable import (
     as_told,
     chosen_strategy,
@@ -90,6 +91,7 @@ def merge_patch(
         BadRequest: no such strategy.
         Refused: not ready, a dependency is not merged, nothing to merge, no target, its files are in the way, or
             the check failed. Nothing has moved (uncommitted edits of the patch may have been committed).
+        Locked: somebody has locked the target, or the lock that the asker works under is no more.
         Moved: the target moved at each of three tries.
         StoreFailed: git or the disk refused.
     """
@@ -100,6 +102,7 @@ def merge_patch(
     patch = mergeable(ctx, live, pid, ready or dry_run)
     target = live.state.session.target
     place = find_place(ctx.repository, target)
+    refuse_locked(ctx, target, who)
     refuse_foreign_base(ctx, live, tip := target_tip(ctx, target), place)
     refuse_lost(ctx, live, pid, tip)
     waiting = review(ctx, live, pid)

@@ -10,6 +10,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.mergeable import trouble_with_target
 from gitsessiond.actions.returning import going_on, way_back, worktree_again
 from gitsessiond.actions.taking_back import reverts_of
+from gitsessiond.model.conflicts import LOCK
 from gitsessiond.model.hints import command_words
 from gitsessiond.model.names import short_id
 from gitsessiond.store.steps import State
@@ -27,8 +28,9 @@ def next_commands(ctx: Context, live: Live | None, state: State, reply: Mapping[
     hints: list[str] = []
     if reply["session"]["state"] == "no worktree":
         hints.append(worktree_again(ctx.repository.common_dir, session))
-    if reply["conflicts"]:
-        hints.append(command_words("conflict", "show", short_id(reply["conflicts"][0]["id"], state.conflicts)))
+    clashes = [one for one in reply["conflicts"] if one["kind"] != LOCK]
+    if clashes:
+        hints.append(command_words("conflict", "show", short_id(clashes[0]["id"], state.conflicts)))
     trouble = trouble_with_target(ctx, session)
     if trouble is not None and trouble.hint is not None:
         hints += trouble.hint.splitlines()

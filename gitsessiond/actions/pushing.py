@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.landings import finish_interrupted
+from gitsessiond.actions.lockedrefs import refuse_locked
 from gitsessiond.actions.mergeable import as_told, target_tip
 from gitsessiond.actions.wording import has_hook, home_of, seen_by_hook
 from gitsessiond.model.conflicts import place_words
@@ -54,9 +56,11 @@ def plan_push(ctx: Context, asked: Asked) -> dict[str, Any]:
     Raises:
         NotFound: no such remote.
         Refused: there is no remote, or no target.
+        Locked: somebody has locked the target, or the lock that the asker works under is no more.
     """
     ctx = as_told(ctx, asked.who)
     session = ctx.live(asked).state.session
+    refuse_locked(ctx, session.target, asked.who)
     remote = push_remote(ctx.config, session.target, asked.text("remote"))
     return {"remote": remote, "target": session.target, "commit": target_tip(ctx, session.target)}
 
@@ -78,6 +82,7 @@ def merge_fetched(ctx: Context, asked: Asked) -> dict[str, Any]:
     if not graph.has_commit(theirs):
         raise BadRequest(f"{theirs!r} is no commit here", hint="git session push")
     target = live.state.session.target
+    refuse_locked(ctx, target, asked.who)
     for _ in range(TRIES):
         old = target_tip(ctx, target)
         reply = {"commit": old, "merged": False, "behind": 0, "pull": forward_words(ctx, target, fetched), "output": ""}
@@ -173,4 +178,5 @@ def how_of(ctx: Context, asked: Asked, place: Place | None, name: str) -> How:
     """Who lands, as git's reflogs are to know it."""
     hook = place is not None and has_hook(ctx, place.worktree, "post-merge")
     submodules = ctx.config.flag("submodule.recurse")
-    return How(asker_env(asked.who.env), f"gitsession push: merge {name}", submodules, hook)
+    how = How(asker_env(asked.who.env), f"gitsession push: merge {name}", submodules, hook)
+    return replace(how, check=partial(refuse_locked, ctx, ctx.live(asked).state.session.target, asked.who))

@@ -12,6 +12,7 @@ from gitsessiond.actions.claims import claims_view
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.editing import Some, collisions_of, current_editor, editing_now, editor_view
 from gitsessiond.actions.landed import landed_count
+from gitsessiond.actions.lockedpaths import locks_view
 from gitsessiond.actions.mergeable import trouble_with_target
 from gitsessiond.actions.proposing import next_commands
 from gitsessiond.actions.publishing import publish
@@ -153,6 +154,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
         "current_editor": current_editor(live),
         "conflicts": conflicts,
         "claims": claims_view(state),
+        "locks": locks_view(ctx, live),
         "collisions": colliding.rows,
         "gaps": [{"since": time_text(g.since), "until": time_text(g.until)} for g in state.session.gaps],
         "warnings": warnings_of(ctx, live, state),

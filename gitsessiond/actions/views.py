@@ -173,6 +173,7 @@ def conflict_view(state: State, conflict: Conflict) -> dict[str, Any]:
         "resolved_by": conflict.resolved_by,
         "how": "auto" if is_automatic(conflict) else conflict.how,
         "resolved_as": resolved_path(conflict),
+        "lock": conflict.lock.model_dump() if conflict.lock is not None else None,
     }
 
 

@@ -16,8 +16,10 @@ from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Unrecorded
 from gitsessiond.actions.editing import note_open
+from gitsessiond.actions.enforcing import follow_locks, give_back_write_bits
 from gitsessiond.actions.hooking import put_facts, tell_hooks
 from gitsessiond.actions.judging import judge_session
+from gitsessiond.actions.lockconflicts import close_lock_conflicts
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
 from gitsessiond.actions.permitting import check_permitted
 from gitsessiond.actions.publishing import find_due_anchors, settle_anchors
@@ -25,6 +27,7 @@ from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.whereabouts import is_there
 from gitsessiond.daemon.alive import SignOfLife
 from gitsessiond.daemon.dispatch import VERBS, decoded
+from gitsessiond.daemon.locknews import LOCKS_CHANGED
 from gitsessiond.daemon.log import as_unforeseen, log, log_bug
 from gitsessiond.daemon.opening import Tell, attach, load_sessions, open_context, seek_lost, watches_of
 from gitsessiond.daemon.recorder import FIRST_IDLE_S, IDLE_EVERY_S
@@ -34,6 +37,7 @@ from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.checkouts import sweep_checks
 from gitsessiond.store.config import Config
+from gitsessiond.store.heldlocks import HeldLocks
 from gitsessiond.store.outlasting import sweep_held
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.repository import Repository, open_repository
@@ -45,8 +49,8 @@ SEEK_FOR_S = 60.0
 CONTROL = b".gitsession/"
 
 
-def open_desk(cwd: str, tell: Tell) -> Desk:
-    """The desk of the repository that holds ``cwd``.
+def open_desk(cwd: str, tell: Tell, *, alone: bool = False) -> Desk:
+    """The desk of the repository that holds ``cwd``; ``alone``: no daemon runs, it answers one request.
 
     Damaged state does not keep it from opening: every request is then answered with what is wrong, and ``doctor``
     can look and repair.
@@ -55,19 +59,21 @@ def open_desk(cwd: str, tell: Tell) -> Desk:
         GitSessionError: the repository cannot be used, or the state is of a newer format; the message says why.
     """
     repository = open_repository(cwd)
-    return Desk(repository, Config(repository), tell)
+    return Desk(repository, Config(repository), tell, alone=alone)
 
 
 class Desk:
     """Everything the recorder process owns."""
 
-    def __init__(self, repository: Repository, config: Config, tell: Tell) -> None:
+    def __init__(self, repository: Repository, config: Config, tell: Tell, *, alone: bool = False) -> None:
+        self.alone = alone
         self.repository, self.config, self.tell = repository, config, tell
         self.trouble: StateUnreadable | None = None
         self.opened: Context | None = None
         self.last_write = self.last_loss = time.monotonic()
         self.alive = SignOfLife(repository.state_dir)
         self.scanned: set[str] = set()
+        self.rests = False  # uninstalled: no file is touched until somebody acts again
         self.begin()
 
     @property
@@ -86,11 +92,13 @@ class Desk:
         try:
             if self.opened is None:
                 self.opened = open_context(self.repository, self.config, self.tell, repair=repair)
+                self.opened.locks = HeldLocks(self.repository.state_dir, alone=self.alone)
             load_sessions(self.opened)
             finish_interrupted(self.opened)
             sweep_held(self.repository.common_dir)
             sweep_checks(self.repository)
             find_due_anchors(self.opened)
+            self.follow_locks()
             tell_hooks(self.opened)
             self.trouble = None
         except NewerState:
@@ -135,6 +143,7 @@ class Desk:
                     self.lose(live)
             else:
                 self.record(live, reading)
+            close_lock_conflicts(self.ctx, live)
             put_facts(self.ctx, live)
             done["prune"] = [quote_path(path) for path in reading.prune]
             done["left"] = reading.left
@@ -227,6 +236,11 @@ class Desk:
                 return reply
             if self.trouble is not None:
                 raise self.trouble
+            if asked.verb == LOCKS_CHANGED:
+                self.follow_locks(anew=True)
+                tell_hooks(self.ctx)
+                reply["ok"] = {}
+                return reply
             action = VERBS.get(asked.verb)
             if action is None:
                 raise BadRequest(f"no verb {asked.verb!r}", hint="git session -h")
@@ -237,6 +251,8 @@ class Desk:
             self.before_action(asked)
             check_permitted(self.ctx, asked, reads=asked.verb in READS)
             reply["ok"] = action(self.ctx, asked)
+            self.rests = asked.verb == "uninstall" or (self.rests and asked.verb in READS)
+            self.follow_locks()
             tell_hooks(self.ctx)
             if asked.verb not in READS:
                 self.last_write = time.monotonic()
@@ -252,6 +268,18 @@ class Desk:
             log_bug(f"request {message.get('verb')!r}", exc)
             reply["error"] = as_unforeseen(exc).as_dict()
         return reply
+
+    def follow_locks(self, *, anew: bool = False) -> None:
+        """Bring everything to what is locked now; what fails is done the next time. ``anew``: it is known to differ."""
+        try:
+            self.ctx.locks.now(anew=anew)
+            if self.rests or self.alone:
+                give_back_write_bits(self.ctx)
+            else:
+                follow_locks(self.ctx)
+        except (GitSessionError, OSError) as exc:
+            self.drop()
+            log(f"locks: {exc}")
 
     def drop(self) -> None:
         """Forget what was written towards a step that did not come to be."""
@@ -331,9 +359,10 @@ class Desk:
         if self.opened is None:
             return
         try:
+            give_back_write_bits(self.opened)
             settle_anchors(self.opened)
-        except GitSessionError as exc:  # the next action, or doctor, writes them
-            log(f"closing: {exc.message}")
+        except (GitSessionError, OSError) as exc:  # the next action, or doctor, writes them
+            log(f"closing: {exc}")
         for live in self.opened.sessions.values():
             if live.worktree is not None:
                 live.worktree.close()

@@ -117,7 +117,7 @@ def decoded(message: dict[str, Any]) -> Asked:
         raise BadRequest("not a request: who needs cwd, session and env", hint="see docs/protocol.md")
     if not cwd.startswith("/") or "\0" in cwd or not all(may_be_set(name, value) for name, value in env.items()):
         raise BadRequest("not a request: who needs an absolute cwd, and env of a process", hint="see docs/protocol.md")
-    tty, pid = who.get("tty"), who.get("pid")
+    tty, pid, client, token = who.get("tty"), who.get("pid"), message.get("client"), who.get("token")
     return Asked(
         verb=message["verb"],
         args=args,
@@ -127,6 +127,8 @@ def decoded(message: dict[str, Any]) -> Asked:
             tty=tty if isinstance(tty, str) else None,
             pid=pid if isinstance(pid, int) else None,
             env=dict(env),
+            client=client if isinstance(client, str) else None,
+            token=token if isinstance(token, int) and not isinstance(token, bool) else None,
         ),
     )
 

@@ -27,6 +27,7 @@ from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.figures import Parts
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
+from gitsessiond.daemon.locknews import LockNews
 from gitsessiond.daemon.locks import Locks, LockTold
 from gitsessiond.daemon.log import as_unforeseen, let_go, log, log_bug, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
@@ -103,7 +104,8 @@ class Front:
         told = Told(self._clients.send, self._events.publish, self._controls.changed)
         self._editing = self._beside["editor"] = Editing(self._select, told, os.environ)
         outbox.editors = self._editing.rows
-        heard = LockTold(self._clients.send, self._events.publish)
+        news = self._beside["locks"] = LockNews(outbox, self._events.publish, place.common_dir)
+        heard = LockTold(self._clients.send, news.publish)
         self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
         self._presence.listeners.append(self._locks)
         self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask))
@@ -283,7 +285,8 @@ class Front:
         self._presence.notice(link, asked["who"])
         if verb not in READS:
             self._controls.pause(verb == "uninstall")
-        message = {**asked, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb}
+        client = self._presence.recognized(link, asked["who"])
+        message = {**asked, "verb": "checkpoint" if verb == "daemon.checkpoint" else verb, "client": client}
         self._asking.put(link, number, message, self._active)
         self._recording.start()
         if self._recording.ready:

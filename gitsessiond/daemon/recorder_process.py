@@ -60,7 +60,7 @@ def be_once(where: str, fd: int) -> int:
         serve_once(
             pipe,
             place,
-            open_recorder=lambda tell: open_desk(where, tell),
+            open_recorder=lambda tell: open_desk(where, tell, alone=True),
             take_lock=lambda: take_lock(place.state_dir, LOCK_WAIT_S),
             answer_for_locks=lambda request: answer_for_locks(request, pipe, place, where),
         )

@@ -19,6 +19,7 @@ FILES = (REGULAR, EXECUTABLE)
 SMALLEST = 7  # git's own size, the only one that most editors recognise
 
 SideName = Literal["base", "ours", "theirs"]
+LOCK: Literal["resource_lock"] = "resource_lock"
 SIDE_NAMES: tuple[SideName, ...] = ("base", "ours", "theirs")
 
 _RUN = re.compile(rb"^(<+|\|+|=+|>+)", re.MULTILINE)
@@ -60,6 +61,11 @@ def labels_of(session: str, patch: str, target: str) -> tuple[str, str, str]:
 def revert_labels(session: str, patch: str, target: str) -> tuple[str, str, str]:
     """The same in a revert: base is what the patch brought, theirs the target from before."""
     return (f"{patch} ({session})", target, f"before {patch}")
+
+
+def is_of_lock(conflict: Conflict) -> bool:
+    """Whether it tells of a save over another's lock: it has no sides, and nobody is asked anything."""
+    return conflict.kind == LOCK
 
 
 def has_served(conflict: Conflict, patch: Patch | None) -> bool:

@@ -181,6 +181,16 @@ class ConflictSide(Record):
     marked: bool = False  # git has merged renames into it and left conflict markers there
 
 
+class LockInTheWay(Record):
+    """Another session's lock on a path that was saved all the same; ``saves``: how often."""
+
+    token: int
+    client: str
+    who: str = ""
+    session: Id | None = None  # of the holder, where that is known
+    saves: int = 1
+
+
 class Conflict(Record):
     """A stored clash of one path (docs/format.md, "conflicts")."""
 
@@ -202,6 +212,7 @@ class Conflict(Record):
     resolved_by: str | None = None
     how: How | None = None
     result: ConflictSide | None = None  # the resolution; None with status resolved: the path is deleted
+    lock: LockInTheWay | None = None  # of kind resource_lock alone, which has no sides
 
 
 def encode(record: Record) -> bytes:

@@ -80,7 +80,9 @@ SETTINGS = tuple(
             Setting("gitsession.controlFiles", "choice", None, "`never`: keep no control files", ("never",)),
             Setting("gitsession.fsync", "choice", None, "`never`: leave syncing to the system", ("never",)),
             Setting("gitsession.idleExit", "time", "1h", "when a daemon with no open session leaves"),
-            Setting("gitsession.locks", "choice", "advisory", "what stands behind locks", ("advisory", "hooks")),
+            Setting(
+                "gitsession.locks", "choice", "advisory", "what stands behind locks", ("advisory", "hooks", "readonly")
+            ),
             Setting("gitsession.maxFileSize", "number", "50m", "larger files are left out"),
             Setting("gitsession.merge", "choice", "merge", "how a patch is landed", ("merge", "rebase", "squash")),
             Setting("gitsession.never", "texts", ".env *.pem id_* *.key", "files that are never recorded"),

@@ -21,7 +21,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from shlex import quote
 
@@ -64,6 +64,7 @@ class How:
     submodules: bool = False  # the user's submodule.recurse
     hook: bool = True  # there is a post-merge hook
     squash: bool = False  # what that hook is told
+    check: Callable[[], None] = lambda: None  # raises GitSessionError where the target must not move; asked last
 
 
 def find_place(repository: Repository, target: str) -> Place | None:
@@ -220,6 +221,7 @@ def land(repository: Repository, intent: Intent, place: Place | None, how: How, 
 
     Raises:
         Moved: the target is no longer at ``intent.old``; nothing has moved.
+        Locked: somebody has locked the target; nothing has moved.
         Refused: the files in the way changed since :func:`check_place`; nothing has moved.
         Unfinished: git failed between files and target; :mod:`gitsessiond.store.resuming` goes on from there.
         StoreFailed: git or the disk refused, or another git holds the target; nothing has moved.
@@ -241,11 +243,13 @@ def move_target(
     env = {**how.env, MARK: intent.id}
     with refs or mover(repository, place, how, intent.id) as moving:
         if place is None:
+            how.check()
             if not _moved_at_once(repository, moving, intent):
                 moves = [RefMove(f"refs/heads/{intent.target}", intent.old, intent.new)]
                 move_refs(repository.common_dir, moves, how.why, env=env)  # says why, or waits for who holds it
             return ""
         _prepare(repository, moving, intent)
+        how.check()
         _move_files(place, intent, how, env)
         try:
             moving.ask(b"commit\0", 1, end=b"\n")

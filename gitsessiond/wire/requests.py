@@ -34,6 +34,8 @@ def is_own(verb: str) -> bool:
 
 MOST_ENVIRONMENT = 256 << 10  # characters; a larger one is not told whole
 
+LONGEST_TOKEN = 18  # digits
+
 PASSED_ON = (
     "GITSESSION_USER",
     "EMAIL",
@@ -76,8 +78,15 @@ def who_asks(cwd: str, session: str | None, env: Mapping[str, str], *, acts: boo
         "tty": terminal(),
         "pid": os.getpid(),
         "leader": os.getsid(0),
+        "token": token_in(env),
         "env": told,
     }
+
+
+def token_in(env: Mapping[str, str]) -> int | None:
+    """The token of the lock that one works under."""
+    text = env.get("GITSESSION_LOCK_TOKEN", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_TOKEN else None
 
 
 def _is_passed_on(name: str) -> bool:

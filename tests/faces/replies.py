@@ -150,6 +150,7 @@ def conflict(**changes: Any) -> dict[str, Any]:
         "resolved_by": None,
         "how": None,
         "resolved_as": None,
+        "lock": None,
     } | changes
 
 
@@ -196,6 +197,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "conflicts": [],
         "claims": [],
         "collisions": [],
+        "locks": [],
         "gaps": [],
         "warnings": [],
         "ready": ["validation-enhancements"],

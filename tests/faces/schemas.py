@@ -134,6 +134,16 @@ class Side(Closed):
     path: str | None
 
 
+class LockInTheWay(Closed):
+    """Whose lock a save went over."""
+
+    token: int
+    client: str
+    who: str
+    session: Id | None
+    saves: int
+
+
 class Conflict(Closed):
     """A conflict record."""
 
@@ -153,6 +163,7 @@ class Conflict(Closed):
     resolved_by: str | None
     how: str | None
     resolved_as: str | None
+    lock: LockInTheWay | None
 
 
 class Row(Closed):
@@ -250,6 +261,22 @@ class Collision(Closed):
     modified: bool = False
 
 
+class LockShown(Closed):
+    """A lock that keeps others from writing."""
+
+    name: str
+    path: str | None
+    mode: Literal["X", "U"]
+    token: int
+    client: str
+    who: str | None
+    session: Named | None
+    own: bool
+    reason: str | None
+    expires_in: int
+    until: AwareDatetime
+
+
 class Gap(Closed):
     """A time in which nothing was recorded."""
 
@@ -305,6 +332,7 @@ class Status(Reply):
     conflicts: list[Conflict]
     claims: list[Claim]
     collisions: list[Collision]
+    locks: list[LockShown]
     hints: list[str]
     warnings: list[str]
     gaps: list[Gap]

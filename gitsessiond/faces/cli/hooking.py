@@ -21,10 +21,10 @@ def hooks() -> None:
     """Install git hooks that tell where a commit's edits went; nothing else needs them
 
     After a commit they say where its edits went, if not all to the patch in use. They refuse to commit conflict markers
-    that are left over, paths that another patch claims if gitsession.locks is `hooks`, and to push what belongs to a
-    session alone; and they write trailers if gitsession.trailers is set (to `session`, `patch` or both; a Patch-Id
-    gives all of the commit to the patch in use). Your own hooks run first. No git
-    waits for them, or fails, because the daemon is ill.
+    that are left over, paths that another patch claims or another session has locked if gitsession.locks is `hooks`
+    (or `readonly`), and to push what belongs to a session alone; and they write trailers if gitsession.trailers is set
+    (to `session`, `patch` or both; a Patch-Id gives all of the commit to the patch in use). Your own hooks run first.
+    No git waits for them, or fails, because the daemon is ill.
     """
 
 

@@ -36,6 +36,7 @@ ENVIRONMENT = (
     ("GITSESSION", "the session commands are about, by name or id, wherever one stands; `-s` wins over it"),
     ("GITSESSION_PATCH", "the patch for `commit`, `assign` and `restore`, where no `--patch` is given"),
     ("GITSESSION_CLIENT", "the client that commands come from, as `--client`: the name that a program gives itself"),
+    ("GITSESSION_LOCK_TOKEN", "the number of the lock that one works under: no branch is moved once that is over"),
     ("GITSESSION_USER", "`Name <email>`: who makes sessions, patches and steps; else git's own author"),
     (
         "LOCK_DEFAULT_TTL, LOCK_WAIT_TIMEOUT, SESSION_TTL, SESSION_HEARTBEAT",
@@ -104,7 +105,7 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 | object | fields |
 |---|---|
 | reply | `v` 1, `session`, `patches`, `unassigned`, `editors`, `current_editor` (the number last switched to), \
-`conflicts`, `claims`, `collisions`, `gaps`, `warnings` (sentences), `ready` (names of patches), \
+`conflicts`, `claims`, `locks`, `collisions`, `gaps`, `warnings` (sentences), `ready` (names of patches), \
 `recording_left` (paths still to be recorded), \
 `hints` (commands, the most useful first) |
 | session | `id`, `name`, `description`, `status` open\\|closed\\|abandoned, `base`, `target`, `branch`, \
@@ -131,7 +132,11 @@ link\\|lock file\\|save manner\\|recorded\\|unknown), `others` [{`program`, `pid
 | conflict | `id`, `kind` file_edit\\|git_merge\\|context_switch\\|resource_lock\\|state_divergence\\|git_revert, \
 `shape`, `path`, `patch` {id, name}, `status` open\\|resolved\\|stale, `message`, `labels` [base, ours, \
 theirs], `base`, `ours`, `theirs` (each {`oid`, `mode`, `path`}), `created_at`, `resolved_at`, \
-`resolved_by` (auto: git combined it by itself), `how`, `resolved_as` (the path it will have; null: none) |
+`resolved_by` (auto: git combined it by itself), `how`, `resolved_as` (the path it will have; null: none), \
+`lock` (of kind resource_lock, else null: `token`, `client`, `who`, `session`, `saves`: whose lock was saved over, \
+and how often) |
+| lock | `name`, `path` (null: it is no file), `mode` X\\|U, `token`, `client`, `who`, `session` {id, name} of its \
+holder, `own` (this session's), `reason`, `expires_in` (seconds, if nobody renews it), `until` |
 | collision | `path`, `symbol`, `with_session` {id, name}, `with_patch` {id, name}, `level` \
 open\\|path\\|overlap\\|conflict, `program` and `modified` of an editor that has it open there |
 | claim | `paths` (files, or directories with all below; none: every path that nobody claims by name), `patch` \

@@ -105,6 +105,10 @@ def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
     ids = [conflict["id"] for conflict in conflicts]
     out = []
     for one in conflicts:
+        if one["kind"] == "resource_lock":
+            over = "" if one["status"] == "open" else ", over"
+            out.append(f"  {short_of(one['id'], ids)}  {clean(one['message'])}{over}")
+            continue
         what = "revert of " if one["kind"] == "git_revert" else ""
         patch = f", {what}{name_in(one['patch']) if one.get('patch') else clean(one['labels'][2])}"
         facts = [] if one["status"] == "open" else [f"resolved {settled(one)}".strip()]
@@ -122,9 +126,10 @@ def conflicts_lines(reply: Json) -> list[str]:
 
 
 def conflicts_hints(reply: Json) -> list[str]:
-    """A look at the first open one, else at one whose resolution is stale."""
+    """A look at the first open one, else at one whose resolution is stale; nobody is asked about locks."""
     ids = [one["id"] for one in reply["conflicts"]]
-    left = [one for status in ("open", "stale") for one in reply["conflicts"] if one["status"] == status]
+    clashes = [one for one in reply["conflicts"] if one["kind"] != "resource_lock"]
+    left = [one for status in ("open", "stale") for one in clashes if one["status"] == status]
     return [command("conflict", "show", short_of(left[0]["id"], ids))] if left else []
 
 
@@ -132,6 +137,8 @@ def conflict_show_lines(reply: Json) -> list[str]:
     """One conflict: what, between whom, where to edit it, and its text with markers."""
     one = reply["conflict"]
     out = [row.strip() for row in conflict_rows([one])]
+    if one["kind"] == "resource_lock":
+        return out
     if one.get("message"):
         out.append(clean(str(one["message"])))
     base, ours, theirs = one["labels"]
@@ -168,6 +175,8 @@ def before_lines(reply: Json) -> list[str]:
 def conflict_show_hints(reply: Json) -> list[str]:
     """As it was resolved before; else the walk through its places, or the sides to choose from."""
     one = reply["conflict"]
+    if one["kind"] == "resource_lock":
+        return ["git session locks"]
     if one["status"] != "open":
         again = one["status"] == "resolved" and one["how"] == "auto"
         return [command("conflict", "reopen", id_alone(one))] if again else []

@@ -60,7 +60,7 @@ def pressing(status: Json) -> Iterator[Step]:
             yield Step(clean(text), what)
     ids = [conflict["id"] for conflict in status["conflicts"]]
     for conflict in status["conflicts"]:
-        if conflict["status"] != "resolved":
+        if conflict["status"] != "resolved" and conflict["kind"] != "resource_lock":
             yield Step(
                 command("conflict", "show", short_of(conflict["id"], ids)),
                 f"see the clash in {conflict['path']}",

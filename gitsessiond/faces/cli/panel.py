@@ -30,6 +30,7 @@ MOST_EDITORS = 12  # those saved last
 MOST_COLLISIONS = 12
 MOST_CLAIMS = 8
 MOST_CLAIMED = 4  # paths of one claim
+MOST_LOCKS = 8
 MOST = 12  # rows of each list to ask for: the largest of them
 
 Json = Mapping[str, Any]
@@ -49,6 +50,7 @@ SIGNS = {
     "unassigned": Sign("❓ ", ""),
     "conflicts": Sign("💥 ", ""),
     "claims": Sign("🔒 ", ""),
+    "locks": Sign("🔐 ", ""),
     "collisions": Sign("👥 ", ""),
     "warnings": Sign("🔔 ", ""),
     "actions": Sign("🔧 ", ""),
@@ -75,6 +77,7 @@ def panel_lines(status: Json, look: Look) -> list[str]:
         tree("editors", "Active Editors", editor_words(status), look),
         tree("patches", "Patches in Session", patch_words(status, look), look),
         tree("claims", "Claimed Paths", claim_rows(status), look),
+        tree("locks", "Locks", lock_rows(status), look),
         tree("unassigned", "Unassigned Edits", unassigned_words(status), look),
         tree("conflicts", "Conflicts", conflict_words(status), look, style="red"),
         tree("collisions", "Also Changed Elsewhere", collision_words(status), look),
@@ -248,6 +251,29 @@ def claim_rows(status: Json) -> list[str]:
     return [*out, f"and {left} more: git session status --json"] if left > 0 else out
 
 
+def lock_rows(status: Json) -> list[str]:
+    """``L shop/db.py: locked by Ann in fix-login, 4 min left``: those of other sessions, and then one's own."""
+    out = [lock_row(lock) for lock in status.get("locks", [])[:MOST_LOCKS]]
+    left = len(status.get("locks", [])) - len(out)
+    return [*out, f"and {left} more: git session locks"] if left > 0 else out
+
+
+def lock_row(lock: Json) -> str:
+    """One of them; before what others must not write stands an L."""
+    what = clean(str(lock["path"] or lock["name"]))
+    who = clean(str(lock["who"] or lock["client"])).partition(" <")[0]
+    where = "here" if lock["own"] else f"in {name_in(lock['session'])}" if lock["session"] else ""
+    how = "" if lock["mode"] == "X" else ", to be written"
+    words = f"locked by {who}" + f" {where}" * bool(where) + how
+    return f"{'  ' if lock['own'] else 'L '}{what}: {words}, {time_left(lock['expires_in'])} left"
+
+
+def time_left(seconds: float) -> str:
+    """``4 min``; what is short is not told by the second, for it is not shown so often."""
+    minutes = round(seconds / 60)
+    return "less than 1 min" if minutes < 1 else f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
+
+
 def unassigned_words(status: Json) -> list[str]:
     """``shop/user.py:10-12 (lines of p and q)``; the first few of many."""
     rows = status["unassigned"]
@@ -261,7 +287,9 @@ def conflict_words(status: Json) -> list[str]:
     ids = [conflict["id"] for conflict in status["conflicts"]]
     out = []
     for conflict in status["conflicts"]:
-        if conflict["status"] != "resolved":
+        if conflict["kind"] == "resource_lock":
+            out.append(f"{short_of(conflict['id'], ids)}: {clean(conflict['message'])}")
+        elif conflict["status"] != "resolved":
             what = "revert of" if conflict["kind"] == "git_revert" else "in"
             whose = name_in(conflict["patch"]) if conflict["patch"] else clean(conflict["labels"][2])
             where = f", {what} {whose}"

@@ -1,0 +1,163 @@
+"""Which locks are in a session's way: whose they are, what they cover, how long they last."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from gitsessiond.actions.context import Context, Live
+from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.lockmodes import READ, WRITE
+from gitsessiond.model.locks import Hold, Holder
+from gitsessiond.model.names import literal, name_key, quote_path
+from gitsessiond.model.records import time_text
+from gitsessiond.model.resources import Resource, covers, resource
+
+PATH, REF = "path", "ref"
+MOST = 100  # rows of a reply
+
+
+def session_of(ctx: Context, holder: Holder) -> Live | None:
+    """The open session a client works in: the one it named, else the one whose branch was checked out around it."""
+    for live in ctx.sessions.values():
+        session = live.state.session
+        if holder.session is not None:
+            if holder.session == live.sid or name_key(holder.session) == name_key(session.name):
+                return live
+        elif holder.branch == session.branch:
+            return live
+    return None
+
+
+def in_the_way(ctx: Context, live: Live) -> list[Hold]:
+    """The locks on paths that only another than this session may write; several clients of one session are one."""
+    return [
+        hold
+        for hold in ctx.locks.now()
+        if hold.mode == WRITE and is_on_paths(hold) and session_of(ctx, hold.holder) is not live
+    ]
+
+
+def is_on_paths(hold: Hold) -> bool:
+    """Whether it is a lock on files, or on everything."""
+    return hold.resource.node[:1] in ((), (PATH,))
+
+
+def covering(holds: Iterable[Hold], path: bytes) -> Hold | None:
+    """The first lock that covers a path."""
+    text = unicodedata.normalize("NFC", path.decode("utf-8", "surrogateescape"))
+    node, named = (PATH, *text.split("/")), None
+    for hold in holds:
+        if not hold.resource.rest:
+            if node[: len(hold.resource.node)] == hold.resource.node:
+                return hold
+            continue
+        named = named or resource_of(text)
+        if named is not None and covers(hold.resource, named):
+            return hold
+    return None
+
+
+def resource_of(text: str) -> Resource | None:
+    """The name of a path; None: no lock can name it."""
+    try:
+        return resource(f"{PATH}/{literal(text)}")
+    except BadRequest:
+        return None
+
+
+def covered(holds: Sequence[Hold], known: Collection[bytes]) -> set[bytes]:
+    """The files that these locks cover: those that are named, and of the known ones all others."""
+    plain = {
+        "/".join(hold.resource.node[1:]).encode("utf-8", "surrogateescape")
+        for hold in holds
+        if len(hold.resource.node) > 1 and not hold.resource.rest and not hold.resource.deep
+    }
+    wide = [hold for hold in holds if hold.resource.rest or hold.resource.deep or len(hold.resource.node) < 2]
+    above = [hold for hold in holds if hold not in wide]
+    found = {path for path in known if covering(wide, path) is not None} if wide else set()
+    below = {path for path in known if any(path.startswith(one + b"/") for one in plain)} if above else set()
+    return plain | found | below
+
+
+def rows_for_hooks(ctx: Context, live: Live) -> tuple[str, ...]:
+    """For each lock of another session ``path`` and a pathspec of git's, or ``ref`` and a ref; and who has it."""
+    out = []
+    for hold in ctx.locks.now():
+        if hold.mode == WRITE and session_of(ctx, hold.holder) is not live:
+            whose = f"{holder_words(ctx, hold)} until {until_words(ctx, hold)}"
+            out += ["\t".join([*row, whose]) for row in specs(hold)]
+    return tuple(out)
+
+
+def specs(hold: Hold) -> list[tuple[str, str]]:
+    """What a lock covers, as hooks can ask git for it; patterns of refs they cannot."""
+    name = hold.resource
+    below = "/".join(name.node[1:])
+    if is_on_paths(hold):
+        if not name.rest:
+            return [(PATH, f":(top,literal){below}" if below else ":(top)")]
+        text = name.name.removeprefix(f"{PATH}/").removesuffix("/")
+        return [(PATH, f":(top,glob){text}"), *([(PATH, f":(top,glob){text}/**")] if name.deep else [])]
+    return [(REF, below)] if name.node[0] == REF and not name.rest and below else []
+
+
+def until_words(ctx: Context, hold: Hold) -> str:
+    """When a lock ends if nobody renews it, on the clock of this machine."""
+    return (ctx.now() + timedelta(seconds=seconds_left(hold))).astimezone().strftime("%H:%M")
+
+
+def seconds_left(hold: Hold) -> float:
+    """How long a lock lasts if nobody renews it."""
+    return max(0.0, hold.deadline - time.monotonic())
+
+
+def holder_words(ctx: Context, hold: Hold) -> str:
+    """``Ann in login-form``, as far as that is known."""
+    live = session_of(ctx, hold.holder)
+    who = (hold.holder.who or hold.client).partition(" <")[0]
+    return f"{who} in {live.state.session.name}" if live is not None else who
+
+
+def locks_view(ctx: Context, live: Live | None) -> list[dict[str, Any]]:
+    """The locks of a repository that keep somebody from writing, those of others first; the first of many."""
+    rows = list(rows_of(ctx, live))
+    return sorted(rows, key=lambda one: (one["own"], one["name"]))[:MOST]
+
+
+def rows_of(ctx: Context, live: Live | None) -> Iterator[dict[str, Any]]:
+    """One row for each lock."""
+    for hold in ctx.locks.now():
+        if hold.mode == READ:
+            continue
+        session, left = session_of(ctx, hold.holder), seconds_left(hold)
+        yield {
+            "name": hold.resource.name,
+            "path": path_named(hold.resource),
+            "mode": hold.mode,
+            "token": hold.token,
+            "client": hold.client,
+            "who": hold.holder.who,
+            "session": {"id": session.sid, "name": session.state.session.name} if session is not None else None,
+            "own": live is not None and session is live,
+            "reason": hold.reason,
+            "expires_in": round(left),
+            "until": time_text((ctx.now() + timedelta(seconds=left)).replace(microsecond=0)),
+        }
+
+
+def path_named(name: Resource) -> str | None:
+    """The path, directory or pattern that is locked; None: it is something else."""
+    if name.node == ():
+        return "."
+    if name.node[0] != PATH:
+        return None
+    if len(name.node) == 1 and not name.rest:
+        return "."
+    if name.rest:
+        return name.name.removeprefix(f"{PATH}/")
+    path = "/".join(name.node[1:]).encode("utf-8", "surrogateescape")
+    return quote_path(path) + ("/" if name.deep else "")

@@ -1,0 +1,64 @@
+"""The locks for writing, as the recorder finds them: in the journal, which front writes before it tells anybody.
+
+So whoever was told of a lock is always found here, also while a request takes long and front can say nothing. What is
+over is taken out by front; only where none runs times are judged here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from urllib.parse import quote
+
+from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.model.locks import Hold
+from gitsessiond.store.lockjournal import DATABASE, errors, hold_of
+
+QUERY = "SELECT * FROM locks WHERE mode <> 'intent' ORDER BY token"
+
+Signature = tuple[tuple[int, int, int] | None, ...]
+
+
+class HeldLocks:
+    """All locks of a repository but marks of intent; read again when the journal has changed. ``alone``: no daemon."""
+
+    def __init__(self, state_dir: str, *, alone: bool = False) -> None:
+        self._alone = alone
+        self._path = os.path.join(state_dir, DATABASE)
+        self._seen: Signature | None = None
+        self._held: tuple[Hold, ...] = ()
+
+    def now(self, *, anew: bool = False) -> tuple[Hold, ...]:
+        """What is held; ``anew``: read it whatever the files look like. Where it cannot be read: what was, or nothing.
+
+        A damaged journal is front's to put away.
+        """
+        seen = (signature_of(self._path), signature_of(self._path + "-wal"))
+        if anew or seen != self._seen:
+            try:
+                self._held, self._seen = self._read(), seen
+            except (StoreFailed, StateUnreadable):
+                self._seen = None
+        return self._held
+
+    def _read(self) -> tuple[Hold, ...]:
+        if not os.path.isfile(self._path):
+            return ()
+        with errors("read"):
+            db = sqlite3.connect(f"file:{quote(self._path)}?mode=rw", uri=True, timeout=2.0, isolation_level=None)
+            try:
+                rows = db.execute(QUERY).fetchall()
+            finally:
+                db.close()
+        holds = (hold for row in rows if (hold := hold_of(row)))
+        return tuple(hold for hold in holds if not self._alone or hold.deadline > time.monotonic())
+
+
+def signature_of(path: str) -> tuple[int, int, int] | None:
+    """What changes with every commit of the journal; None: there is no such file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
