@@ -1,0 +1,178 @@
+"""Locks that survive the daemon: what the next one takes up, and what a disk that refuses comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitsessiond.actions.locking import Failed, Locking
+from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.locks import Acquired, Released
+from gitsessiond.model.resources import resource
+from gitsessiond.store.lockjournal import LockJournal, read_breaks
+from tests.model.locked import asked
+
+Begin = Callable[..., Locking]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Begin:
+    """The locks as a daemon that starts at a time finds them."""
+
+    def one(now: float, *, fresh: bool = True) -> Locking:
+        made = Locking(LockJournal(str(tmp_path)))
+        made.take_up(now, fresh=fresh)
+        return made
+
+    return one
+
+
+def held(locking: Locking) -> dict[str, tuple[str, float, bool]]:
+    return {one.resource.name: (one.mode, one.deadline, one.confirmed) for one in locking.table.holds}
+
+
+def test_a_lease_lasts_its_time_once_more_and_is_unconfirmed(begin: Begin) -> None:
+    """Until its holder is heard of; tokens go on rising."""
+    first = begin(0.0)
+    first.acquire(asked("ann", "path/a", ttl=100), 0.0)
+    first.acquire(asked("bob", "S path/b", ttl=10), 0.0)
+    first.commit(0.0)
+    token = first.table.last_token
+    second = begin(90.0)
+    assert held(second) == {"path/a": ("X", 190.0, False), "path/b": ("S", 100.0, False)}
+    second.renew("ann", None, 95.0)
+    assert held(second)["path/a"] == ("X", 195.0, True)
+    for now in (95.0, 98.0, 101.0):
+        second.look(now)
+        second.commit(now)
+    assert list(held(second)) == ["path/a"]
+    second.acquire(asked("bob", "path/b"), 102.0)
+    assert second.table.last_token > token
+
+
+def test_without_a_daemon_the_clock_goes_on(begin: Begin) -> None:
+    first = begin(0.0, fresh=False)
+    first.acquire(asked("ann", "path/a", ttl=100), 0.0)
+    first.commit(0.0)
+    first.close()
+    assert held(begin(99.0, fresh=False)) == {"path/a": ("X", 100.0, True)}
+    assert held(begin(100.0, fresh=False)) == {}
+
+
+def test_renewals_and_ends_are_written_too(begin: Begin) -> None:
+    first = begin(0.0)
+    first.acquire(asked("ann", "path/a", "path/b", "path/c", ttl=100), 0.0)
+    first.renew("ann", [resource("path/a")], 50.0)
+    first.release("ann", [resource("path/b")], 50.0)
+    first.acquire(asked("ann", "S path/d", ttl=100), 50.0)
+    first.acquire(asked("ann", "X path/d", ttl=100), 60.0)
+    first.commit(60.0)
+    first.gone("bob", 60.0)
+    found = held(begin(70.0, fresh=False))
+    assert {name: one[:2] for name, one in found.items()} == {
+        "path/a": ("X", 150.0), "path/c": ("X", 100.0), "path/d": ("X", 160.0),
+    }  # fmt: skip
+
+
+def test_a_request_asked_twice_while_it_waits_keeps_its_place(begin: Begin) -> None:
+    locking = begin(0.0)
+    locking.acquire(asked("ann", "path/a"), 0.0)
+    ticket = locking.acquire(asked("bob", "path/a", until=30.0)._replace(request="r1"), 0.0)
+    assert locking.waiting("bob", "r1") == ticket
+    assert locking.waiting("ann", "r1") is None
+    locking.release("ann", None, 1.0)
+    assert locking.waiting("bob", "r1") is None
+    assert [one.ticket for one in locking.commit(1.0) if isinstance(one, Acquired)][-1] == ticket
+
+
+def test_a_grant_that_cannot_be_written_is_none(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is that of who is let in by taking it back; a lock that was to become more is what it was."""
+    locking = begin(0.0)
+    locking.acquire(asked("ann", "S path/a"), 0.0)
+    locking.commit(0.0)
+    token = locking.table.holds.of("ann")[0].token
+
+    def refuse(self: LockJournal, last_token: int) -> None:
+        raise StoreFailed("the disk is full", hint="df -h .")
+
+    with monkeypatch.context() as full:
+        full.setattr(LockJournal, "commit", refuse)
+        locking.acquire(asked("ann", "X path/a"), 1.0)
+        locking.acquire(asked("bob", "path/b"), 1.0)
+        locking.acquire(asked("cat", "path/b", until=9.0), 1.0)
+        failed = [one.asked.holder.client for one in locking.commit(1.0) if isinstance(one, Failed)]
+        assert failed == ["ann", "bob"]
+        assert locking.next_look(1.0) == 1.0
+        (last,) = locking.commit(1.0)
+        assert isinstance(last, Failed)
+        assert last.asked.holder.client == "cat"
+        locking.release("ann", None, 1.0)
+        (released,) = locking.commit(1.0)
+        assert isinstance(released, Released)
+    assert held(locking) == {}
+    locking.acquire(asked("bob", "path/b"), 2.0)
+    locking.commit(2.0)
+    assert list(held(begin(3.0))) == ["path/b"]
+    assert locking.table.holds.of("bob")[0].token > token
+
+
+def test_an_upgrade_that_cannot_be_written_leaves_what_was(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    locking = begin(0.0)
+    locking.acquire(asked("ann", "S path/a"), 0.0)
+    locking.commit(0.0)
+    before = [(one.mode, one.token) for one in locking.table.holds]
+    with monkeypatch.context() as full:
+        full.setattr("gitsessiond.store.lockjournal.LockJournal._write", lambda self, db: 1 / 0)
+        locking.acquire(asked("ann", "X path/a"), 1.0)
+        with pytest.raises(ZeroDivisionError):
+            locking.commit(1.0)
+    full_disk = StoreFailed("full")
+    (acquired,) = [one for one in locking.table.acquire(asked("ann", "X path/b"), 1.0)[1] if isinstance(one, Acquired)]
+    locking._undone(acquired, full_disk, 1.0)
+    assert before == [("S", 1)]
+    assert "path/b" not in held(locking)
+
+
+def test_a_loop_that_stood_still_ends_nobodys_lease(begin: Begin) -> None:
+    """Nobody could renew: what has half of its time behind it unheard lasts longer by that."""
+    locking = begin(0.0)
+    locking.acquire(asked("ann", "path/a", ttl=10), 0.0)
+    locking.acquire(asked("bob", "path/b", ttl=1000), 0.0)
+    locking.look(0.0)
+    locking.commit(0.0)
+    assert locking.next_look(0.0) == 2.5
+    locking.look(2.6)
+    assert locking.next_look(2.6) == 5.1
+    locking.wake(105.1)  # the machine was busy, or this process stopped
+    assert locking.renew("ann", None, 105.1)
+    locking.look(105.1)
+    assert sorted(held(locking)) == ["path/a", "path/b"]
+    assert held(locking)["path/b"][1] == 1000.0
+
+
+def test_who_breaks_a_lock_is_noted_before_it_is_broken(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locking = begin(0.0)
+    locking.acquire(asked("ann", "path/a"), 0.0)
+    by = asked("bob", "path/a")._replace(reason="away")
+
+    def refuse(self: LockJournal, told: object) -> None:
+        raise StoreFailed("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(LockJournal, "broke", refuse)
+        with pytest.raises(StoreFailed):
+            locking.break_off(resource("path/a"), by, True, 1.0, "2026-01-02T03:04:05Z")
+    assert [one.client for one in locking.table.holds] == ["ann"]
+    locking.break_off(resource("path/a"), by, True, 1.0, "2026-01-02T03:04:05Z")
+    assert [one.client for one in locking.table.holds] == ["bob"]
+    (noted,) = read_breaks(str(tmp_path))
+    assert (noted["how"], noted["of"]["client"], noted["by"]["client"], noted["reason"]) == (
+        "stolen",
+        "ann",
+        "bob",
+        "away",
+    )
