@@ -155,15 +155,22 @@ class LockJournal:
             self._fence(max(last_token + BLOCK, self._bound))
         self._db = self._db or opened(self._path, self._boot)
         with errors("written"):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._write(self._db)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+            if len(self._puts) + len(self._drops) == 1:
+                self._write(self._db)  # one statement is a transaction, and at most times there is no more to write
+            else:
+                self._write_at_once(self._db)
         self._puts, self._drops = {}, []
+
+    def _write_at_once(self, db: sqlite3.Connection) -> None:
+        """All statements, or none."""
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            self._write(db)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
 
     def _write(self, db: sqlite3.Connection) -> None:
         """The statements of one commit."""
