@@ -16,9 +16,10 @@ from tests.benchmarks import figures
 from tests.benchmarks.beside import BESIDE
 from tests.benchmarks.figures import users_git
 from tests.benchmarks.ground import Row, grounds
+from tests.benchmarks.locks import LOCKS
 from tests.benchmarks.scale import SCALE
 
-FIGURES = figures.FIGURES | SCALE | BESIDE
+FIGURES = figures.FIGURES | SCALE | BESIDE | LOCKS
 
 
 def main() -> int:
