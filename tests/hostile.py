@@ -12,6 +12,7 @@ import random
 import re
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,20 @@ class Requests:
         self.number += 1
         frame = {"v": 1, "id": self.number, "verb": verb, "args": args, "who": self.who()}
         return verb, encode(frame)[:-1], self.number
+
+    def one_by_one(self, value: str) -> Iterator[tuple[str, bytes, int | None]]:
+        """A line for each argument of each verb: that is this value, or a list of it, and the others may well be right."""
+        for verb, words in self.verbs.items():
+            for wrong in (name for name in words if name != "hard"):
+                args = {name: self.fitting(name) for name in words if name != "hard"}
+                args[wrong] = [value] if isinstance(args[wrong], list) else value
+                self.number += 1
+                who = {"cwd": self.cwd, "pid": os.getpid(), "env": {}}
+                yield (
+                    verb,
+                    encode({"v": 1, "id": self.number, "verb": verb, "args": args, "who": who})[:-1],
+                    self.number,
+                )
 
     def fitting(self, name: str) -> Any:
         """What the argument of this name may well be."""

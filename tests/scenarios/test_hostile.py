@@ -59,6 +59,18 @@ def test_ten_thousand_hostile_lines(bench: Workbench, sealed: Path, seed: int) -
     bench.judge(full=False)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("value", ["x\udcff", "a\0b", "\x1b[2J", "../outside/secret"])
+def test_each_argument_alone(bench: Workbench, sealed: Path, value: str) -> None:
+    """Every argument of every verb, while the others are what they may well be."""
+    siege = Siege(bench, sealed)
+    for line in Requests(7, str(bench.root), siege.known()).one_by_one(value):
+        siege.attack(*line)
+    print(f"{value!a}: {sum(siege.met.values())} hostile lines, {sorted(siege.met.items())}")
+    assert siege.both() == siege.pids
+    assert not siege.said, "\n".join(siege.said)
+
+
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory for sockets that other users can reach, unlike those of pytest."""

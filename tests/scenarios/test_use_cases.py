@@ -59,7 +59,7 @@ def second_repository(bench: Workbench, tmp_path: Path) -> Workbench:
 
 
 def test_two_terminals_are_two_clients(bench: Workbench, window: Open) -> None:
-    """Each has an id of its own, the first is primary, and when its window closes the second is."""
+    """Each has an id of its own; the first is primary and locks a file; when its window closes the second does."""
     first, second = window(bench.root), window(bench.root)
     first.run("start", "day")
     clients = second.json("clients")["clients"]
@@ -68,7 +68,11 @@ def test_two_terminals_are_two_clients(bench: Workbench, window: Open) -> None:
         (second.shell.pid, "secondary"),
     ]
     assert len({one["id"] for one in clients}) == 2
+    first.run("lock", "a.txt")
+    refused = second.json("lock", "a.txt", code=11)["error"]
+    assert [one["client"] for one in refused["held"]] == [clients[0]["id"]]
     first.close()
+    second.run("lock", "a.txt", "--wait", "20")
     assert second.me()["role"] == "primary"
 
 
@@ -101,8 +105,19 @@ def test_three_terminals_in_one_project(bench: Workbench, window: Open, tmp_path
         "frontend": ["page.js"],
     }
 
+    backend.run("lock", "shared.py", "server.py", "--reason", "both of us need it")
+    refused = frontend.json("lock", "page.js", "shared.py", code=11)["error"]
+    assert [(one["name"], one["pid"]) for one in refused["held"]] == [("path/shared.py", backend.shell.pid)]
+    frontend.run("lock", "page.js")
+    waiting = frontend.begin("git session lock shared.py --wait 60 --json")
+    wait_for(lambda: tests.json("locks")["waiting"])
     backend.kill()
     wait_for(lambda: all(told(heard[place], "client_disconnected") for place in (0, 2)))
+    wait_for(lambda: events_in(waiting))
+    for kind in ("lock_acquired", "lock_denied", "lock_waiting"):
+        wait_for(lambda kind=kind: all(told(heard[place], kind) for place in (0, 2)))
+    held = {one["name"]: one["pid"] for one in tests.json("locks")["locks"]}
+    assert held == {"path/page.js": frontend.shell.pid, "path/shared.py": frontend.shell.pid}
     assert {one["pid"] for one in frontend.json("clients")["clients"]} == {tests.shell.pid, frontend.shell.pid}
     tests.close()
     wait_for(lambda: told(heard[2], "primary_promoted"))
@@ -141,6 +156,11 @@ def test_two_projects_in_parallel(bench: Workbench, window: Open, tmp_path: Path
         assert sids[feature] == {left["session"]["id"]} and len(sids[hotfix]) == 1
         assert bench.git("log", "--format=%s", "main").out == "first\n"
         assert other.read("a.txt").count("mended") == 1
+
+        for one in (feature, hotfix):  # the same names in both
+            one.run("lock", "a.txt")
+            one.run("lock", "--type", "git", "main")
+        assert [len(one.json("locks")["locks"]) for one in (feature, hotfix)] == [2, 2]
 
         back = feature.json("status")
         for part in ("session", "patches", "unassigned", "editors"):
@@ -189,6 +209,12 @@ def test_two_people_in_one_project(bench: Workbench, window: Open) -> None:
     ui.write("page.js", "// ui\n")
     for path in ("server.py", "page.js"):
         wait_for(lambda path=path: all(told(one, "file_changed", path=path) for one in heard.values()))
+
+    ann.run("lock", "a.txt")
+    bob.run("lock", "src/b.txt")
+    refused = bob.json("lock", "a.txt", code=11)["error"]
+    assert [one["who"] for one in refused["held"]] == ["Ann <ann@example.org>"]
+    ann.run("unlock", "--all")
 
     api.edit("a.txt", "line 4\n", "line 4, by Ann\n")
     ui.edit("a.txt", "line 4\n", "line 4, by Bob\n")
