@@ -49,6 +49,10 @@ class Alone:
         cwd, session = told_text(who.get("cwd")) or "", told_text(who.get("session"))
         return found._replace(user=user, host=socket.gethostname(), cwd=cwd, session=session)
 
+    def session_of(self, client: Client) -> str | None:
+        """The session that it named; which others there are nobody knows here."""
+        return client.session
+
 
 def answer_for_locks(request: Message, pipe: socket.socket, place: Place, where: str) -> Message:
     """The reply to a verb ``lock.*`` that comes from around a directory; the authority lock is held."""

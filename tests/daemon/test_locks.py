@@ -38,6 +38,9 @@ class Desk:
     def client_of(self, link: Link, who: Message) -> Client:
         return Client(who["client"], who.get("kind", "agent"), who["client"], user="Ann <a@b>", host="box", pid=7)
 
+    def session_of(self, client: Client) -> str | None:
+        return client.session
+
     def put(self, client: str, verb: str, **args: Any) -> int:
         """A request, without a turn of the loop."""
         self.number += 1
