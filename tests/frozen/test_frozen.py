@@ -31,7 +31,7 @@ def day(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]:
 def contents(bench: Workbench) -> dict[str, str]:
     """What is stored: every file of our state that is part of the format, and every ref."""
     state = bench.root / ".git" / "gitsession"
-    apart = {"cache", "logs", "lock", "sock", "alive", "cookies"}
+    apart = {"cache", "logs", "lock", "sock", "alive", "cookies", "events.jsonl", "clients.json"}
     files = [path for path in state.rglob("*") if path.is_file() and path.relative_to(state).parts[0] not in apart]
     found = {str(path.relative_to(state)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return found | {"refs": bench.git("for-each-ref").out, "files": bench.git("status", "--porcelain").out}
