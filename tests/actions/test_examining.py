@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import pytest
 
@@ -16,71 +15,53 @@ from tests.conftest import git
 __all__ = ["it"]
 
 
-def check(it: Asking, name: str) -> dict[str, Any]:
-    """One check of `doctor`."""
-    checks = {one["name"]: one for one in it.desk.examine(asked(it))["checks"]}
-    found = checks[name]
-    assert found["ok"] == (found["state"] != "fail") and not found["fixed"]
-    return found
-
-
 def asked(it: Asking) -> Asked:
     """The request, as somebody types it."""
     return Asked("doctor", {}, Who(cwd=str(it.root), session=None, tty=None, pid=1, env=it.env))
 
 
-def test_all_is_well(it: Asking) -> None:
-    """Every check has a sentence; none fails in a repository that nothing is wrong with."""
+def test_each_check(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All well at first; then settings of nobody, a full disk, a store that takes nothing, a ref that leads nowhere."""
     checks = it.desk.examine(asked(it))["checks"]
     names = [one["name"] for one in checks]
     assert names[-5:] == ["store", "refs", "disk", "conflicts", "config"] and len(set(names)) == len(names)
     assert all(one["message"] and one["ok"] for one in checks), checks
-
-
-def test_settings_of_nobody(it: Asking) -> None:
-    """A key that is mistyped, a value that means nothing, variables of other programs: said, and no failure."""
-    git(it.root, "config", "gitsession.mergge", "squash")
-    git(it.root, "config", "gitsession.merge", "octopus")
-    it.env = {"REDIS_HOST": "localhost", "REDIS_PORT": ""}
-    found = check(it, "config")
-    assert found["state"] == "warn" and found["hint"] == "git session config --show-origin"
-    assert found["message"] == (
-        "gitsession.merge = 'octopus' is none of merge, rebase, squash; gitsession.mergge is no setting of ours; "
-        "REDIS_HOST is ignored"
-    )
-
-
-def test_a_full_disk(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little room is a warning, none a failure."""
-    monkeypatch.setattr(examining, "room_at", lambda path: Room(200 << 20, 1 << 40, 5, 10))
-    assert check(it, "disk")["state"] == "warn"
-    monkeypatch.setattr(examining, "room_at", lambda path: Room(1 << 19, 1 << 40, 5, 10))
-    found = check(it, "disk")
-    assert found["state"] == "fail" and found["hint"].startswith("df -h ")
-
-
-def test_a_store_that_takes_nothing(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read-only disk is found before the next save is."""
+    settings_of_nobody(it)
+    with monkeypatch.context() as patched:
+        patched.setattr(examining, "room_at", lambda path: Room(200 << 20, 1 << 40, 5, 10))
+        assert examining.disk(it.desk.ctx).state == "warn"
+        patched.setattr(examining, "room_at", lambda path: Room(1 << 19, 1 << 40, 5, 10))
+        found = examining.disk(it.desk.ctx)
+        assert found.state == "fail" and str(found.hint).startswith("df -h ")
+    before = sorted(os.listdir(it.desk.ctx.repository.state_dir))
 
     def refuse(descriptor: int) -> None:
         raise OSError(30, "Read-only file system")
 
-    before = sorted(os.listdir(it.desk.ctx.repository.state_dir))
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", refuse)
         found = examining.store_takes(it.desk.ctx)
     assert found.state == "fail" and "Read-only file system" in found.message
     assert sorted(os.listdir(it.desk.ctx.repository.state_dir)) == before
-
-
-def test_a_ref_that_leads_nowhere(it: Asking) -> None:
-    """git says which."""
-    assert check(it, "refs")["state"] == "ok"
     path = it.root / ".git/refs/gitsession/sessions/zzzzzzzzzzzz"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("0123456789012345678901234567890123456789\n")
-    found = check(it, "refs")
-    assert found["state"] == "fail" and "zzzzzzzzzzzz" in found["message"]
+    found = examining.refs_read(it.desk.ctx)
+    assert found.state == "fail" and "zzzzzzzzzzzz" in found.message
+
+
+def settings_of_nobody(it: Asking) -> None:
+    """A key that is mistyped, a value that means nothing, variables of other programs: said, and no failure."""
+    git(it.root, "config", "gitsession.mergge", "squash")
+    git(it.root, "config", "gitsession.merge", "octopus")
+    it.env = {"REDIS_HOST": "localhost", "REDIS_PORT": ""}
+    (found,) = [one for one in it.desk.examine(asked(it))["checks"] if one["name"] == "config"]
+    assert (found["state"], found["ok"], found["hint"]) == ("warn", True, "git session config --show-origin")
+    assert found["message"] == (
+        "gitsession.merge = 'octopus' is none of merge, rebase, squash; gitsession.mergge is no setting of ours; "
+        "REDIS_HOST is ignored"
+    )
+    git(it.root, "config", "--unset", "gitsession.merge")
 
 
 def test_figures_of_what_is_kept(it: Asking) -> None:
