@@ -165,8 +165,8 @@ class Editing:
             return
         worktree, path = at
         times = times_of(found, os.fsencode(worktree) + b"/" + path)
-        lives = one is not None and one.handle is not None and one.opened.pid == found.said.pid
-        process = one.process if one is not None and lives else process_of(found.said.pid)
+        known = one.process if one is not None and one.opened.pid == found.said.pid else None
+        process = known or process_of(found.said.pid)
         opened = judged(lock.kind, self._named(found.said, spot), process, self._host, times)
         if self._swaps.add(place):
             self._want(place, spot._replace(due=now))  # what was written before there was a watch
@@ -176,7 +176,7 @@ class Editing:
         if one is None:
             self._editors.meet(One(worktree, path, place, lock, opened), process, times.file, now)
         else:
-            self._editors.turn(one, opened, times.file, now)
+            self._editors.turn(one, opened, process, times.file, now)
 
     def _named(self, said: Said, spot: Spot) -> Said:
         """The word of a lock; Neovim's says vim, but where it lies says more."""

@@ -7,14 +7,14 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from gitsessiond.daemon.ends import Ends
 from gitsessiond.daemon.link import Link
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.opened import MANNER, PROCESS, Opened, Process, after_quit, after_save, by_manner, with_program
 from gitsessiond.model.swapfiles import Lock
-from gitsessiond.store.editors import handle_of, process_of, written_at
+from gitsessiond.store.editors import process_of, written_at
 
 MOST, MOST_PAST = 1000, 200  # editors that are kept in mind, and of those that quit or saved last
 
@@ -68,8 +68,7 @@ class One:
         self.since = datetime.now(UTC)
         self.file_at: float | None = None  # when its file was written, as of the last turn between changed and not
         self.missed: float | None = None  # since when the lock is not there
-        self.handle: int | None = None  # a pidfd
-        self.process: Process | None = None  # what had the pid when the handle was had
+        self.process: Process | None = None  # what has the pid, while the end of that is waited for
         self.mark: Mark | None = None
         self.client: str | None = None  # by which it is marked
 
@@ -89,7 +88,8 @@ class Editors:
     """Those of all recorded worktrees. ``look``: have a lock looked at, for its process has ended."""
 
     def __init__(self, select: selectors.BaseSelector, told: Told, look: Callable[[One], None]) -> None:
-        self._select, self._told, self._look = select, told, look
+        self._told, self._look = told, look
+        self._ends = Ends[One](select, self._ended)
         self.marks: Marks | None = None
         self.sessions: dict[str, str] = {}  # by worktree
         self.open: dict[bytes, One] = {}  # by the lock's place
@@ -106,12 +106,15 @@ class Editors:
         before = self._past.get((one.worktree, one.path))
         if before is not None:
             self._drop(before)
-        if one.opened.state == "open" and one.opened.pid is not None:
-            one.handle, one.process = handle_of(one.opened.pid), process
-            if one.handle is not None:
-                self._select.register(one.handle, selectors.EVENT_READ, partial(self._ended, one))
+        self._attend(one, process)
         self._event("editor_opened", one)
         self._turned(one, None, file_at, now)
+
+    def _attend(self, one: One, process: Process | None) -> None:
+        """Hear of the end of the process that has it."""
+        pid = one.opened.pid
+        if one.opened.state == "open" and pid is not None and process is not None and one.process is None:
+            one.process = process if self._ends.wait(pid, one) else None
 
     def of(self, worktree: str, path: bytes) -> Sequence[One]:
         """The locks of a file."""
@@ -124,9 +127,10 @@ class Editors:
             if left:
                 self._files[one.worktree, one.path] = left
 
-    def turn(self, one: One, opened: Opened, file_at: float | None, now: float) -> None:
+    def turn(self, one: One, opened: Opened, process: Process | None, file_at: float | None, now: float) -> None:
         """A lock was looked at again."""
         before, one.opened, one.missed = one.opened, with_program(opened, one.opened), None
+        self._attend(one, process)
         self._turned(one, before, file_at, now)
 
     def _turned(self, one: One, before: Opened | None, file_at: float | None, now: float) -> None:
@@ -176,10 +180,9 @@ class Editors:
             self._keep(one)
         self._changed(one.worktree, now)
 
-    def _ended(self, one: One, mask: int) -> None:
+    def _ended(self, one: One) -> None:
         """An editor's process has ended: if its lock is there still, it crashed."""
-        now = time.monotonic()
-        self._part(one)
+        now, one.process = time.monotonic(), None
         if self.open.get(one.place) is one:
             self._look(one)
         elif self._past.get((one.worktree, one.path)) is one:
@@ -198,11 +201,10 @@ class Editors:
             self._drop(known)  # and now by somebody else
 
     def _part(self, one: One) -> None:
-        """Give the pidfd back."""
-        if one.handle is not None:
-            self._select.unregister(one.handle)
-            os.close(one.handle)
-            one.handle = None
+        """Hear of it no more."""
+        if one.process is not None and one.opened.pid is not None:
+            self._ends.leave(one.opened.pid, one)
+            one.process = None
 
     def _keep(self, one: One) -> None:
         """Remember who had a file last."""
@@ -249,5 +251,4 @@ class Editors:
 
     def close(self) -> None:
         """The daemon ends."""
-        for one in (*self.open.values(), *self._past.values()):
-            self._part(one)
+        self._ends.close()

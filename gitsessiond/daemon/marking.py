@@ -6,7 +6,6 @@ Whether a file is one that nobody can merge the recorder is asked, after the mar
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from itertools import count
@@ -16,7 +15,7 @@ from gitsessiond.daemon.editors import Mark
 from gitsessiond.daemon.outbox import Ask
 from gitsessiond.model.clients import Client
 from gitsessiond.model.lockmodes import INTENT, WRITE
-from gitsessiond.model.names import quote_path
+from gitsessiond.model.names import literal, quote_path
 from gitsessiond.wire.requests import request, who_asks
 
 RENEW_S = 60.0  # marks last as long as locks do; nobody but us knows that the editor lives
@@ -112,6 +111,6 @@ class LockMarks:
 def name_of(path: bytes) -> str | None:
     """The resource of a path; None: its name is no text."""
     try:
-        return "path/" + re.sub(r"([*?\[\\])", r"\\\1", path.decode())  # no letter of it is a wildcard
+        return "path/" + literal(path.decode())
     except UnicodeDecodeError:
         return None

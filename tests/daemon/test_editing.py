@@ -268,6 +268,39 @@ def test_a_lock_that_says_nothing_yet(room: Room) -> None:
     assert len(room.rows()) == 1
 
 
+def test_one_editor_with_many_files(room: Room) -> None:
+    """One descriptor waits for the end of its process, and all its files are told of."""
+    vim = room.program()
+    before = len(room.select.get_map())
+    for number in range(30):
+        room.swap(vim.pid, name=f".f{number}.swp", dirty=0x55 if number % 2 else 0)
+    room.until(lambda: len(room.rows()) == 30)
+    assert len(room.select.get_map()) == before + 1
+    (room.root / ".f0.swp").unlink()
+    room.saw("gone", ".f0.swp")
+    room.until(lambda: ("f0", "vim", "quit", None) in room.rows())
+    vim.end()
+    room.until(lambda: [row[2] for row in room.rows()].count("crashed") == 29)
+    assert len(room.select.get_map()) == before and room.types().count("crashed") == 29
+
+
+def test_other_things_in_a_locks_place(room: Room) -> None:
+    """None of them is an editor, and none keeps anybody waiting."""
+    os.mkfifo(room.root / ".fifo.swp")
+    (room.root / ".dir.swp").mkdir()
+    (room.root / ".loop.swp").symlink_to(".loop.swp")
+    (room.root / ".#loop").symlink_to(".#loop")
+    (room.root / ".#long").symlink_to("a" * 4000)
+    (room.root / ".device.swp").symlink_to("/dev/zero")
+    (room.root / ".zero.swp").write_bytes(bytes(4096))
+    for name in (".fifo.swp", ".dir.swp", ".loop.swp", ".#loop", ".#long", ".device.swp", ".zero.swp", ".none.swp"):
+        for what in ("lock", "created", "closed", "attrib", "gone"):
+            room.saw(what, name)  # type: ignore[arg-type]
+    room.saw("created", "." + "x" * 5000 + ".swp")
+    room.until(lambda: room.editing.next_look() is None)
+    assert room.rows() == [] and room.events == []
+
+
 def test_manners_of_saving(room: Room) -> None:
     room.saw("moved_in", "a.txt", b"a.txt___jb_tmp___")
     assert room.rows() == [("a.txt", "JetBrains", "unknown", None)]
