@@ -17,14 +17,16 @@ from gitsessiond.wire.frames import decode, encode
 
 Event = dict[str, Any]
 
+MOST_BYTES = 8 << 20  # of one file
+
 
 class EventLog:
-    """Two files of events, the one before put aside when it holds ``most``."""
+    """Two files of events, the one before put aside when it holds ``most``, or is long."""
 
     def __init__(self, path: str, most: int) -> None:
         self._path, self._aside, self._most = path, path + ".1", most
         self._file: int | None = None
-        self._lines = 0
+        self._lines = self._bytes = 0
         self._unwritten = bytearray()
 
     def read(self) -> tuple[list[Event], bool]:
@@ -56,7 +58,7 @@ class EventLog:
     def _open(self, lines: Iterable[bytes]) -> None:
         """Begin a file."""
         kept = [encode({"boot": boot_id()}), *lines]
-        self._lines = len(kept)
+        self._lines, self._bytes = len(kept), 0
         try:
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             _write(self._file, b"".join(kept))
@@ -69,7 +71,8 @@ class EventLog:
         if self._file is None:
             return self._lines % self._most != 0  # the disk may have room again
         self._unwritten += line
-        if self._lines > self._most:
+        self._bytes += len(line)
+        if self._lines > self._most or self._bytes > MOST_BYTES:
             self._turn_over()
         return True
 

@@ -17,6 +17,7 @@ from gitsessiond.model.errors import BadRequest
 from gitsessiond.wire.frames import encode
 
 KEPT = 2000
+KEPT_BYTES = 8 << 20  # of all that are kept: a save of a thousand places makes a long event
 BLOCK = 1 << 20  # numbers; each costs a sync, and a crash of the machine leaves the rest of it out
 MOST_UNSENT = 1 << 20  # bytes a follower may leave unread
 AT_ONCE = 64  # followers that are sent to in one turn of the loop: a thousand would keep a lock waiting for 15 ms
@@ -98,7 +99,10 @@ class Events:
         self._send, self._hear = send, hear
         self._log = EventLog(os.path.join(directory, LOG), KEPT)
         former, is_whole = self._log.read()
-        self._kept = deque([Kept(event, encode(event)) for event in former], KEPT)
+        self._kept: deque[Kept] = deque()
+        self._bytes = 0
+        for event in former:
+            self._keep(Kept(event, encode(event)))
         self._sequence = Sequence(os.path.join(directory, SEQUENCE), former[-1]["seq"] if former and is_whole else None)
         self._log.begin(one.frame for one in self._kept)
         self._followers: dict[Link, Follower] = {}
@@ -134,7 +138,7 @@ class Events:
             log(f"not told: {wrong.message}")
             event = {key: event[key] for key in ("v", "seq", "ts", "channel", "type")} | {"session": None}
             frame = encode(event)
-        self._kept.append(Kept(event, frame))
+        self._keep(Kept(event, frame))
         if not self._log.add(frame):
             self._log.begin(one.frame for one in self._kept)
         kind = str(event["type"])
@@ -150,6 +154,13 @@ class Events:
                 self._behind.append(follower)
         if idle:
             self.pump()
+
+    def _keep(self, one: Kept) -> None:
+        """Keep an event, and no more than so many, or of so many bytes."""
+        self._kept.append(one)
+        self._bytes += len(one.frame)
+        while len(self._kept) > KEPT or (self._bytes > KEPT_BYTES and len(self._kept) > 1):
+            self._bytes -= len(self._kept.popleft().frame)
 
     def pump(self) -> None:
         """Send to some of those who are behind; the others get their turn after whatever else waits."""

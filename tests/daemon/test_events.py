@@ -205,6 +205,20 @@ def test_the_file_stays_short(tmp_path: Path) -> None:
     assert (tmp_path / LOG).stat().st_mode & 0o777 == 0o600
 
 
+def test_long_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer of them are kept, in memory and on disk; the last one always is."""
+    monkeypatch.setattr("gitsessiond.daemon.events.KEPT_BYTES", 10_000)
+    monkeypatch.setattr(eventlog, "MOST_BYTES", 10_000)
+    events = made(tmp_path)
+    for _ in range(50):
+        events.publish(SAVED | {"text": "x" * 1000})
+    assert numbers(events.since(None)) == list(range(42, 51))
+    assert sum((tmp_path / name).stat().st_size for name in (LOG, LOG + ".1")) < 25_000
+    assert numbers(made(tmp_path).since(None)) == list(range(42, 51))
+    events.publish(SAVED | {"text": "x" * 20_000})
+    assert numbers(events.since(None)) == [51]
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"nonsense\n", b'{"boot":"b"}\n[1]\n', b'{"boot":"b"}\n{"type":"x"}\n', b"\xff\n"]
 )
