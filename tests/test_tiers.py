@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiers import WATCHED, Seen, Turns, shortened
+from tests.tiers import WATCHED, Seen, Turns, pytest_collection_modifyitems, shortened
 
 
 def report(nodeid: str, said: str, when: str = "call", commands: int = 0, outcome: str = "passed") -> pytest.TestReport:
@@ -46,6 +46,26 @@ def test_commands_watched_are_summed_over_workers() -> None:
 def test_cases_are_shortened() -> None:
     """Numbers that follow each other are a range, names stay."""
     assert shortened(["7", "8", "9", "12", "new", "100"]) == "new, 7-9, 12, 100"
+
+
+def test_long_ones_begin_and_those_alone_end() -> None:
+    """The order of a run: by time limit, else as they were; what nothing runs beside comes last."""
+
+    class Item:
+        def __init__(self, name: str, *marks: pytest.MarkDecorator) -> None:
+            self.name, self.marks = name, {one.name: one.mark for one in marks}
+
+        def get_closest_marker(self, name: str) -> pytest.Mark | None:
+            return self.marks.get(name)
+
+        def add_marker(self, mark: pytest.MarkDecorator) -> None:
+            self.marks[mark.name] = mark.mark
+
+    alone, long, longer = pytest.mark.alone, pytest.mark.timeout(600), pytest.mark.timeout(3000)
+    items = [Item("a", alone), Item("b"), Item("c", alone, long), Item("d", long), Item("e"), Item("f", longer)]
+    pytest_collection_modifyitems(items)  # type: ignore[arg-type]
+    assert [item.name for item in items] == ["f", "d", "b", "e", "c", "a"]
+    assert items[-1].marks["flaky"].kwargs == {"reruns": 2}
 
 
 def test_one_alone_waits_for_all(tmp_path: Path) -> None:

@@ -75,20 +75,20 @@ TURNS = pytest.StashKey[Turns]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What may take longest begins first.
+    """What may take longest begins first; what is to be alone comes last, where it waits for nobody's long test.
 
     What measures has three tries: a fault is there each time, a busy neighbour of this machine is not.
     """
     for item in items:
         if item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.flaky(reruns=2))
-    items.sort(key=time_limit, reverse=True)
+    items.sort(key=turn)
 
 
-def time_limit(item: pytest.Item) -> float:
-    """The limit a test sets itself because it is long; 0 for all others, whose order stays."""
+def turn(item: pytest.Item) -> tuple[bool, float]:
+    """By what tests are ordered: the limit one sets itself because it is long; of those without, the order stays."""
     mark = item.get_closest_marker("timeout")
-    return float(mark.args[0]) if mark and mark.args else 0.0
+    return item.get_closest_marker("alone") is not None, -float(mark.args[0]) if mark and mark.args else 0.0
 
 
 # -- what the run saw -----------------------------------------------------------------------------------------
