@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from gitsessiond.daemon.control_texts import ASSIGN, USE, mark_of, shown_patches, target_of
 from gitsessiond.model.errors import BadRequest, Refused
+from gitsessiond.wire.requests import BESIDE
 
 Json = Mapping[str, Any]
 
@@ -174,8 +175,8 @@ def wished_request(content: bytes) -> Wish:
     if not isinstance(args, dict):
         raise BadRequest("args is no object", hint='write {"verb": ..., "args": {...}}')
     verb = found["verb"]
-    if verb in NOT_BY_FILE or (verb == "events" and args.get("follow")):
-        raise BadRequest(f"{verb} is not asked by a file", hint="git session -h")
+    if verb in NOT_BY_FILE or verb.startswith(BESIDE) or (verb == "events" and args.get("follow")):
+        raise BadRequest(f"{verb[:40]} is not asked by a file", hint="git session -h")
     return Wish("checkpoint" if verb == "daemon.checkpoint" else verb, args)
 
 

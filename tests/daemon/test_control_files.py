@@ -105,7 +105,7 @@ def test_requests_are_json_with_a_verb() -> None:
     """Anything else is refused, and so is what a file cannot ask."""
     assert wished_request(b'{"verb": "daemon.checkpoint"}') == Wish("checkpoint", {})
     for bad in (b"", b"{", b"[]", b'{"verb": 1}', b'{"verb": "merge", "args": []}', b'{"verb": "uninstall"}', b"\xff",
-                b'{"verb": "x", "args": {"a": NaN}}', b"[" * 200_000, b'{"verb": "events", "args": {"follow": true}}'):  # fmt: skip
+                b'{"verb": "lock.list"}', b'{"verb": "x", "args": {"a": NaN}}', b"[" * 200_000, b'{"verb": "events", "args": {"follow": true}}'):  # fmt: skip
         with pytest.raises(BadRequest):
             wished_request(bad)
 
