@@ -55,6 +55,7 @@ def give_back_write_bits(ctx: Context, kept: set[str] | frozenset[str] = frozens
     Raises:
         OSError: the disk refused.
     """
+    places = {live.state.session.worktree_id: live.state.session.worktree for live in ctx.sessions.values()}
     for wid in ctx.write_bits.worktrees:
         if wid not in kept:
-            ctx.write_bits.give_back(wid)
+            ctx.write_bits.give_back(wid, unquote_path(places[wid]) if wid in places else None)

@@ -39,6 +39,10 @@ class Known(Protocol):
         """The client that a request comes from."""
         ...
 
+    def session_of(self, client: Client) -> str | None:
+        """The session that a client works in, by id, or by the name it gave; None: in none."""
+        ...
+
 
 class LockTold(NamedTuple):
     """Who hears of what is done: replies and events."""
@@ -105,7 +109,7 @@ class Locks:
         client = self._known.client_of(link, who)
         if found is None or found.client != client.id or found.cwd != client.cwd:
             times = self._settings.coordinating.asked_by(who)
-            holder = holder_of(client, branch_at(self._place.common_dir, client.cwd))
+            holder = self._holder_of(client)
             found = Asker(client.id, client.cwd, holder, times.ttl_s, times.wait_s, who, 0.0)
         self._askers[link] = found = found._replace(who=who, until=now + SAME_S)
         return found
@@ -188,6 +192,11 @@ class Locks:
         broken = lockreplies.broken(done, now)
         return {"locks": lockreplies.stolen(done, now) if steal else broken, "broken": broken}
 
+    def _holder_of(self, client: Client) -> Holder:
+        """A client as others are told of it, in the session it works in now."""
+        session = self._known.session_of(client)
+        return holder_of(client, branch_at(self._place.common_dir, client.cwd), session)
+
     # -- what editors do ------------------------------------------------------------------------------------
 
     def mark(self, client: Client, name: str, mode: str, reason: str, now: float) -> None:
@@ -195,7 +204,7 @@ class Locks:
         if self._unusable is not None:
             return
         self._locking.wake(now)
-        holder = holder_of(client, branch_at(self._place.common_dir, client.cwd))
+        holder = self._holder_of(client)
         want = Want(resource(name, fold=self._fold), mode)
         ttl = self._settings.coordinating.now().ttl_s
         self._locking.acquire(Asked(holder, (want,), ttl, None, reason), now)
@@ -310,7 +319,7 @@ VERBS: dict[str, Callable[[Locks, Asker, Message, float], Message]] = {
 }
 
 
-def holder_of(client: Client, branch: str | None) -> Holder:
+def holder_of(client: Client, branch: str | None, session: str | None) -> Holder:
     """A client as others are told of it."""
     agent, named = client.kind in AGENTS, client.name is not None
-    return Holder(client.id, client.user, client.host or None, client.pid, branch, client.session, agent, named)
+    return Holder(client.id, client.user, client.host or None, client.pid, branch, session, agent, named)

@@ -197,14 +197,14 @@ class Presence:
             "pid": client.pid,
             "tty": client.tty,
             "cwd": client.cwd,
-            "session": self._session_of(client),
+            "session": self.session_of(client),
             "role": "primary" if client.id == self._clients.primary else "secondary",
             "since": time_text(client.since),
             "last_seen": time_text(client.last_seen),
             "state": self._clients.state(client.id),
         }
 
-    def _session_of(self, client: Client) -> str | None:
+    def session_of(self, client: Client) -> str | None:
         """The id of the session in whose worktree it stands, else what it said; None: neither."""
         around = [one for one in self._sessions if client.cwd == one or client.cwd.startswith(one + "/")]
         return self._sessions[max(around, key=len)] if around and client.session is None else client.session
@@ -256,7 +256,7 @@ class Presence:
             kind = {"connected": "client_connected", "promoted": "primary_promoted"}.get(
                 change.what, "client_disconnected"
             )
-            self._tools.publish({"type": kind, "session": self._session_of(client), "client": self._told(client)})
+            self._tools.publish({"type": kind, "session": self.session_of(client), "client": self._told(client)})
 
     # -- the loop ---------------------------------------------------------------------------------------------
 

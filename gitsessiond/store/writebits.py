@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 
 class WriteBits:
-    """What was taken in all worktrees, each known by its id. A journal that cannot be read is left as it is."""
+    """What was taken in all worktrees, each known by its id: it may have moved meanwhile."""
 
     def __init__(self, state_dir: str) -> None:
         self._path = os.path.join(state_dir, JOURNAL)
@@ -62,10 +62,7 @@ class WriteBits:
             OSError: what is taken cannot be written down; then nothing is.
         """
         place = self._places.get(wid)
-        if place is not None and place.worktree != worktree:
-            self.give_back(wid)  # it has moved: what is at the old place, if anything, comes first
-            place = None
-        known = dict(place.files) if place is not None else {}
+        known = place.files if place is not None else {}
         unwanted = known.keys() - set(wanted)
         given = {path for path in unwanted if gave_back(worktree, path, known[path])}
         fresh = {}
@@ -80,13 +77,14 @@ class WriteBits:
         for path, taken in fresh.items():
             take(worktree, path, taken)
 
-    def give_back(self, wid: str) -> None:
-        """Give back all of a worktree, at the place it was last."""
+    def give_back(self, wid: str, worktree: bytes | None = None) -> None:
+        """Give back all of a worktree; None: at the place it was last."""
         place = self._places.get(wid)
         if place is None:
             return
-        left = {path: taken for path, taken in place.files.items() if not gave_back(place.worktree, path, taken)}
-        self._keep(wid, Place(place.worktree, left))
+        at = place.worktree if worktree is None else worktree
+        left = {path: taken for path, taken in place.files.items() if not gave_back(at, path, taken)}
+        self._keep(wid, Place(at, left))
 
     def _keep(self, wid: str, place: Place) -> None:
         """Write the journal."""

@@ -30,6 +30,9 @@ class Seen:
         self.times += 1
         return Client(who["client"], "agent", who["client"], cwd=who["cwd"])
 
+    def session_of(self, client: Client) -> str | None:
+        return client.session
+
 
 @pytest.fixture
 def link() -> Iterator[Link]:
