@@ -15,6 +15,7 @@ from gitsessiond.daemon.beside import Looked
 from gitsessiond.daemon.branches import branch_at
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
+from gitsessiond.daemon.recognizing import LONGEST_TEXT
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Client
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
@@ -59,7 +60,7 @@ class Asker(NamedTuple):
     holder: Holder
     ttl: float
     wait: float
-    who: Message
+    said: tuple[object, ...]
     until: float  # whoever says the same of itself before is not looked at again
 
 
@@ -103,15 +104,15 @@ class Locks:
 
     def _asker(self, link: Link, who: Message) -> Asker:
         """Who asks, and what the settings say for them."""
-        found, now = self._askers.get(link), time.monotonic()
-        if found is not None and now < found.until and found.who == who and self.is_known(found.client):
+        found, said, now = self._askers.get(link), said_by(who), time.monotonic()
+        if found is not None and now < found.until and found.said == said and self.is_known(found.client):
             return found
         client = self._known.client_of(link, who)
         if found is None or found.client != client.id or found.cwd != client.cwd:
             times = self._settings.coordinating.asked_by(who)
             holder = self._holder_of(client)
-            found = Asker(client.id, client.cwd, holder, times.ttl_s, times.wait_s, who, 0.0)
-        self._askers[link] = found = found._replace(who=who, until=now + SAME_S)
+            found = Asker(client.id, client.cwd, holder, times.ttl_s, times.wait_s, said, 0.0)
+        self._askers[link] = found = found._replace(said=said, until=now + SAME_S if said else 0.0)
         return found
 
     def _acquire(self, link: Link, number: Any, asker: Asker, args: Message, now: float) -> None:
@@ -317,6 +318,12 @@ VERBS: dict[str, Callable[[Locks, Asker, Message, float], Message]] = {
     "lock.list": Locks._list,
     "lock.break": Locks._break,
 }
+
+
+def said_by(who: Message) -> tuple[object, ...]:
+    """What tells who asks, without the environment, which is not kept; empty where it is nothing to be kept either."""
+    said = who.get("client"), who.get("cwd"), who.get("session")
+    return said if all(one is None or (isinstance(one, str) and len(one) <= LONGEST_TEXT) for one in said) else ()
 
 
 def holder_of(client: Client, branch: str | None, session: str | None) -> Holder:

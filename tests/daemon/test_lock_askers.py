@@ -64,4 +64,8 @@ def test_who_asks_is_looked_at_again_when_it_may_be_another(
     monkeypatch.setattr(made, "is_known", lambda client: True)
     monkeypatch.setattr(locks, "SAME_S", 0.0)
     assert [ask(cwd="/tmp"), ask(cwd="/tmp")] == [7, 8]
+    monkeypatch.setattr(locks, "SAME_S", 60.0)
+    assert [ask(session=["odd"]), ask(session=["odd"]), ask(cwd="/" * 5000), ask(cwd="/" * 5000)] == [9, 10, 11, 12]
+    assert [ask(env={"SECRET": "1"}), ask(env={"SECRET": "2"})] == [13, 13]
+    assert "SECRET" not in repr(made._askers)  # an environment is kept for as long as its request takes
     made.close()
