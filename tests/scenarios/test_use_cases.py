@@ -214,12 +214,15 @@ def test_two_people_in_one_project(bench: Workbench, window: Open) -> None:
     bob.run("lock", "src/b.txt")
     refused = bob.json("lock", "a.txt", code=11)["error"]
     assert [one["who"] for one in refused["held"]] == ["Ann <ann@example.org>"]
-    ann.run("unlock", "--all")
+    assert "locked by Ann" in bob.run("status")
 
     api.edit("a.txt", "line 4\n", "line 4, by Ann\n")
     ui.edit("a.txt", "line 4\n", "line 4, by Bob\n")
+    wait_for(lambda: all(told(one, "conflict_detected", kind="resource_lock", path="a.txt") for one in heard.values()))
+    ann.run("unlock", "--all")
     seen = {one: one.json("status")["collisions"] for one in (ann, bob)}
     assert [row["path"] for row in seen[ann]] == ["a.txt"] == [row["path"] for row in seen[bob]]
+    assert bob.json("conflicts")["conflicts"] == []
 
     ann.run("merge", "backend", "--ready")
     bob.run("merge", "frontend", "--ready", code=3)
@@ -227,6 +230,6 @@ def test_two_people_in_one_project(bench: Workbench, window: Open) -> None:
     assert conflict["path"] == "a.txt"
     shown = bob.json("conflict", "show", conflict["id"])
     assert "by Ann" in shown["ours"] + shown["theirs"] and "by Bob" in shown["ours"] + shown["theirs"]
-    wait_for(lambda: all(told(one, "conflict_detected", path="a.txt") for one in heard.values()))
+    wait_for(lambda: all(told(one, "conflict_detected", kind=conflict["kind"]) for one in heard.values()))
     assert "by Ann" in api.read("a.txt") and "by Bob" in ui.read("a.txt")
     api.judge()
