@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from gitsessiond.daemon.ends import Ends
+from gitsessiond.daemon.exits import Exits
 from gitsessiond.daemon.link import Link
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.opened import MANNER, PROCESS, Opened, Process, after_quit, after_save, by_manner, with_program
@@ -89,7 +89,7 @@ class Editors:
 
     def __init__(self, select: selectors.BaseSelector, told: Told, look: Callable[[One], None]) -> None:
         self._told, self._look = told, look
-        self._ends = Ends[One](select, self._ended)
+        self._exits = Exits[One](select, self._ended)
         self.marks: Marks | None = None
         self.sessions: dict[str, str] = {}  # by worktree
         self.open: dict[bytes, One] = {}  # by the lock's place
@@ -114,7 +114,7 @@ class Editors:
         """Hear of the end of the process that has it."""
         pid = one.opened.pid
         if one.opened.state == "open" and pid is not None and process is not None and one.process is None:
-            one.process = process if self._ends.wait(pid, one) else None
+            one.process = process if self._exits.wait(pid, one) else None
 
     def of(self, worktree: str, path: bytes) -> Sequence[One]:
         """The locks of a file."""
@@ -203,7 +203,7 @@ class Editors:
     def _part(self, one: One) -> None:
         """Hear of it no more."""
         if one.process is not None and one.opened.pid is not None:
-            self._ends.leave(one.opened.pid, one)
+            self._exits.leave(one.opened.pid, one)
             one.process = None
 
     def _keep(self, one: One) -> None:
@@ -251,4 +251,4 @@ class Editors:
 
     def close(self) -> None:
         """The daemon ends."""
-        self._ends.close()
+        self._exits.close()
