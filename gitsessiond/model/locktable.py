@@ -31,7 +31,7 @@ from gitsessiond.model.locks import (
 from gitsessiond.model.lockwaits import Queue, gives_way, refusal
 from gitsessiond.model.resources import Resource, covers
 
-MOST_LOCKS, MOST_WAITING, MOST_LOST = 100_000, 10_000, 1000
+MOST_LOCKS, MOST_WAITING, MOST_LOST = 100_000, 2000, 1000
 
 
 class Ending(NamedTuple):
