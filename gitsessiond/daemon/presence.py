@@ -22,7 +22,7 @@ from gitsessiond.model.health import Finding
 from gitsessiond.model.rates import gauge
 from gitsessiond.store.clientsfile import Kept, read_clients, write_clients
 from gitsessiond.store.identity import told_identity
-from gitsessiond.store.processes import end_of
+from gitsessiond.store.processes import end_of, lives
 from gitsessiond.wire.requests import reply_ok
 
 Message = dict[str, Any]
@@ -67,8 +67,10 @@ class Presence:
         kept = read_clients(self._state_dir)
         self._take(self._clients.remember(kept.clients, kept.primary, kept.silent, now), now)
         for client in kept.clients:
-            if not self._attend(client):
+            if client.pid is not None and not lives(client.pid, client.began):
                 self._drop(client.id, now)
+            elif not self._attend(client):
+                self._take(self._clients.meet(client._replace(pid=None, began=""), now), now)
 
     def set_sessions(self, sessions: Mapping[str, str]) -> None:
         """The open sessions, by worktree."""

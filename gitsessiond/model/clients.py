@@ -116,12 +116,11 @@ class Clients:
 
     def leave(self, wanted: str) -> list[Change]:
         """A client is gone: it said so, or its process ended."""
+        self._forget_process(wanted)
         client = self._known.pop(wanted, None)
         if client is None:
             return []
         self._heard.pop(wanted)
-        if client.name is None and client.pid is not None:
-            self._terminals.pop((client.pid, client.began), None)
         self._silent.discard(wanted)
         return [Change("disconnected", client), *self._promote()]
 
@@ -150,7 +149,13 @@ class Clients:
         """When :meth:`tick` has something to do next."""
         return None if self._due == NEVER else self._due
 
+    def _forget_process(self, wanted: str) -> None:
+        client = self._known.get(wanted)
+        if client is not None and client.name is None and client.pid is not None:
+            self._terminals.pop((client.pid, client.began), None)
+
     def _keep(self, client: Client, now: float) -> None:
+        self._forget_process(client.id)
         self._known[client.id], self._heard[client.id] = client, now
         if client.name is None and client.pid is not None:
             self._terminals[client.pid, client.began] = client.id

@@ -262,6 +262,25 @@ def test_a_daemon_takes_up_whom_the_last_one_knew(room: Room) -> None:
     assert room.there() == {"agent-1": "primary"}
 
 
+def test_no_descriptor_is_left(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client whose end cannot be waited for has to give signs of life; the next daemon does not take it for dead."""
+    one, two = room.terminal(), room.terminal()
+    first = room.hello(one)["id"]
+
+    def none_left(pid: int, began: str) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("gitsessiond.daemon.presence.end_of", none_left)
+    second = room.hello(two)
+    assert second["pid"] is None and room.hello(two)["id"] == second["id"]
+    room.presence.close()
+    room.open()
+    assert list(room.there()) == [first, second["id"]] and room.listener.freed == []
+    assert room.presence.next_look() is not None
+    monkeypatch.undo()
+    assert [room.hello(pid)["pid"] for pid in (one, two)] == [one, two]
+
+
 def test_leaving_is_said(room: Room) -> None:
     """``client.leave``: gone, and what it held is free."""
     shell = room.terminal()
