@@ -167,8 +167,14 @@ def test_two_sessions_have_one_path_open(bench: Workbench) -> None:
     there.terminal.type(there.how.save)
     there.until("open", modified=False)
     assert "a.txt, also changed in two (open in nano)" in bench.run("--ascii").out
+    here.terminal.type(here.how.change.format("ours"))
+    here.until("open", modified=True)
+    there.terminal.type(there.how.change.format("theirs again"))
+    there.until("open", modified=True)
+    told = [json.loads(line) for line in bench.run("events", "--since", "0", "--json").out.splitlines()]
+    assert "path/a.txt" in [event["resource"] for event in told if event["type"] == "overlap"]
     here.end()
-    there.end()
+    there.kill()
 
 
 @pytest.mark.soak
