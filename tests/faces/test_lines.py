@@ -406,3 +406,15 @@ def test_bytes_that_are_not_utf8_come_out_as_they_were() -> None:
     """Surrogate escapes are written as their bytes, and what an encoding lacks as question marks."""
     assert encoded("a\udcff", "utf-8") == b"a\xff"
     assert encoded("a├", "ascii") == b"a?"
+
+
+def test_a_conflict_about_a_lock_asks_for_nothing() -> None:
+    """One sentence, whether it counts or is over; the way on is to look who has what."""
+    one = replies.conflict(kind="resource_lock", message="a.txt was saved while it was locked by Ann in cents")
+    row = "tttu  a.txt was saved while it was locked by Ann in cents"
+    assert mergelines.conflicts_lines({"conflicts": [one]}) == [row]
+    assert mergelines.conflicts_lines({"conflicts": [one | {"status": "stale"}]}) == [f"{row}, over"]
+    assert mergelines.conflicts_hints({"conflicts": [one]}) == []
+    shown = replies.shown_conflict(conflict=one)
+    assert mergelines.conflict_show_lines(shown) == [row]
+    assert mergelines.conflict_show_hints(shown) == ["git session locks"]

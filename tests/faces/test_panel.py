@@ -318,3 +318,26 @@ def test_the_list_of_editors() -> None:
     ]
     assert recover_hint(reply) == ["nvim -r 'b c.py'"]
     assert editor_lines({"editors": []}) == ["No file is being worked on."]
+
+
+def test_locks_say_who_has_what_and_how_long() -> None:
+    """Before what others have stands an L; a save over one is told in the words of its record."""
+    lock = {
+        "name": "path/a.txt", "path": "a.txt", "mode": "X", "token": 7, "client": "pts-3_1f", "who": replies.ANN,
+        "session": {"id": "kkkkkkkkkkkk", "name": "cents"}, "own": False, "reason": None, "expires_in": 250,
+        "until": replies.AT,
+    }  # fmt: skip
+    nobodys = lock | {"who": None, "session": None, "name": "db/x", "path": None, "mode": "U", "expires_in": 29}
+    mine = lock | {"own": True, "path": "src/", "expires_in": 86000}
+    told = replies.conflict(kind="resource_lock", message="a.txt was saved while it was locked by Ann in cents")
+    shown = panel_lines(replies.status(locks=[lock, nobodys, mine], conflicts=[told]), Look(ascii=True))
+    at = shown.index("Locks:")
+    assert shown[at + 1 : at + 4] == [
+        "|-- L a.txt: locked by Ann in cents, 4 min left",
+        "|-- L db/x: locked by pts-3_1f, to be written, less than 1 min left",
+        "`--   src/: locked by Ann here, 24 h left",
+    ]
+    assert "`-- tttu: a.txt was saved while it was locked by Ann in cents" in shown
+    assert not any("conflict show" in line for line in shown)
+    many = panel_lines(replies.status(locks=[lock] * 10), Look(ascii=True))
+    assert "`-- and 2 more: git session locks" in many

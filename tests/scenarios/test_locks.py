@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
+from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import Locked, Refused
 from gitsessiond.wire.client import Client
 from tests.bench import Workbench, wait_for
+from tests.scenarios.writers import Terminal
 
 SHARED = "path/a.txt"
 MAIN = "ref/refs/heads/main"
@@ -119,3 +123,136 @@ def test_what_another_has_locked_is_told_refused_at_commit_and_not_writable(ann:
         .joinpath("gitsession/readonly.json")
         .exists()
     )
+
+
+VIM = ["vim", "--clean", "--cmd", "set backupskip=", "a.txt"]
+
+
+def shows(terminal: Terminal, text: bytes) -> bool:
+    """Whether a program has printed that."""
+    return text in terminal.printed
+
+
+def also_has_it(one: Person, other: Person) -> bool:
+    """Whether one's panel tells that the other has the file too."""
+    return [row["with_session"]["name"] for row in one.status()["collisions"]] == [other.name]
+
+
+def has_saved(one: Person, vim: Terminal) -> bool:
+    """Whether that is on disk; in the middle of a save there is no file."""
+    vim.read(0.02)
+    path = one.bench.root / "a.txt"
+    return path.exists() and f"{one.name} was here" in path.read_text()
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("vim") is None, reason="vim is not installed (Debian package vim)")
+@pytest.mark.parametrize("locks", ["advisory", "hooks", "readonly"])
+def test_two_vims_on_one_path(ann: Person, bob: Person, locks: str) -> None:
+    """Warned before the save (readonly), at the save (advisory), refused at commit (hooks); both texts are there."""
+    bob.bench.git("config", "gitsession.locks", locks)
+    bob.call("hooks.install")
+    ann.lock()
+    if locks == "readonly":
+        bob.has_mode(0o444)
+    vims = {one.name: Terminal(VIM, one.bench.root) for one in (ann, bob)}
+    for vim in vims.values():
+        vim.wait(partial(shows, vim, b"line 1"), "the first screen")
+    for one in (ann, bob):
+        vims[one.name].type(f"Go{one.name} was here\x1b")
+    vims["bob"].read(1.5)  # vim waits a second with its warning
+    assert shows(vims["bob"], b"W10: Warning: Changing a readonly file") == (locks == "readonly")
+    for one, other in ((ann, bob), (bob, ann)):
+        wait_for(partial(also_has_it, one, other), why=f"for {one.name}'s panel to tell of {other.name}")
+    for one in (ann, bob):
+        vims[one.name].type(":w!\r")
+        wait_for(partial(has_saved, one, vims[one.name]), why="for the save")
+    found = wait_for(lambda: bob.status()["conflicts"], why="for the record of the save")
+    assert [(one["kind"], one["path"]) for one in found] == [("resource_lock", "a.txt")]
+    assert ann.status()["conflicts"] == []
+    for vim in vims.values():
+        vim.end("\x1b:q!\r")
+    if locks == "advisory":
+        assert bob.commit("it lands") == ""
+    else:
+        assert "a.txt is locked by" in bob.commit("it does not", code=1)
+    ann.unlock()
+    bob.has_mode(0o644)
+    assert bob.status()["locks"] == []  # and hooks know it too
+    if locks != "advisory":
+        assert bob.commit("now it lands") == ""
+    assert ann.commit("and ann's") == ""
+    for one in (ann, bob):
+        assert f"{one.name} was here" in one.bench.git("show", "HEAD:a.txt").out
+        one.bench.judge()
+
+
+@pytest.mark.soak
+def test_killed_in_the_middle_it_leaves_no_rights_behind(ann: Person, bob: Person) -> None:
+    """kill -9 of either process, or both; a stop; uninstall: what was taken is given back when the lock ends."""
+    bob.bench.git("config", "gitsession.locks", "readonly")
+    for who in ("recorder_pid", "pid"):
+        ann.lock()
+        bob.has_mode(0o444)
+        bob.bench.kill(who)
+        assert bob.status()["locks"][0]["path"] == "a.txt"
+        assert bob.mode() == 0o444
+        ann.unlock()
+        bob.has_mode(0o644)
+    ann.lock()
+    bob.has_mode(0o444)
+    bob.bench.stop()
+    assert bob.mode() == 0o644
+    assert bob.status()["locks"] and bob.mode() == 0o444
+    bob.bench.kill("pid")
+    bob.bench.git("config", "gitsession.locks", "advisory")
+    bob.status()
+    assert bob.mode() == 0o644
+    bob.bench.git("config", "gitsession.locks", "readonly")
+    bob.status()
+    assert bob.mode() == 0o444
+    bob.call("uninstall", yes=True, hard=False)
+    assert bob.mode() == 0o644
+
+
+@pytest.mark.soak
+def test_a_lock_that_expires_or_is_broken_gives_the_rights_back(ann: Person, bob: Person) -> None:
+    bob.bench.git("config", "gitsession.locks", "readonly")
+    ann.lock(ttl=1.0)
+    bob.has_mode(0o444)
+    bob.has_mode(0o644)
+    ann.lock()
+    bob.has_mode(0o444)
+    bob.call("lock.break", name=SHARED, reason="ann is at lunch", steal=False)
+    bob.has_mode(0o644)
+    ann.lock()
+    bob.has_mode(0o444)
+    ann.call("client.leave")
+    bob.has_mode(0o644)
+
+
+@pytest.mark.soak
+def test_a_branch_another_has_locked_is_neither_merged_into_nor_pushed(
+    ann: Person, bob: Person, tmp_path: Path
+) -> None:
+    """By us with any setting, exit 11; by git with the hooks. A paused holder's token moves nothing."""
+    bob.call("patch.new", name="p")
+    bob.bench.write("new.txt", "new\n")
+    bob.status()
+    token = ann.lock(MAIN)
+    for verb in ("merge", "push"):
+        with pytest.raises(Locked, match=r"^main is locked by"):
+            bob.call(verb, **({"patch": "p", "ready": True} if verb == "merge" else {}))
+    bob.bench.git("init", "-q", "--bare", str(tmp_path / "remote"))
+    bob.bench.git("remote", "add", "elsewhere", str(tmp_path / "remote"))
+    bob.bench.git("config", "gitsession.locks", "hooks")
+    bob.call("hooks.install")
+    said = bob.bench.git("push", "elsewhere", "main", check=False)
+    assert said.code == 1 and "error: main is locked by" in said.err, said
+    ann.unlock()
+    bob.lock(MAIN)
+    ann.works_under(token)
+    with pytest.raises(Locked, match=f"the lock with token {token} is no more"):
+        ann.call("push")
+    wait_for(lambda: bob.bench.git("push", "elsewhere", "main", check=False).code == 0, why="for bob's own push")
+    assert bob.call("merge", patch="p", ready=True)["merged"]
