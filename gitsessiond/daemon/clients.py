@@ -131,7 +131,7 @@ class Clients:
         if link.broken or (link.closing and not link.unsent):
             self._leave(link)
         else:
-            want_room(self._select, link)
+            want_room(self._select, link, patient=False)
 
     def _leave(self, link: Link) -> None:
         """A client is gone, or is sent away."""

@@ -10,6 +10,8 @@ from gitsessiond.model.errors import BadRequest
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Peer
 
+MOST_UNREAD = 1 << 20  # bytes of answers that an end may leave unread, and still ask
+
 Frame = dict[str, Any] | BadRequest
 
 
@@ -23,7 +25,7 @@ class Link:
         self._unsent = bytearray()
         self.closing = False  # close once all is sent
         self.broken = False  # the other end is gone
-        self.room_wanted = False  # the loop is to tell when there is room
+        self.wanted = selectors.EVENT_READ  # of what the loop is to tell
 
     def fileno(self) -> int:
         """For select."""
@@ -82,10 +84,13 @@ class Link:
         self._connection.close()
 
 
-def want_room(select: selectors.BaseSelector, link: Link) -> None:
-    """Have the loop told when there is room for what is unsent, and no longer when nothing is."""
-    wanted = link.unsent > 0
-    if wanted != link.room_wanted:
-        link.room_wanted = wanted
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
-        select.modify(link, events, select.get_key(link).data)
+def want_room(select: selectors.BaseSelector, link: Link, *, patient: bool = True) -> None:
+    """Have the loop told when there is room for what is unsent, and no longer when nothing is.
+
+    Who is not ``patient`` hears no more of an end that does not read what it has asked for.
+    """
+    deaf = not patient and link.unsent > MOST_UNREAD
+    wanted = (selectors.EVENT_WRITE if link.unsent else 0) | (0 if deaf else selectors.EVENT_READ)
+    if wanted != link.wanted:
+        link.wanted = wanted
+        select.modify(link, wanted, select.get_key(link).data)

@@ -185,6 +185,24 @@ def test_bad_frames_end_nothing(daemon: Daemon) -> None:
     assert (reply["id"], reply["ok"]["args"]) == (9, {"x": 1})
 
 
+def test_who_reads_no_answer_is_heard_no_more(daemon: Daemon) -> None:
+    """Answers that wait for their asker do not grow without end; what it asked is answered once it reads."""
+    daemon.start(daemon.repo)
+    connection = dial(find_place(str(daemon.repo)))
+    assert connection is not None
+    line, sent = encode(request("ping", {}, {})) * 1000, 0
+    connection.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        while sent < 16 << 20:
+            sent += connection.send(line)
+            daemon.call("ping")
+    talk, answers = Talk(connection), 0
+    asked = sent // (len(line) // 1000)
+    while answers < asked:
+        assert (talk.next(20) or {})["id"] == 1
+        answers += 1
+
+
 @pytest.mark.parametrize("word", ["batch", "cancel", "watch", "event", "failed", "recorded"])
 def test_client_makes_no_frame_of_the_pipes_own(daemon: Daemon, word: str) -> None:
     """A request with words of what front and recorder say to each other is a request; these do not reach the pipe."""
