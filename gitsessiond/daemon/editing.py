@@ -161,7 +161,7 @@ class Editing:
                 self._want(place, again)
             return
         at = self._file_of(lock, spot, found)
-        if at is None or at[1].startswith(OURS):
+        if at is None or at[1].startswith(OURS) or (one is None and self._editors.is_full):
             return
         worktree, path = at
         times = times_of(found, os.fsencode(worktree) + b"/" + path)

@@ -97,10 +97,13 @@ class Editors:
         self._past: dict[tuple[str, bytes], One] = {}
         self._rows: list[Message] | None = None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are so many that no other is kept in mind."""
+        return len(self.open) >= MOST
+
     def meet(self, one: One, process: Process | None, file_at: float | None, now: float) -> None:
-        """A lock that was not there before; beyond :data:`MOST` of them nothing is kept."""
-        if len(self.open) >= MOST:
-            return
+        """A lock that was not there before."""
         self.open[one.place] = one
         self._files.setdefault((one.worktree, one.path), []).append(one)
         before = self._past.get((one.worktree, one.path))

@@ -47,9 +47,10 @@ class SwapWatch:
         for directory in self._directories:
             if directory not in self._open.values():
                 wd = self._add(directory, DIRECTORY)
-                if wd is None:
+                if wd is not None:
+                    self._open[wd] = directory
+                elif self._source is not None:
                     continue
-                self._open[wd] = directory
             elif not fresh:
                 continue
             for name in names_in(directory):

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.daemon import editing, editors
+from gitsessiond.daemon import editing, editors, swapwatch
 from gitsessiond.daemon.editing import Editing
 from gitsessiond.daemon.editors import Mark, Told
+from gitsessiond.daemon.inotify import WatchLimitError
 from gitsessiond.daemon.mailbox import Notice, What
 from gitsessiond.model.errors import BadRequest
 from tests.bench import wait_for
@@ -42,7 +43,7 @@ class Program:
 class Room:
     """A worktree, front's loop without front, and what it tells."""
 
-    def __init__(self, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, top: Path) -> None:
         self.root, self.home, self.bin = top / "shop", top / "home", top / "bin"
         for directory in (self.root, self.home, self.bin):
             directory.mkdir()
@@ -121,8 +122,8 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    made = Room(tmp_path, monkeypatch)
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
     yield made
     made.close()
 
@@ -240,6 +241,27 @@ def test_neovim_keeps_swap_files_elsewhere(room: Room) -> None:
     room.until_row("nvim", "crashed", True)
 
 
+def test_without_inotify_a_request_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written into locks is not told then, and seen all the same when somebody asks."""
+    monkeypatch.setattr(swapwatch, "Inotify", no_inotify)
+    room = Room(tmp_path)
+    nvim = room.program("nvim")
+    directory = room.home / ".local/share/nvim/swap"
+    directory.mkdir(parents=True)
+    named = directory / (str(room.file).replace("/", "%") + ".swp")
+    named.write_bytes(block(b"VIM 8.0", nvim.pid, host=HERE, file=str(room.file).encode(), dirty=0))
+    room.editing.flush(time.monotonic())
+    assert room.rows() == [("a.txt", "nvim", "open", False)]
+    write_at(named, 1007, 0x55)
+    room.editing.flush(time.monotonic())
+    assert room.rows() == [("a.txt", "nvim", "open", True)]
+    room.close()
+
+
+def no_inotify() -> None:
+    raise WatchLimitError("none left")
+
+
 def test_a_request_sees_what_was_written_just_before(room: Room) -> None:
     vim = room.program()
     swap = room.swap(vim.pid)
@@ -331,6 +353,7 @@ def test_too_many_locks(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
         room.swap(vim.pid, name=f".f{number}.swp")
     room.until(lambda: room.editing.next_look() is None)
     assert len(room.rows()) == 5
+    assert len(room.editing._swaps._places) == 5  # no more is watched either
     for number in range(20):
         room.saw("moved_in", f"m{number}", f"m{number}___jb_tmp___".encode())
     assert len(room.rows()) == 5 + 5
