@@ -9,10 +9,12 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any, Protocol
 
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable, error_from
+from gitsessiond.model.names import spoken
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Place, find_place, read_pointer, refuse_stranger
 from gitsessiond.wire.requests import READS, is_own, request, who_asks
@@ -118,25 +120,34 @@ class Client:
             if self._patience is None or asks_for_itself:
                 return talk.receive(self._check_alive)
             try:
-                return talk.receive(self._check_alive, self._tell_waiting)
+                return talk.receive(self._check_alive, partial(self._tell_waiting, verb, args))
             finally:
                 self._patience.over()
 
-    def _tell_waiting(self, seconds: float) -> None:
+    def _tell_waiting(self, verb: str, args: Mapping[str, Any], seconds: float) -> None:
         """Tell how long it has taken, how much the daemon has still to record, and whose turn it is."""
         left = other = None
         try:
-            connection = dial(find_place(self._cwd))
-            if connection is not None:
-                with connection:
-                    talk = Talk(connection)
-                    talk.send(request("daemon.status", {}, {}))
-                    status = (talk.next(STATUS_WITHIN_S) or {}).get("ok", {})
-                    left, other = status.get("left"), other_at_work(status.get("at_work"))
+            if verb == "lock.acquire":
+                other = locked_by(self._look("lock.list", {"name": args["resources"][0]["name"]}))
+            else:
+                status = self._look("daemon.status", {})
+                left, other = status.get("left"), other_at_work(status.get("at_work"))
         except (GitSessionError, OSError):
             pass  # it is only a line on a terminal
         if self._patience is not None:
             self._patience.waited(seconds, left, other)
+
+    def _look(self, verb: str, args: Message) -> Message:
+        """What a daemon says while it is asked for something else; nothing where none does soon."""
+        connection = dial(find_place(self._cwd))
+        if connection is None:
+            return {}
+        with connection:
+            talk = Talk(connection)
+            talk.send(request(verb, args, self._who()))
+            found: Message = (talk.next(STATUS_WITHIN_S) or {}).get("ok", {})
+            return found
 
     def _who(self, *, acts: bool = False) -> Message:
         return who_asks(self._cwd, self._session, os.environ, acts=acts)
@@ -210,6 +221,16 @@ def next_daemon(place: Place, waits: Callable[[], None]) -> socket.socket | None
         if found is not None:
             return found
     return None
+
+
+def locked_by(told: Message) -> str | None:
+    """Who has what one waits for; None: nobody else has."""
+    others = [lock for lock in told.get("locks", ()) if not lock["mine"] and lock["mode"] != "intent"]
+    if not others:
+        return None
+    first = others[0]
+    who = first["client"] if first["named"] else first["who"] or first["client"]
+    return f"{spoken(first['name'])}, locked by {who}"
 
 
 class Talk:

@@ -13,6 +13,7 @@ import pytest
 from gitsessiond.faces.cli.app import main
 from gitsessiond.faces.cli.locknames import names_of
 from gitsessiond.model.errors import BadRequest, Locked, NotFound
+from gitsessiond.wire.client import locked_by
 from tests.faces import replies
 from tests.faces.test_app import PARTY, TAKEN
 
@@ -121,6 +122,16 @@ def test_a_refusal_says_what_to_type_where_one_stands(run: Run) -> None:
     code, out, err, _ = run("lock", "src/[id].tsx", **{"lock.acquire": held})
     assert (code, out) == (11, "")
     assert err.splitlines()[1] == "hint: git session lock 'src/[id].tsx' --wait"
+
+
+def test_who_waits_is_told_for_whom() -> None:
+    """On the terminal's line: the first that is another's, and no mark of intent."""
+    mine, mark = TAKEN | PARTY | {"mine": True}, TAKEN | PARTY | {"mine": False, "mode": "intent"}
+    other = TAKEN | PARTY | {"mine": False, "name": "path/src/"}
+    assert locked_by({"locks": [mine, mark, other]}) == "src/, locked by agent-1"
+    assert locked_by({"locks": [other | {"named": False}]}) == f"src/, locked by {replies.ANN}"
+    assert locked_by({"locks": [mine]}) is None
+    assert locked_by({}) is None
 
 
 def test_unlocking_what_is_anothers_is_refused(run: Run) -> None:
