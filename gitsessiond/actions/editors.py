@@ -8,10 +8,11 @@ from shlex import quote
 from typing import Any
 
 from gitsessiond.actions import views
+from gitsessiond.actions.asked import inside
 from gitsessiond.actions.claiming import use_patch
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.editing import current_editor, editing_now, editor_view, path_of
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.values import GITLINK, SYMLINK, is_binary
 from gitsessiond.store.attributes import is_lockable
@@ -55,9 +56,15 @@ def switch_editor(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 
 def mode_of(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``editors.mode``: how a file that somebody edits is locked: X where two versions of it cannot be merged."""
+    """``editors.mode``: how a file that somebody edits is locked: X where two versions of it cannot be merged.
+
+    Raises:
+        BadRequest: it is no file below the worktree.
+    """
     live = ctx.live(asked)
-    path = unquote_path(asked.text("path"))
+    path = inside(live, asked, asked.text("path"))
+    if not path:
+        raise BadRequest("a path is needed", hint="name a file of this session")
     if is_lockable(os.fsdecode(unquote_path(live.state.session.worktree)), path):
         return {"mode": "X", "why": "lockable"}
     entry = file_at(ctx.store, live.state.work, path)

@@ -134,3 +134,13 @@ def test_a_path_in_two_sessions(it: Asking) -> None:
     note_open(it.desk.ctx, [held(it, "a.txt", "nano", worktree=two, modified=True)])
     it.edit("a.txt", "line 2\n", "line two\n")
     assert rows() == [("x", "a.txt", "open", "nano", True), ("two", "a.txt", "path", None, False)]
+
+
+def test_how_a_file_is_marked_is_told_of_files_here(it: Asking) -> None:
+    """Text as intent, what git has as lockable or binary by X; a path outside means nothing."""
+    (it.root / ".gitattributes").write_text("src/** lockable\n")
+    assert it.ask("editors.mode", path="a.txt") == {"mode": "intent", "why": None}
+    assert it.ask("editors.mode", path="src/b.txt") == {"mode": "X", "why": "lockable"}
+    for path in ("../x", "/etc/passwd", "", '"../x"', "src/../../x"):
+        with pytest.raises(BadRequest):
+            it.ask("editors.mode", path=path)
