@@ -28,6 +28,9 @@ AGENT = ("tool", "id", "call", "patch", "session", "pid", "started")
 ENDS = {"daemon.stop"}  # answered whatever the arguments are; the daemon's end is no answer to look behind
 SELDOM = {"session.abandon", "session.close", "uninstall", "hooks.install", "hooks.uninstall", "ping", "doctor"}
 OURS = {".gitsession", "__pycache__", "run", "objects"}
+PASSING = re.compile(
+    r"gitsession|\.lock$|^info$"
+)  # of git's files those of ours, for a moment or while there is a session
 LONG = 1 << 20
 ANSWER_S = 10.0
 MOST_REPLY = 64 << 10  # of an error, so that no terminal is flooded by what was sent
@@ -319,14 +322,13 @@ class Siege:
         while stack:
             at = stack.pop()
             for entry in os.scandir(at):
-                if entry.name in OURS or (entry.name == "gitsession" and at.startswith(git_dir)):
+                if entry.name in OURS or (at.startswith(git_dir) and PASSING.search(entry.name)):
                     continue
                 facts = entry.stat(follow_symlinks=False)
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(entry.path)
                 else:
                     found[entry.path] = (facts.st_ino, facts.st_mtime_ns, facts.st_size, facts.st_mode)
-        found.pop(f"{git_dir}/info/exclude", None)  # it has a line of ours while there is a session
         return found
 
     def attack(self, verb: str, line: bytes, number: int | None) -> None:
