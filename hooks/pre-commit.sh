@@ -43,33 +43,34 @@ held() { # the first staged path that is claimed for another patch than this com
     done
 }
 
-staged() { # whether anything of these is in the commit
-  git diff --cached --quiet --no-ext-diff --no-renames -- "$@"
-  [ $? -eq 1 ]
+locked() { # the session's branch, or the first staged path, that another session has locked: who has it
+  IFS='	' read -r kind path words <"$known.locks"
+  [ "$kind" = branch ] || {
+    nl='
+'
+    set -f
+    IFS=$nl
+    set -- $(sed -n 's/^path	\([^	]*\)	.*/\1/p' "$known.locks")
+    [ $# -gt 0 ] && path=$(git -c core.quotePath=false diff --cached --name-only --no-ext-diff --no-renames -- "$@") || return
+    path=${path%%"$nl"*}
+    [ -n "$path" ] || return
+    words=$(holder)
+  }
+  printf 'error: %s is locked by %s\nhint: git session locks, or git commit --no-verify\n' "$path" "${words:-another session}"
 }
 
-locked() { # the first staged path, or the branch, that another session has locked, and who has it
-  set --
+holder() { # who has the path
   while IFS='	' read -r kind name words; do
-    case $kind in
-      path) set -- "$@" "$name" ;;
-      ref)
-        [ "$name" != "refs/heads/$branch" ] || {
-          printf 'error: %s is locked by %s\nhint: git session locks, or git commit --no-verify\n' "$branch" "$words"
-          return
-        }
+    case $kind:$name in
+      'path::(top)') ;;
+      'path::(top,literal)'*)
+        name=${name#':(top,literal)'}
+        case $path in "$name" | "$name"/*) ;; *) continue ;; esac
         ;;
+      path:*) git diff --cached --quiet --no-ext-diff -- "$name" && continue ;;
+      *) continue ;;
     esac
-    [ $# -lt 200 ] || {
-      staged "$@" && break
-      set --
-    }
-  done <"$known.locks"
-  [ $# -gt 0 ] && staged "$@" || return
-  while IFS='	' read -r kind name words; do
-    [ "$kind" = path ] && staged "$name" || continue
-    path=$(git -c core.quotePath=false diff --cached --name-only --no-ext-diff --no-renames -- "$name" | sed -n 1p)
-    printf 'error: %s is locked by %s\nhint: git session locks, or git commit --no-verify\n' "$path" "$words"
+    printf '%s\n' "$words"
     return
   done <"$known.locks"
 }

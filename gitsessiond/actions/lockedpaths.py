@@ -14,7 +14,7 @@ from gitsessiond.model.lockmodes import READ, WRITE
 from gitsessiond.model.locks import Hold, Holder
 from gitsessiond.model.names import literal, name_key, quote_path
 from gitsessiond.model.records import time_text
-from gitsessiond.model.resources import Resource, covers, resource
+from gitsessiond.model.resources import Resource, covers, overlap, resource
 
 PATH, REF = "path", "ref"
 MOST = 100  # rows of a reply
@@ -84,13 +84,24 @@ def covered(holds: Sequence[Hold], known: Collection[bytes]) -> set[bytes]:
 
 
 def rows_for_hooks(ctx: Context, live: Live) -> tuple[str, ...]:
-    """For each lock of another session ``path`` and a pathspec of git's, or ``ref`` and a ref; and who has it."""
-    out = []
+    """For each lock of another session ``path`` and a pathspec of git's, or ``ref`` and a ref; and who has it.
+
+    Before them all ``branch`` and the session's, if that is locked.
+    """
+    first, out = [], []
+    mine = branch_resource(live.state.session.branch)
     for hold in ctx.locks.now():
         if hold.mode == WRITE and session_of(ctx, hold.holder) is not live:
             whose = f"{holder_words(ctx, hold)} until {until_words(ctx, hold)}"
             out += ["\t".join([*row, whose]) for row in specs(hold)]
-    return tuple(out)
+            if hold.resource.node[:1] == (REF,) and overlap(hold.resource, mine):
+                first = ["\t".join(["branch", live.state.session.branch, whose])]
+    return (*first, *out)
+
+
+def branch_resource(branch: str) -> Resource:
+    """The name of a branch."""
+    return resource(f"{REF}/refs/heads/{literal(branch)}")
 
 
 def specs(hold: Hold) -> list[tuple[str, str]]:

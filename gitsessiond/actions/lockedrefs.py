@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from gitsessiond.actions.context import Context, Who
-from gitsessiond.actions.lockedpaths import REF, holder_words, until_words
+from gitsessiond.actions.lockedpaths import branch_resource, holder_words, until_words
 from gitsessiond.model.errors import Locked
 from gitsessiond.model.lockmodes import KEPT_OUT, WRITE
 from gitsessiond.model.locks import Hold
-from gitsessiond.model.names import literal
-from gitsessiond.model.resources import overlap, resource
+from gitsessiond.model.resources import overlap
 
 
 def refuse_locked(ctx: Context, branch: str, who: Who) -> None:
@@ -22,7 +21,7 @@ def refuse_locked(ctx: Context, branch: str, who: Who) -> None:
     holds, client = ctx.locks.now(anew=True), who.client
     if who.token is not None:
         client = under(holds, who.token).client
-    name = resource(f"{REF}/refs/heads/{literal(branch)}")
+    name = branch_resource(branch)
     for hold in holds:
         if hold.client != client and hold.mode in KEPT_OUT[WRITE] and overlap(hold.resource, name):
             words = f"{holder_words(ctx, hold)} until {until_words(ctx, hold)}"

@@ -195,6 +195,8 @@ def test_what_hooks_know(table: Table) -> None:
     """Pathspecs that git itself takes, the holder and the time; nothing with ``advisory``."""
     table.it.ask("hooks.install")
     held = [table.put(name) for name in ("path/a.txt", "path/src/", "path/src/*/", "/", "ref/refs/heads/main", "db/x")]
+    branch = table.it.ask("session.status")["session"]["branch"]
+    held.append(table.put(f"ref/refs/heads/{branch[:-1]}*"))
     wid = table.it.ask("session.status")["session"]["worktree_id"]
     known = Path(table.it.desk.ctx.repository.state_dir, "hooks", f"{wid}.locks")
     assert not known.exists()
@@ -202,6 +204,7 @@ def test_what_hooks_know(table: Table) -> None:
     table.changed()
     rows = [line.split("\t") for line in known.read_text().splitlines()]
     assert [row[:2] for row in rows] == [
+        ["branch", branch],
         ["path", ":(top,literal)a.txt"],
         ["path", ":(top,literal)src"],
         ["path", ":(top,glob)src/*"],
