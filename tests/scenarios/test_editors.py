@@ -149,6 +149,8 @@ def test_the_panel_is_right_after_each_step(bench: Workbench, name: str) -> None
     told = [json.loads(line) for line in bench.run("events", "--since", "0", "--json").out.splitlines()]
     types = [event["type"] for event in told if event["type"].startswith("editor_")]
     assert types.count("editor_saved") == 2 and types.count("editor_quit") == 1 and "editor_crashed" in types
+    recorded = {one["path"] for step in bench.json("history")["steps"] for one in step["paths"]}
+    assert "a.txt" in recorded and not [path for path in recorded if path.startswith((".a.txt", ".#"))]
     bench.judge()
 
 
@@ -179,7 +181,10 @@ def test_two_sessions_have_one_path_open(bench: Workbench) -> None:
 
 @pytest.mark.soak
 def test_editors_by_number_and_in_status(bench: Workbench, sealed: Path) -> None:
-    """What is done by an editor's number, and STATUS, which any editor can show."""
+    """What is done by an editor's number, and STATUS, which any editor can show; git ignores swap files here."""
+    bench.write(".gitignore", ".*.sw?\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "no swap files")
     bench.run("start", "s")
     desk = Desk(bench, "vim")
     desk.save("mine")
