@@ -23,7 +23,9 @@ class Ear:
         self.heard: list[tuple[float, dict[str, Any]]] = []
         os.environ.update(ground.env)
         self.client = Client(str(ground.root))
-        self.events: Iterator[dict[str, Any]] = iter(self.client.events(since=None, follow=True))
+        self.events: Iterator[dict[str, Any]] = iter(
+            self.client.events(since=None, follow=True, wanted={"types": ["saved"]})
+        )
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self) -> None:
