@@ -79,7 +79,7 @@ class Editing:
             case "created" | "closed" | "moved_in" | "gone" | "attrib" | "lock":
                 if is_lock(path):
                     self._want(os.fsencode(worktree) + b"/" + path, Spot(worktree, path, now))
-                elif notice.what in ("closed", "moved_in"):
+                elif notice.what == "moved_in" or (notice.what == "closed" and self._editors.any):
                     self._saved(notice, worktree, now)
             case "dir" | "lost" | "watched":
                 for one in self._editors.open.values():

@@ -98,6 +98,11 @@ class Editors:
         self._rows: list[Message] | None = None
 
     @property
+    def any(self) -> bool:
+        """Whether anything is known: in a burst of saves nothing is looked up if not."""
+        return bool(self.open or self._past)
+
+    @property
     def is_full(self) -> bool:
         """Whether there are so many that no other is kept in mind."""
         return len(self.open) >= MOST
