@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.wire.client import Client, Talk, dial
@@ -143,23 +143,44 @@ LINES: tuple[bytes, ...] = (
 )  # fmt: skip
 
 
+class Line(NamedTuple):
+    """What is sent, without its end; the verb is empty where it is no request, the number then unknown."""
+
+    verb: str
+    sent: bytes
+    number: int | None = None
+
+
 class Requests:
-    """A source of lines, each with whether it must fail for its form alone."""
+    """A source of lines."""
 
     def __init__(self, seed: int, cwd: str, known: list[str]) -> None:
-        self.random, self.cwd = random.Random(seed), cwd
+        self.seed, self.random, self.cwd = seed, random.Random(seed), cwd
         self.known = [*PLAIN, *known]
         self.verbs = {verb: words for verb, words in sorted(verbs_told().items()) if verb not in ENDS}
         self.number = 0
 
-    def next(self) -> tuple[str, bytes, int | None]:
-        """The verb (nothing: no request at all), the line without its end, and its id."""
+    def next(self) -> Line:
+        """Any line."""
         pick = self.random
         if pick.random() < 0.08:
-            return "", pick.choice(LINES), None
+            return Line("", pick.choice(LINES))
         verb = pick.choice(list(self.verbs))
         if verb in SELDOM and pick.random() < 0.7:
             verb = pick.choice(list(self.verbs))
+        return self.of(verb)
+
+    def each(self) -> Iterator[Line]:
+        """Each line that is no request, and one of each verb, which stays the same when there are more verbs."""
+        for line in LINES:
+            yield Line("", line)
+        for verb in self.verbs:
+            self.random = random.Random(f"{self.seed} {verb}")
+            yield self.of(verb)
+
+    def of(self, verb: str) -> Line:
+        """A line with this verb, and arguments of which most are wrong."""
+        pick = self.random
         names = [name for name in self.verbs[verb] if name != "hard"]  # the daemon would leave, rightly
         args = {name: self.fitting(name) for name in names if pick.random() < 0.7}
         for name in pick.sample(names, min(len(names), pick.choice((0, 1, 1, 1, 2, 9)))):
@@ -168,23 +189,21 @@ class Requests:
             args[pick.choice(ODD)] = self.value()
         if isinstance(args.get("wait"), int | float) and args["wait"] > 0:
             args["wait"] = 0  # or the answer would come late, rightly
-        self.number += 1
-        frame = {"v": 1, "id": self.number, "verb": verb, "args": args, "who": self.who()}
-        return verb, encode(frame)[:-1], self.number
+        return self.line(verb, args, self.who())
 
-    def one_by_one(self, value: str) -> Iterator[tuple[str, bytes, int | None]]:
+    def one_by_one(self, value: str) -> Iterator[Line]:
         """A line for each argument of each verb: that is this value, or a list of it, and the others may well be right."""
         for verb, words in self.verbs.items():
             for wrong in (name for name in words if name != "hard"):
                 args = {name: self.fitting(name) for name in words if name != "hard"}
                 args[wrong] = [value] if isinstance(args[wrong], list) else value
-                self.number += 1
-                who = {"cwd": self.cwd, "pid": os.getpid(), "env": {}}
-                yield (
-                    verb,
-                    encode({"v": 1, "id": self.number, "verb": verb, "args": args, "who": who})[:-1],
-                    self.number,
-                )
+                yield self.line(verb, args, {"cwd": self.cwd, "pid": os.getpid(), "env": {}})
+
+    def line(self, verb: str, args: dict[str, Any], who: Any) -> Line:
+        """The line of a request."""
+        self.number += 1
+        frame = {"v": 1, "id": self.number, "verb": verb, "args": args, "who": who}
+        return Line(verb, encode(frame)[:-1], self.number)
 
     def fitting(self, name: str) -> Any:
         """What the argument of this name may well be."""
