@@ -14,6 +14,9 @@ import traceback
 from gitsessiond.model.errors import Bug, GitSessionError, disk_refused
 from gitsessiond.wire.starting import KEPT_LOG
 
+SHOWN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
+"""How control characters are written, so that no name or message repaints the terminal of who reads the file."""
+
 WHO = {"name": "gitsessiond"}  # which of the processes speaks; set once at start
 FILE = {"path": "", "puts_aside": ""}  # the log, where it is a file of ours; set once at start
 
@@ -59,6 +62,7 @@ def log(words: str) -> None:
     tend_log()
     now = time.time()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    words = words.translate(SHOWN)
     line = f"{stamp}.{int(now * 1000) % 1000:03d}Z {WHO['name']} {os.getpid()} {words}\n"
     try:
         os.write(2, line.encode("utf-8", "backslashreplace"))

@@ -47,3 +47,10 @@ def test_a_terminal_is_no_log(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "log")], capture_output=True, check=True)
     assert b"said" in done.stderr and not list(tmp_path.iterdir())
+
+
+def test_a_line_cannot_repaint_the_terminal_it_is_read_on() -> None:
+    """Control characters are written in letters; the lines of a traceback stay lines."""
+    code = r"from gitsessiond.daemon import log; log.log('a\x1b[2J\x9b1m\r\udcff\n\tb')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stderr.endswith(b"a\\x1b[2J\\x9b1m\\x0d\\udcff\n\tb\n")
