@@ -54,6 +54,19 @@ class Alone:
         return client.session
 
 
+def client_behind(request: Message, pipe: socket.socket) -> str | None:
+    """The client that a request over this pipe comes from, as locks know it; None: nobody can tell."""
+    who = request.get("who")
+    link = Link(pipe.dup(), peer_of(pipe))
+    try:
+        return Recognizer(Clients()).client(link, who if isinstance(who, dict) else {}).id
+    except GitSessionError:
+        return None
+    finally:
+        link.close()
+        pipe.setblocking(True)
+
+
 def answer_for_locks(request: Message, pipe: socket.socket, place: Place, where: str) -> Message:
     """The reply to a verb ``lock.*`` that comes from around a directory; the authority lock is held."""
     number, now, settings = number_of(request), time.monotonic(), read_settings(open_repository(where))

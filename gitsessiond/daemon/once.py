@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from gitsessiond.daemon.lockonce import client_behind
 from gitsessiond.daemon.log import as_unforeseen, log_bug
 from gitsessiond.daemon.recorder import Open, Recorder, answer, encoded
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
@@ -44,7 +45,8 @@ def serve_once(
         return
     if request is not None:
         with while_asked(pipe.fileno(), partial(is_gone, pipe)):
-            reply = reply_to(request, place, open_recorder, take_lock, answer_for_locks)
+            asked = {**request, "client": client_behind(request, pipe)}
+            reply = reply_to(asked, place, open_recorder, take_lock, answer_for_locks)
         pipe.sendall(encoded(reply, request))
 
 

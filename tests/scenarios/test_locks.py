@@ -256,3 +256,38 @@ def test_a_branch_another_has_locked_is_neither_merged_into_nor_pushed(
         ann.call("push")
     wait_for(lambda: bob.bench.git("push", "elsewhere", "main", check=False).code == 0, why="for bob's own push")
     assert bob.call("merge", patch="p", ready=True)["merged"]
+
+
+@pytest.mark.soak
+def test_without_a_daemon_a_branch_is_its_holders_alone(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command reads the same journal; no file loses its write bits for a command's time."""
+    monkeypatch.setenv("GITSESSION_DAEMON", "never")
+    bench.quiet = False
+    ann = Person(bench, "ann")
+    bob = Person(bench, "bob")
+    bob.bench.git("config", "gitsession.locks", "readonly")
+    bob.call("patch.new", name="p")
+    bob.bench.write("new.txt", "new\n")
+    ann.lock(MAIN)
+    ann.lock()
+    with pytest.raises(Locked, match=r"^main is locked by"):
+        bob.call("merge", patch="p", ready=True)
+    assert bob.mode() == 0o644
+    bob.bench.write("a.txt", "over it\n")
+    assert bob.call("conflicts")["conflicts"][0]["lock"]["saves"] == 1
+    ann.unlock()
+    bob.lock(MAIN)
+    assert bob.call("merge", patch="p", ready=True)["merged"]
+    bob.unlock()
+    ann.lock(MAIN, ttl=0.5)
+    bob.call("patch.new", name="q")
+    bob.bench.write("newer.txt", "new\n")
+    wait_for(partial(merged, bob, "q"), why="for the lock to expire")
+
+
+def merged(one: Person, name: str) -> bool:
+    """Try to merge a patch."""
+    try:
+        return bool(one.call("merge", patch=name, ready=True)["merged"])
+    except Locked:
+        return False
