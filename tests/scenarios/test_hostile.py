@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,7 @@ from gitsessiond.wire.client import Client
 from gitsessiond.wire.place import find_place, read_pointer
 from gitsessiond.wire.requests import OWN
 from tests.bench import Workbench
-from tests.hostile import Requests, Siege, verbs_told
+from tests.hostile import MAY_CHANGE, Requests, Siege, verbs_told
 
 GROWTH_MB = 150.0  # of both processes together: what Python does not give back of lines of a megabyte
 
@@ -68,6 +70,27 @@ def test_each_argument_alone(bench: Workbench, sealed: Path, value: str) -> None
         siege.attack(*line)
     print(f"{value!a}: {sum(siege.met.values())} hostile lines, {sorted(siege.met.items())}")
     assert siege.both() == siege.pids
+    assert not siege.said, "\n".join(siege.said)
+
+
+@pytest.mark.soak
+def test_connections_that_end_anywhere(bench: Workbench, sealed: Path) -> None:
+    """A thousand clients that go away in the middle of a line, before the answer, or while it is sent."""
+    siege = Siege(bench, sealed)
+    lines, pick = Requests(3, str(bench.root), siege.known()), random.Random(3)
+    for _ in range(1000):
+        siege.connection.settimeout(20)
+        line = lines.next()
+        sent = line.sent + b"\n"
+        siege.connection.sendall(
+            sent[: pick.randrange(len(sent))] if pick.random() < 0.7 or line.verb in MAY_CHANGE else sent
+        )
+        if pick.random() < 0.3:
+            siege.connection.shutdown(socket.SHUT_WR)
+        siege.connection.close()
+        siege.connect()
+    assert siege.both() == siege.pids
+    siege.attack(*lines.of("patch.list"))
     assert not siege.said, "\n".join(siege.said)
 
 
