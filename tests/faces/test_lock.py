@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gitsessiond.faces.cli import lock
 from gitsessiond.faces.cli.app import main
 from gitsessiond.faces.cli.locknames import names_of
 from gitsessiond.model.errors import BadRequest, Locked, NotFound
@@ -153,3 +154,46 @@ def test_force_breaks_or_steals(run: Run) -> None:
     for words in (["lock", "a", "b", "--force"], ["lock", "a", "--force", "--wait"], ["unlock", "--all", "a"]):
         assert run(*words)[0] == 2
     assert run("lock", "src/a.py", "--wait", "-5")[0] == 2
+
+
+class Denying:
+    """A face whose locks are held for the first tries; it tells how long was slept between them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, denials: int, reason: str = "held") -> None:
+        self.left, self.reason = denials, reason
+        self.now, self.slept = 0.0, list[float]()
+        monkeypatch.setattr("gitsessiond.faces.cli.lock.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("gitsessiond.faces.cli.lock.time.sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 3))
+        self.now += seconds
+
+    def call(self, verb: str, **args: Any) -> dict[str, Any]:
+        if verb == "config":
+            return {"settings": [{"key": "gitsession.lockWaitTimeout", "value": 3.0}]}
+        if self.left:
+            self.left -= 1
+            raise Locked("no", reason=self.reason)
+        return {"locks": []}
+
+
+def test_without_a_daemon_it_is_asked_again_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 0.1, 0.5 and 2 seconds, then every two, for as long as one said or the settings say."""
+    face = Denying(monkeypatch, 5)
+    assert lock.acquired(face, {}, 30.0) == {"locks": []}  # type: ignore[arg-type]
+    assert face.slept == [0.1, 0.5, 2.0, 2.0, 2.0]
+    face = Denying(monkeypatch, 9)
+    with pytest.raises(Locked):
+        lock.acquired(face, {}, True)  # type: ignore[arg-type]
+    assert face.slept == [0.1, 0.5, 2.0, 0.4]
+
+
+@pytest.mark.parametrize(("reason", "wait"), [("timeout", 30.0), ("deadlock", True), ("held", False), ("held", 0.0)])
+def test_what_is_answered_for_good_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch, reason: str, wait: float | bool
+) -> None:
+    face = Denying(monkeypatch, 1, reason)
+    with pytest.raises(Locked):
+        lock.acquired(face, {}, wait)  # type: ignore[arg-type]
+    assert face.slept == []

@@ -279,6 +279,8 @@ def test_without_a_daemon_a_branch_is_its_holders_alone(bench: Workbench, monkey
     bob.lock(MAIN)
     assert bob.call("merge", patch="p", ready=True)["merged"]
     bob.unlock()
+    ann.lock(ttl=1.0)
+    bob.bench.run("lock", "a.txt", "--wait", "60")
     ann.lock(MAIN, ttl=0.5)
     bob.call("patch.new", name="q")
     bob.bench.write("newer.txt", "new\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from typing import Any
 
 import click
@@ -14,9 +15,11 @@ from gitsessiond.faces.cli.locknames import TYPES, names_of
 from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import BadRequest, Locked
 from gitsessiond.model.names import spoken
+from gitsessiond.model.settings import LOCK_WAIT
 
 LONGEST_S = 86400.0
 AS_SET = "as-set"  # how long to wait is for the settings to say
+AGAIN_S = (0.1, 0.5, 2.0)  # between two tries where no daemon runs; the last one counts on
 
 kind_option = click.option(
     "--type",
@@ -90,13 +93,36 @@ def lock(
     else:
         wanted = [{"name": name, "mode": mode} for name in names]
         try:
-            reply = face.call(
-                "lock.acquire", resources=wanted, ttl=ttl, wait=seconds_of(wait), request=None, reason=reason
-            )
+            reply = acquired(face, {"resources": wanted, "ttl": ttl, "reason": reason}, seconds_of(wait))
         except Locked as held:
             raise in_these_words(held, kind, words) from held
     face.show(reply, (locklines.taken(one) for one in reply["locks"]))
     return 0
+
+
+def acquired(face: Face, asked: dict[str, Any], wait: float | bool) -> dict[str, Any]:
+    """Ask for locks. A daemon answers when it is one's turn; where none runs there are no turns, and it is asked again.
+
+    Raises:
+        Locked: somebody else has one of them.
+    """
+    begun, pauses = time.monotonic(), iter(AGAIN_S)
+    while True:
+        try:
+            return face.call("lock.acquire", **asked, wait=wait, request=None)
+        except Locked as held:
+            if not wait or held.reason != "held":
+                raise
+            left = begun + (longest_wait(face) if wait is True else wait) - time.monotonic()
+            if left <= 0:
+                raise
+            time.sleep(min(left, next(pauses, AGAIN_S[-1])))
+
+
+def longest_wait(face: Face) -> float:
+    """How long to wait where nobody says."""
+    values = {one["key"]: one["value"] for one in face.call("config")["settings"]}
+    return float(values[LOCK_WAIT.key])
 
 
 def in_these_words(held: Locked, kind: str, words: tuple[str, ...]) -> Locked:
