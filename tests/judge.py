@@ -44,7 +44,7 @@ class Judge:
         told = self.out(["rev-parse", "--path-format=absolute", "--git-common-dir", "--git-dir"])
         self.common, self.own = (Path(line) for line in told.split("\n"))
         self.store = self.common / "gitsession" / "store.git"
-        self.scratch = tempfile.mkdtemp(prefix="judge-")
+        self.scratch = tempfile.mkdtemp(prefix="judge-", dir=os.environ.get("TMPDIR"))  # tempfile keeps to the first
         self.merged: dict[tuple[str, str, str], str] = {}
 
     def run(
