@@ -76,8 +76,8 @@ class Crowd:
         self.add(rng.getrandbits(30))
 
     def pause_client(self, rng: random.Random) -> None:
-        """Stop one, anywhere or while it holds something, until its lease is over, or shorter."""
-        begun = [name for name in sorted(self.clients) if (self.notes / f"{name}.notes").exists()]  # it hears signals
+        """Stop one that hears signals by now, anywhere or while it holds something, until its lease is over, or shorter."""
+        begun = wait_for(lambda: [name for name in sorted(self.clients) if (self.notes / f"{name}.notes").exists()], 60)
         process = self.clients[rng.choice(begun)]
         if rng.random() < 0.3:
             process.send_signal(signal.SIGSTOP)
