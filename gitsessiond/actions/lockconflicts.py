@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.actions.lockedpaths import covering, holder_words, in_the_way, session_of
+from gitsessiond.actions.lockedpaths import covering, holder_words, in_the_way, session_of, who_of
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.conflicts import LOCK, is_of_lock
 from gitsessiond.model.files import marks_of
@@ -46,7 +46,7 @@ def record_of(ctx: Context, state: State, path: str, hold: Hold) -> Conflict:
     lock = LockInTheWay(
         token=hold.token,
         client=hold.client,
-        who=hold.holder.who or "",
+        who=who_of(hold) or "",
         session=session.sid if session is not None else None,
         saves=1 + (known.lock.saves if known is not None and known.lock is not None else 0),
     )

@@ -126,10 +126,15 @@ def seconds_left(hold: Hold) -> float:
     return max(0.0, hold.deadline - time.monotonic())
 
 
+def who_of(hold: Hold) -> str | None:
+    """The name that a client gave itself, else whose it is."""
+    return hold.client if hold.holder.named else hold.holder.who
+
+
 def holder_words(ctx: Context, hold: Hold) -> str:
     """``Ann in login-form``, as far as that is known."""
     live = session_of(ctx, hold.holder)
-    who = (hold.holder.who or hold.client).partition(" <")[0]
+    who = (who_of(hold) or hold.client).partition(" <")[0]
     return f"{who} in {live.state.session.name}" if live is not None else who
 
 
@@ -151,7 +156,7 @@ def rows_of(ctx: Context, live: Live | None) -> Iterator[dict[str, Any]]:
             "mode": hold.mode,
             "token": hold.token,
             "client": hold.client,
-            "who": hold.holder.who,
+            "who": who_of(hold),
             "session": {"id": session.sid, "name": session.state.session.name} if session is not None else None,
             "own": live is not None and session is live,
             "reason": hold.reason,
