@@ -41,7 +41,7 @@ def test_where_no_daemon_may_run(bench: Workbench) -> None:
     bench.run("lock", "b.txt", "--ttl", "0.001", env=ANN | alone)
     bench.run("lock", "a.txt", env=ANN | alone)
     assert held(bench, BOT | alone) == [("path/a.txt", "ann", "held")]
-    bench.run("lock", "a.txt", "--wait", "60", code=11, env=BOT | alone)
+    bench.run("lock", "a.txt", "--wait", "0.2", code=11, env=BOT | alone)
     bench.run("lock", "b.txt", env=BOT | alone)
     assert "lost" not in bench.run("unlock", "--all", env=ANN | alone).out
     bench.run("lock", "b.txt", code=11, env=ANN)  # a daemon runs from here on

@@ -15,10 +15,10 @@ from gitsessiond.faces.cli.locknames import TYPES, names_of
 from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import BadRequest, Locked
 from gitsessiond.model.names import spoken
-from gitsessiond.model.settings import LOCK_WAIT
 
 LONGEST_S = 86400.0
 AS_SET = "as-set"  # how long to wait is for the settings to say
+LOCK_WAIT = "gitsession.lockWaitTimeout"
 AGAIN_S = (0.1, 0.5, 2.0)  # between two tries where no daemon runs; the last one counts on
 
 kind_option = click.option(
@@ -122,7 +122,7 @@ def acquired(face: Face, asked: dict[str, Any], wait: float | bool) -> dict[str,
 def longest_wait(face: Face) -> float:
     """How long to wait where nobody says."""
     values = {one["key"]: one["value"] for one in face.call("config")["settings"]}
-    return float(values[LOCK_WAIT.key])
+    return float(values[LOCK_WAIT])
 
 
 def in_these_words(held: Locked, kind: str, words: tuple[str, ...]) -> Locked:
