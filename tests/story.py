@@ -34,6 +34,14 @@ class DeskBench:
         self.events: list[dict[str, Any]] = []
         self.desk: Desk = open_desk(str(root), self.events.append)
         self.sent, self.judged = 0, 0
+        self.judges: dict[tuple[str, str], Judge] = {}
+
+    def judge_of(self, session: dict[str, Any]) -> Judge:
+        """The one of a session: what git has merged for it once, it knows."""
+        key = session["id"], session["worktree_id"]
+        if key not in self.judges:
+            self.judges[key] = Judge(self.root, *key)
+        return self.judges[key]
 
     def ask(self, verb: str, session: str | None = None, **args: Any) -> dict[str, Any]:
         """The whole reply of a request."""
@@ -70,7 +78,7 @@ class DeskBench:
         status = self.do("session.status")
         self.do("checkpoint")
         session = status["session"]
-        judge = Judge(self.root, session["id"], session["worktree_id"])
+        judge = self.judge_of(session)
         judge.i1()
         if not full:
             return
@@ -88,7 +96,7 @@ class DeskBench:
         status = self.do("session.status")
         self.do("checkpoint")
         session = status["session"]
-        judge = Judge(self.root, session["id"], session["worktree_id"])
+        judge = self.judge_of(session)
         needs = {p["id"]: {d["id"] for d in p["depends_on"]} for p in status["patches"]}
         live = [p["id"] for p in status["patches"] if p["status"] not in ("merged", "abandoned")]
         trees = judge.patch_trees(live)
