@@ -13,6 +13,8 @@ from tests.bench import Workbench, wait_for
 BOT = {"GITSESSION_CLIENT": "bot"}
 ANN = {"GITSESSION_CLIENT": "ann"}
 
+pytestmark = pytest.mark.soak
+
 
 def held(bench: Workbench, env: dict[str, str] | None = None) -> list[tuple[str, str, str]]:
     """Whose locks there are, and in what state."""
@@ -33,7 +35,6 @@ def test_two_clients_and_one_file(bench: Workbench) -> None:
     assert "lost: a.txt broken by bot: on leave" in bench.run("locks", env=ANN).out
 
 
-@pytest.mark.soak
 def test_where_no_daemon_may_run(bench: Workbench) -> None:
     """The same journal, one request at a time: leases end by the clock, and nobody waits."""
     alone = {"CI": "true"}
