@@ -171,7 +171,7 @@ class Denying:
 
     def call(self, verb: str, **args: Any) -> dict[str, Any]:
         if verb == "config":
-            return {"settings": [{"key": "gitsession.lockWaitTimeout", "value": 3.0}]}
+            return {"settings": [{"variables": [], "value": "x"}, {"variables": ["LOCK_WAIT_TIMEOUT"], "value": 3.0}]}
         if self.left:
             self.left -= 1
             raise Locked("no", reason=self.reason)

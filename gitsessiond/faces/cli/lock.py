@@ -18,7 +18,7 @@ from gitsessiond.model.names import spoken
 
 LONGEST_S = 86400.0
 AS_SET = "as-set"  # how long to wait is for the settings to say
-LOCK_WAIT = "gitsession.lockWaitTimeout"
+LOCK_WAIT = "LOCK_WAIT_TIMEOUT"  # the variable of that setting
 AGAIN_S = (0.1, 0.5, 2.0)  # between two tries where no daemon runs; the last one counts on
 
 kind_option = click.option(
@@ -121,8 +121,8 @@ def acquired(face: Face, asked: dict[str, Any], wait: float | bool) -> dict[str,
 
 def longest_wait(face: Face) -> float:
     """How long to wait where nobody says."""
-    values = {one["key"]: one["value"] for one in face.call("config")["settings"]}
-    return float(values[LOCK_WAIT])
+    settings = face.call("config")["settings"]
+    return float(next(one["value"] for one in settings if LOCK_WAIT in one["variables"]))
 
 
 def in_these_words(held: Locked, kind: str, words: tuple[str, ...]) -> Locked:
