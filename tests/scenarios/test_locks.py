@@ -155,6 +155,8 @@ def test_two_vims_on_one_path(ann: Person, bob: Person, locks: str) -> None:
     ann.lock()
     if locks == "readonly":
         bob.has_mode(0o444)
+    shown = bob.bench.root / ".gitsession/STATUS"
+    wait_for(lambda: shown.exists() and "L a.txt: locked by ann in ann" in shown.read_text(), why="for the STATUS file")
     vims = {one.name: Terminal(VIM, one.bench.root) for one in (ann, bob)}
     for vim in vims.values():
         vim.wait(partial(shows, vim, b"line 1"), "the first screen")
