@@ -28,6 +28,7 @@ from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.authoring import Committer
 from gitsessiond.store.config import Config
 from gitsessiond.store.heldlocks import HeldLocks
+from gitsessiond.store.lockjournal import folds_case
 from gitsessiond.store.numbers import Numbers
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.running import Running
@@ -190,7 +191,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.committer = Committer(self.config)
-        self.locks = HeldLocks(self.repository.state_dir)
+        self.locks = HeldLocks(self.repository.state_dir, fold=folds_case(self.config.all))
         self.write_bits = WriteBits(self.repository.state_dir)
 
     def state_of(self, sid: str) -> State:

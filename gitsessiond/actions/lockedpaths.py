@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from gitsessiond.model.lockmodes import READ, WRITE
 from gitsessiond.model.locks import Hold, Holder
 from gitsessiond.model.names import literal, name_key, quote_path
 from gitsessiond.model.records import time_text
-from gitsessiond.model.resources import Resource, covers, overlap, resource
+from gitsessiond.model.resources import Resource, covers, overlap, resource, written
 
 PATH, REF = "path", "ref"
 MOST = 100  # rows of a reply
@@ -46,25 +46,37 @@ def is_on_paths(hold: Hold) -> bool:
     return hold.resource.node[:1] in ((), (PATH,))
 
 
-def covering(holds: Iterable[Hold], path: bytes) -> Hold | None:
+def covering(holds: Sequence[Hold], path: bytes) -> Hold | None:
     """The first lock that covers a path."""
-    text = unicodedata.normalize("NFC", path.decode("utf-8", "surrogateescape"))
-    node, named = (PATH, *text.split("/")), None
+    fold = is_folded(holds)
+    text, named = compared(path, fold), None
+    node = (PATH, *text.split("/"))
     for hold in holds:
         if not hold.resource.rest:
             if node[: len(hold.resource.node)] == hold.resource.node:
                 return hold
             continue
-        named = named or resource_of(text)
+        named = named or resource_of(text, fold)
         if named is not None and covers(hold.resource, named):
             return hold
     return None
 
 
-def resource_of(text: str) -> Resource | None:
+def is_folded(holds: Sequence[Hold]) -> bool:
+    """Whether case counts for nothing in the names of these locks; those of one table are all alike."""
+    return bool(holds) and holds[0].resource.folded
+
+
+def compared(path: bytes, fold: bool) -> str:
+    """A path as it stands in the tree of what can be locked."""
+    text = unicodedata.normalize("NFC", path.decode("utf-8", "surrogateescape"))
+    return text.casefold() if fold else text
+
+
+def resource_of(text: str, fold: bool) -> Resource | None:
     """The name of a path; None: no lock can name it."""
     try:
-        return resource(f"{PATH}/{literal(text)}")
+        return resource(f"{PATH}/{literal(text)}", fold=fold)
     except BadRequest:
         return None
 
@@ -72,15 +84,27 @@ def resource_of(text: str) -> Resource | None:
 def covered(holds: Sequence[Hold], known: Collection[bytes]) -> set[bytes]:
     """The files that these locks cover: those that are named, and of the known ones all others."""
     plain = {
-        "/".join(hold.resource.node[1:]).encode("utf-8", "surrogateescape")
+        "/".join(hold.resource.node[1:]): written(hold.resource).encode("utf-8", "surrogateescape")
         for hold in holds
         if len(hold.resource.node) > 1 and not hold.resource.rest and not hold.resource.deep
     }
     wide = [hold for hold in holds if hold.resource.rest or hold.resource.deep or len(hold.resource.node) < 2]
-    above = [hold for hold in holds if hold not in wide]
     found = {path for path in known if covering(wide, path) is not None} if wide else set()
-    below = {path for path in known if any(path.startswith(one + b"/") for one in plain)} if above else set()
-    return plain | found | below
+    fold, spelled = is_folded(holds), set[str]()
+    for path in known if plain else ():
+        text = compared(path, fold)
+        if any(one in plain for one in (text, *above(text))):
+            found.add(path)
+            spelled.add(text)
+    return found | {path for text, path in plain.items() if text not in spelled}
+
+
+def above(text: str) -> Iterator[str]:
+    """The directories that a path is in."""
+    at = text.rfind("/")
+    while at > 0:
+        yield text[:at]
+        at = text.rfind("/", 0, at)
 
 
 def rows_for_hooks(ctx: Context, live: Live) -> tuple[str, ...]:
@@ -109,11 +133,22 @@ def specs(hold: Hold) -> list[tuple[str, str]]:
     name = hold.resource
     below = "/".join(name.node[1:])
     if is_on_paths(hold):
+        case = ",icase" if name.folded else ""
         if not name.rest:
-            return [(PATH, f":(top,literal){below}" if below else ":(top)")]
-        text = name.name.removeprefix(f"{PATH}/").removesuffix("/")
-        return [(PATH, f":(top,glob){text}"), *([(PATH, f":(top,glob){text}/**")] if name.deep else [])]
+            found = composed_or_not(written(name))
+            return [(PATH, f":(top,literal{case}){one}") for one in found] if below else [(PATH, ":(top)")]
+        found = composed_or_not(name.name.removeprefix(f"{PATH}/").removesuffix("/"))
+        return [
+            (PATH, f":(top,glob{case}){one}{ending}")
+            for one in found
+            for ending in (("", "/**") if name.deep else ("",))
+        ]
     return [(REF, below)] if name.node[0] == REF and not name.rest and below else []
+
+
+def composed_or_not(text: str) -> list[str]:
+    """A name as it may be in the index: git compares bytes."""
+    return list(dict.fromkeys(unicodedata.normalize(form, text) for form in ("NFC", "NFD")))
 
 
 def until_words(ctx: Context, hold: Hold) -> str:
@@ -175,5 +210,5 @@ def path_named(name: Resource) -> str | None:
         return "."
     if name.rest:
         return name.name.removeprefix(f"{PATH}/")
-    path = "/".join(name.node[1:]).encode("utf-8", "surrogateescape")
+    path = written(name).encode("utf-8", "surrogateescape")
     return quote_path(path) + ("/" if name.deep else "")

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.lockfaults import table_faults
-from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Lost, Released
+from gitsessiond.model.lockmodes import STRENGTH
+from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Lost, Released, key_of
 from gitsessiond.model.locktable import LockTable, Verdict
 from gitsessiond.model.resources import Resource
 from gitsessiond.store.lockjournal import LockJournal
@@ -37,9 +38,18 @@ class Locking:
         self._requests: dict[tuple[str, str], int] = {}  # those that wait and bear a name
         self._due: float | None = None  # the next look
 
-    def take_up(self, now: float, *, fresh: bool) -> None:
-        """Take up the locks of the daemon before this one; ``fresh``: each lasts once more as long as it was given."""
-        found = self._journal.read()
+    def take_up(self, now: float, *, fresh: bool, fold: bool = False) -> None:
+        """Take up the locks of the daemon before this one; ``fresh``: each lasts once more as long as it was given.
+
+        ``fold``: as of :func:`~gitsessiond.model.resources.resource`. Two of one client that are the same by that are
+        one, the stronger.
+        """
+        found = self._journal.read(fold=fold)
+        strongest = {(hold.client, key_of(hold)): hold for hold in sorted(found, key=lambda one: STRENGTH[one.mode])}
+        for hold in found:
+            if strongest[hold.client, key_of(hold)] is not hold:
+                self._journal.drop(hold)
+        found = list(strongest.values())
         for hold in found:
             hold.confirmed = not fresh
             if fresh:

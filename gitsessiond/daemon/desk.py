@@ -38,6 +38,7 @@ from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.checkouts import sweep_checks
 from gitsessiond.store.config import Config
 from gitsessiond.store.heldlocks import HeldLocks
+from gitsessiond.store.lockjournal import folds_case
 from gitsessiond.store.outlasting import sweep_held
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.repository import Repository, open_repository
@@ -92,7 +93,9 @@ class Desk:
         try:
             if self.opened is None:
                 self.opened = open_context(self.repository, self.config, self.tell, repair=repair)
-                self.opened.locks = HeldLocks(self.repository.state_dir, alone=self.alone)
+                self.opened.locks = HeldLocks(
+                    self.repository.state_dir, alone=self.alone, fold=folds_case(self.config.all)
+                )
             load_sessions(self.opened)
             finish_interrupted(self.opened)
             sweep_held(self.repository.common_dir)

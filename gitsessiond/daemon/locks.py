@@ -24,7 +24,7 @@ from gitsessiond.model.lockmodes import WRITE
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Holder, Want
 from gitsessiond.model.rates import gauge
 from gitsessiond.model.resources import resource
-from gitsessiond.store.lockjournal import LockJournal
+from gitsessiond.store.lockjournal import LockJournal, folds_case
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import reply_error, reply_ok
 
@@ -69,7 +69,7 @@ class Locks:
 
     def __init__(self, told: LockTold, known: Known, place: Place, settings: Settings, *, fresh: bool = True) -> None:
         self._told, self._known, self._place, self._settings = told, known, place, settings
-        self._fold = (settings.configured("core.ignorecase") or ["false"])[-1] == "true"
+        self._fold = folds_case(settings.configured)
         self.is_known: Callable[[str], bool] = lambda client: True  # whether there is such a client; front can tell
         self._askers: dict[Link, Asker] = {}
         self._waiting: dict[int, list[tuple[Link, Any]]] = {}  # who gets the answer, by the request's number
@@ -77,7 +77,7 @@ class Locks:
         self._unusable: GitSessionError | None = None
         try:
             self._locking = Locking(LockJournal(place.state_dir))
-            self._locking.take_up(time.monotonic(), fresh=fresh)
+            self._locking.take_up(time.monotonic(), fresh=fresh, fold=self._fold)
         except GitSessionError as error:
             log(f"no locks: {error.message}")
             self._unusable = error

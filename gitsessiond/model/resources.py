@@ -43,6 +43,7 @@ class Resource(NamedTuple):
     node: tuple[str, ...]
     rest: tuple[Part, ...]
     deep: bool
+    folded: bool  # whether its key and its node are without regard to case
 
 
 def resource(name: object, *, fold: bool = False) -> Resource:
@@ -61,7 +62,7 @@ def resource(name: object, *, fold: bool = False) -> Resource:
 @lru_cache(maxsize=4096)
 def _resource(name: str, fold: bool) -> Resource:
     if name == "/":
-        return Resource("/", "/", (), (), True)
+        return Resource("/", "/", (), (), True, fold)
     text = unicodedata.normalize("NFC", name)
     _check_letters(text)
     parts = text.removesuffix("/").split("/")
@@ -75,7 +76,7 @@ def _resource(name: str, fold: bool) -> Resource:
     while rest and rest[-1] is None:
         rest, same, deep = rest[:-1], same[:-1], True
     key = "/".join([literal(part) for part in node] + same[plain:]) + "/" * deep
-    return Resource(text, key, node, rest, deep)
+    return Resource(text, key, node, rest, deep, fold)
 
 
 def _check_letters(text: str) -> None:
@@ -192,6 +193,11 @@ def _others(ranges: list[Range]) -> tuple[Range, ...]:
     if next_free <= HIGHEST:
         found.append((next_free, HIGHEST))
     return tuple(found)
+
+
+def written(name: Resource) -> str:
+    """What a name without wildcards names below its kind, in the case it was written in."""
+    return "/".join(_plain(part) for part in name.name.removesuffix("/").split("/")[1:])
 
 
 def overlap(one: Resource, other: Resource) -> bool:

@@ -21,10 +21,13 @@ Signature = tuple[tuple[int, int, int] | None, ...]
 
 
 class HeldLocks:
-    """All locks of a repository but marks of intent; read again when the journal has changed. ``alone``: no daemon."""
+    """All locks of a repository but marks of intent; read again when the journal has changed. ``alone``: no daemon.
 
-    def __init__(self, state_dir: str, *, alone: bool = False) -> None:
-        self._alone = alone
+    ``fold``: as of :func:`~gitsessiond.model.resources.resource`.
+    """
+
+    def __init__(self, state_dir: str, *, alone: bool = False, fold: bool = False) -> None:
+        self._alone, self._fold = alone, fold
         self._path = os.path.join(state_dir, DATABASE)
         self._seen: Signature | None = None
         self._held: tuple[Hold, ...] = ()
@@ -51,7 +54,7 @@ class HeldLocks:
                 rows = db.execute(QUERY).fetchall()
             finally:
                 db.close()
-        holds = (hold for row in rows if (hold := hold_of(row)))
+        holds = (hold for row in rows if (hold := hold_of(row, self._fold)))
         return tuple(hold for hold in holds if not self._alone or hold.deadline > time.monotonic())
 
 

@@ -13,13 +13,14 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, StoreFailed, disk_refused
 from gitsessiond.model.locks import Hold, Holder, Want
 from gitsessiond.model.resources import resource
+from gitsessiond.store.config import TRUE_WORDS
 from gitsessiond.store.layout import write_durably
 from gitsessiond.store.processes import boot_id
 
@@ -120,8 +121,11 @@ class LockJournal:
         except Damaged:
             self._remove()
 
-    def read(self) -> list[Hold]:
-        """The locks as they were written, none of them confirmed; none where the database turns out to be damaged."""
+    def read(self, *, fold: bool = False) -> list[Hold]:
+        """The locks as they were written, none of them confirmed; none where the database turns out to be damaged.
+
+        ``fold``: as of :func:`resource`.
+        """
         if self._db is None:
             return []
         try:
@@ -130,7 +134,7 @@ class LockJournal:
         except Damaged:
             self._remove()
             return []
-        return [hold for row in rows if (hold := hold_of(row))]
+        return [hold for row in rows if (hold := hold_of(row, fold))]
 
     # -- what is --------------------------------------------------------------------------------------------
 
@@ -267,11 +271,16 @@ def holder_text(holder: Holder) -> bytes:
     return found
 
 
-def hold_of(row: Sequence[Any]) -> Hold | None:
+def folds_case(configured: Callable[[str], Sequence[str]]) -> bool:
+    """Whether upper and lower case are the same in names, by git's configuration."""
+    return [word.lower() in TRUE_WORDS for word in configured("core.ignorecase")][-1:] == [True]
+
+
+def hold_of(row: Sequence[Any], fold: bool) -> Hold | None:
     """The lock of a row; None: it names nothing that can be locked."""
     token, name, mode, holder, ttl, deadline, since, reason = row
     try:
-        want = Want(resource(name.decode("utf-8", "surrogateescape")), mode)
+        want = Want(resource(name.decode("utf-8", "surrogateescape"), fold=fold), mode)
         found = Hold(
             want, Holder(**json.loads(holder)), token, ttl, since, reason and reason.decode("utf-8", "replace")
         )

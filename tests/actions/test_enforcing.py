@@ -180,6 +180,20 @@ def test_write_bits_come_back_however_it_ends(table: Table) -> None:
     assert not Path(table.it.desk.ctx.repository.state_dir, "readonly.json").exists()
 
 
+def test_case_counts_for_nothing_where_git_is_told_so(table: Table) -> None:
+    git(table.it.root, "config", "core.ignoreCase", "true")
+    table.it.desk.close()
+    table.it.desk = open_desk(str(table.it.root), table.it.told.append)
+    table.config("readonly")
+    hold = table.put("path/A.TXT")
+    assert table.mode() == 0o444
+    table.it.root.joinpath("a.txt").chmod(0o644)
+    table.it.root.joinpath("a.txt").write_text("one\n")
+    table.it.look()
+    assert table.conflicts() == [("a.txt", "open", 1)]
+    table.drop(hold)
+
+
 def test_git_and_the_record_see_nothing_of_write_bits(table: Table) -> None:
     table.it.look()
     steps = table.it.ask("session.status")["session"]["step"]

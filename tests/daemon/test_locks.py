@@ -31,9 +31,13 @@ class Desk:
         self.locks = self.begin()
         self.number = 0
 
-    def begin(self) -> Locks:
+    def begin(self, *, case: str = "false") -> Locks:
+        """``case``: what ``core.ignoreCase`` says."""
         told = LockTold(lambda link, reply: self.sent.append((link, reply)), self.events.append)
-        return Locks(told, self, Place(str(self.state.parent)), Settings())
+        configured = {"core.ignorecase": [case]}
+        return Locks(
+            told, self, Place(str(self.state.parent)), Settings(configured=lambda key: configured.get(key, []))
+        )
 
     def client_of(self, link: Link, who: Message) -> Client:
         return Client(who["client"], who.get("kind", "agent"), who["client"], user="Ann <a@b>", host="box", pid=7)
@@ -112,6 +116,28 @@ def test_replies_come_after_the_journal_and_in_one_turn(desk: Desk) -> None:
     assert [next(iter(set(desk.reply(one) or {}) & {"ok", "error"})) for one in numbers] == ["ok", "error", "ok"]
     again = desk.begin()
     assert again._list(again._asker(cast(Link, object()), {"client": "x"}), {}, 0.0)["locks"] == []
+
+
+def test_case_counts_for_nothing_after_a_restart_either(desk: Desk) -> None:
+    """Where git is told so: there is no second holder by another spelling, and the first gives it back by any."""
+    desk.locks.close()
+    desk.locks = desk.begin(case="Yes")
+    desk.lock("ann", "path/A.PY")
+    desk.locks.close()
+    desk.locks = desk.begin(case="Yes")
+    assert desk.lock("bob", "path/a.py")["reason"] == "held"
+    assert desk.ask("ann", "release", names=["path/a.py"])["released"] == ["path/A.PY"]
+    assert desk.lock("bob", "path/a.py")["locks"]
+
+
+def test_two_locks_of_one_that_are_the_same_without_case_are_one(desk: Desk) -> None:
+    desk.lock("ann", "path/A.PY")
+    desk.lock("ann", "path/a.py", mode="S")
+    desk.locks.close()
+    desk.locks = desk.begin(case="true")
+    assert [(one["name"], one["mode"]) for one in desk.ask("ann", "list")["locks"]] == [("path/A.PY", "X")]
+    assert desk.locks.look(time.monotonic(), True).findings[0].state == "ok"
+    assert desk.ask("ann", "release", all=True)["released"] == ["path/A.PY"]
 
 
 def test_who_waits_is_answered_when_it_is_granted(desk: Desk) -> None:

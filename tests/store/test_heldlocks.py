@@ -32,6 +32,16 @@ def test_what_is_written_is_found_at_once(tmp_path: Path) -> None:
     journal.close(4)
 
 
+def test_case_counts_only_where_it_is_said_to(tmp_path: Path) -> None:
+    journal = LockJournal(str(tmp_path))
+    journal.put(hold(1, "path/A.PY"))
+    journal.commit(1)
+    assert [one.resource.key for one in HeldLocks(str(tmp_path)).now()] == ["path/A.PY"]
+    [folded] = HeldLocks(str(tmp_path), fold=True).now()
+    assert (folded.resource.key, folded.resource.name) == ("path/a.py", "path/A.PY")
+    journal.close(1)
+
+
 def test_without_a_daemon_times_count(tmp_path: Path) -> None:
     journal = LockJournal(str(tmp_path))
     journal.put(hold(1, ttl=-1.0))
