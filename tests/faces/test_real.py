@@ -249,6 +249,7 @@ def test_a_reader_that_goes_away_is_no_error(bench: Workbench) -> None:
     assert "Error" not in (bench.root / "err.txt").read_text()
 
 
+@pytest.mark.soak
 def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
     """The tour runs through, ends with the merges in git log --graph, and leaves no daemon."""
     kept = tmp_path / "demo"

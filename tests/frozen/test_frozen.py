@@ -95,7 +95,8 @@ def test_it_merges_and_goes_on(day: Workbench) -> None:
     day.judge(full=False)
 
 
-@pytest.mark.parametrize("number", ["2", pytest.param("99", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("number", ["2", "99"])
 def test_a_newer_format_is_refused_and_left_alone(day: Workbench, number: str) -> None:
     """A state that a newer version wrote: exit 14 and what to do; not a byte of it changes; put back, all is there."""
     mark = day.root / ".git" / "gitsession" / "format"

@@ -78,7 +78,7 @@ def test_130_an_interrupted_commit_is_not_made(bench: Workbench, tmp_path: Path)
     commit = subprocess.Popen([SCRIPT, "commit", "-m", "x"], cwd=bench.root, stderr=subprocess.PIPE)
     asking = None
     try:
-        wait_for(lambda: (tmp_path / "began").exists() and (tmp_path / "began").read_text().strip())
+        wait_for(lambda: (tmp_path / "began").exists() and (tmp_path / "began").read_text().strip(), 60)
         asking = subprocess.Popen([SCRIPT, "status"], cwd=bench.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert asking.stderr is not None
         told = asking.stderr.readline()
@@ -86,7 +86,7 @@ def test_130_an_interrupted_commit_is_not_made(bench: Workbench, tmp_path: Path)
         commit.send_signal(signal.SIGINT)
         assert commit.wait(60) == 130
         assert asking.wait(60) == 0 and asking.stderr.read() == b""
-        wait_for(lambda: not Path(f"/proc/{(tmp_path / 'began').read_text().strip()}").exists())
+        wait_for(lambda: not Path(f"/proc/{(tmp_path / 'began').read_text().strip()}").exists(), 60)
     finally:
         for child in filter(None, (commit, asking)):
             child.kill()

@@ -94,6 +94,7 @@ def test_commits_while_git_gc_runs(bench: Workbench) -> None:
     bench.judge(full=False)
 
 
+@pytest.mark.soak
 def test_what_this_session_began_with_is_no_collision(bench: Workbench) -> None:
     """A path is also changed elsewhere by what was merged after this session began, not by what it began with."""
     bench.run("start", "first")

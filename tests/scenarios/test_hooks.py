@@ -431,6 +431,7 @@ def test_trailers_where_they_are_wanted(bench: Workbench) -> None:
         assert "mpty commit message" in empty.err
 
 
+@soak
 def test_no_trailers_for_what_git_picks(bench: Workbench) -> None:
     """A rebase, cherry-pick or revert, or another branch, gets none: a Patch-Id would move all edits to the patch in use."""
     bench.git("config", "gitsession.trailers", "session,patch")

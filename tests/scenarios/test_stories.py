@@ -35,7 +35,7 @@ GIVEN = {"it", "desk", "tmp_path"}
 EVERY_RUN = {*range(1, 11), 15, *range(19, 25), *range(26, 33), 35, *range(38, 42), 46, 47, 48, 54, 56}
 WAYS = ("alive", "dead")
 TELLINGS = tuple(product(WAYS, (False, True)))
-ALIVE, ALIVE_HOOKS, DEAD, DEAD_HOOKS = TELLINGS
+DEAD = TELLINGS[2]
 
 
 def ways(every_run: Telling | None) -> list[Any]:
@@ -143,6 +143,7 @@ def aside(stage: Stage, request: pytest.FixtureRequest) -> LiveDesk:
     return desk
 
 
+@pytest.mark.soak
 def test_45_worktree_moved(aside: LiveDesk) -> None:
     """`worktree move`: the session goes on at the new place, with its id."""
     wid, goal = aside.session.worktree_id, aside.root.with_name("elsewhere")
@@ -190,7 +191,7 @@ def standing(desk: LiveDesk) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("telling", ways(ALIVE_HOOKS))
+@pytest.mark.parametrize("telling", ways(None))
 def test_26_refused_without_autostash(stage: Stage, telling: Telling) -> None:
     """main moved; a rebase refuses the dirty files: nothing changes, and `status` says how far behind and what to do.
 
@@ -220,7 +221,7 @@ def test_26_refused_without_autostash(stage: Stage, telling: Telling) -> None:
     desk.judge()
 
 
-@pytest.mark.parametrize("telling", ways(DEAD_HOOKS))
+@pytest.mark.parametrize("telling", ways(None))
 def test_40_switch_to_the_target(stage: Stage, telling: Telling) -> None:
     """`switch main` refuses while main is checked out elsewhere: nothing changes."""
     desk = stage.begin("it", telling[0] == "dead", telling[1])
@@ -234,7 +235,7 @@ def test_40_switch_to_the_target(stage: Stage, telling: Telling) -> None:
     desk.judge()
 
 
-@pytest.mark.parametrize("telling", ways(ALIVE))
+@pytest.mark.parametrize("telling", ways(None))
 def test_48_what_clean_took_can_be_restored(stage: Stage, telling: Telling) -> None:
     """`clean -fdx` takes n.txt and .gitsession/: the one can be restored, the other is made again."""
     desk = stage.begin("it", telling[0] == "dead", telling[1])
@@ -248,10 +249,8 @@ def test_48_what_clean_took_can_be_restored(stage: Stage, telling: Telling) -> N
     desk.judge()
 
 
-@pytest.mark.parametrize("telling", ways(DEAD))
-@pytest.mark.parametrize(
-    "how", ["merge", *(pytest.param(how, marks=pytest.mark.soak) for how in ("squash", "cherry-pick"))]
-)
+@pytest.mark.parametrize("telling", ways(None))
+@pytest.mark.parametrize("how", ["merge", "squash", "cherry-pick"])
 def test_54_landed_by_hand_in_main(stage: Stage, how: str, telling: Telling) -> None:
     """In main: `merge session/x`, `merge --squash`: both patches are merged; q's commits picked: q alone."""
     desk = stage.begin("it", telling[0] == "dead", telling[1])

@@ -44,7 +44,7 @@ def check(bench: Workbench, paths: set[str], count: int) -> None:
     assert bench.daemon()["overflows"] == 0
 
 
-ALSO = {"vim-in-place", "nano", "emacs"}  # near others that are shown
+ALSO = {"vim-in-place", "nano", "nano-with-lock", "emacs"}  # near others that are shown
 
 
 @pytest.mark.parametrize(
