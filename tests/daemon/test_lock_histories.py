@@ -183,10 +183,10 @@ def test_ten_processes_and_a_dead_front(daemon: Daemon, tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(int(os.environ.get("GITSESSION_TEST_SEED", "1")), int(os.environ.get("GITSESSION_TEST_SEED", "1")) + 1))  # fmt: skip
+@pytest.mark.parametrize("seed", [int(os.environ.get("GITSESSION_TEST_SEED", "1")) + n for n in range(4)])
 def test_a_hundred_thousand_grants(bench: Workbench, tmp_path: Path, seed: int) -> None:
-    """The whole of it with the real daemon, which whoever asks next starts again."""
-    rng, began, wanted = random.Random(seed), time.monotonic(), 100_000
+    """A quarter of them, with the real daemon, which whoever asks next starts again."""
+    rng, began, wanted = random.Random(seed), time.monotonic(), 25_000
     bench.run("start", "one")
     crowd = Crowd(bench.root, tmp_path, lambda: bench.run("status") and None, ttl=1.0)
     acts = [crowd.kill_client] * 4 + [crowd.pause_client] * 3 + [crowd.pause_daemon, crowd.kill_daemon]
@@ -194,7 +194,7 @@ def test_a_hundred_thousand_grants(bench: Workbench, tmp_path: Path, seed: int) 
         for _ in range(10):
             crowd.add(rng.getrandbits(30))
         while crowd.grants() < wanted:
-            time.sleep(rng.random() * 2)
+            time.sleep(rng.random())
             crowd.complain()
             rng.choice(acts)(rng)
         history = crowd.end()
