@@ -16,6 +16,7 @@ from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Lost,
 from gitsessiond.model.locktable import LockTable, Verdict
 from gitsessiond.model.resources import Resource
 from gitsessiond.store.lockjournal import LockJournal
+from gitsessiond.store.processes import is_gone
 
 SHORTEST_LOOK_S = 0.05
 
@@ -42,7 +43,7 @@ class Locking:
         """Take up the locks of the daemon before this one; ``fresh``: each lasts once more as long as it was given.
 
         ``fold``: as of :func:`~gitsessiond.model.resources.resource`. Two of one client that are the same by that are
-        one, the stronger.
+        one, the stronger. Whose process has ended since has none.
         """
         found = self._journal.read(fold=fold)
         strongest = {(hold.client, key_of(hold)): hold for hold in sorted(found, key=lambda one: STRENGTH[one.mode])}
@@ -55,6 +56,8 @@ class Locking:
             if fresh:
                 hold.deadline = now + hold.ttl
         self.table.take_up(found)
+        dead = {one for one in {hold.holder for hold in found} if is_gone(one.pid, one.began)}
+        self._take(self.table.died([hold for hold in found if hold.holder in dead], now), now)
         self.look(now)
 
     # -- asking ---------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Holder, Wan
 from gitsessiond.model.rates import gauge
 from gitsessiond.model.resources import resource
 from gitsessiond.store.lockjournal import LockJournal, folds_case
+from gitsessiond.store.processes import own_namespace
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import reply_error, reply_ok
 
@@ -328,5 +329,6 @@ def said_by(who: Message) -> tuple[object, ...]:
 
 def holder_of(client: Client, branch: str | None, session: str | None) -> Holder:
     """A client as others are told of it."""
-    agent, named = client.kind in AGENTS, client.name is not None
-    return Holder(client.id, client.user, client.host or None, client.pid, branch, session, agent, named)
+    agent, named, space = client.kind in AGENTS, client.name is not None, own_namespace()
+    began = f"{client.began} {space}" if client.began and space else ""
+    return Holder(client.id, client.user, client.host or None, client.pid, branch, session, agent, named, began)

@@ -13,7 +13,10 @@ from gitsessiond.model.resources import Resource
 
 
 class Holder(NamedTuple):
-    """A client as others are told of it. ``agent``: no person waits for what it asks; ``named``: it is its own name."""
+    """A client as others are told of it. ``agent``: no person waits for what it asks; ``named``: it is its own name.
+
+    ``began``: of its process, as :func:`gitsessiond.store.processes.is_gone` wants it; empty: nobody can tell.
+    """
 
     client: str
     who: str | None = None
@@ -23,6 +26,7 @@ class Holder(NamedTuple):
     session: str | None = None
     agent: bool = False
     named: bool = False
+    began: str = ""
 
 
 class Want(NamedTuple):

@@ -212,6 +212,12 @@ class LockTable:
             del self._lost[key]
         return done
 
+    def died(self, holds: Iterable[Hold], now: float) -> list[Effect]:
+        """The processes that had these are dead."""
+        done: list[Effect] = []
+        self._end(holds, DEAD, now, done)
+        return done
+
     def cancel(self, ticket: int, now: float) -> list[Effect]:
         """End a wait."""
         done = self.expire(now)

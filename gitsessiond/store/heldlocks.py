@@ -1,7 +1,7 @@
 """The locks for writing, as the recorder finds them: in the journal, which front writes before it tells anybody.
 
 So whoever was told of a lock is always found here, also while a request takes long and front can say nothing. What is
-over is taken out by front; only where none runs times are judged here.
+over is taken out by front; only where none runs times, and who is dead, are judged here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from urllib.parse import quote
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.model.locks import Hold
 from gitsessiond.store.lockjournal import DATABASE, errors, hold_of
+from gitsessiond.store.processes import is_gone
 
 QUERY = "SELECT * FROM locks WHERE mode <> 'intent' ORDER BY token"
 
@@ -54,8 +55,13 @@ class HeldLocks:
                 rows = db.execute(QUERY).fetchall()
             finally:
                 db.close()
-        holds = (hold for row in rows if (hold := hold_of(row, self._fold)))
-        return tuple(hold for hold in holds if not self._alone or hold.deadline > time.monotonic())
+        holds = tuple(hold for row in rows if (hold := hold_of(row, self._fold)))
+        return tuple(hold for hold in holds if not is_over(hold)) if self._alone else holds
+
+
+def is_over(hold: Hold) -> bool:
+    """Whether its time, or its holder, has ended."""
+    return hold.deadline <= time.monotonic() or is_gone(hold.holder.pid, hold.holder.began)
 
 
 def signature_of(path: str) -> tuple[int, int, int] | None:

@@ -34,7 +34,7 @@ CREATE TABLE locks (
   token INTEGER PRIMARY KEY,
   name BLOB NOT NULL,        -- UTF-8, stray bytes as they are
   mode TEXT NOT NULL,        -- S, U, X, intent
-  holder BLOB NOT NULL,      -- JSON: client, who, host, pid, branch, session, agent, named
+  holder BLOB NOT NULL,      -- JSON: client, who, host, pid, branch, session, agent, named, began
   ttl REAL NOT NULL,
   deadline REAL NOT NULL,    -- of the clock that stands still while the machine sleeps (CLOCK_MONOTONIC)
   since REAL NOT NULL,

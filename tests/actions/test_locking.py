@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from gitsessiond.actions.locking import Failed, Locking
 from gitsessiond.model.errors import StoreFailed
 from gitsessiond.model.locks import Acquired, Released
 from gitsessiond.model.resources import resource
+from gitsessiond.store.heldlocks import HeldLocks
 from gitsessiond.store.lockjournal import LockJournal, read_breaks
+from gitsessiond.store.processes import own_namespace, seen
 from tests.model.locked import asked
 
 Begin = Callable[..., Locking]
@@ -31,6 +35,33 @@ def begin(tmp_path: Path) -> Begin:
 
 def held(locking: Locking) -> dict[str, tuple[str, float, bool]]:
     return {one.resource.name: (one.mode, one.deadline, one.confirmed) for one in locking.table.holds}
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_whose_process_has_ended_meanwhile_has_nothing(begin: Begin, tmp_path: Path, fresh: bool) -> None:
+    """It is given back as if somebody had been there to see it; whoever cannot be seen may live."""
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    with process:
+        found, own = seen(process.pid), seen(os.getpid())
+        assert found is not None and own is not None
+        space = own_namespace()
+        first = begin(0.0)
+        for name, pid, began in (
+            ("dead", found.pid, f"{found.began} {space}"),
+            ("elsewhere", found.pid, f"{found.began} pid:[1]"),
+            ("unknown", found.pid, ""),
+            ("living", own.pid, f"{own.began} {space}"),
+        ):
+            wanted = asked(name, f"path/{name}", ttl=1e9)
+            first.acquire(wanted._replace(holder=wanted.holder._replace(pid=pid, began=began)), 0.0)
+        first.commit(0.0)
+        assert len(held(begin(1.0, fresh=fresh))) == 4
+    second = begin(2.0, fresh=fresh)
+    assert sorted(held(second)) == ["path/elsewhere", "path/living", "path/unknown"]
+    assert len(HeldLocks(str(tmp_path), alone=True).now()) == 3
+    [gone] = second.commit(2.0)
+    assert isinstance(gone, Released) and (gone.why, gone.hold.client) == ("gone", "dead")
+    assert len(HeldLocks(str(tmp_path)).now()) == 3
 
 
 def test_a_lease_lasts_its_time_once_more_and_is_unconfirmed(begin: Begin) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from gitsessiond.daemon import locks
 from gitsessiond.daemon.branches import branch_at
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.locks import Locks, LockTold
@@ -274,6 +275,18 @@ def test_one_name_twice_is_one_lock_in_the_stronger_mode(desk: Desk) -> None:
     names = [{"name": "path/a", "mode": mode} for mode in ("S", "X", "intent", "U")]
     found = desk.ask("ann", "acquire", resources=names)["locks"]
     assert sorted((lock["name"], lock["mode"]) for lock in found) == [("path/a", "X"), ("path/a", "intent")]
+
+
+def test_a_holder_is_known_by_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its number, when it began and where that number counts; not where the system does not say."""
+    client = Client("ann", "agent", "ann", pid=7, began="123")
+    monkeypatch.setattr(locks, "own_namespace", lambda: "pid:[4]")
+    assert [locks.holder_of(one, None, None).began for one in (client, client._replace(began=""))] == [
+        "123 pid:[4]",
+        "",
+    ]
+    monkeypatch.setattr(locks, "own_namespace", lambda: None)
+    assert locks.holder_of(client, None, None).began == ""
 
 
 def test_the_branch_around_a_directory(tmp_path: Path) -> None:

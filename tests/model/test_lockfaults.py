@@ -33,6 +33,8 @@ def test_what_cannot_be() -> None:
     held(table, "a", "path/one")
     (one,) = table.holds
     assert faults(table, known="b") == ["lock 1 on path/one is of a client that is not there: a"]
+    one.confirmed = False
+    assert faults(table, known="b") == []  # it may be heard of yet
     assert faults(table, now=100.0) == ["lock 1 on path/one should have ended 40 s ago"]
     other = Holder("b", "b", None, None, None, None, False)
     table.holds.put(Hold(Want(one.resource, "X"), other, 7, 60.0, 0.0, None))
