@@ -28,7 +28,7 @@ from gitsessiond.store.anchors import anchors_of
 from gitsessiond.store.authoring import Committer
 from gitsessiond.store.config import Config
 from gitsessiond.store.heldlocks import HeldLocks
-from gitsessiond.store.lockjournal import folds_case
+from gitsessiond.store.lockrows import folds_case
 from gitsessiond.store.numbers import Numbers
 from gitsessiond.store.repository import Repository
 from gitsessiond.store.running import Running

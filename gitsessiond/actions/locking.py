@@ -152,6 +152,16 @@ class Locking:
 
     # -- writing down ---------------------------------------------------------------------------------------
 
+    def mend(self) -> bool:
+        """Write all down again if somebody has removed the database; whether that was done."""
+        if not self._journal.is_lost():
+            return False
+        try:
+            self._journal.write_anew(self.table.holds, self.table.last_token)
+        except GitSessionError:
+            return False  # what is wrong is said by faults
+        return True
+
     def faults(self, is_known: Callable[[str], bool], now: float) -> list[str]:
         """What cannot be, in memory and on disk; asked when all that was done is written."""
         return [*table_faults(self.table, is_known, now), *self._journal.faults(self.table.holds.by_token)]

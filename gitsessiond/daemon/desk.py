@@ -38,7 +38,7 @@ from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.checkouts import sweep_checks
 from gitsessiond.store.config import Config
 from gitsessiond.store.heldlocks import HeldLocks
-from gitsessiond.store.lockjournal import folds_case
+from gitsessiond.store.lockrows import folds_case
 from gitsessiond.store.outlasting import sweep_held
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.repository import Repository, open_repository

@@ -24,7 +24,8 @@ from gitsessiond.model.lockmodes import WRITE
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Holder, Want
 from gitsessiond.model.rates import gauge
 from gitsessiond.model.resources import resource
-from gitsessiond.store.lockjournal import LockJournal, folds_case
+from gitsessiond.store.lockjournal import LockJournal
+from gitsessiond.store.lockrows import folds_case
 from gitsessiond.store.processes import own_namespace
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import reply_error, reply_ok
@@ -289,9 +290,13 @@ class Locks:
             return Looked({"locks": None}, [], [Finding("lock table", "fail", error.message, error.hint)])
         self.tick(now)
         held, waiting = len(self._locking.table.holds), len(self._locking.table.waits)
+        mended = deep and self._locking.mend()
         wrong = self._locking.faults(self.is_known, now) if deep else []
         words = "; ".join(wrong[:3]) if wrong else f"{held} held, {waiting} waiting"
         found = Finding("lock table", "fail" if wrong else "ok", words, "git session daemon stop" if wrong else None)
+        if mended and not wrong:
+            words = "the journal of locks was gone; all locks have been written down again"
+            found = Finding("lock table", "warn", words, "git session doctor")
         families = [
             gauge("locks_held", "Locks that are held, marks of intent too.", held),
             gauge("locks_waiting", "Requests that wait for locks.", waiting),

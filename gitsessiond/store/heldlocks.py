@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.model.locks import Hold
-from gitsessiond.store.lockjournal import DATABASE, errors, hold_of
+from gitsessiond.store.lockjournal import DATABASE, errors
+from gitsessiond.store.lockrows import hold_of
 from gitsessiond.store.processes import is_gone
 
 QUERY = "SELECT * FROM locks WHERE mode <> 'intent' ORDER BY token"

@@ -13,22 +13,21 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, StoreFailed, disk_refused
-from gitsessiond.model.locks import Hold, Holder, Want
-from gitsessiond.model.resources import resource
-from gitsessiond.store.config import TRUE_WORDS
+from gitsessiond.model.locks import Hold
 from gitsessiond.store.layout import write_durably
+from gitsessiond.store.lockrows import hold_of, row_of
 from gitsessiond.store.processes import boot_id
 
 DATABASE, FENCE, BREAKS = "locks.sqlite", "locks.fence", "locks.broken"
 FORMAT = 1
 APPLICATION = 0x47534C31  # "GSL1", so that file(1) and SQLite's own tools can tell what it is
 BLOCK = 65_536  # tokens
-KEPT_HOLDERS = 2000
+HIGHEST = 1 << 62  # a bound above is none of ours: SQLite's numbers end soon after
 _SCHEMA = """
 CREATE TABLE locks (
   token INTEGER PRIMARY KEY,
@@ -42,8 +41,6 @@ CREATE TABLE locks (
 );
 """
 PUT = "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-
-Row = tuple[Any, ...]
 
 
 class Damaged(StateUnreadable):
@@ -88,24 +85,34 @@ class LockJournal:
                     f"{FENCE} has format {told['format']}; this gitsessiond knows {FORMAT}",
                     hint="install a newer gitsessiond",
                 )
-            return {"bound": int(told["bound"]), "boot": str(told["boot"])}
+            if 0 <= int(told["bound"]) <= HIGHEST:
+                return {"bound": int(told["bound"]), "boot": str(told["boot"])}
         except FileNotFoundError:
             if not os.path.exists(self._path):
                 return {}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             pass
         return {"bound": int(time.time()) * BLOCK}  # more than can have been given since clocks count
 
     def _remove(self) -> None:
-        """Throw away the locks of another run of the machine, or such as cannot be read."""
+        """Throw away the locks of another run of the machine, or such as cannot be read.
+
+        Raises:
+            StateUnreadable: something is in the way that is no file, or may not be removed.
+        """
         if self._db is not None:
             self._db.close()
             self._db = None
         for ending in ("", "-wal", "-shm"):
+            path = self._path + ending
             try:
-                os.unlink(self._path + ending)
+                os.unlink(path)
             except FileNotFoundError:
                 pass
+            except OSError as exc:
+                raise StateUnreadable(
+                    f"{path} cannot be removed: {exc.strerror}", hint=f"mv '{path}' '{path}.aside'"
+                ) from exc
 
     def _take_up(self) -> None:
         """Open what is there; a database that is damaged is thrown away, and all its locks are lost.
@@ -214,7 +221,7 @@ class LockJournal:
         """What is wrong with the database; ``tokens``: of the locks that should be in it."""
         if self._db is None:
             return []
-        if not os.path.lexists(self._path):
+        if self.is_lost():
             return [f"{self._path} is gone; the locks are lost with this daemon"]
         try:
             said = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(3)")]
@@ -225,6 +232,21 @@ class LockJournal:
         lost, left = len(set(tokens) - kept), len(kept - set(tokens))
         wrong += [f"{lost} locks are not written down"] if lost else []
         return wrong + ([f"{left} locks are written down that nobody holds"] if left else [])
+
+    def is_lost(self) -> bool:
+        """Whether somebody has removed the database."""
+        return self._db is not None and not os.path.lexists(self._path)
+
+    def write_anew(self, holds: Iterable[Hold], last_token: int) -> None:
+        """Write all locks into a new database.
+
+        Raises:
+            StateUnreadable: what is left of the old one is in the way.
+            StoreFailed: the disk refused.
+        """
+        self._remove()
+        self._puts, self._drops = {hold.token: hold for hold in holds}, []
+        self.commit(last_token)
 
     def close(self, last_token: int) -> None:
         """Close; the next daemon goes on after the last token."""
@@ -237,57 +259,6 @@ class LockJournal:
             pass  # the bound that is there is a good one too
         self._db.close()
         self._db = None
-
-
-def row_of(hold: Hold) -> Row:
-    """A lock as it is written."""
-    return (
-        hold.token,
-        blob(hold.resource.name),
-        hold.mode,
-        holder_text(hold.holder),
-        hold.ttl,
-        hold.deadline,
-        hold.since,
-        None if hold.reason is None else blob(hold.reason),
-    )
-
-
-def blob(text: str) -> bytes:
-    """Text with stray bytes, which SQLite has no text for."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-_TEXTS: dict[Holder, bytes] = {}
-
-
-def holder_text(holder: Holder) -> bytes:
-    """A holder as JSON; the same few come again and again."""
-    found = _TEXTS.get(holder)
-    if found is None:
-        if len(_TEXTS) > KEPT_HOLDERS:
-            _TEXTS.clear()
-        found = _TEXTS[holder] = json.dumps(holder._asdict()).encode()
-    return found
-
-
-def folds_case(configured: Callable[[str], Sequence[str]]) -> bool:
-    """Whether upper and lower case are the same in names, by git's configuration."""
-    return [word.lower() in TRUE_WORDS for word in configured("core.ignorecase")][-1:] == [True]
-
-
-def hold_of(row: Sequence[Any], fold: bool) -> Hold | None:
-    """The lock of a row; None: it names nothing that can be locked."""
-    token, name, mode, holder, ttl, deadline, since, reason = row
-    try:
-        want = Want(resource(name.decode("utf-8", "surrogateescape"), fold=fold), mode)
-        found = Hold(
-            want, Holder(**json.loads(holder)), token, ttl, since, reason and reason.decode("utf-8", "replace")
-        )
-    except (GitSessionError, ValueError, TypeError):
-        return None
-    found.deadline, found.confirmed = deadline, False
-    return found
 
 
 def opened(path: str, boot: str) -> sqlite3.Connection:

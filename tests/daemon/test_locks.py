@@ -277,6 +277,47 @@ def test_one_name_twice_is_one_lock_in_the_stronger_mode(desk: Desk) -> None:
     assert sorted((lock["name"], lock["mode"]) for lock in found) == [("path/a", "X"), ("path/a", "intent")]
 
 
+def test_a_journal_that_was_removed_is_written_anew(desk: Desk) -> None:
+    """When somebody asks how things are; the next daemon has all that is held then."""
+    desk.lock("ann", "path/a", "path/b")
+    for file in desk.state.glob("locks.sqlite*"):
+        file.unlink()
+    states = [desk.locks.look(time.monotonic(), True).findings[0].state for _ in range(2)]
+    assert states == ["warn", "ok"]
+    desk.locks.close()
+    desk.locks = desk.begin()
+    assert [one["name"] for one in desk.ask("ann", "list")["locks"]] == ["path/a", "path/b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fence"),
+    [
+        ("locks.sqlite", None),
+        ("locks.sqlite-wal", None),
+        ("locks.fence", '{"format": 1, "boot": "x", "bound": 9223372036854775807}'),
+        ("locks.fence", '{"format": 1, "boot": "x", "bound": 1e999}'),
+        ("locks.fence", '{"format": 1, "boot": "x", "bound": -1}'),
+        ("locks.fence", "[" * 5000),
+    ],
+)
+def test_files_that_are_damaged_cost_no_more_than_the_locks(tmp_path: Path, name: str, fence: str | None) -> None:
+    """A directory in the way: front lives, and says what to do about it. A fence: tokens go on above all before."""
+    state = tmp_path / "gitsession"
+    state.mkdir()
+    if fence is None:
+        (state / name).mkdir()
+    else:
+        (state / name).write_text(fence)
+    desk = Desk(state)
+    reply = desk.lock("ann", "path/a")
+    if fence is None:
+        assert reply["hint"].startswith(f"mv '{state / name}'")
+        assert desk.locks.look(time.monotonic(), True).findings[0].state == "fail"
+    else:
+        assert reply["locks"][0]["token"] > 1 << 40
+    desk.locks.close()
+
+
 def test_a_holder_is_known_by_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its number, when it began and where that number counts; not where the system does not say."""
     client = Client("ann", "agent", "ann", pid=7, began="123")

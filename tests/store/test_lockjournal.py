@@ -55,6 +55,28 @@ def test_what_is_put_is_found_by_the_next(open_again: Open) -> None:
     assert (second.token, second.deadline) == (3, 77.0)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("name", 5), ("name", None), ("name", b"nothing"), ("mode", "Z"), ("mode", b"X"), ("holder", b"[1]"),
+        ("holder", b'{"client": []}'), ("holder", b'{"client": "a", "pid": "x"}'), ("holder", b"[" * 5000),
+        ("ttl", "soon"), ("deadline", b"x"), ("since", float("inf")), ("reason", 7),
+    ],
+)  # fmt: skip
+def test_rows_that_are_none_are_left_out(open_again: Open, tmp_path: Path, column: str, value: object) -> None:
+    journal = open_again()
+    journal.put(hold(1))
+    journal.put(hold(2, "path/b"))
+    journal.commit(2)
+    with sqlite3.connect(tmp_path / DATABASE) as base:
+        base.execute("CREATE TABLE bare AS SELECT * FROM locks")
+        base.execute("DROP TABLE locks")
+        base.execute("ALTER TABLE bare RENAME TO locks")
+        base.execute(f"UPDATE locks SET {column} = ? WHERE token = 1", (value,))
+    base.close()
+    assert [one.token for one in open_again().read()] == [2]
+
+
 def test_nothing_is_made_until_there_is_a_lock(open_again: Open, tmp_path: Path) -> None:
     journal = open_again()
     journal.commit(0)
