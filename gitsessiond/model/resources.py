@@ -35,7 +35,7 @@ class Resource(NamedTuple):
     """A name that may be locked. ``node``: the parts before the first with a wildcard; ``rest``: those from there on.
 
     ``deep``: patterns are asked whether they match something below it, too. A name that does not say it is a directory
-    is one file to them, or ``**/*.md`` and ``a.py`` would be in each other's way.
+    is one file to those that do not begin with it, or ``**/*.md`` and ``a.py`` would be in each other's way.
     """
 
     name: str
@@ -205,7 +205,10 @@ def overlap(one: Resource, other: Resource) -> bool:
     common = min(len(one.node), len(other.node))
     if one.node[:common] != other.node[:common]:
         return False
-    return not (one.rest or other.rest) or _meet(_pattern_from(one, common), _pattern_from(other, common))
+    for plain, pattern in ((one, other), (other, one)):
+        if not plain.rest and len(plain.node) <= len(pattern.node):
+            return True  # all that the other covers is at this name or below
+    return _meet(_pattern_from(one, common), _pattern_from(other, common))
 
 
 def covers(one: Resource, other: Resource) -> bool:

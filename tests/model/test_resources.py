@@ -35,6 +35,9 @@ ALL_PATHS = ["/".join(parts) for n in (1, 2, 3) for parts in itertools.product([
         ("path/a/**/b", "path/**/c/b", True),
         ("path/*/", "path/a/b", True),
         ("path/*", "path/a/b", False),
+        ("path/new", "path/new/*.py", True),
+        ("path/new/a", "path/new/*.py", False),
+        ("path/new", "path/new/**/x", True),
         ("path/a/**", "path/a/b/c", True),
         ("path/\\*", "path/*a", False),
         ("path/\\*", "path/?", True),
@@ -87,7 +90,8 @@ SHORT = st.lists(st.sampled_from(["a", "b", "?", "*", "a?", "*b", "[ab]"]), min_
 def test_patterns_that_meet_have_a_path_that_shows_it(one: str, other: str) -> None:
     """Of such short ones every common path is among those that are tried."""
     patterns = re.search(r"[*?[]", one) or re.search(r"[*?[]", other)
-    meet = bool(matched(one) & matched(other))
+    begins = any(re.match(re.escape(plain) + "/", pattern) for plain, pattern in ((one, other), (other, one)))
+    meet = bool(matched(one) & matched(other)) or begins
     if patterns:
         assert overlap(resource("path/" + one), resource("path/" + other)) is meet
 
