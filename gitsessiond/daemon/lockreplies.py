@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -12,7 +14,7 @@ from gitsessiond.model.errors import Locked
 from gitsessiond.model.lockmodes import INTENT
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Holder, Lost, Queued, Released, Wait
 from gitsessiond.model.locktable import Verdict
-from gitsessiond.model.names import spoken
+from gitsessiond.model.names import is_pattern, spoken
 from gitsessiond.model.resources import Resource
 
 MOST_TOLD = 100
@@ -136,11 +138,15 @@ def circle_words(circle: Sequence[Wait]) -> str:
 
 
 def word(name: str) -> str:
-    """A name as a word of the command."""
-    kinds = {"path": "", "ref": "--type git ", "db": "--type database "}
+    """A name as words of the command, in the top directory."""
     kind, _, rest = name.partition("/")
-    text = kinds.get(kind, "") + (rest if kind in kinds else name) or "--type project"
-    return "'" + text + "'" if any(letter in " *?[\\'" for letter in text) and kind == "path" else text
+    if name == "/" or not rest:
+        return "--type exclusive" if name == "/" else "--type project"
+    if kind == "path":
+        plain = rest if is_pattern(rest) else re.sub(r"\\(.)", r"\1", rest)
+        return shlex.quote(f"./{plain}" if plain.startswith("-") else plain)
+    types = {"ref": ("git", rest), "git": ("git", name), "db": ("database", rest)}
+    return f"--type {types[kind][0]} {shlex.quote(types[kind][1])}"
 
 
 def check_refusal(verdict: Verdict, names: Sequence[Resource], token: int | None, now: float) -> Locked:

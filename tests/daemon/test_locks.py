@@ -330,6 +330,24 @@ def test_a_holder_is_known_by_its_process(monkeypatch: pytest.MonkeyPatch) -> No
     assert locks.holder_of(client, None, None).began == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("/", "--type exclusive"),
+        ("path", "--type project"),
+        ("path/src/a b*", "'src/a b*'"),
+        ("path/\\[id].tsx", "'[id].tsx'"),
+        ("path/-x.py", "./-x.py"),
+        ("ref/refs/heads/main", "--type git refs/heads/main"),
+        ("git/config", "--type git git/config"),
+        ("db/it's", "--type database 'it'\"'\"'s'"),
+    ],
+)
+def test_hints_name_what_is_locked_as_the_command_does(desk: Desk, name: str, words: str) -> None:
+    desk.lock("ann", name)
+    assert desk.lock("bob", name)["hint"] == f"git session lock {words} --wait"
+
+
 def test_the_branch_around_a_directory(tmp_path: Path) -> None:
     """Of the main worktree, of a linked one inside it, of none."""
     git_dir = tmp_path / "repo" / ".git"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,54 @@ def test_a_refusal_says_what_to_type_where_one_stands(run: Run) -> None:
     code, out, err, _ = run("lock", "src/[id].tsx", **{"lock.acquire": held})
     assert (code, out) == (11, "")
     assert err.splitlines()[1] == "hint: git session lock 'src/[id].tsx' --wait"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--mode", "S", "--ttl", "5", "--reason", "to look", "src/a.py"],
+         "src/a.py --mode S --ttl 5 --reason 'to look' --wait"),
+        (["--", "-x.py"], "--wait -- -x.py"),
+        (["--type", "git", "main"], "--type git main --wait"),
+        (["--type", "exclusive"], "--type exclusive --wait"),
+    ],
+)  # fmt: skip
+def test_the_hint_asks_for_the_same_again(run: Run, words: list[str], hint: str) -> None:
+    """Pasted, it is read as it is meant."""
+    held = {"lock.acquire": Locked("it is locked", hint="other words", reason="held", details={"held": []})}
+    code, _, err, first = run("lock", *words, **held)
+    assert (code, err.splitlines()[1]) == (11, f"hint: git session lock {hint}")
+    again = run("lock", *shlex.split(hint), **{"lock.acquire": {"locks": [TAKEN]}})[3]
+    assert again[0][1] == first[0][1] | {"wait": True}
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "hint"),
+    [
+        (["--type", "git", "main"], "ref/refs/heads/main", "--type git main --force --reason WHY"),
+        (["--type", "exclusive"], "/", "--type exclusive --force --reason WHY"),
+        (["--type", "project"], "path", "--type project --force --reason WHY"),
+        (["src/a.py", "src/in"], "path/src/in", "src/in --force --reason WHY"),
+        (["--", "-x.py"], "path/-x.py", "--force --reason WHY -- -x.py"),
+    ],
+)
+def test_the_hint_breaks_what_is_anothers(run: Run, words: list[str], name: str, hint: str) -> None:
+    other = TAKEN | PARTY | {"name": name}
+    code, _, err, _ = run("unlock", *words, **{"lock.release": {"released": [], "others": [other]}})
+    assert (code, err.splitlines()[1]) == (11, f"hint: git session unlock {hint}")
+    asked = run("unlock", *shlex.split(hint), **{"lock.break": {"locks": [], "broken": [other]}})[3]
+    assert asked[0][1]["name"].rstrip("/") == name.rstrip("/") or asked[0][1]["name"] == name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[""], [".git"], ["a\tb"], ["--type", "git", "git/foo"], ["src/a.py", "--reason", ""], ["a", "--reason", "\t"]],
+)
+def test_what_names_nothing_is_not_asked_for(run: Run, words: list[str]) -> None:
+    """And the hint is a command."""
+    code, _, err, asked = run("lock", *words)
+    assert (code, asked) == (2, [])
+    assert err.splitlines()[1].startswith("hint: git session lock ")
 
 
 def test_who_waits_is_told_for_whom() -> None:

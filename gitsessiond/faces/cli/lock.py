@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.locknames import TYPES, names_of
 from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import BadRequest, Locked
-from gitsessiond.model.names import spoken
+from gitsessiond.model.names import name_key, spoken
 
 LONGEST_S = 86400.0
 AS_SET = "as-set"  # how long to wait is for the settings to say
@@ -84,6 +85,7 @@ def lock(
     it lasts anew. Nobody's editor is stopped by it unless `gitsession.locks` says so: docs/locks.md
     """
     names = names_of(kind, words, os.getcwd())
+    check_reason("lock", reason)
     if force:
         if len(names) != 1 or mode != "X" or wait is not None:
             raise BadRequest(
@@ -95,7 +97,7 @@ def lock(
         try:
             reply = acquired(face, {"resources": wanted, "ttl": ttl, "reason": reason}, seconds_of(wait))
         except Locked as held:
-            raise in_these_words(held, kind, words) from held
+            raise in_these_words(held, kind, words, options_of(mode, ttl, reason)) from held
     face.show(reply, (locklines.taken(one) for one in reply["locks"]))
     return 0
 
@@ -125,13 +127,35 @@ def longest_wait(face: Face) -> float:
     return float(next(one["value"] for one in settings if LOCK_WAIT in one["variables"]))
 
 
-def in_these_words(held: Locked, kind: str, words: tuple[str, ...]) -> Locked:
+def in_these_words(held: Locked, kind: str, words: tuple[str, ...], options: list[str]) -> Locked:
     """A refusal whose hint can be pasted where one stands."""
     if held.reason not in ("held", "timeout"):
         return held
-    typed = [] if kind == "file" else ["--type", kind]
-    hint = shlex.join(["git", "session", "lock", *typed, *words, "--wait"])
+    hint = typed("lock", kind, words, *options, "--wait")
     return Locked(held.message, hint=hint, reason=held.reason, details=held.details)
+
+
+def options_of(mode: str, ttl: float | None, reason: str | None) -> list[str]:
+    """What was asked for besides names."""
+    return [
+        *(["--mode", mode] if mode != "X" else []),
+        *(["--ttl", f"{ttl:g}"] if ttl is not None else []),
+        *(["--reason", reason] if reason is not None else []),
+    ]
+
+
+def typed(command: str, kind: str, words: Sequence[str], *options: str) -> str:
+    """A command line with the same names."""
+    line = ["git", "session", command, *([] if kind == "file" else ["--type", kind])]
+    if any(word.startswith("-") for word in words):
+        return shlex.join([*line, *options, "--", *words])
+    return shlex.join([*line, *words, *options])
+
+
+def check_reason(command: str, reason: str | None) -> None:
+    """Raise BadRequest where a reason says nothing, or would garble a terminal."""
+    if reason is not None and not (reason and reason.isprintable()):
+        raise BadRequest("--reason: a line of text is needed", hint=f"git session {command} PATH --reason WHY")
 
 
 def seconds_of(wait: str | None) -> float | bool:
@@ -159,19 +183,21 @@ def unlock(face: Face, words: tuple[str, ...], kind: str, all_: bool, force: boo
 
     What you do not hold is no error: it may have been over.
     """
+    check_reason("unlock", reason)
     if all_:
         if words or force:
             raise BadRequest("--all is for your own locks, and all of them", hint="git session unlock --all")
         reply = face.call("lock.release", names=None, all=True)
     elif force:
-        return broken(face, names_of(kind, words, os.getcwd()), reason)
+        return broken(face, kind, words, reason)
     else:
         reply = face.call("lock.release", names=names_of(kind, words, os.getcwd()), all=False)
     if not reply["released"] and reply["others"]:
         other = reply["others"][0]
+        named = words_for(other["name"], kind, words)
         raise Locked(
             f"{clean(spoken(other['name']))} is locked by {locklines.whose({**other, 'mine': False})}, not by you",
-            hint=shlex.join(["git", "session", "unlock", *words, "--force", "--reason", "WHY"]),
+            hint=typed("unlock", kind, named, "--force", "--reason", "WHY"),
             reason="held",
             details={"held": reply["others"]},
         )
@@ -180,10 +206,19 @@ def unlock(face: Face, words: tuple[str, ...], kind: str, all_: bool, force: boo
     return 0
 
 
-def broken(face: Face, names: list[str], reason: str | None) -> int:
+def words_for(name: str, kind: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the words of a command that mean this name."""
+    wanted = name_key(name.rstrip("/"))
+    found = (word for word in words if name_key(names_of(kind, (word,), os.getcwd())[0].rstrip("/")) == wanted)
+    return tuple(found)[:1] or words[:1]
+
+
+def broken(face: Face, kind: str, words: tuple[str, ...], reason: str | None) -> int:
     """Break the lock of somebody else."""
+    names = names_of(kind, words, os.getcwd())
     if len(names) != 1:
-        raise BadRequest("one lock is broken at a time", hint="git session unlock PATH --force --reason WHY")
+        hint = typed("unlock", kind, words[:1], "--force", "--reason", "WHY")
+        raise BadRequest("one lock is broken at a time", hint=hint)
     reply = face.call("lock.break", name=names[0], reason=reason, steal=False)
     lines = (
         f"Broke the lock of {locklines.whose({**one, 'mine': False})} on {clean(spoken(one['name']))}."

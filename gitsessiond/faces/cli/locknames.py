@@ -8,11 +8,36 @@ from gitsessiond.model.errors import BadRequest, NotFound
 from gitsessiond.model.names import is_pattern, literal
 from gitsessiond.wire.place import find_git_dir, git_dir_of
 
+GIT_PARTS = ("git/config", "git/worktrees")
 TYPES = ("file", "git", "project", "database", "exclusive")
 
 
 def names_of(kind: str, words: tuple[str, ...], cwd: str) -> list[str]:
     """The names that the words of a command mean.
+
+    Raises:
+        BadRequest: none are given where some are needed, or some where there is nothing to name; or one is none.
+        NotFound: a path is outside of the repository.
+    """
+    if "" in words:
+        raise BadRequest("an empty word names nothing", hint=help_of(kind))
+    names = meant(kind, words, cwd)
+    for name in names:
+        if is_nothing(name):
+            raise BadRequest(f"{name.partition('/')[2]!r} is nothing that can be locked", hint=help_of(kind))
+    return names
+
+
+def is_nothing(name: str) -> bool:
+    """Whether a name is of what nobody can lock; the daemon looks closer, but knows no command line."""
+    parts = name.split("/")
+    if parts[0] == "git" and name not in GIT_PARTS and not name.startswith("git/index@"):
+        return True
+    return any(ord(letter) < 32 or letter == "\x7f" for letter in name) or ".git" in map(str.casefold, parts)
+
+
+def meant(kind: str, words: tuple[str, ...], cwd: str) -> list[str]:
+    """The names that words mean, whatever they look like.
 
     Raises:
         BadRequest: none are given where some are needed, or some where there is nothing to name.
@@ -56,7 +81,7 @@ def path_name(word: str, cwd: str) -> str:
         NotFound: it is outside of the repository.
     """
     top = worktree_around(cwd)
-    full = os.path.normpath(os.path.join(cwd, word)) if word else cwd
+    full = os.path.normpath(os.path.join(cwd, word))
     parts = [] if full == "/" else full.split("/")[1:]
     wild = (
         len(parts)
