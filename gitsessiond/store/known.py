@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import Collection, Iterator, KeysView, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -121,6 +121,10 @@ class KnownPaths(Mapping[bytes, Known]):
         width, inode = len(sig), inode_of(sig)
         others = ((path, packed[:width]) for path, packed in self.packed.items() if packed[:width] != sig)
         return [path for path, other in others if inode_of(other) == inode]
+
+    def having_inodes(self, inodes: Collection[int]) -> list[bytes]:
+        """Paths that had one of these inodes when they were compared last."""
+        return [path for path, packed in self.packed.items() if inode_of(packed[:SIGNATURE_SIZE]) in inodes]
 
     def below(self, directory: bytes) -> list[bytes]:
         """Every known path under a directory."""

@@ -98,6 +98,10 @@ class WorkTree:
         """What is recorded, by path."""
         return self._known
 
+    def having_inodes(self, inodes: Collection[int]) -> list[bytes]:
+        """Recorded paths that had one of these inodes when they were looked at last."""
+        return self._known.having_inodes(inodes)
+
     @property
     def skipped(self) -> dict[bytes, str]:
         """Paths that are left out now, and why."""

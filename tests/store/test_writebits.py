@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from gitsessiond.model.errors import NewerState
 from gitsessiond.store.writebits import JOURNAL, WriteBits
 
 WID = "kkkkkkkkkkkk"
@@ -73,14 +75,78 @@ def test_whoever_changes_them_himself_has_the_last_word(place: Place) -> None:
 
 
 def test_what_an_editor_or_git_has_put_in_its_place(place: Place) -> None:
-    """A new file with the rights we left gets its write bits; one with rights of its own keeps them."""
+    """They are not the files that were locked: none gets other rights, and one with those we left is told."""
     bits = place.apply("a", "src/run", "group")
     for name, mode in {"a": 0o444, "src/run": 0o444, "group": 0o640}.items():
         (place.root / f"{name}.new").write_text("saved by renaming")
         (place.root / f"{name}.new").chmod(mode)
         (place.root / f"{name}.new").replace(place.root / name)
     bits.give_back(WID)
-    assert place.modes() == {**place.before, "src/run": 0o644, "group": 0o640} and place.is_clean()
+    assert place.modes() == {**place.before, "a": 0o444, "src/run": 0o444, "group": 0o640}
+    assert list(WriteBits(str(place.state)).untold()) == [os.fsencode(place.root / "a")]
+    (place.root / "a").chmod(0o644)
+    assert list(bits.untold()) == []
+
+
+def test_a_second_name_of_another_file_put_in_its_place(place: Place, tmp_path: Path) -> None:
+    bits = place.apply("a")
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    precious.chmod(0o444)
+    (place.root / "a").unlink()
+    os.link(precious, place.root / "a")
+    bits.give_back(WID)
+    assert stat.S_IMODE(precious.stat().st_mode) == 0o444
+
+
+def test_a_file_that_moved_is_found_by_its_inode(place: Place) -> None:
+    """At once, or later, by the next daemon too; its directory may have moved; and one that came back to its path."""
+    bits = place.apply("a", "src/run", "group")
+    (place.root / "a").rename(place.root / "c")
+    (place.root / "src").rename(place.root / "lib")
+    (place.root / "group").rename(place.root / "aside")
+    bits.give_back(WID, None, lambda inodes: [b"read", b"not/there", b"c", b"lib/run"])
+    assert place.modes() == {"c": 0o644, "lib/run": 0o755, "aside": 0o444, "read": 0o444}
+    assert bits.worktrees == [WID]
+    (place.root / "aside").rename(place.root / "group")
+    bits = WriteBits(str(place.state))
+    bits.give_back(WID, None, lambda inodes: [b"group"])
+    assert place.modes()["group"] == 0o664 and place.is_clean()
+
+
+def test_a_file_that_may_be_another_is_not_taken_for_a_moved_one(place: Place) -> None:
+    """An inode is used again: written at another time, or with rights of its own, it is not the file."""
+    bits = place.apply("a", "group")
+    for old, new in ("a", "written"), ("group", "allowed"):
+        (place.root / old).rename(place.root / new)
+    os.utime(place.root / "written", ns=(1, 1))
+    (place.root / "allowed").chmod(0o400)
+    bits.give_back(WID, None, lambda inodes: [b"written", b"allowed"])
+    assert (place.modes()["written"], place.modes()["allowed"]) == (0o444, 0o400)
+
+
+def test_what_is_not_there_now_does_not_hinder_a_new_lock(place: Place) -> None:
+    bits = place.apply("a")
+    (place.root / "a").rename(place.root / "old")
+    bits.give_back(WID)
+    (place.root / "a").write_text("new")
+    (place.root / "a").chmod(0o640)
+    place.apply("a", bits=bits)
+    assert place.modes()["a"] == 0o440
+    bits.give_back(WID, None, lambda inodes: [b"old"])
+    assert (place.modes()["a"], place.modes()["old"]) == (0o640, 0o644) and place.is_clean()
+
+
+def test_a_worktree_that_is_elsewhere_for_a_while(place: Place) -> None:
+    """Moved with plain mv, or not mounted: its files get their rights when it is back."""
+    bits = place.apply("a", "group")
+    away = place.root.rename(place.root.with_name("away"))
+    bits.give_back(WID)
+    place.apply(bits=bits)
+    assert bits.worktrees == [WID] and bits.waiting() == [os.fsencode(place.root)]
+    away.rename(place.root)
+    bits.give_back(WID)
+    assert place.modes() == place.before and place.is_clean()
 
 
 def test_links_and_what_lies_elsewhere_too_are_left_alone(place: Place, tmp_path: Path) -> None:
@@ -103,11 +169,12 @@ def test_a_link_put_in_its_place_is_not_followed_back(place: Place, tmp_path: Pa
     (place.root / "a").unlink()
     (place.root / "a").symlink_to(tmp_path / "other")
     bits.give_back(WID)
-    assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o444 and place.is_clean()
+    assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o444
+    assert list(bits.untold()) == []
 
 
 def test_what_goes_and_moves(place: Place) -> None:
-    """A file that is gone needs nothing; those of a worktree that has moved are at the new place."""
+    """A file that is gone is remembered; those of a worktree that has moved are at the new place."""
     bits = place.apply("a", "group")
     (place.root / "a").unlink()
     place.root.rename(place.root.with_name("moved"))
@@ -116,7 +183,7 @@ def test_what_goes_and_moves(place: Place) -> None:
     assert place.modes() == {"group": 0o664, "src/run": 0o555, "read": 0o444}
     place.root = place.root.rename(place.root.with_name("again"))
     bits.give_back(WID, os.fsencode(place.root))
-    assert place.modes()["src/run"] == 0o755 and place.is_clean()
+    assert place.modes()["src/run"] == 0o755 and list(bits.untold()) == []
 
 
 def test_a_journal_that_cannot_be_written_takes_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +196,32 @@ def test_a_journal_that_cannot_be_written_takes_nothing(place: Place, monkeypatc
     assert place.modes() == place.before
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 2}', '{"format": 1, "worktrees": {"k": 1}}'])
-def test_a_journal_that_is_none(place: Place, text: str) -> None:
-    (place.state / JOURNAL).write_text(text)
-    assert WriteBits(str(place.state)).worktrees == []
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "x"}', '{"format": 1, "worktrees": {"k": 1}}'])
+def test_a_damaged_journal_stays_until_it_is_set_aside(place: Place, text: str) -> None:
+    journal = place.state / JOURNAL
+    journal.write_text(text)
+    bits = place.apply("a")
+    assert bits.trouble is not None and "damaged" in bits.trouble.message
+    assert place.modes() == place.before and journal.read_text() == text
+    aside = bits.begin_anew()
+    assert aside is not None and Path(aside).read_text() == text
+    place.apply("a", bits=bits)
+    assert place.modes()["a"] == 0o444 and bits.trouble is None
+
+
+def test_a_journal_of_a_newer_format_is_left_alone(place: Place) -> None:
+    journal = place.state / JOURNAL
+    journal.write_text('{"format": 2, "files": []}')
+    bits = place.apply("a")
+    assert isinstance(bits.trouble, NewerState) and bits.begin_anew() is None
+    assert place.modes() == place.before and journal.read_text() == '{"format": 2, "files": []}'
+
+
+def test_a_journal_as_it_was_before_moved_files_were_looked_for(place: Place) -> None:
+    place.apply("a")
+    journal = place.state / JOURNAL
+    told = json.loads(journal.read_text())
+    del told["worktrees"][WID]["lost"], told["worktrees"][WID]["files"]["a"][3]
+    journal.write_text(json.dumps(told))
+    WriteBits(str(place.state)).give_back(WID)
+    assert place.modes() == place.before and place.is_clean()
