@@ -59,7 +59,8 @@ locked() { # the session's branch, or the first staged path, that another sessio
   printf 'error: %s is locked by %s\nhint: git session locks, or git commit --no-verify\n' "$path" "${words:-another session}"
 }
 
-holder() { # who has the path
+holder() { # who has the path, as far as few questions to git tell
+  tries=50
   while IFS='	' read -r kind name words; do
     case $kind:$name in
       'path::(top)') ;;
@@ -67,7 +68,10 @@ holder() { # who has the path
         name=${name#':(top,literal)'}
         case $path in "$name" | "$name"/*) ;; *) continue ;; esac
         ;;
-      path:*) git diff --cached --quiet --no-ext-diff -- "$name" && continue ;;
+      path:*)
+        [ $((tries -= 1)) -ge 0 ] || return
+        git diff --cached --quiet --no-ext-diff -- "$name" && continue
+        ;;
       *) continue ;;
     esac
     printf '%s\n' "$words"
