@@ -6,15 +6,23 @@ another session has locked have no write bits here (docs/locks.md, "What stands 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from gitsessiond.actions.context import Context
 from gitsessiond.actions.hooking import LOCKS
 from gitsessiond.actions.lockconflicts import close_lock_conflicts
 from gitsessiond.actions.lockedpaths import covered, in_the_way
-from gitsessiond.model.errors import disk_refused
-from gitsessiond.model.names import unquote_path
+from gitsessiond.actions.whereabouts import git_dirs, read_wid
+from gitsessiond.model.errors import NewerState, disk_refused
+from gitsessiond.model.health import Finding
+from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.store.writebits import WRITE, found_at, nowhere
 
 READONLY = "readonly"
 OURS = b".gitsession"
+SHOWN = 3
 
 
 def follow_locks(ctx: Context) -> None:
@@ -44,7 +52,7 @@ def settle_write_bits(ctx: Context) -> None:
             continue
         session = live.state.session
         wanted = {path for path in covered(holds, live.worktree.known) if path.split(b"/")[0] != OURS}
-        ctx.write_bits.apply(session.worktree_id, unquote_path(session.worktree), wanted)
+        ctx.write_bits.apply(session.worktree_id, unquote_path(session.worktree), wanted, live.worktree.having_inodes)
         kept.add(session.worktree_id)
     give_back_write_bits(ctx, kept)
 
@@ -55,7 +63,58 @@ def give_back_write_bits(ctx: Context, kept: set[str] | frozenset[str] = frozens
     Raises:
         OSError: the disk refused.
     """
-    places = {live.state.session.worktree_id: live.state.session.worktree for live in ctx.sessions.values()}
+    at = {live.state.session.worktree_id: live for live in ctx.sessions.values()}
     for wid in ctx.write_bits.worktrees:
-        if wid not in kept:
-            ctx.write_bits.give_back(wid, unquote_path(places[wid]) if wid in places else None)
+        if wid in kept:
+            continue
+        live = at.get(wid)
+        worktree = unquote_path(live.state.session.worktree) if live is not None else None
+        if live is None and ctx.write_bits.is_away(wid) and is_removed(ctx.repository.common_dir, wid):
+            ctx.write_bits.forget(wid)
+            continue
+        seek = live.worktree.having_inodes if live is not None and live.worktree is not None else nowhere
+        ctx.write_bits.give_back(wid, worktree, seek)
+
+
+def is_removed(common_dir: str, wid: str) -> bool:
+    """Whether git knows a worktree no more; one that was moved by other means it still does."""
+    return all(read_wid(git_dir) != wid for git_dir, _ in git_dirs(common_dir))
+
+
+def write_bits_judged(ctx: Context, *, fix: bool) -> Finding:
+    """Whether all files have their write bits that nobody has locked; ``fix``: a damaged journal is set aside."""
+    bits, trouble = ctx.write_bits, ctx.write_bits.trouble
+    if trouble is not None:
+        done = ""
+        try:
+            aside = bits.begin_anew() if fix else None
+        except OSError as exc:
+            aside, done = None, f"; {disk_refused('it cannot be set aside', exc).message}"
+        found = some_of(unwritable(ctx))
+        words = trouble.message + (f"; it is now {aside}" if aside else done)
+        words += f"; of locked files write bits may be missing: {found}" if found else ""
+        hint = "git session --version" if isinstance(trouble, NewerState) else "git session doctor --fix"
+        return Finding("write bits", "warn" if aside else "fail", words, "chmod u+w FILE" if aside else hint)
+    if left := some_of(bits.untold()):
+        words = f"without write bits, perhaps since they were locked, but not the files that were: {left}"
+        return Finding("write bits", "warn", words, "chmod u+w FILE")
+    if away := some_of(bits.waiting()):
+        words = f"locked files get their write bits back when their worktree is there again: {away}"
+        return Finding("write bits", "warn", words, "git worktree list")
+    return Finding("write bits", "ok", "none is missing that was taken for a lock")
+
+
+def unwritable(ctx: Context) -> Iterator[bytes]:
+    """Recorded files that nobody may write."""
+    for live in ctx.sessions.values():
+        root = unquote_path(live.state.session.worktree)
+        for path in live.worktree.known if live.worktree is not None else ():
+            found = found_at(root, path)
+            if found is not None and not found.before & WRITE:
+                yield os.path.join(root, path)
+
+
+def some_of(paths: Iterable[bytes]) -> str:
+    """The first of some paths, in words; empty: there is none."""
+    found = list(islice(paths, SHOWN + 1))
+    return ", ".join(map(quote_path, found[:SHOWN])) + (", …" if len(found) > SHOWN else "")

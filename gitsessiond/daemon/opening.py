@@ -33,7 +33,7 @@ def open_context(repository: Repository, config: Config, tell: Tell, *, repair: 
     """
     store = open_store(repository, durable=config.get("gitsession.fsync") != "never", repair=repair)
     tools = tools_of(store)
-    return Context(
+    ctx = Context(
         repository=repository,
         store=store,
         config=config,
@@ -42,6 +42,9 @@ def open_context(repository: Repository, config: Config, tell: Tell, *, repair: 
         tools=tools,
         tell=lambda event: tell({"event": event}),
     )
+    if ctx.write_bits.trouble is not None:  # doctor tells it
+        log(f"write bits: {ctx.write_bits.trouble.message}")
+    return ctx
 
 
 def load_sessions(ctx: Context) -> None:

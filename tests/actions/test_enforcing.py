@@ -65,6 +65,13 @@ class Table:
     def config(self, value: str) -> None:
         git(self.it.root, "config", "gitsession.locks", value)
 
+    def checked(self, fix: bool = False) -> dict[str, Any]:
+        """What doctor says of write bits."""
+        message = {"v": 1, "id": 1, "verb": "doctor", "args": {"fix": fix}, "who": {"cwd": str(self.it.root)}}
+        checks = self.it.desk.request(message)["ok"]["checks"]
+        (found,) = [one for one in checks if one["name"] == "write bits"]
+        return dict(found)
+
     def merge(self, client: str | None, token: int | None = None) -> dict[str, Any]:
         """Merge patch p as that client, under that token."""
         who = {"cwd": str(self.it.root), "session": None, "env": {}, "token": token}
@@ -192,6 +199,70 @@ def test_case_counts_for_nothing_where_git_is_told_so(table: Table) -> None:
     table.it.look()
     assert table.conflicts() == [("a.txt", "open", 1)]
     table.drop(hold)
+
+
+def test_write_bits_of_a_file_that_was_moved(table: Table) -> None:
+    """And of one that is back when the lock has ended; doctor names what only looks like it."""
+    table.config("readonly")
+    locks = table.put("path/a.txt"), table.put("path/src/")
+    table.it.look()
+    root = table.it.root
+    (root / "a.txt").rename(root / "c.txt")
+    (root / "src").rename(root / "lib")
+    table.it.look()
+    table.drop(*locks)
+    assert (table.mode("c.txt"), table.mode("lib/b.txt")) == (0o644, 0o644)
+    lock = table.put("path/c.txt")
+    table.it.look()
+    (root / "c.txt").rename(root.parent / "aside")
+    (root / "c.txt").write_text("copied\n")
+    (root / "c.txt").chmod(0o444)
+    table.drop(lock)
+    told = table.checked()
+    assert table.mode("c.txt") == 0o444
+    assert (told["state"], told["hint"]) == ("warn", "chmod u+w FILE") and str(root / "c.txt") in told["message"]
+    (root.parent / "aside").replace(root / "c.txt")
+    table.it.look()
+    table.changed()
+    assert table.checked()["state"] == "ok"
+    assert table.mode("c.txt") == 0o644
+    assert not Path(table.it.desk.ctx.repository.state_dir, "readonly.json").exists()
+
+
+def test_write_bits_wait_for_a_worktree_that_is_elsewhere(table: Table) -> None:
+    """Until git has removed it."""
+    bits, root = table.it.desk.ctx.write_bits, table.it.root.parent / "two"
+    table.config("readonly")
+    root.mkdir()
+    (root / "f").write_text("")
+    bits.apply("kkkkkkkkkkkk", os.fsencode(root), {b"f"})
+    git_dir = table.it.root / ".git/worktrees/two"
+    git_dir.mkdir(parents=True)
+    (git_dir / "gitdir").write_text(f"{root}/.git\n")
+    (git_dir / "gitsession-wid").write_text("kkkkkkkkkkkk\n")
+    root.rename(root.with_name("away"))
+    table.changed()
+    assert bits.worktrees == ["kkkkkkkkkkkk"] and table.checked()["hint"] == "git worktree list"
+    (git_dir / "gitsession-wid").unlink()
+    table.changed()
+    assert bits.worktrees == [] and table.checked()["state"] == "ok"
+
+
+def test_a_damaged_journal_of_write_bits_is_told_and_set_aside(table: Table) -> None:
+    table.config("readonly")
+    table.put("path/a.txt")
+    journal = Path(table.it.desk.ctx.repository.state_dir, "readonly.json")
+    damaged = journal.read_bytes()[:40]
+    table.it.desk.ctx.store.close()  # as if it had been killed
+    journal.write_bytes(damaged)
+    table.it.desk = open_desk(str(table.it.root), table.it.told.append)
+    told = table.checked()
+    assert (told["state"], told["hint"]) == ("fail", "git session doctor --fix") and "a.txt" in told["message"]
+    assert journal.read_bytes() == damaged
+    told = table.checked(fix=True)
+    assert (told["state"], told["hint"]) == ("warn", "chmod u+w FILE") and "a.txt" in told["message"]
+    assert journal.with_name("readonly.json.damaged-1").read_bytes() == damaged
+    assert table.checked()["state"] == "ok"
 
 
 def test_git_and_the_record_see_nothing_of_write_bits(table: Table) -> None:
