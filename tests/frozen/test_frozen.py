@@ -21,7 +21,7 @@ STATES = sorted(Path(__file__).parent.glob("format-*.tar.gz"))
 def day(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]:
     """A frozen state, unpacked where it never was; its daemon is stopped afterwards."""
     with tarfile.open(request.param) as archive:
-        archive.extractall(tmp_path, filter="tar")
+        archive.extractall(tmp_path, **({"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}))  # from 3.11.4 on
     made = Workbench(tmp_path / "shop")
     made.git("update-index", "-q", "--refresh", check=False)  # inodes and times are new here
     yield made
