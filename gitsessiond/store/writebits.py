@@ -267,10 +267,14 @@ def take(worktree: bytes, path: bytes, taken: Taken) -> None:
 
 
 def gave_back(worktree: bytes, path: bytes, taken: Taken) -> bool | None:
-    """Give back what was taken of the file at a path; False: that is not there; None: it cannot be done now."""
+    """Give back what was taken of the file at a path; False: that is not there; None: it cannot be done now.
+
+    Another file of one name with just these rights is what an editor that renames has made of it.
+    """
     try:
         with opened_file(worktree, path) as (handle, found):
-            if found.st_ino != taken.inode:
+            is_made_anew = found.st_nlink == 1 and stat.S_IMODE(found.st_mode) == taken.left
+            if found.st_ino != taken.inode and not is_made_anew:
                 return False
             restore(handle, found, taken)
         return True

@@ -75,14 +75,24 @@ def test_whoever_changes_them_himself_has_the_last_word(place: Place) -> None:
 
 
 def test_what_an_editor_or_git_has_put_in_its_place(place: Place) -> None:
-    """They are not the files that were locked: none gets other rights, and one with those we left is told."""
+    """An editor that renames copies the rights, and its file gets the write bit; what has other rights keeps them."""
     bits = place.apply("a", "src/run", "group")
     for name, mode in {"a": 0o444, "src/run": 0o444, "group": 0o640}.items():
         (place.root / f"{name}.new").write_text("saved by renaming")
         (place.root / f"{name}.new").chmod(mode)
         (place.root / f"{name}.new").replace(place.root / name)
     bits.give_back(WID)
-    assert place.modes() == {**place.before, "a": 0o444, "src/run": 0o444, "group": 0o640}
+    assert place.modes() == {**place.before, "src/run": 0o444, "group": 0o640}
+    assert list(WriteBits(str(place.state)).untold()) == []
+
+
+def test_what_is_put_there_later(place: Place) -> None:
+    """It is not the file that was locked, but looks like it: told."""
+    bits = place.apply("a")
+    (place.root / "a").rename(place.root.parent / "elsewhere")
+    bits.give_back(WID)
+    (place.root / "a").write_text("copied")
+    (place.root / "a").chmod(0o444)
     assert list(WriteBits(str(place.state)).untold()) == [os.fsencode(place.root / "a")]
     (place.root / "a").chmod(0o644)
     assert list(bits.untold()) == []
