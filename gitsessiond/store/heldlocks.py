@@ -7,13 +7,12 @@ over is taken out by front; only where none runs times, and who is dead, are jud
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
-from urllib.parse import quote
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
 from gitsessiond.model.locks import Hold
-from gitsessiond.store.lockjournal import DATABASE, errors
+from gitsessiond.store.database import open_beside
+from gitsessiond.store.lockjournal import DATABASE, KIND
 from gitsessiond.store.lockrows import hold_of
 from gitsessiond.store.processes import is_gone
 
@@ -50,12 +49,8 @@ class HeldLocks:
     def _read(self) -> tuple[Hold, ...]:
         if not os.path.isfile(self._path):
             return ()
-        with errors("read"):
-            db = sqlite3.connect(f"file:{quote(self._path)}?mode=rw", uri=True, timeout=2.0, isolation_level=None)
-            try:
-                rows = db.execute(QUERY).fetchall()
-            finally:
-                db.close()
+        with open_beside(self._path, KIND, "rw", timeout=2.0) as db:
+            rows = db.execute(QUERY).fetchall()
         holds = tuple(hold for row in rows if (hold := hold_of(row, self._fold)))
         return tuple(hold for hold in holds if not is_over(hold)) if self._alone else holds
 

@@ -10,16 +10,14 @@ it.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
-from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, StoreFailed, disk_refused
+from gitsessiond.model.errors import GitSessionError, StateUnreadable
+from gitsessiond.store.database import Kind, errors, open_beside, open_database, transaction
 from gitsessiond.store.layout import sync
 from gitsessiond.store.refs import RefMove
 
 FORMAT = 1
-_APPLICATION = 0x47534A31  # "GSJ1", so that file(1) and SQLite's own tools can tell what it is
 _SCHEMA = """
 CREATE TABLE objects (
   n INTEGER PRIMARY KEY,     -- grows with record
@@ -39,6 +37,7 @@ CREATE TABLE packs (
   level INTEGER NOT NULL     -- 0: one checkpoint; n + 1: four or more packs of level n
 ) WITHOUT ROWID;
 """
+_KIND = Kind("the journal", FORMAT, 0x47534A31, _SCHEMA)  # "GSJ1"
 _IN_MEMORY_ENTRY = 8 * 1024  # larger entries are read from their row when asked for
 _IN_MEMORY_TOTAL = 16 * 1024 * 1024
 _WAL_PAGES = 8192  # 32 MB: the journal is emptied by checkpoints long before SQLite copies it back by itself
@@ -53,14 +52,24 @@ class Journal:
         system.
         """
         self.path = path
-        self._db = _opened(path, durable)
+        self._db = open_database(
+            path,
+            _KIND,
+            (
+                f"synchronous={'FULL' if durable else 'OFF'}",
+                f"wal_autocheckpoint={_WAL_PAGES}",
+                f"journal_size_limit={_WAL_PAGES * 4096}",
+            ),
+        )
+        with errors(_KIND, "opened"):
+            sync(os.path.dirname(path))
         self._view: dict[str, bytes | int] = {}
         self._in_memory = 0
         self.moved: dict[str, str | None] = {}
         self.last_record = 0
         self._packed_record = 0  # everything up to here is in packs
         try:
-            with _errors("read"):
+            with errors(_KIND, "read"):
                 self._fill()
         except GitSessionError:
             self._db.close()
@@ -103,7 +112,7 @@ class Journal:
         found = self._view.get(oid)
         if not isinstance(found, int):
             return found
-        with _errors("read"):
+        with errors(_KIND, "read"):
             row = self._db.execute("SELECT entry FROM objects WHERE n = ?", (found,)).fetchone()
         if row is None:
             raise StateUnreadable(f"the journal lost object {oid}", hint="git session doctor")
@@ -116,7 +125,7 @@ class Journal:
             StoreFailed: the disk refused; the journal is as it was.
         """
         record = self.last_record + 1
-        with _errors("written"), self._transaction():
+        with errors(_KIND, "written"), transaction(self._db):
             first = self._next("objects")
             self._db.executemany(
                 "INSERT INTO objects VALUES (?, ?, ?, ?)",
@@ -136,25 +145,13 @@ class Journal:
         row = self._db.execute(f"SELECT coalesce(max(n), 0) + 1 FROM {table}").fetchone()  # noqa: S608 - our own names
         return int(row[0])
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """One transaction; the lock is taken at once, so a failure comes before anything is written."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
     def waiting(self) -> int:
         """How many records wait for a checkpoint."""
         return self.last_record - self._packed_record
 
     def moves_up_to(self, record: int) -> dict[str, str | None]:
         """Where each ref stood after ``record``, for refs moved since the last checkpoint."""
-        with _errors("read"):
+        with errors(_KIND, "read"):
             rows = self._db.execute("SELECT name, new FROM moves WHERE record <= ? ORDER BY n", (record,))
             return {str(name): new for name, new in rows}
 
@@ -164,12 +161,12 @@ class Journal:
 
         ``packs``: the packs (name to level) that hold them; entered in the same transaction.
         """
-        with _errors("written"), self._transaction():
+        with errors(_KIND, "written"), transaction(self._db):
             self._db.execute("DELETE FROM objects WHERE record <= ?", (record,))
             self._db.execute("DELETE FROM moves WHERE record <= ?", (record,))
             self._db.executemany("INSERT OR REPLACE INTO packs VALUES (?, ?)", packs.items())
         self._view, self._in_memory, self.moved = {}, 0, {}
-        with _errors("read"):
+        with errors(_KIND, "read"):
             self._fill()
             self._shrink()
 
@@ -182,18 +179,18 @@ class Journal:
 
     def packs(self) -> dict[str, int]:
         """The known packs and their levels."""
-        with _errors("read"):
+        with errors(_KIND, "read"):
             return {str(name): int(level) for name, level in self._db.execute("SELECT name, level FROM packs")}
 
     def replace_packs(self, gone: Iterable[str], new: Mapping[str, int]) -> None:
         """Enter packs that hold everything the ``gone`` ones held, and strike these out."""
-        with _errors("written"), self._transaction():
+        with errors(_KIND, "written"), transaction(self._db):
             self._db.executemany("DELETE FROM packs WHERE name = ?", [(name,) for name in gone])
             self._db.executemany("INSERT OR REPLACE INTO packs VALUES (?, ?)", new.items())
 
     def check(self) -> str | None:
         """SQLite's own check of the whole file: None when it is sound, else what it says."""
-        with _errors("read"):
+        with errors(_KIND, "read"):
             (found,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
         return None if found == "ok" else str(found)
 
@@ -204,65 +201,7 @@ class Journal:
 
 def read_records(path: str, record: int) -> Iterator[tuple[str, bytes]]:
     """Objects (id, pack entry) of all records up to ``record``, in the order they were written, read-only."""
-    with _errors("read"):
-        db = sqlite3.connect(f"file:{_uri(path)}?mode=ro", uri=True, timeout=10.0)
-        try:
-            rows = db.execute("SELECT lower(hex(oid)), entry FROM objects WHERE record <= ? ORDER BY n", (record,))
-            for oid, entry in rows:
-                yield str(oid), bytes(entry)
-        finally:
-            db.close()
-
-
-def _uri(path: str) -> str:
-    """A path inside a SQLite URI: its three special characters escaped."""
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _opened(path: str, durable: bool) -> sqlite3.Connection:
-    """Connect, check the format, create the tables of a new file.
-
-    Raises:
-        StateUnreadable: not a journal, or damaged.
-        NewerState: written by a newer version.
-        StoreFailed: the file cannot be opened.
-    """
-    with _errors("opened"):
-        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-        try:
-            (found,) = db.execute("PRAGMA user_version").fetchone()
-            if found > FORMAT:
-                raise NewerState(
-                    f"{path} has format {found}; this gitsessiond knows {FORMAT}",
-                    hint="install a newer gitsessiond",
-                )
-            db.execute("PRAGMA journal_mode=WAL").fetchone()
-            db.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=OFF")
-            db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}").fetchone()
-            db.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * 4096}").fetchone()
-            if found == 0:
-                db.executescript(
-                    f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id={_APPLICATION};"
-                    f"PRAGMA user_version={FORMAT}; COMMIT;"
-                )
-        except BaseException:
-            db.close()
-            raise
-    sync(os.path.dirname(path))
-    return db
-
-
-@contextmanager
-def _errors(what: str) -> Iterator[None]:
-    """SQLite's errors as ours: a damaged file is state that cannot be read, the rest is a disk that
-    refuses.
-    """
-    try:
-        yield
-    except sqlite3.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise StateUnreadable(f"the journal is damaged: {exc}", hint="git session doctor") from exc
-        raise StoreFailed(f"the journal cannot be {what}: {exc}", hint="df -h .") from exc
-    except OSError as exc:
-        raise disk_refused(f"the journal cannot be {what}", exc) from exc
+    with open_beside(path, _KIND, "ro", timeout=10.0) as db:
+        rows = db.execute("SELECT lower(hex(oid)), entry FROM objects WHERE record <= ? ORDER BY n", (record,))
+        for oid, entry in rows:
+            yield str(oid), bytes(entry)

@@ -13,19 +13,18 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, StoreFailed, disk_refused
+from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, disk_refused
 from gitsessiond.model.locks import Hold
+from gitsessiond.store.database import Damaged, Kind, errors, open_database, transaction
 from gitsessiond.store.layout import write_durably
 from gitsessiond.store.lockrows import hold_of, row_of
 from gitsessiond.store.processes import boot_id
 
 DATABASE, FENCE, BREAKS = "locks.sqlite", "locks.fence", "locks.broken"
 FORMAT = 1
-APPLICATION = 0x47534C31  # "GSL1", so that file(1) and SQLite's own tools can tell what it is
 BLOCK = 65_536  # tokens
 HIGHEST = 1 << 62  # a bound above is none of ours: SQLite's numbers end soon after
 _SCHEMA = """
@@ -40,11 +39,8 @@ CREATE TABLE locks (
   reason BLOB
 );
 """
+KIND = Kind("the journal of locks", FORMAT, 0x47534C31, _SCHEMA)  # "GSL1"
 PUT = "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-class Damaged(StateUnreadable):
-    """SQLite can make nothing of it."""
 
 
 class LockJournal:
@@ -124,9 +120,13 @@ class LockJournal:
         if not os.path.isfile(self._path):
             raise StateUnreadable(f"{self._path} is no file", hint=f"mv '{self._path}' '{self._path}.aside'")
         try:
-            self._db = opened(self._path, self._boot)
+            self._db = self._open()
         except Damaged:
             self._remove()
+
+    def _open(self) -> sqlite3.Connection:
+        """Synced only where runs of the machine cannot be told apart."""
+        return open_database(self._path, KIND, (f"synchronous={'OFF' if self._boot else 'NORMAL'}",))
 
     def read(self, *, fold: bool = False) -> list[Hold]:
         """The locks as they were written, none of them confirmed; none where the database turns out to be damaged.
@@ -136,7 +136,7 @@ class LockJournal:
         if self._db is None:
             return []
         try:
-            with errors("read"):
+            with errors(KIND, "read"):
                 rows = self._db.execute("SELECT * FROM locks ORDER BY token").fetchall()
         except Damaged:
             self._remove()
@@ -164,24 +164,14 @@ class LockJournal:
             return
         if last_token > self._bound or self._db is None:
             self._fence(max(last_token + BLOCK, self._bound))
-        self._db = self._db or opened(self._path, self._boot)
-        with errors("written"):
+        self._db = self._db or self._open()
+        with errors(KIND, "written"):
             if len(self._puts) + len(self._drops) == 1:
                 self._write(self._db)  # one statement is a transaction, and at most times there is no more to write
             else:
-                self._write_at_once(self._db)
+                with transaction(self._db):
+                    self._write(self._db)
         self._puts, self._drops = {}, []
-
-    def _write_at_once(self, db: sqlite3.Connection) -> None:
-        """All statements, or none."""
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            self._write(db)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
     def _write(self, db: sqlite3.Connection) -> None:
         """The statements of one commit."""
@@ -259,50 +249,6 @@ class LockJournal:
             pass  # the bound that is there is a good one too
         self._db.close()
         self._db = None
-
-
-def opened(path: str, boot: str) -> sqlite3.Connection:
-    """Connect, check the format, create the tables of a new file; synced only where boots cannot be told apart.
-
-    Raises:
-        StateUnreadable: not such a database, or damaged.
-        NewerState: written by a newer version.
-        StoreFailed: the file cannot be opened.
-    """
-    with errors("opened"):
-        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-        try:
-            (found,) = db.execute("PRAGMA user_version").fetchone()
-            (application,) = db.execute("PRAGMA application_id").fetchone()
-            if found and application != APPLICATION:
-                raise StateUnreadable(f"{path} is of another program", hint=f"mv '{path}' '{path}.aside'")
-            if found > FORMAT:
-                raise NewerState(
-                    f"{path} has format {found}; this gitsessiond knows {FORMAT}", hint="install a newer gitsessiond"
-                )
-            db.execute("PRAGMA journal_mode=WAL").fetchone()
-            db.execute("PRAGMA synchronous=OFF" if boot else "PRAGMA synchronous=NORMAL")
-            if found == 0:
-                db.executescript(
-                    f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id={APPLICATION};"
-                    f"PRAGMA user_version={FORMAT}; COMMIT;"
-                )
-        except BaseException:
-            db.close()
-            raise
-    return db
-
-
-@contextmanager
-def errors(what: str) -> Iterator[None]:
-    """SQLite's errors as ours."""
-    try:
-        yield
-    except sqlite3.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise Damaged(f"the journal of locks is damaged: {exc}", hint="git session doctor") from exc
-        raise StoreFailed(f"the journal of locks cannot be {what}: {exc}", hint="df -h .") from exc
 
 
 def read_breaks(state_dir: str) -> Iterable[dict[str, Any]]:
