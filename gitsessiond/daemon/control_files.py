@@ -10,9 +10,9 @@ from typing import Any
 
 from gitsessiond.daemon.control_dir import REFUSED, ControlDir, NoSave, Save, Signature
 from gitsessiond.daemon.control_texts import ERRORS, PATCHES, REQUESTS, SHOWN_ONLY, STATUS, Head
-from gitsessiond.daemon.events import now_text
 from gitsessiond.daemon.log import log
 from gitsessiond.model.errors import GitSessionError
+from gitsessiond.model.moments import now_text
 from gitsessiond.model.names import quote_path
 
 KNOWN = b".known"

@@ -6,11 +6,11 @@ import os
 import selectors
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from gitsessiond.daemon.exits import Exits
 from gitsessiond.daemon.link import Link
+from gitsessiond.model.moments import moment_text
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.opened import MANNER, PROCESS, Opened, Process, after_quit, after_save, by_manner, with_program
 from gitsessiond.model.swapfiles import Lock
@@ -65,7 +65,7 @@ class One:
 
     def __init__(self, worktree: str, path: bytes, place: bytes, lock: Lock, opened: Opened) -> None:
         self.worktree, self.path, self.place, self.lock, self.opened = worktree, path, place, lock, opened
-        self.since = datetime.now(UTC)
+        self.since = time.time()
         self.file_at: float | None = None  # when its file was written, as of the last turn between changed and not
         self.missed: float | None = None  # since when the lock is not there
         self.process: Process | None = None  # what has the pid, while the end of that is waited for
@@ -74,11 +74,10 @@ class One:
 
     def row(self) -> Message:
         """As the recorder and clients are told."""
-        since = self.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return {
             "worktree": self.worktree,
             "path": quote_path(self.path),
-            "since": since,
+            "since": moment_text(self.since),
             "client": self.client,
             **self.opened.row(),
         }
@@ -122,7 +121,7 @@ class Editors:
         """Hear of the end of the process that has it."""
         pid = one.opened.pid
         if one.opened.state == "open" and pid is not None and process is not None and one.process is None:
-            one.process = process if self._exits.wait(pid, one) else None
+            one.process = process if self._exits.wait(one, pid) else None
 
     def of(self, worktree: str, path: bytes) -> Sequence[One]:
         """The locks of a file."""
@@ -211,7 +210,7 @@ class Editors:
     def _part(self, one: One) -> None:
         """Hear of it no more."""
         if one.process is not None and one.opened.pid is not None:
-            self._exits.leave(one.opened.pid, one)
+            self._exits.leave(one, one.opened.pid)
             one.process = None
 
     def _keep(self, one: One) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gitsessiond.daemon.eventlog import EventLog
@@ -14,6 +12,7 @@ from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
 from gitsessiond.model.channels import Wanted, channel_of
 from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.moments import now_text
 from gitsessiond.wire.frames import encode
 
 KEPT = 2000
@@ -229,15 +228,3 @@ class Events:
 def missed(first: int, last: int) -> Event:
     """The event that stands for others."""
     return {"v": 1, "seq": last, "ts": now_text(), "type": "missed", "session": None, "from": first, "to": last}
-
-
-def now_text() -> str:
-    """The time as RFC 3339 in UTC."""
-    now = time.time()
-    return f"{second_text(int(now))}.{int(now % 1 * 1000):03}Z"
-
-
-@lru_cache(maxsize=1)
-def second_text(second: int) -> str:
-    """A second, made once for all that happens in it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

@@ -6,7 +6,6 @@ import re
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from gitsessiond.model.durations import time_words
@@ -14,6 +13,7 @@ from gitsessiond.model.errors import Locked
 from gitsessiond.model.lockmodes import INTENT
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Holder, Lost, Queued, Released, Wait
 from gitsessiond.model.locktable import Verdict
+from gitsessiond.model.moments import moment_text
 from gitsessiond.model.names import is_pattern, spoken
 from gitsessiond.model.resources import Resource
 
@@ -72,8 +72,7 @@ def waiting(wait: Wait, position: int, now: float) -> Message:
 
 def at(then: float, now: float) -> str:
     """The time of day of a moment of the monotonic clock."""
-    moment = datetime.fromtimestamp(time.time() - (now - then), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment_text(time.time() - (now - then))
 
 
 def lost(one: Lost) -> Message:

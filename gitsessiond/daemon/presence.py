@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from gitsessiond.daemon.beside import Looked
+from gitsessiond.daemon.exits import Exits
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
 from gitsessiond.daemon.recognizing import Recognizer, told_text
@@ -19,10 +17,11 @@ from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Change, Client, Clients, checked_kind, checked_name, checked_ttl
 from gitsessiond.model.errors import BadRequest, GitSessionError
 from gitsessiond.model.health import Finding
+from gitsessiond.model.moments import moment_text
 from gitsessiond.model.rates import gauge
 from gitsessiond.store.clientsfile import Kept, read_clients, write_clients
 from gitsessiond.store.identity import told_identity
-from gitsessiond.store.processes import end_of, lives
+from gitsessiond.store.processes import lives
 from gitsessiond.wire.requests import reply_ok
 
 Message = dict[str, Any]
@@ -55,7 +54,8 @@ class Presence:
         self._tools, self._state_dir, self._settings = tools, state_dir, settings
         self._clients = Clients()
         self._recognizer, self._host = Recognizer(self._clients), socket.gethostname()
-        self._ends: dict[str, int] = {}  # descriptors that tell of the end of a client's process
+        self._exits = Exits[str](tools.select, self._ended)
+        self._lived_by: dict[str, tuple[int, str]] = {}  # processes whose end is waited for, by client
         self._links: dict[Link, tuple[str | None, str]] = {}  # the name last told over a connection, and whose it is
         self._sessions: dict[str, str] = {}
         self._unsaved = False
@@ -201,8 +201,8 @@ class Presence:
             "cwd": client.cwd,
             "session": self.session_of(client),
             "role": "primary" if client.id == self._clients.primary else "secondary",
-            "since": time_text(client.since),
-            "last_seen": time_text(client.last_seen),
+            "since": moment_text(client.since),
+            "last_seen": moment_text(client.last_seen),
             "state": self._clients.state(client.id),
         }
 
@@ -214,21 +214,18 @@ class Presence:
     # -- their end --------------------------------------------------------------------------------------------
 
     def _attend(self, client: Client) -> bool:
-        """Have the loop woken by the end of the process that it lives by; False: that cannot be, or it has ended."""
-        if client.pid is None or client.id in self._ends:
+        """Have the loop woken by the end of the process that it lives by.
+
+        False: it has ended, or that cannot be: it has to give signs of life then.
+        """
+        if client.pid is None or client.id in self._lived_by:
             return True
-        try:
-            end = end_of(client.pid, client.began)
-        except OSError as exc:  # no descriptor is left: it has to give signs of life
-            log(f"client {client.id}: the end of its process will not be seen: {exc}")
+        if not self._exits.wait(client.id, client.pid, client.began):
             return False
-        if end is None:
-            return False
-        self._ends[client.id] = end
-        self._tools.select.register(end, selectors.EVENT_READ, partial(self._ended, client.id))
+        self._lived_by[client.id] = (client.pid, client.began)
         return True
 
-    def _ended(self, wanted: str, mask: int) -> None:
+    def _ended(self, wanted: str) -> None:
         """The process of a client has ended."""
         self._drop(wanted, time.monotonic())
 
@@ -240,10 +237,8 @@ class Presence:
 
     def _unattend(self, wanted: str) -> None:
         """Wait for the end of its process no longer."""
-        end = self._ends.pop(wanted, None)
-        if end is not None:
-            self._tools.select.unregister(end)
-            os.close(end)
+        if wanted in self._lived_by:
+            self._exits.leave(wanted, *self._lived_by.pop(wanted))
 
     def _take(self, changes: list[Change], now: float) -> None:
         """Tell everybody what became of clients."""
@@ -316,15 +311,9 @@ class Presence:
         """Keep who is there for the next daemon."""
         self._unsaved = self._unsaved or len(self._clients) > 0
         self.tick(time.monotonic())
-        for wanted in list(self._ends):
-            self._unattend(wanted)
+        self._exits.close()
 
 
 def names_itself(who: Message) -> bool:
     """Whether a request is typed at a terminal or comes with a client's name; not each script is to be a client."""
     return bool(told_text(who.get("tty")) or who.get("client"))
-
-
-def time_text(wall: float) -> str:
-    """RFC 3339 in UTC."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from gitsessiond.daemon.link import Link
+from gitsessiond.store.processes import read_process
 from gitsessiond.store.repository import Repository, worktrees
 from gitsessiond.wire.place import Peer
 
@@ -93,11 +94,10 @@ def descends_from(pid: int | None, ancestor: int) -> bool:
 
 
 def parent_of(pid: int) -> int | None:
-    """The parent's pid (proc(5), /proc/pid/stat, fourth field; the second may hold anything but its own end)."""
+    """The parent's pid; None where there is no /proc."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
+        return read_process(pid).parent
+    except OSError:
         return None
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from gitsessiond.model.errors import disk_refused
 from gitsessiond.store.git import run_git
+from gitsessiond.store.processes import read_process
 from gitsessiond.store.repository import Repository
 
 CHECKS = "checks"
@@ -149,11 +150,10 @@ def kill_group(leader: int) -> None:
 
 
 def started_at(pid: int) -> str | None:
-    """When a process began, so that it is not taken for a later one (proc(5), field 22); None: it is gone."""
+    """When a process began, so that it is not taken for a later one; None: it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
-    except (OSError, IndexError):
+        return read_process(pid).began
+    except OSError:
         return None
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from gitsessiond.model.opened import Process, Times
 from gitsessiond.model.swapfiles import BLOCK, LONGEST_LINE, Kind, Said, said_by
+from gitsessiond.store.processes import read_process
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _MOST: dict[Kind, int] = {"swap": BLOCK, "kate": 64, "office": LONGEST_LINE}
@@ -74,15 +75,12 @@ def process_of(pid: int | None) -> Process | None:
     if pid is None:
         return None
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            told = file.read()
+        found = read_process(pid)
     except OSError:
         return Process(None, 0.0) if is_alive(pid) else None
-    name, words = told.partition(b"(")[2].rpartition(b")")[0], told.rpartition(b")")[2].split()
-    if len(words) < 20 or words[0] in (b"Z", b"X", b"x"):
+    if found.has_ended:
         return None
-    began = booted_at() + int(words[19]) / os.sysconf("SC_CLK_TCK")
-    return Process(name.decode("utf-8", "replace") or None, began)
+    return Process(found.name or None, booted_at() + int(found.began) / os.sysconf("SC_CLK_TCK"))
 
 
 def is_alive(pid: int) -> bool:
@@ -103,14 +101,6 @@ def booted_at() -> float:
             if line.startswith(b"btime "):
                 return float(line.split()[1])
     return 0.0
-
-
-def handle_of(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends (pidfd_open(2)); None: there is none to be had."""
-    try:
-        return os.pidfd_open(pid)
-    except (OSError, AttributeError):
-        return None
 
 
 def swap_directories(env: Mapping[str, str]) -> list[bytes]:

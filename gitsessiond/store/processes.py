@@ -18,13 +18,12 @@ def is_gone(pid: int | None, started: str) -> bool:
     if pid is None or not began or not os.path.isdir("/proc/self") or (space and space != own_namespace()):
         return False
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            words = file.read().rpartition(b")")[2].split()
+        found = read_process(pid)
     except (FileNotFoundError, ProcessLookupError):
         return True
     except OSError:
         return False
-    return len(words) > 19 and (words[0].decode() in ENDED or words[19].decode() != began)
+    return found.has_ended or found.began != began
 
 
 def own_namespace() -> str | None:
@@ -39,6 +38,8 @@ class Process(NamedTuple):
     """A process as the kernel tells it. ``leader``: of its session, for a terminal's commands the shell."""
 
     pid: int
+    name: str  # of its program, at most 15 bytes; empty: it has none
+    has_ended: bool  # and whoever started it has not taken note yet
     began: str  # ticks since the boot
     parent: int
     leader: int
@@ -46,19 +47,32 @@ class Process(NamedTuple):
     uid: int
 
 
+def read_process(pid: int) -> Process:
+    """What the system shows under this number, also if it has ended; the name may hold anything but its own end.
+
+    Raises:
+        FileNotFoundError, ProcessLookupError: there is none, or the system shows none.
+        OSError: it is not to be read.
+    """
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        told, uid = file.read(), os.fstat(file.fileno()).st_uid
+    name, words = told.partition(b"(")[2].rpartition(b")")[0], told.rpartition(b")")[2].split()
+    try:
+        state, began, parent, leader, tty = words[0].decode(), words[19].decode(), *map(int, (words[1], *words[3:5]))
+    except (ValueError, IndexError) as exc:
+        raise OSError(f"not as proc(5) has it: /proc/{pid}/stat") from exc
+    return Process(pid, name.decode("utf-8", "replace"), state in ENDED, began, parent, leader, tty, uid)
+
+
 def seen(pid: int | None) -> Process | None:
     """The process of this number; None: there is none, it has ended, or the system shows none."""
     if pid is None or pid <= 0:
         return None
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            words = file.read().rpartition(b")")[2].split()
-            uid = os.fstat(file.fileno()).st_uid
-        if words[0].decode() in ENDED:
-            return None
-        return Process(pid, words[19].decode(), int(words[1]), int(words[3]), int(words[4]), uid)
-    except (OSError, ValueError, IndexError):
+        found = read_process(pid)
+    except OSError:
         return None
+    return None if found.has_ended else found
 
 
 def lives(pid: int, began: str) -> bool:
@@ -80,17 +94,19 @@ def leader_of(process: Process) -> Process:
         eldest = above
 
 
-def end_of(pid: int, began: str) -> int | None:
+def end_of(pid: int, began: str | None) -> int | None:
     """A descriptor that can be read once this process has ended (pidfd_open(2)); None: it has, or none is to be had.
+
+    ``began`` None: whoever has the number.
 
     Raises:
         OSError: no descriptor is left, or the system has no such call.
     """
     try:
         found = os.pidfd_open(pid)
-    except ProcessLookupError:
+    except (ProcessLookupError, AttributeError):
         return None
-    if lives(pid, began):  # looked at only now: the number may have been another's until a moment ago
+    if began is None or lives(pid, began):  # looked at only now: it may have been another's until a moment ago
         return found
     os.close(found)
     return None

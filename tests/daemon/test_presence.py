@@ -267,10 +267,10 @@ def test_no_descriptor_is_left(room: Room, monkeypatch: pytest.MonkeyPatch) -> N
     one, two = room.terminal(), room.terminal()
     first = room.hello(one)["id"]
 
-    def none_left(pid: int, began: str) -> int:
+    def none_left(pid: int, began: str | None) -> int:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("gitsessiond.daemon.presence.end_of", none_left)
+    monkeypatch.setattr("gitsessiond.daemon.exits.end_of", none_left)
     second = room.hello(two)
     assert second["pid"] is None and room.hello(two)["id"] == second["id"]
     room.presence.close()

@@ -13,7 +13,6 @@ import pytest
 
 from gitsessiond.model.swapfiles import Kind
 from gitsessiond.store.editors import (
-    handle_of,
     names_in,
     process_of,
     read_lock,
@@ -80,14 +79,11 @@ def test_what_has_a_pid() -> None:
     seen = process_of(child.pid)
     assert seen is not None and seen.name is not None and seen.name.startswith("python")
     assert abs(seen.began - time.time()) < 60
-    handle = handle_of(child.pid)
-    assert handle is not None
-    os.close(handle)
     os.kill(child.pid, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert process_of(child.pid) is None
     child.communicate()
-    assert process_of(child.pid) is None and handle_of(child.pid) is None and process_of(None) is None
+    assert process_of(child.pid) is None and process_of(None) is None
 
 
 def test_where_neovim_keeps_swap_files(tmp_path: Path) -> None:

@@ -60,7 +60,10 @@ def test_a_command_lives_by_the_leader_of_its_session() -> None:
         assert select.select([end], [], [], 60)[0]
         os.close(end)
     assert leader_of(command).pid == middle
-    assert end_of(leader.pid, "1") is None and end_of(os.getpid(), "1") is None
+    assert end_of(leader.pid, "1") is None and end_of(os.getpid(), "1") is None and end_of(leader.pid, None) is None
+    own = end_of(os.getpid(), None)
+    assert own is not None
+    os.close(own)
     os.killpg(leader.pid, signal.SIGKILL)
 
 
