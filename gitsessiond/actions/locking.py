@@ -186,19 +186,23 @@ class Locking:
         try:
             self._journal.commit(self.table.last_token)
         except GitSessionError as error:
-            return [self._undone(one, error, now) for one in done]
+            return self._undone(done, error, now)
         return done
 
-    def _undone(self, one: Effect, error: GitSessionError, now: float) -> Effect | Failed:
-        """A grant taken back; whoever is let in by that is told the same with the next commit."""
-        if not isinstance(one, Acquired) or not one.fresh:
-            return one
-        for hold in one.fresh:
+    def _undone(self, done: list[Effect], error: GitSessionError, now: float) -> list[Effect | Failed]:
+        """Grants taken back; whoever is let in by that is told the same with the next commit."""
+        granted = [one for one in done if isinstance(one, Acquired) and one.fresh]
+        again, after = self.table.undo(granted, now)
+        fresh = {hold.token: hold for one in granted for hold in one.fresh}
+        for hold in fresh.values():
             self._journal.drop(hold)
-        for hold in one.replaced:
+        for hold in again:
             self._journal.put(hold)
-        self._take(self.table.undo(one, now), now)
-        return Failed(one.ticket, one.asked, error)
+        self._take(after, now)
+        told = [one for one in done if not (isinstance(one, Released) and one.hold.token in fresh)]
+        return [
+            Failed(one.ticket, one.asked, error) if isinstance(one, Acquired) and one.fresh else one for one in told
+        ]
 
     def close(self) -> None:
         """Close the journal: what is held is held on."""

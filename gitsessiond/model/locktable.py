@@ -151,16 +151,26 @@ class LockTable:
         self.waits.take(wait)
         self._let_in([claim.resource for claim in wait.claims], now, done)
 
-    def undo(self, acquired: Acquired, now: float) -> list[Effect]:
-        """Take back what was granted and could not be written down; nobody was told of it yet."""
+    def undo(self, granted: Sequence[Acquired], now: float) -> tuple[list[Hold], list[Effect]]:
+        """Take back what was granted in this order and could not be written down; nobody was told of it yet.
+
+        What is held again instead, and what comes of it. Whoever gave back a grant meanwhile, or lost it, has nothing.
+        """
+        freed: list[Hold] = []
+        again: dict[int, Hold] = {}
+        for acquired in reversed(granted):
+            still = {key_of(hold): hold for hold in acquired.fresh if hold.token in self.holds.by_token}
+            for hold in still.values():
+                self.holds.take(hold)
+                again.pop(hold.token, None)
+                freed.append(hold)
+            for hold in acquired.replaced:
+                if key_of(hold) in still:
+                    self.holds.put(hold)
+                    again[hold.token] = hold
         done: list[Effect] = []
-        granted = [hold for hold in acquired.fresh if hold.token in self.holds.by_token]
-        for hold in granted:
-            self.holds.take(hold)
-        for hold in acquired.replaced:
-            self.holds.put(hold)
-        self._let_in([hold.resource for hold in granted], now, done)
-        return done
+        self._follow(freed, now, done)
+        return list(again.values()), done
 
     # -- giving back ----------------------------------------------------------------------------------------
 
@@ -176,20 +186,25 @@ class LockTable:
 
     def _end(self, holds: Iterable[Hold], how: Ending, now: float, done: list[Effect]) -> None:
         """End locks, and let in who waited for them."""
-        freed = self._drop(holds, how, done)
-        if self.waits:
-            self._let_in(freed, now, done)
+        ended = self._drop(holds, how, done)
+        self._follow(ended, now, done)
 
-    def _drop(self, holds: Iterable[Hold], how: Ending, done: list[Effect]) -> list[Resource]:
-        """End locks; what is free then."""
-        freed = []
-        for hold in holds:
+    def _drop(self, holds: Iterable[Hold], how: Ending, done: list[Effect]) -> list[Hold]:
+        """End locks; which they were."""
+        ended = list(holds)
+        for hold in ended:
             self.holds.take(hold)
-            freed.append(hold.resource)
             done.append(Released(hold, *how))
             if how not in (GIVEN_BACK, DEAD):
                 self._remember(hold, Lost(hold.resource.name, hold.token, *how))
-        return freed
+        return ended
+
+    def _follow(self, ended: Sequence[Hold], now: float, done: list[Effect]) -> None:
+        """Let in who waited for these; who had them and waits may wait for more now, and be in a circle by that."""
+        if self.waits:
+            self._let_in([hold.resource for hold in ended], now, done)
+            for wait in self.waits.of(hold.client for hold in ended):
+                self._untangle(wait, now, done)
 
     def _remember(self, hold: Hold, lost: Lost) -> None:
         """Keep what became of a lock for its holder, who may not know yet."""
@@ -252,10 +267,10 @@ class LockTable:
         done: list[Effect] = []
         if steal and (others := self.beside(broken, by)):
             return [Denied(0, by, "held", others)]
-        freed = self._drop(broken, Ending("stolen" if steal else "broken", by.holder, by.reason), done)
+        ended = self._drop(broken, Ending("stolen" if steal else "broken", by.holder, by.reason), done)
         if steal:
             self._grant(Wait(0, by, False, now), now, done)
-        self._let_in(freed, now, done)
+        self._follow(ended, now, done)
         return done
 
     # -- keeping --------------------------------------------------------------------------------------------

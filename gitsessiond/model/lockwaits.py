@@ -99,8 +99,9 @@ class Queue:
         return circle(wait, self._waits_for) if self._is_waited_for(wait) else ()
 
     def _is_waited_for(self, wait: Wait) -> bool:
-        """Whether anybody may wait for its client: for what that holds, or for one who goes before others."""
-        return wait.upgrades or any(
+        """Whether anybody may wait for it: for what its client holds, or because it goes before others."""
+        is_last = wait.ticket == next(reversed(self._waits), None) and not wait.upgrades
+        return not is_last or any(
             claim.client != wait.client and claim.mode in KEPT_OUT[hold.mode]
             for hold in self._holds.of(wait.client)
             for claim in self._claims.overlapping(hold.resource, CLASHING[hold.mode])

@@ -37,6 +37,11 @@ def held(locking: Locking) -> dict[str, tuple[str, float, bool]]:
     return {one.resource.name: (one.mode, one.deadline, one.confirmed) for one in locking.table.holds}
 
 
+def refuse(self: LockJournal, last_token: int) -> None:
+    """A commit that cannot be."""
+    raise StoreFailed("the disk is full", hint="df -h .")
+
+
 @pytest.mark.parametrize("fresh", [True, False])
 def test_whose_process_has_ended_meanwhile_has_nothing(begin: Begin, tmp_path: Path, fresh: bool) -> None:
     """It is given back as if somebody had been there to see it; whoever cannot be seen may live."""
@@ -125,9 +130,6 @@ def test_a_grant_that_cannot_be_written_is_none(begin: Begin, monkeypatch: pytes
     locking.commit(0.0)
     token = locking.table.holds.of("ann")[0].token
 
-    def refuse(self: LockJournal, last_token: int) -> None:
-        raise StoreFailed("the disk is full", hint="df -h .")
-
     with monkeypatch.context() as full:
         full.setattr(LockJournal, "commit", refuse)
         locking.acquire(asked("ann", "X path/a"), 1.0)
@@ -149,21 +151,27 @@ def test_a_grant_that_cannot_be_written_is_none(begin: Begin, monkeypatch: pytes
     assert locking.table.holds.of("bob")[0].token > token
 
 
-def test_an_upgrade_that_cannot_be_written_leaves_what_was(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", ["release", "gone"])
+def test_an_upgrade_that_cannot_be_written_brings_back_nothing_that_has_ended(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Who gave it back in the same turn, or died, has nothing, now and after the next start; nobody is told of it."""
     locking = begin(0.0)
     locking.acquire(asked("ann", "S path/a"), 0.0)
+    locking.acquire(asked("bob", "S path/b"), 0.0)
     locking.commit(0.0)
-    before = [(one.mode, one.token) for one in locking.table.holds]
     with monkeypatch.context() as full:
-        full.setattr("gitsessiond.store.lockjournal.LockJournal._write", lambda self, db: 1 / 0)
+        full.setattr(LockJournal, "commit", refuse)
         locking.acquire(asked("ann", "X path/a"), 1.0)
-        with pytest.raises(ZeroDivisionError):
-            locking.commit(1.0)
-    full_disk = StoreFailed("full")
-    (acquired,) = [one for one in locking.table.acquire(asked("ann", "X path/b"), 1.0)[1] if isinstance(one, Acquired)]
-    locking._undone(acquired, full_disk, 1.0)
-    assert before == [("S", 1)]
-    assert "path/b" not in held(locking)
+        locking.acquire(asked("bob", "X path/b"), 1.0)
+        if end == "release":
+            locking.release("ann", None, 1.0)
+        else:
+            locking.gone("ann", 1.0)
+        assert [type(one) for one in locking.commit(1.0)] == [Failed, Failed]
+    assert {name: one[0] for name, one in held(locking).items()} == {"path/b": "S"}
+    locking.commit(2.0)
+    assert {name: one[0] for name, one in held(begin(3.0)).items()} == {"path/b": "S"}
 
 
 def test_a_loop_that_stood_still_ends_nobodys_lease(begin: Begin) -> None:

@@ -214,6 +214,28 @@ def test_a_circle_of_one_who_goes_before_others(ground: Ground) -> None:
     assert ground.ask("ann", "X path/d/a", wait=30) == "ann deadlock"
 
 
+def test_a_circle_by_what_was_given_back(ground: Ground) -> None:
+    """Ann waits for more, and gives back a lock that she waits for too: now dan is before her, and waits for her."""
+    ground.ask("ann", "path/p", "path/s")
+    ground.ask("bob", "path/q")
+    assert ground.ask("dan", "path/p", "path/s", wait=30) == "dan waits 1"
+    assert ground.ask("ann", "path/p", "path/q", wait=30) == "ann waits 1"
+    assert ground.release("ann", "path/p") == "ann released path/p, ann deadlock"
+    assert ground.release("ann") == "ann released path/s, dan has path/p path/s"
+
+
+def test_a_circle_of_queues_by_what_was_given_back(ground: Ground) -> None:
+    """The same where ann has nothing else: hal waits behind her, has what dan wants, and dan is before her."""
+    ground.ask("ann", "path/p")
+    ground.ask("bob", "path/q")
+    ground.ask("hal", "path/r")
+    assert ground.ask("dan", "path/p", "path/r", wait=30) == "dan waits 1"
+    assert ground.ask("ann", "path/p", "path/q", wait=30) == "ann waits 1"
+    assert ground.ask("hal", "path/q", wait=30) == "hal waits 2"
+    assert ground.release("ann") == "ann released path/p, ann deadlock"
+    assert ground.release("bob") == "bob released path/q, hal has path/q"
+
+
 def test_many_who_wait_are_not_looked_at_for_ever(ground: Ground) -> None:
     """A chain of two hundred, each of whom holds what the next one wants."""
     for n in range(200):
@@ -287,6 +309,27 @@ def test_where_nobody_could_renew_for_long_all_lasts_longer(ground: Ground) -> N
     assert ground.later(10) == "ann expired path/a"
 
 
+def test_what_was_given_back_does_not_come_again_with_a_grant_taken_back(ground: Ground) -> None:
+    """Ann had it for reading; both are hers no more, whether or not her last grant could be written down."""
+    ground.ask("ann", "S path/a", "S path/b")
+    _, done = ground.table.acquire(asked("ann", "X path/a", "X path/b"), 0)
+    granted = [one for one in done if isinstance(one, Acquired)]
+    ground.release("ann", "path/a")
+    again, after = ground.table.undo(granted, 0)
+    assert [(hold.resource.name, hold.mode) for hold in again] == [("path/b", "S")]
+    assert [(hold.resource.name, hold.mode) for hold in ground.table.holds] == [("path/b", "S")]
+    assert after == []
+
+
+def test_grants_one_upon_the_other_are_taken_back_to_the_first(ground: Ground) -> None:
+    """What was granted in between could be written down no more than what stands for it."""
+    ground.ask("ann", "S path/a")
+    done = [one for mode in "UX" for one in ground.table.acquire(asked("ann", f"{mode} path/a"), 0)[1]]
+    again, _ = ground.table.undo([one for one in done if isinstance(one, Acquired)], 0)
+    assert [hold.mode for hold in again] == ["S"]
+    assert [hold.mode for hold in ground.table.holds] == ["S"]
+
+
 def test_two_intents_on_one_path_are_told(ground: Ground) -> None:
     assert ground.ask("ann", "intent path/a") == "ann has path/a"
     _, done = ground.table.acquire(asked("bob", "intent path/a", "X path/b"), 0)
@@ -323,6 +366,7 @@ class Naive:
     def __init__(self) -> None:
         self.holds: dict[tuple[str, str], dict[str, Any]] = {}
         self.waits: list[dict[str, Any]] = []
+        self.granted: list[tuple[tuple[str, str], dict[str, Any], dict[str, Any] | None]] = []
         self.now = 0.0
 
     def needs(self, wait: dict[str, Any]) -> list[tuple[str, str]]:
@@ -353,7 +397,13 @@ class Naive:
         for name, mode in wait["wants"]:
             had = self.holds.get((wait["client"], name), {"mode": mode})
             best = max(had["mode"], mode, key=lambda one: STRENGTH[one])
-            self.holds[wait["client"], name] = {"mode": best, "deadline": self.now + wait["ttl"], "ttl": wait["ttl"]}
+            lasts = {"mode": best, "deadline": self.now + wait["ttl"], "ttl": wait["ttl"]}
+            key = wait["client"], name
+            if key in self.holds and best == had["mode"]:
+                had.update(lasts)
+            else:
+                self.granted.append((key, lasts, self.holds.get(key)))
+                self.holds[key] = lasts
         for other in [one for one in self.waits if one["client"] == wait["client"]]:
             self.untangle(other)
 
@@ -396,6 +446,22 @@ class Naive:
         for key in keys:
             self.holds.pop(key, None)
         self.let_in()
+        for wait in [one for one in self.waits if one["client"] in {client for client, _ in keys}]:
+            self.untangle(wait)
+
+    def fail(self) -> None:
+        """What was granted since the last commit could not be written down."""
+        granted, self.granted = self.granted, []
+        taken = []
+        for key, hold, before in reversed(granted):
+            if self.holds.get(key) is hold:
+                taken.append(key)
+                del self.holds[key]
+                if before is not None:
+                    self.holds[key] = before
+        self.let_in()
+        for wait in [one for one in self.waits if one["client"] in {client for client, _ in taken}]:
+            self.untangle(wait)
 
     def expire(self) -> None:
         self.drop([key for key, hold in self.holds.items() if hold["deadline"] <= self.now])
@@ -411,11 +477,12 @@ class Locking(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.table, self.naive = LockTable(), Naive()
-        self.tokens: set[int] = set()
+        self.granted: list[Acquired] = []
         self.seen = 0
 
     def note(self, done: list[Effect]) -> None:
         """Every fresh lock has a token higher than all before it."""
+        self.granted += [one for one in done if isinstance(one, Acquired) and one.fresh]
         for one in done:
             for hold in one.fresh if isinstance(one, Acquired) else ():
                 assert hold.token > self.seen
@@ -479,6 +546,20 @@ class Locking(RuleBasedStateMachine):
         else:
             with pytest.raises(NotFound):
                 self.table.breakable(resource(name), by.holder, self.naive.now)
+
+    @rule(fails=st.booleans())
+    def commit(self, fails: bool) -> None:
+        """The end of a turn: all that was granted in it is written down, or is none."""
+        granted, self.granted = self.granted, []
+        if not fails:
+            self.naive.granted = []
+            return
+        again, done = self.table.undo(granted, self.naive.now)
+        self.note(done)
+        self.naive.fail()
+        tokens = {hold.token for one in granted for hold in one.fresh}
+        assert not tokens & self.table.holds.by_token.keys()
+        assert all(hold.token not in tokens for hold in again)
 
     @invariant()
     def the_same(self) -> None:
