@@ -19,6 +19,7 @@ from gitsessiond.model.names import escape_path
 from gitsessiond.store import hookfiles
 from gitsessiond.store.hookplace import Place, found_at, place_of, read_hook, recorded
 from gitsessiond.store.hookscripts import ALWAYS, WHERE_WANTED, script
+from gitsessiond.store.layout import write_whole
 from gitsessiond.store.repository import open_repository
 from gitsessiond.store.steps import State
 
@@ -141,9 +142,7 @@ def put_facts(ctx: Context, live: Live) -> None:
 
 def put_lines(path: str, lines: Sequence[str]) -> None:
     """Write a file of facts in one go."""
-    with open(f"{path}.new", "wb") as file:
-        file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
-    os.replace(f"{path}.new", path)
+    write_whole(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
 
 
 def put_or_remove(path: str, lines: Sequence[str]) -> None:

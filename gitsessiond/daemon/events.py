@@ -13,6 +13,7 @@ from gitsessiond.daemon.log import log
 from gitsessiond.model.channels import Wanted, channel_of
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.moments import now_text
+from gitsessiond.store.layout import write_whole
 from gitsessiond.wire.frames import encode
 
 KEPT = 2000
@@ -55,13 +56,8 @@ class Sequence:
 
     def _write(self) -> None:
         """Set a block apart; if that fails, the next daemon may use its numbers again."""
-        draft = self._path + ".new"
         try:
-            with open(draft, "w", encoding="ascii") as file:
-                file.write(f"{self._bound}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, self._path)
+            write_whole(self._path, b"%d\n" % self._bound, synced=True)
         except OSError as exc:
             log(f"event numbers not kept: {exc}")
 

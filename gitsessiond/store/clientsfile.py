@@ -10,6 +10,7 @@ import os
 from typing import Any, NamedTuple
 
 from gitsessiond.model.clients import KINDS, Client
+from gitsessiond.store.layout import write_whole
 from gitsessiond.store.processes import boot_id
 
 FILE = "clients.json"
@@ -31,18 +32,9 @@ def write_clients(state_dir: str, kept: Kept) -> None:
     Raises:
         OSError: the disk refused; what was kept before is kept still.
     """
-    path = os.path.join(state_dir, FILE)
     clients = [one._asdict() for one in kept.clients]
     told = {"format": 1, "boot": boot_id(), "primary": kept.primary, "silent": kept.silent, "clients": clients}
-    draft = f"{path}.new"
-    with open(draft, "w", encoding="utf-8", errors="surrogateescape", opener=for_us_alone) as file:
-        json.dump(told, file)
-    os.replace(draft, path)
-
-
-def for_us_alone(path: str, flags: int) -> int:
-    """Open a file that nobody else may read."""
-    return os.open(path, flags, 0o600)
+    write_whole(os.path.join(state_dir, FILE), json.dumps(told).encode("utf-8", "surrogateescape"), mode=0o600)
 
 
 def read_clients(state_dir: str) -> Kept:

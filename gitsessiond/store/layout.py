@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from gitsessiond.model.errors import NewerState, StateUnreadable, disk_refused
@@ -219,13 +220,26 @@ def sync_refs(git_dir: str, names: Iterable[str]) -> None:
 
 def write_durably(path: str, data: bytes) -> None:
     """Write a small file whole or not at all: draft, sync, rename, sync of its directory."""
-    draft = f"{path}.tmp-{os.getpid()}"
-    with open(draft, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    _replace(path, f"{path}.tmp-{os.getpid()}", data, 0o666, synced=True)
     sync(os.path.dirname(path))
+
+
+def write_whole(path: str, data: bytes, *, mode: int = 0o666, synced: bool = False) -> None:
+    """Write a small file whole or not at all, for one writer; a machine that fails may lose it, as it may the rename.
+
+    ``mode``: rights of a file, less the umask. ``synced``: what is lost then is no more than the rename.
+    """
+    _replace(path, f"{path}.new", data, mode, synced=synced)
+
+
+def _replace(path: str, draft: str, data: bytes, mode: int, *, synced: bool) -> None:
+    """Draft and rename."""
+    with open(draft, "wb", opener=partial(os.open, mode=mode)) as file:
+        file.write(data)
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
+    os.replace(draft, path)
 
 
 def sync(path: str) -> None:

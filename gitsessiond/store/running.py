@@ -12,6 +12,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
+from gitsessiond.store.layout import write_whole
+
 
 class Running(NamedTuple):
     """A command of an agent; its process, as far as it is known, and when that began."""
@@ -50,6 +52,4 @@ def write_running(path: str, running: Mapping[str, Running]) -> None:
             return
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         rows = {key: [one.agent, one.begun.isoformat(), one.pid, one.started] for key, one in running.items()}
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump(rows, file)
-        os.replace(f"{path}.new", path)
+        write_whole(path, json.dumps(rows).encode())
