@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 MAY_WRITE_FILES = {("restore",), ("update",), ("abandon", "--discard"), ("close", "--remove"), ("uninstall", "--hard")}
@@ -39,11 +39,16 @@ def may(argv: Sequence[str], these: set[tuple[str, ...]]) -> bool:
 
 def files_of(root: Path) -> Facts:
     """Every file of the worktree that is the user's."""
+    return files_below([root], lambda entry: entry.name in (".git", ".gitsession"))
+
+
+def files_below(roots: Sequence[Path], left_out: Callable[[os.DirEntry[str]], bool]) -> Facts:
+    """Every file that is not left out, nor below a directory that is."""
     found: Facts = {}
-    stack = [str(root)]
+    stack = [str(root) for root in roots]
     while stack:
         for entry in os.scandir(stack.pop()):
-            if entry.name in (".git", ".gitsession"):
+            if left_out(entry):
                 continue
             facts = entry.stat(follow_symlinks=False)
             if entry.is_dir(follow_symlinks=False):

@@ -22,6 +22,7 @@ from gitsessiond.wire.client import Client, Talk, dial
 from gitsessiond.wire.frames import encode
 from gitsessiond.wire.place import find_place
 from tests.bench import Workbench
+from tests.bystanders import Facts, files_below
 
 PROTOCOL = Path(__file__).parents[1] / "docs" / "protocol.md"
 AGENT = ("tool", "id", "call", "patch", "session", "pid", "started")
@@ -333,22 +334,15 @@ class Siege:
                 assert reply["id"] == number or number is None, (reply, line[:3000])
                 return reply
 
-    def theirs(self) -> dict[str, object]:
+    def theirs(self) -> Facts:
         """Everything but what is ours: files beside the repository and at home, the worktree, git's own files."""
-        found: dict[str, object] = {}
         git_dir = str(self.root / ".git")
-        stack = [str(self.root.parent), str(self.home)]
-        while stack:
-            at = stack.pop()
-            for entry in os.scandir(at):
-                if entry.name in OURS or (at.startswith(git_dir) and PASSING.search(entry.name)):
-                    continue
-                facts = entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(entry.path)
-                else:
-                    found[entry.path] = (facts.st_ino, facts.st_mtime_ns, facts.st_size, facts.st_mode)
-        return found
+
+        def left_out(entry: os.DirEntry[str]) -> bool:
+            in_git = os.path.dirname(entry.path).startswith(git_dir)
+            return entry.name in OURS or bool(in_git and PASSING.search(entry.name))
+
+        return files_below([self.root.parent, self.home], left_out)
 
     def attack(self, verb: str, line: bytes, number: int | None) -> None:
         """Send one line; its reply is one error or an honest answer, and nothing has changed but what it may change."""

@@ -65,10 +65,11 @@ def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str
         look = look_at(live)
     if follow_rename(ctx, live, look):
         look = look_at(live)
-    if live.head_seen is not None and look.head[:2] == live.head_seen.head[:2]:
+    has_moved = live.head_seen is None or look.head[:2] != live.head_seen.head[:2]
+    if not has_moved:
         note_index(live)
     done = take_over(ctx, live, look, reading, verb=verb, by=by)
-    if live.head_seen is None or look.head[:2] != live.head_seen.head[:2]:
+    if has_moved:
         live.before_git = None
     live.head_seen = look
     return done
