@@ -1,5 +1,6 @@
 chain "$@" || exit
 { facts; } 2>/dev/null || exit 0
+unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS # of `git --literal-pathspecs commit`
 
 marked() { # the first staged file to which a marker of an open conflict was added
   git diff --cached -U0 --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ |
@@ -48,10 +49,11 @@ locked() { # the session's branch, or the first staged path, that another sessio
   [ "$kind" = branch ] || {
     nl='
 '
-    set -f
-    IFS=$nl
-    set -- $(sed -n 's/^path	\([^	]*\)	.*/\1/p' "$known.locks")
-    [ $# -gt 0 ] && path=$(git -c core.quotePath=false diff --cached --name-only --no-ext-diff --no-renames -- "$@") || return
+    grep -q '^path	' "$known.locks" || return # xargs may run git without any, for all paths
+    path=$(
+      sed -n 's/^path	\([^	]*\)	.*/\1/p' "$known.locks" | tr '\n' '\0' | # in pieces that fit into an exec
+        xargs -0 -s 65536 git -c core.quotePath=false diff --cached --name-only --no-ext-diff --no-renames --
+    )
     path=${path%%"$nl"*}
     [ -n "$path" ] || return
     words=$(holder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -300,6 +301,34 @@ def test_what_hooks_know(table: Table) -> None:
     assert all(row[2].startswith("Bob until ") for row in rows)
     table.drop(*held)
     assert not known.exists()
+
+
+def refused(table: Table, rows: list[str], *options: str) -> str:
+    """What pre-commit says to a commit of a.txt, with these locks of others."""
+    wid = table.it.ask("session.status")["session"]["worktree_id"]
+    known = Path(table.it.desk.ctx.repository.state_dir, "hooks", f"{wid}.locks")
+    known.write_text("".join(f"path\t{spec}\tBob until 10:00\n" for spec in rows))
+    words = [*options, "commit", "-q", "-a", "-m", "over a lock"]
+    ran = subprocess.run(["git", *words], cwd=table.it.root, capture_output=True, text=True, check=False)
+    assert (ran.returncode == 0) == (ran.stderr == ""), ran
+    return ran.stderr.partition("\n")[0]
+
+
+@pytest.mark.parametrize("option", ["--literal-pathspecs", "--glob-pathspecs"])
+def test_how_git_takes_paths_is_nothing_to_a_lock(table: Table, option: str) -> None:
+    table.it.ask("hooks.install")
+    table.it.root.joinpath("a.txt").write_text("mine\n")
+    said = refused(table, [":(top,literal)a.txt"], option)
+    assert said == "error: a.txt is locked by Bob until 10:00"
+
+
+def test_more_locks_than_fit_into_one_command(table: Table) -> None:
+    """Ten thousand, of long names; what is not locked is committed."""
+    table.it.ask("hooks.install")
+    table.it.root.joinpath("a.txt").write_text("mine\n")
+    many = [f":(top,literal)d{'x' * 230}/{n}" for n in range(10_000)]
+    assert refused(table, [*many, ":(top,literal)a.txt"]) == "error: a.txt is locked by Bob until 10:00"
+    assert refused(table, [*many, f":(top,literal){'y' * 4000}"]) == ""
 
 
 @pytest.fixture
