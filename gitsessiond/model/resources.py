@@ -133,7 +133,7 @@ def _pattern(name: str, part: str) -> Part:
     """A part of a pattern; ``***`` and ``a**`` mean no more than one star.
 
     Raises:
-        BadRequest: a bracket that is not closed or holds nothing.
+        BadRequest: a bracket that is not closed, holds nothing, or a class such as ``[:alpha:]``.
     """
     if part == "**":
         return None
@@ -163,6 +163,9 @@ def _bracket(name: str, part: str, at: int) -> tuple[tuple[Range, ...], int]:
     first = True
     while at < len(part) and (first or part[at] != "]"):
         first = False
+        if part.startswith("[:", at):  # git takes it for a class of letters
+            hint = "name the letters, as in [a-z0-9]; [:[] is a colon or a bracket"
+            raise BadRequest(f"{name[:80]!r} has [: in a bracket, which is not known here", hint=hint)
         low, at = _letter(part, at)
         high = low
         if part[at : at + 1] == "-" and part[at + 1 : at + 2] not in ("", "]"):
