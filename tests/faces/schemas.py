@@ -935,6 +935,13 @@ class Executed(Reply):
     waited_s: float
 
 
+class Watched(Reply):
+    """``watch``, after each run of the command. No path: all may have changed."""
+
+    changed: list[str]
+    code: int
+
+
 class Logs(Reply):
     """``daemon logs``."""
 
@@ -1122,6 +1129,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "client heartbeat": Heartbeat,
     "client leave": Left,
     "exec": Executed,
+    "watch": Watched,
     "hooks install": HooksInstall,
     "hooks status": HooksStatus,
     "hooks uninstall": HooksUninstall,

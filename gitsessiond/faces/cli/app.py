@@ -29,6 +29,7 @@ from gitsessiond.faces.cli import (
     sessions,
     updating,
     upkeep,
+    watching,
 )
 from gitsessiond.faces.cli.connect import Dial, open_client
 from gitsessiond.faces.cli.ending import INTERRUPTED, run_guarded
@@ -62,7 +63,7 @@ def root(ctx: click.Context, letters: bool) -> int:
 
 NOUNS = (
     sessions, patches, assigning, editors, merging, updating, remote, conflicts, recorded, executing, clients, lock,
-    collaborating, hooking, upkeep, configuring, metrics, events, daemon, helping, demo,
+    collaborating, hooking, upkeep, configuring, metrics, events, watching, daemon, helping, demo,
 )  # fmt: skip
 
 for noun in NOUNS:

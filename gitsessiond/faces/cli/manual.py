@@ -37,6 +37,7 @@ ENVIRONMENT = (
     ("GITSESSION_PATCH", "the patch for `commit`, `assign` and `restore`, where no `--patch` is given"),
     ("GITSESSION_CLIENT", "the client that commands come from, as `--client`: the name that a program gives itself"),
     ("GITSESSION_LOCK_TOKEN", "the number of the lock that one works under: no branch is moved once that is over"),
+    ("GITSESSION_CHANGED", "what `git session watch` tells its command: the paths that changed, one a line"),
     ("GITSESSION_USER", "`Name <email>`: who makes sessions, patches and steps; else git's own author"),
     (
         "LOCK_DEFAULT_TTL, LOCK_WAIT_TIMEOUT, SESSION_TTL, SESSION_HEARTBEAT",
@@ -91,7 +92,7 @@ the target changed, with your edits in them |
 | `close --remove` | removes the branch, if all is merged | removes the worktree, if nothing in it would be lost |
 | `hooks install`, `hooks uninstall`, `uninstall` | none; your git hooks and, where it is set, `core.hooksPath` | \
 none; with `--agent`, that agent's settings |
-| `exec -- CMD` | what CMD does | what CMD does |
+| `exec -- CMD`, `watch -- CMD` | what CMD does | what CMD does |
 | `uninstall --hard` | removes the sessions' branches | none of yours |
 """
 
