@@ -61,6 +61,7 @@ class Client:
         Raises:
             GitSessionError: the error of the reply, as the child its code names.
             Unreachable: no daemon answers.
+            DaemonEnded: it may have been done, or there is less to wait for now.
         """
         try:
             reply = self._ask(verb, args)
@@ -69,6 +70,8 @@ class Client:
                 raise  # it may have been done
             reply = self._ask(verb, args)
         if reply.get("error", {}).get("again"):  # that daemon is leaving; the next one is at work
+            if args.get("wait"):
+                raise DaemonEnded(reply["error"]["message"], hint=reply["error"]["hint"])
             reply = self._ask(verb, args)
         return self._ok(reply)
 

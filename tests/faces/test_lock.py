@@ -15,7 +15,7 @@ from gitsessiond.faces.cli import lock
 from gitsessiond.faces.cli.app import main
 from gitsessiond.faces.cli.locknames import names_of
 from gitsessiond.model.errors import BadRequest, Locked, NotFound
-from gitsessiond.wire.client import locked_by
+from gitsessiond.wire.client import DaemonEnded, locked_by
 from tests.faces import replies
 from tests.faces.test_app import PARTY, TAKEN
 
@@ -210,7 +210,7 @@ class Denying:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, denials: int, reason: str = "held") -> None:
         self.left, self.reason = denials, reason
-        self.now, self.slept = 0.0, list[float]()
+        self.now, self.slept, self.waits, self.ends = 0.0, list[float](), list[float | bool](), 0
         monkeypatch.setattr("gitsessiond.faces.cli.lock.time.monotonic", lambda: self.now)
         monkeypatch.setattr("gitsessiond.faces.cli.lock.time.sleep", self.sleep)
 
@@ -221,6 +221,10 @@ class Denying:
     def call(self, verb: str, **args: Any) -> dict[str, Any]:
         if verb == "config":
             return {"settings": [{"variables": [], "value": "x"}, {"variables": ["LOCK_WAIT_TIMEOUT"], "value": 3.0}]}
+        self.waits.append(args["wait"])
+        if self.ends:
+            self.ends, self.now = self.ends - 1, self.now + 1.0
+            raise DaemonEnded("the daemon ended before it answered", hint="run the command again")
         if self.left:
             self.left -= 1
             raise Locked("no", reason=self.reason)
@@ -236,6 +240,20 @@ def test_without_a_daemon_it_is_asked_again_ever_more_seldom(monkeypatch: pytest
     with pytest.raises(Locked):
         lock.acquired(face, {}, True)  # type: ignore[arg-type]
     assert face.slept == [0.1, 0.5, 2.0, 0.4]
+
+
+@pytest.mark.parametrize(("wait", "left"), [(5.0, 4.0), (True, 2.0), (False, False), (0.5, 0.0)])
+def test_the_next_daemon_is_asked_when_one_ends_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, wait: float | bool, left: float | bool
+) -> None:
+    """With what is left of the wait, however that was said; not for ever, or a daemon that falls ill of it never ends."""
+    face = Denying(monkeypatch, 0)
+    face.ends = 1
+    assert lock.acquired(face, {}, wait) == {"locks": []}  # type: ignore[arg-type]
+    assert face.waits == [wait, left]
+    face.ends = 4
+    with pytest.raises(DaemonEnded):
+        lock.acquired(face, {}, wait)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("reason", "wait"), [("timeout", 30.0), ("deadlock", True), ("held", False), ("held", 0.0)])

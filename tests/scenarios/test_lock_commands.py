@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -33,6 +34,18 @@ def test_two_clients_and_one_file(bench: Workbench) -> None:
     assert bench.run("unlock", "a.txt", code=11, env=BOT).err.endswith("--force --reason WHY\n")
     bench.run("unlock", "a.txt", "--force", "--reason", "on leave", env=BOT)
     assert "lost: a.txt broken by bot: on leave" in bench.run("locks", env=ANN).out
+
+
+def test_the_end_of_the_daemon_is_no_end_of_waiting(bench: Workbench) -> None:
+    """Killed or stopped: the next one is asked."""
+    bench.run("lock", "a.txt", env=ANN)
+    words = ["git", "session", "lock", "a.txt", "--wait", "60"]
+    waits = subprocess.Popen(words, cwd=bench.root, env=os.environ | BOT, stdout=subprocess.PIPE, text=True)
+    for end in (lambda: bench.kill("pid"), bench.stop):
+        wait_for(lambda: bench.json("locks")["waiting"], why="for who waits")
+        end()
+    bench.run("unlock", "a.txt", env=ANN)
+    assert waits.communicate(timeout=60)[0].startswith("Locked a.txt (")
 
 
 def test_where_no_daemon_may_run(bench: Workbench) -> None:

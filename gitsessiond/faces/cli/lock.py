@@ -16,10 +16,12 @@ from gitsessiond.faces.cli.locknames import TYPES, names_of
 from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import BadRequest, Locked
 from gitsessiond.model.names import name_key, spoken
+from gitsessiond.wire.client import DaemonEnded
 
 LONGEST_S = 86400.0
 AS_SET = "as-set"  # how long to wait is for the settings to say
 LOCK_WAIT = "LOCK_WAIT_TIMEOUT"  # the variable of that setting
+MOST_ENDS = 4  # of daemons, while one waits: more are the fault of what is asked
 AGAIN_S = (0.1, 0.5, 2.0)  # between two tries where no daemon runs; the last one counts on
 
 kind_option = click.option(
@@ -105,20 +107,30 @@ def lock(
 def acquired(face: Face, asked: dict[str, Any], wait: float | bool) -> dict[str, Any]:
     """Ask for locks. A daemon answers when it is one's turn; where none runs there are no turns, and it is asked again.
 
+    So is the next daemon if one ends meanwhile: what was granted is granted again. One waits no longer for all that.
+
     Raises:
         Locked: somebody else has one of them.
     """
-    begun, pauses = time.monotonic(), iter(AGAIN_S)
+    begun, pauses, ends = time.monotonic(), iter(AGAIN_S), MOST_ENDS
+    left = wait
     while True:
         try:
-            return face.call("lock.acquire", **asked, wait=wait, request=None)
+            return face.call("lock.acquire", **asked, wait=left, request=None)
         except Locked as held:
             if not wait or held.reason != "held":
                 raise
-            left = begun + (longest_wait(face) if wait is True else wait) - time.monotonic()
+            wait = longest_wait(face) if wait is True else wait
+            left = begun + wait - time.monotonic()
             if left <= 0:
                 raise
             time.sleep(min(left, next(pauses, AGAIN_S[-1])))
+        except DaemonEnded:
+            ends -= 1
+            if not ends:
+                raise
+            wait = longest_wait(face) if wait is True else wait
+            left = max(0.0, begun + wait - time.monotonic()) if wait else wait
 
 
 def longest_wait(face: Face) -> float:
