@@ -84,7 +84,8 @@ class WriteBits:
     def apply(self, wid: str, worktree: bytes, wanted: Collection[bytes], seek: Seek = nowhere) -> None:
         """Have these files of a worktree be without write bits, and give all others theirs back.
 
-        What was taken once is not taken again before it was given back: whoever made it writable meant it.
+        What was taken once is not taken again before it was given back: whoever made it writable meant it. Another
+        file in its place, as of a checkout there and back, is taken as the first was.
 
         Raises:
             OSError: what is taken cannot be written down; then nothing is.
@@ -92,7 +93,8 @@ class WriteBits:
         if self.trouble is not None or not is_there(worktree):
             return
         place = self._places.get(wid, Place(worktree, {}, {}))
-        after = returned(worktree, place, place.files.keys() - set(wanted), seek)
+        replaced = {path for path in place.files.keys() & set(wanted) if is_another(worktree, path, place.files[path])}
+        after = returned(worktree, place, place.files.keys() - set(wanted) | replaced, seek)
         fresh = {}
         for path in set(wanted) - after.files.keys():
             found = found_at(worktree, path)
@@ -254,6 +256,17 @@ def found_at(worktree: bytes, path: bytes) -> Taken | None:
             return taken if found.st_nlink == 1 else None
     except OSError:
         return None
+
+
+def is_another(worktree: bytes, path: bytes, taken: Taken) -> bool:
+    """Whether a file that can be taken is where another was taken."""
+    try:
+        if os.lstat(os.path.join(worktree, path)).st_ino == taken.inode:
+            return False  # as it is but for few of many
+    except OSError:
+        return False
+    found = found_at(worktree, path)
+    return found is not None and found.inode != taken.inode and bool(found.before & WRITE)
 
 
 def take(worktree: bytes, path: bytes, taken: Taken) -> None:

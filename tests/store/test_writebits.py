@@ -86,6 +86,23 @@ def test_what_an_editor_or_git_has_put_in_its_place(place: Place) -> None:
     assert list(WriteBits(str(place.state)).untold()) == []
 
 
+def test_what_comes_in_its_place_while_it_is_locked(place: Place) -> None:
+    """It is taken as the first was, which gets its write bits where it is now; what is without them stays as it is."""
+    bits = place.apply("a", "src/run", "group")
+    (place.root / "a").rename(place.root / "moved")
+    for name, mode in {"a": 0o664, "src/run": 0o555}.items():
+        (place.root / "new").write_text("checked out")
+        (place.root / "new").chmod(mode)
+        (place.root / "new").replace(place.root / name)
+    (place.root / "group").chmod(0o664)  # the same file
+    wanted = {b"a", b"src/run", b"group"}
+    bits.apply(WID, os.fsencode(place.root), wanted, lambda inodes: [b"moved"])
+    assert place.modes() == {**place.before, "a": 0o444, "src/run": 0o555, "moved": 0o644}
+    bits = WriteBits(str(place.state))
+    bits.give_back(WID)
+    assert place.modes() == {**place.before, "a": 0o664, "src/run": 0o755, "moved": 0o644}
+
+
 def test_what_is_put_there_later(place: Place) -> None:
     """It is not the file that was locked, but looks like it: told."""
     bits = place.apply("a")
