@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from gitsessiond.actions import views
-from gitsessiond.model.conflicts import is_automatic
+from gitsessiond.model.conflicts import is_automatic, resource_of, sessions_of
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Conflict, Patch
@@ -86,7 +86,10 @@ def conflict_facts(state: State, conflict: Conflict) -> dict[str, Any]:
     """What tells a conflict from others."""
     patch = state.patches.get(conflict.patch) if conflict.patch else None
     named = {"id": patch.id, "name": patch.name} if patch else None
-    return {"kind": conflict.kind, "shape": conflict.shape, "path": conflict.path, "patch": named}
+    facts = {"kind": conflict.kind, "shape": conflict.shape, "path": conflict.path, "patch": named}
+    about = resource_of(conflict)
+    same = {"conflict_id": conflict.id, "conflict_type": conflict.kind, "resource_id": about, "resource": about}
+    return {**facts, **same, "sessions": sessions_of(conflict, state.session.id)}
 
 
 def file_events(state: State, changes: Collection[Seen]) -> Iterator[dict[str, Any]]:

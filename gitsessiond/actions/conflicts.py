@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from gitsessiond.actions import views
@@ -18,16 +19,18 @@ from gitsessiond.actions.clash_files import (
 from gitsessiond.actions.clashing import open_of
 from gitsessiond.actions.contests import review
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.denials import write_counts
 from gitsessiond.actions.purposes import purposes
 from gitsessiond.actions.resolutions import remembered_places, remembered_whole
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.settling import settle, take_all_saved, take_saved
-from gitsessiond.model.conflicts import SIDE_NAMES, control_path, is_of_lock, telling_lines
+from gitsessiond.model.conflicts import SIDE_NAMES, control_path, is_of_lock, sessions_of, telling_lines
 from gitsessiond.model.errors import NotFound, Refused
 from gitsessiond.model.hunks import places_in
 from gitsessiond.model.names import is_id_prefix, quote_path, unquote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.store.identity import identity_of
+from gitsessiond.store.steps import State
 
 __all__ = ["list_conflicts", "resolve", "show_conflict", "take_all_saved", "take_saved"]
 
@@ -39,9 +42,24 @@ def list_conflicts(ctx: Context, asked: Asked) -> dict[str, Any]:
     for patch in live.open_patches():
         review(ctx, live, patch.id)
     write_control_files(ctx, live)  # `git clean -x` may have taken them
-    found = [one for one in live.state.conflicts.values() if asked.flag("all") or one.status == "open"]
-    found.sort(key=lambda one: (one.created_at, one.path))
-    return {"conflicts": [views.conflict_view(live.state, one) for one in found]}
+    kind = asked.text("kind")
+    found = [
+        (state, one)
+        for state, one in told_in(ctx, live)
+        if (asked.flag("all") or one.status == "open") and kind in ("", one.kind)
+    ]
+    found.sort(key=lambda each: (each[1].created_at, each[1].path))
+    return {"conflicts": [views.conflict_view(state, one) for state, one in found]}
+
+
+def told_in(ctx: Context, live: Live) -> Iterator[tuple[State, Conflict]]:
+    """The conflicts of a session, and those of others that are between them and it."""
+    for other in ctx.sessions.values():
+        write_counts(ctx, other)
+        state = other.state
+        for one in state.conflicts.values():
+            if other is live or live.sid in sessions_of(one, other.sid):
+                yield state, one
 
 
 def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
@@ -49,6 +67,7 @@ def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     take_all_saved(ctx, live)
     write_control_files(ctx, live)
+    live = home_of(ctx, live, asked.text("id"))
     conflict = conflict_asked(live, asked.text("id"))
     texts = texts_of(ctx, live.state, conflict)
     file = control_file(live, conflict)
@@ -70,6 +89,12 @@ def show_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
         "file": control if at is not None else None,
         "at": quote_path(at) if at is not None else None,
     }
+
+
+def home_of(ctx: Context, live: Live, wanted: str) -> Live:
+    """The session that has the record of a conflict with this session; else this one."""
+    found = {state.session.id for state, one in told_in(ctx, live) if wanted and one.id.startswith(wanted)}
+    return live if len(found) != 1 or live.sid in found else ctx.sessions[found.pop()]
 
 
 def result_of(ctx: Context, live: Live, conflict: Conflict) -> bytes | None:
@@ -147,9 +172,9 @@ def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
 def refuse_lock(conflict: Conflict) -> None:
     """Raise Refused where a conflict only tells of a lock that was in the way."""
     if is_of_lock(conflict):
+        words = "or with the edit" if conflict.denied is None else "also for whoever asked for it in vain"
         raise Refused(
-            f"nothing is to be settled in {conflict.path}: it ends with the lock, or with the edit",
-            hint="git session locks",
+            f"nothing is to be settled in {conflict.path}: it ends with the lock, {words}", hint="git session locks"
         )
 
 

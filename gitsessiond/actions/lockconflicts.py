@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.denials import ended_denials
 from gitsessiond.actions.lockedpaths import covering, holder_words, in_the_way, session_of, who_of
 from gitsessiond.actions.publishing import publish
 from gitsessiond.model.conflicts import LOCK, is_of_lock
@@ -42,11 +43,11 @@ def with_lock_conflicts(ctx: Context, live: Live, state: State, changes: Collect
 def record_of(ctx: Context, state: State, path: str, hold: Hold) -> Conflict:
     """The record of a save over a lock: a new one, or the open one of the same holder with one save more."""
     known = next((one for one in open_ones(state.conflicts) if is_about(one, path, hold)), None)
-    told, session = holder_words(ctx, hold), session_of(ctx, hold.holder)
+    told, session = holder_words(ctx, hold.holder), session_of(ctx, hold.holder)
     lock = LockInTheWay(
         token=hold.token,
         client=hold.client,
-        who=who_of(hold) or "",
+        who=who_of(hold.holder) or "",
         session=session.sid if session is not None else None,
         saves=1 + (known.lock.saves if known is not None and known.lock is not None else 0),
     )
@@ -63,25 +64,25 @@ def record_of(ctx: Context, state: State, path: str, hold: Hold) -> Conflict:
 
 def is_about(conflict: Conflict, path: str, hold: Hold) -> bool:
     """Whether a conflict is about this path and a lock of the same client."""
-    return conflict.path == path and conflict.lock is not None and conflict.lock.client == hold.client
+    lock = conflict.lock
+    return conflict.path == path and lock is not None and conflict.denied is None and lock.client == hold.client
 
 
 def open_ones(conflicts: Mapping[str, Conflict]) -> list[Conflict]:
-    """The open conflicts about locks."""
-    return [one for one in conflicts.values() if is_of_lock(one) and one.status == "open"]
+    """The open conflicts about saves over locks."""
+    return [one for one in conflicts.values() if is_of_lock(one) and one.denied is None and one.status == "open"]
 
 
 def close_lock_conflicts(ctx: Context, live: Live) -> None:
-    """Close those whose lock is given back, or whose edit is gone or merged.
+    """Close those whose lock is given back, or whose edit is gone or merged; and those asked for in vain no more.
 
     Raises:
         StoreFailed: the disk or git refused.
     """
+    over = ended_denials(ctx, live)
     mine = open_ones(live.state.conflicts)
-    if not mine:
-        return
-    holds = in_the_way(ctx, live)
-    over = {one.id: closed(one) for one in mine if not still_counts(live.state, one, holds)}
+    holds = in_the_way(ctx, live) if mine else []
+    over |= {one.id: closed(one) for one in mine if not still_counts(live.state, one, holds)}
     if over:
         state = replace(live.state, conflicts={**live.state.conflicts, **over})
         names = ", ".join(one.path for one in over.values())

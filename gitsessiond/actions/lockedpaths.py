@@ -116,7 +116,7 @@ def rows_for_hooks(ctx: Context, live: Live) -> tuple[str, ...]:
     mine = branch_resource(live.state.session.branch)
     for hold in ctx.locks.now():
         if hold.mode == WRITE and session_of(ctx, hold.holder) is not live:
-            whose = f"{holder_words(ctx, hold)} until {until_words(ctx, hold)}"
+            whose = f"{holder_words(ctx, hold.holder)} until {until_words(ctx, hold)}"
             out += ["\t".join([*row, whose]) for row in specs(hold)]
             if hold.resource.node[:1] == (REF,) and overlap(hold.resource, mine):
                 first = ["\t".join(["branch", live.state.session.branch, whose])]
@@ -161,15 +161,15 @@ def seconds_left(hold: Hold) -> float:
     return max(0.0, hold.deadline - time.monotonic())
 
 
-def who_of(hold: Hold) -> str | None:
+def who_of(holder: Holder) -> str | None:
     """The name that a client gave itself, else whose it is."""
-    return hold.client if hold.holder.named else hold.holder.who
+    return holder.client if holder.named else holder.who
 
 
-def holder_words(ctx: Context, hold: Hold) -> str:
+def holder_words(ctx: Context, holder: Holder) -> str:
     """``Ann in login-form``, as far as that is known."""
-    live = session_of(ctx, hold.holder)
-    who = (who_of(hold) or hold.client).partition(" <")[0]
+    live = session_of(ctx, holder)
+    who = (who_of(holder) or holder.client).partition(" <")[0]
     return f"{who} in {live.state.session.name}" if live is not None else who
 
 
@@ -191,7 +191,7 @@ def rows_of(ctx: Context, live: Live | None) -> Iterator[dict[str, Any]]:
             "mode": hold.mode,
             "token": hold.token,
             "client": hold.client,
-            "who": who_of(hold),
+            "who": who_of(hold.holder),
             "session": {"id": session.sid, "name": session.state.session.name} if session is not None else None,
             "own": live is not None and session is live,
             "reason": hold.reason,

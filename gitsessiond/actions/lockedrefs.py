@@ -24,7 +24,7 @@ def refuse_locked(ctx: Context, branch: str, who: Who) -> None:
     name = branch_resource(branch)
     for hold in holds:
         if hold.client != client and hold.mode in KEPT_OUT[WRITE] and overlap(hold.resource, name):
-            words = f"{holder_words(ctx, hold)} until {until_words(ctx, hold)}"
+            words = f"{holder_words(ctx, hold.holder)} until {until_words(ctx, hold)}"
             raise Locked(f"{branch} is locked by {words}", hint="git session locks", reason="held")
 
 

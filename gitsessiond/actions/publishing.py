@@ -24,7 +24,8 @@ from gitsessiond.store.steps import State, StepNote, write_step
 from gitsessiond.store.store import RefMove
 from gitsessiond.store.trees import edit_tree, file_at
 
-NOT_ASKED_FOR = ("save", "adopt", "judge", "check", "resolving", "unlocked")  # steps that say nothing about owners
+# Steps that say nothing about owners.
+NOT_ASKED_FOR = ("save", "adopt", "judge", "check", "resolving", "unlocked", "denied")
 
 
 def publish(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from gitsessiond.model.conflicts import is_automatic
+from gitsessiond.model.conflicts import is_automatic, resource_of, sessions_of
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.ownership import Op, Row
@@ -174,6 +174,9 @@ def conflict_view(state: State, conflict: Conflict) -> dict[str, Any]:
         "how": "auto" if is_automatic(conflict) else conflict.how,
         "resolved_as": resolved_path(conflict),
         "lock": conflict.lock.model_dump() if conflict.lock is not None else None,
+        "denied": conflict.denied.model_dump() if conflict.denied is not None else None,
+        "resource": resource_of(conflict),
+        "sessions": sessions_of(conflict, state.session.id),
     }
 
 

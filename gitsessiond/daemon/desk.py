@@ -15,6 +15,7 @@ from gitsessiond.actions import examining
 from gitsessiond.actions.adoption import adopt
 from gitsessiond.actions.conflicts import take_saved
 from gitsessiond.actions.context import Asked, Context, Live, Unrecorded
+from gitsessiond.actions.denials import note_denials
 from gitsessiond.actions.editing import note_open
 from gitsessiond.actions.enforcing import follow_locks, give_back_write_bits
 from gitsessiond.actions.hooking import put_facts, tell_hooks
@@ -240,6 +241,7 @@ class Desk:
             if self.trouble is not None:
                 raise self.trouble
             if asked.verb == LOCKS_CHANGED:
+                note_denials(self.ctx, asked.args.get("denied") or ())
                 self.follow_locks(anew=True)
                 tell_hooks(self.ctx)
                 reply["ok"] = {}

@@ -104,7 +104,7 @@ class Front:
         told = Told(self._clients.send, self._events.publish, self._controls.changed)
         self._editing = self._beside["editor"] = Editing(self._select, told, os.environ)
         outbox.editors = self._editing.rows
-        news = self._beside["locks"] = LockNews(outbox, self._events.publish, place.common_dir)
+        news = self._news = self._beside["locks"] = LockNews(outbox, self._events.publish, place.common_dir)
         heard = LockTold(self._clients.send, news.publish)
         self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
         self._presence.listeners.append(self._locks)
@@ -293,8 +293,9 @@ class Front:
             self._asking.begin(self._active)
 
     def _before_request(self, now: float) -> None:
-        """A request is about to be queued: what comes before it, by editors and by control files."""
+        """A request is about to be queued: what comes before it, by editors, by control files and of locks."""
         self._editing.flush(now)
+        self._news.flush(now)
         self._controls.flush(now)
 
     def _is_here(self) -> bool:

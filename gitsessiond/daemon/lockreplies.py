@@ -15,7 +15,7 @@ from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Holde
 from gitsessiond.model.locktable import Verdict
 from gitsessiond.model.moments import moment_text
 from gitsessiond.model.names import is_pattern, spoken
-from gitsessiond.model.resources import Resource
+from gitsessiond.model.resources import Resource, overlap
 
 MOST_TOLD = 100
 ENDINGS = {"released": "lock_released", "gone": "lock_released", "expired": "lock_expired"}
@@ -189,12 +189,22 @@ def events_of(effect: Effect) -> Iterator[Message]:
         case Queued():
             yield from wanted("lock_waiting", effect.wait.asked, position=effect.position)
         case Denied():
-            yield from wanted("lock_denied", effect.asked, reason=effect.why)
+            yield from denied(effect)
         case Released():
             hold, by = effect.hold, effect.by
             kind = ENDINGS.get(effect.why, "lock_broken")
             more = {"by": by.client, "reason": effect.reason} if by else {}
             yield event(kind, hold.holder, hold.resource.name, mode=hold.mode, token=hold.token, why=effect.why, **more)
+
+
+def denied(effect: Denied) -> Iterator[Message]:
+    """An event for each resource of a request that got nothing, with the lock in its way."""
+    who = effect.asked.holder
+    about: Message = {"who": who.who, "named": who.named, "branch": who.branch}
+    for wanted, mode in effect.asked.wants:
+        hold = next((one for one in effect.held if overlap(one.resource, wanted)), None)
+        other = hold and {**holder(hold.holder), "name": hold.resource.name, "mode": hold.mode, "token": hold.token}
+        yield event("lock_denied", who, wanted.name, mode=mode, reason=effect.why) | about | {"held_by": other}
 
 
 def wanted(kind: str, asked: Asked, **more: Any) -> Iterator[Message]:

@@ -37,7 +37,7 @@ class Wanted(NamedTuple):
             return True
         if self.types and event.get("type") not in self.types:
             return False
-        if self.session is not None and event.get("session") != self.session:
+        if self.session is not None and self.session not in (event.get("session"), *(event.get("sessions") or ())):
             return False
         return self.channel is None or self.channel == channel_of(event)
 

@@ -68,6 +68,18 @@ def is_of_lock(conflict: Conflict) -> bool:
     return conflict.kind == LOCK
 
 
+def sessions_of(conflict: Conflict, own: str) -> list[str]:
+    """The ids of the sessions that a conflict is between, first the one that has its record or asked for a lock."""
+    lock, denied = conflict.lock, conflict.denied
+    found = [denied.session if denied is not None else own, lock.session if lock is not None else None]
+    return list(dict.fromkeys(sid for sid in found if sid is not None))
+
+
+def resource_of(conflict: Conflict) -> str:
+    """What a conflict is about, as locks name it."""
+    return conflict.denied.name if conflict.denied is not None else f"path/{conflict.path}"
+
+
 def has_served(conflict: Conflict, patch: Patch | None) -> bool:
     """Whether its patch is where no resolution is asked for any more: merged, or, of a revert, not merged."""
     if patch is None:

@@ -6,9 +6,18 @@ Paths inside records are text as :func:`gitsessiond.model.names.quote_path` spel
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from gitsessiond.model.errors import NewerState, StateUnreadable
 
@@ -191,6 +200,16 @@ class LockInTheWay(Record):
     saves: int = 1
 
 
+class DeniedLock(Record):
+    """What somebody asked for in vain while another had a lock in its way; ``times``: how often."""
+
+    name: str  # of the resource, as docs/locks.md has it
+    client: str
+    who: str = ""
+    session: Id | None = None  # of the asker, where that is known
+    times: int = 1
+
+
 class Conflict(Record):
     """A stored clash of one path (docs/format.md, "conflicts")."""
 
@@ -213,6 +232,13 @@ class Conflict(Record):
     how: How | None = None
     result: ConflictSide | None = None  # the resolution; None with status resolved: the path is deleted
     lock: LockInTheWay | None = None  # of kind resource_lock alone, which has no sides
+    denied: DeniedLock | None = None  # of one that is about a lock asked for in vain
+
+    @model_serializer(mode="wrap")
+    def _written(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is empty and was not there from the first is left out: builds that do not know it can read the rest."""
+        found: dict[str, Any] = plain(self)
+        return found if self.denied is not None else {name: one for name, one in found.items() if name != "denied"}
 
 
 def encode(record: Record) -> bytes:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.daemon.locknews import APART_S, LOCKS_CHANGED, LOST_S, SOON_S, LockNews
+from gitsessiond.daemon.denied import MOST
+from gitsessiond.daemon.locknews import AGAIN_S, APART_S, LOCKS_CHANGED, LOST_S, SOON_S, LockNews
 from gitsessiond.daemon.outbox import Ask, Outbox
 
 
@@ -73,3 +74,53 @@ def test_what_a_dead_recorder_was_told_is_told_again(told: Told) -> None:
 def test_what_changes_nothing_is_only_published(told: Told, kind: str, mode: str) -> None:
     told.happens(kind, mode)
     assert told.news.next_look() is None and told.events == [{"type": kind, "mode": mode}]
+
+
+def denied(told: Told, resource: str = "path/a.txt", reason: str = "held", holder: str | None = "bob") -> None:
+    """Ann asks for a lock in vain."""
+    other = holder and {"client": holder, "who": None, "named": True, "session": None, "branch": None, "token": 7}
+    told.news.publish(
+        {"type": "lock_denied", "client": "ann", "resource": resource, "reason": reason, "held_by": other}
+    )
+
+
+def rows(told: Told) -> list[tuple[str, int]]:
+    """What the next request tells of denials; it is answered."""
+    message = told.outbox.next(told.now)
+    assert message is not None
+    item = told.outbox.done()
+    assert isinstance(item, Ask) and item.answer is not None
+    item.answer({"ok": {}})
+    return [(row["name"], row["times"]) for row in message["args"].get("denied", ())]
+
+
+def test_a_storm_of_denials_is_a_request_a_second(told: Told) -> None:
+    for _ in range(1000):
+        denied(told)
+    assert told.after(0.0) == 0 and told.after(SOON_S) == 1 and rows(told) == [("path/a.txt", 1000)]
+    for _ in range(1000):
+        denied(told)
+    told.news.flush(told.now)
+    assert told.after(AGAIN_S / 2) == 0 and told.after(AGAIN_S / 2) == 1 and rows(told) == [("path/a.txt", 1000)]
+    assert told.news.next_look() is None
+
+
+def test_a_request_comes_after_what_was_denied_before_it(told: Told) -> None:
+    denied(told)
+    told.news.flush(told.now)
+    assert rows(told) == [("path/a.txt", 1)]
+    denied(told, "path/b.txt")
+    told.happens()
+    told.news.flush(told.now)
+    assert rows(told) == [("path/b.txt", 1)] and told.news.next_look() is None
+    for number in range(MOST + 1):
+        denied(told, f"path/{number}")
+    assert told.after(APART_S) == 1 and len(rows(told)) == MOST
+    assert told.after(AGAIN_S) == 1 and len(rows(told)) == 1
+
+
+def test_what_only_waits_or_is_taken_back_is_no_denial(told: Told) -> None:
+    denied(told, reason="cancelled")
+    denied(told, reason="gone")
+    denied(told, holder=None)
+    assert told.news.next_look() is None and len(told.events) == 3

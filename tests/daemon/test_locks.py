@@ -105,6 +105,9 @@ def test_a_lock_from_the_first_to_the_last(desk: Desk) -> None:
     kinds = [event["type"] for event in desk.events]
     assert kinds == ["lock_acquired", "lock_denied", "lock_renewed", "lock_released"]
     assert all(event["resource_id"] == event["resource"] for event in desk.events)
+    told = desk.events[1]
+    assert (told["client"], told["reason"], told["resource"]) == ("bob", "held", "path/*")
+    assert [told["held_by"][name] for name in ("client", "name", "mode", "token")] == ["ann", "path/a", "X", 1]
 
 
 def test_replies_come_after_the_journal_and_in_one_turn(desk: Desk) -> None:

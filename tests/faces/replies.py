@@ -151,6 +151,9 @@ def conflict(**changes: Any) -> dict[str, Any]:
         "how": None,
         "resolved_as": None,
         "lock": None,
+        "denied": None,
+        "resource": "path/shop/user.py",
+        "sessions": [SID],
     } | changes
 
 

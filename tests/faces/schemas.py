@@ -144,6 +144,16 @@ class LockInTheWay(Closed):
     saves: int
 
 
+class DeniedLock(Closed):
+    """Who asked for a lock in vain, and how often."""
+
+    name: str
+    client: str
+    who: str
+    session: Id | None
+    times: int
+
+
 class Conflict(Closed):
     """A conflict record."""
 
@@ -164,6 +174,9 @@ class Conflict(Closed):
     how: str | None
     resolved_as: str | None
     lock: LockInTheWay | None
+    denied: DeniedLock | None
+    resource: str
+    sessions: list[Id]
 
 
 class Row(Closed):

@@ -145,6 +145,29 @@ def has_saved(one: Person, vim: Terminal) -> bool:
     return path.exists() and f"{one.name} was here" in path.read_text()
 
 
+def test_a_lock_asked_for_in_vain_is_on_record_in_both_sessions(ann: Person, bob: Person) -> None:
+    """At once, counted, one for both; over when it is given back, and counted by kind."""
+    ann.lock()
+    for _ in range(3):
+        with pytest.raises(Locked):
+            bob.lock()
+        (found,) = bob.call("conflicts", kind="resource_lock")["conflicts"]
+    assert wait_for(lambda: bob.call("conflicts")["conflicts"][0]["denied"]["times"] == 3, why="for the count")
+    assert ann.call("conflicts")["conflicts"][0]["id"] == found["id"]
+    shown = ann.call("conflict.show", id=found["id"])["conflict"]
+    assert (shown["denied"]["client"], shown["lock"]["client"], shown["resource"]) == ("bob", "ann", SHARED)
+    ann.unlock()
+    (found,) = wait_for(lambda: ended(bob), why="for its end")
+    assert (found["how"], found["denied"]["times"]) == ("auto", 3)
+    assert 'gitsession_conflicts_detected_total{kind="resource_lock"} 1' in bob.bench.run("metrics").out
+
+
+def ended(person: Person) -> list[Any]:
+    """The conflicts of a session, once all are resolved."""
+    found = person.call("conflicts", all=True)["conflicts"]
+    return [one for one in found if one["status"] == "resolved"]
+
+
 @pytest.mark.soak
 @pytest.mark.skipif(shutil.which("vim") is None, reason="vim is not installed (Debian package vim)")
 @pytest.mark.parametrize("locks", ["advisory", "hooks", "readonly"])

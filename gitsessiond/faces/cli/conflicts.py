@@ -16,15 +16,17 @@ from gitsessiond.faces.cli.typed import path_argument
 from gitsessiond.faces.cli.words import command, listed, plural, typed_path
 from gitsessiond.model.errors import BadRequest
 
+KINDS = ("file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence", "git_revert")
 HUNK_WAYS = ("ours", "theirs", "both", "base", "remembered")
 
 
 @click.command("conflicts", cls=SessionCommand)
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too, also by git itself.")
+@click.option("--type", "kind", type=click.Choice(KINDS), metavar="KIND", help="Only git_merge, resource_lock, …")
 @pass_face
-def conflicts(face: Face, everything: bool) -> int:
+def conflicts(face: Face, everything: bool, kind: str | None) -> int:
     """List the conflicts of the session"""
-    reply = face.call("conflicts", all=everything)
+    reply = face.call("conflicts", all=everything, kind=kind)
     face.show(reply, mergelines.conflicts_lines(reply), mergelines.conflicts_hints(reply))
     return 0
 
