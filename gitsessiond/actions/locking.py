@@ -128,6 +128,12 @@ class Locking:
         """A client is dead."""
         self._take(self.table.gone(client, now), now)
 
+    def done(self, tokens: Iterable[int], now: float) -> None:
+        """These locks are for nothing any more."""
+        self.wake(now)
+        held = self.table.holds.by_token
+        self._take(self.table.done([held[token] for token in tokens if token in held], now), now)
+
     # -- time -----------------------------------------------------------------------------------------------
 
     def next_look(self, now: float) -> float | None:

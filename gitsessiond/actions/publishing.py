@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from gitsessiond.actions.announcing import conflict_events, patch_events
 from gitsessiond.actions.context import Context, Live
+from gitsessiond.actions.lockends import locks_done
 from gitsessiond.model.errors import GitSessionError, StateUnreadable
 from gitsessiond.model.graph import Graph
 from gitsessiond.model.names import quote_path
@@ -83,7 +85,12 @@ def publish(
         move_projections(ctx.store, ctx.repository, before, written)
     ctx.tell(event_of(written, note, placed, facts or {}))
     if before is not None:
-        for event in (*conflict_events(before, written), *patch_events(before, written)):
+        others = (
+            conflict_events(before, written),
+            patch_events(before, written),
+            locks_done(ctx, live, before, written),
+        )
+        for event in chain(*others):
             ctx.tell(event)
     return live.state
 

@@ -331,6 +331,7 @@ class Front:
         """A batch is in the journal, or could not be recorded."""
         for event in told.get("events") or ():
             self._events.publish(event)
+            self._locks.hear(event)
         self._worktrees.pruned(batch.worktree, told.get("prune") or ())
         self._controls.changed(batch.worktree, time.monotonic())
         if told.get("error"):
@@ -360,6 +361,7 @@ class Front:
     def happened(self, event: Message) -> None:
         """An event was published."""
         self._events.publish(event)
+        self._locks.hear(event)
         self._controls.changed(event.get("session"), time.monotonic())
 
     def unanswerable(self, error: GitSessionError, ask: Ask | None) -> None:

@@ -18,7 +18,7 @@ from gitsessiond.model.names import is_pattern, spoken
 from gitsessiond.model.resources import Resource, overlap
 
 MOST_TOLD = 100
-ENDINGS = {"released": "lock_released", "gone": "lock_released", "expired": "lock_expired"}
+ENDINGS = {"released": "lock_released", "gone": "lock_released", "done": "lock_released", "expired": "lock_expired"}
 
 Message = dict[str, Any]
 

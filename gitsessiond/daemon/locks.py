@@ -33,6 +33,7 @@ from gitsessiond.wire.requests import reply_error, reply_ok
 Message = dict[str, Any]
 AGENTS = ("agent", "other")
 SAME_S = 0.1
+LOCKS_DONE = "locks_done"  # the recorder tells it (actions/lockends.py)
 
 
 class Known(Protocol):
@@ -226,6 +227,11 @@ class Locks:
         if self._unusable is None:
             self._locking.wake(now)
             self._locking.gone(client, now)
+
+    def hear(self, event: Message) -> None:
+        """An event of the recorder, which may say that locks are for nothing any more."""
+        if event.get("type") == LOCKS_DONE and self._unusable is None:
+            self._locking.done(event["tokens"], time.monotonic())
 
     def beat(self, client: str, now: float) -> list[Message]:
         """A client lives: all it holds lasts anew."""

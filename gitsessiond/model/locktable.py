@@ -42,7 +42,7 @@ class Ending(NamedTuple):
     reason: str | None = None
 
 
-GIVEN_BACK, DEAD, TOO_LATE = Ending("released"), Ending("gone"), Ending("expired")
+GIVEN_BACK, DEAD, DONE, TOO_LATE = Ending("released"), Ending("gone"), Ending("done"), Ending("expired")
 
 
 class Verdict(NamedTuple):
@@ -195,7 +195,7 @@ class LockTable:
         for hold in ended:
             self.holds.take(hold)
             done.append(Released(hold, *how))
-            if how not in (GIVEN_BACK, DEAD):
+            if how not in (GIVEN_BACK, DEAD, DONE):
                 self._remember(hold, Lost(hold.resource.name, hold.token, *how))
         return ended
 
@@ -231,6 +231,12 @@ class LockTable:
         """The processes that had these are dead."""
         done: list[Effect] = []
         self._end(holds, DEAD, now, done)
+        return done
+
+    def done(self, holds: Iterable[Hold], now: float) -> list[Effect]:
+        """What these were for is done."""
+        done = self.expire(now)
+        self._end([hold for hold in holds if hold.token in self.holds.by_token], DONE, now, done)
         return done
 
     def cancel(self, ticket: int, now: float) -> list[Effect]:
