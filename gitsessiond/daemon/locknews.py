@@ -57,7 +57,7 @@ class LockNews:
 
     def flush(self, now: float) -> None:
         """A request is about to be queued: it is to see who was denied what before."""
-        if self._denied.fresh:
+        if self._denied.fresh or (self._denied and not self._waits):
             self._send(now)
 
     def answer(self, link: Link, number: Any, verb: str, args: Message, who: Message) -> None:
