@@ -18,7 +18,7 @@ from gitsessiond.actions.remembering import taken_up
 from gitsessiond.actions.removing import record_rest, refuse_unrecorded, remove_worktree, taken_uncommitted
 from gitsessiond.actions.running import set_running
 from gitsessiond.actions.saves import record_reading
-from gitsessiond.actions.sessions import check_free_name, session_reply
+from gitsessiond.actions.sessions import check_free_name, check_room, session_reply
 from gitsessiond.actions.starting import reopen_worktree
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.graph import graph_of
@@ -174,6 +174,7 @@ def reopen_session(ctx: Context, asked: Asked) -> dict[str, Any]:
         live = ctx.live(asked)
         raise Refused(f"session {live.state.session.name} is open", hint="git session")
     check_free_name(ctx, state.session.name)
+    check_room(ctx)
     by = identity_of(asked.who.env, asked.who.cwd)
     carrier = ctx.live_at(os.fsdecode(unquote_path(state.session.worktree)))
     if carrier is not None:

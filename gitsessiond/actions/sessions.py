@@ -26,6 +26,7 @@ from gitsessiond.model.hints import git_words
 from gitsessiond.model.names import check_name, name_key, quote_path, unquote_path
 from gitsessiond.model.ownership import count_ops, unassigned_rows
 from gitsessiond.model.records import Patch, time_text
+from gitsessiond.model.settings import MAX_SESSIONS, find
 from gitsessiond.store.chain import commits_behind
 from gitsessiond.store.identity import identity_of
 from gitsessiond.store.index import is_index
@@ -91,6 +92,22 @@ def rename_session(ctx: Context, asked: Asked) -> dict[str, Any]:
     by = identity_of(asked.who.env, asked.who.cwd)
     publish(ctx, live, replace(live.state, session=session), "rename", by=by, text=session.name)
     return {"session": session_reply(ctx, live.state)}
+
+
+def check_room(ctx: Context) -> None:
+    """Raise where no other session may be open.
+
+    Raises:
+        Refused: there are as many as ``gitsession.maxSessions`` allows.
+        BadRequest: that is no number.
+    """
+    most, there = find(MAX_SESSIONS, ctx.config.all(MAX_SESSIONS.key), {}).value, len(ctx.sessions)
+    if isinstance(most, int | float) and there >= most:
+        are = "1 session is" if there == 1 else f"{there} sessions are"
+        raise Refused(
+            f"{are} open here, and {MAX_SESSIONS.key} is {most:.0f}",
+            hint=f"git session list\ngit config {MAX_SESSIONS.key} {there + 1}",
+        )
 
 
 def switch_session(ctx: Context, asked: Asked) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.returning import worktree_again
 from gitsessiond.actions.rewritten import session_branches
 from gitsessiond.actions.saves import changes_of, sorted_changes, with_disk
-from gitsessiond.actions.sessions import check_free_name, session_reply
+from gitsessiond.actions.sessions import check_free_name, check_room, session_reply
 from gitsessiond.model.errors import BadRequest, GitSessionError, NotFound, StateUnreadable
 from gitsessiond.model.names import is_id, quote_path, unquote_path
 from gitsessiond.model.ownership import empty_owners
@@ -44,9 +44,10 @@ def start_session(ctx: Context, asked: Asked) -> dict[str, Any]:
 
     Raises:
         BadRequest: a name or revision that means nothing, or no target on a detached HEAD.
-        Refused: the name is taken, this checkout cannot carry it, or the branch name is blocked.
+        Refused: the name is taken, as many are open as may, this checkout cannot carry it, or the branch is blocked.
     """
     name = check_free_name(ctx, asked.text("name"))
+    check_room(ctx)
     by = identity_of(asked.who.env, asked.who.cwd)
     where = open_repository(asked.who.cwd)
     ground = ground_of(ctx, asked, where)

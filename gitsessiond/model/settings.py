@@ -68,6 +68,7 @@ HEARTBEAT = from_environment(
 MAX_CONNECTIONS = from_environment(
     "maxConnections", "number", "1000", "how many connections the daemon takes", 1, "WS_MAX_CONNECTIONS"
 )
+MAX_SESSIONS = Setting("gitsession.maxSessions", "number", None, "how many sessions may be open at once", (), 1)
 COORDINATION = (LOCK_TTL, LOCK_WAIT, CLIENT_TTL, HEARTBEAT, MAX_CONNECTIONS)
 
 SETTINGS = tuple(
@@ -84,6 +85,7 @@ SETTINGS = tuple(
                 "gitsession.locks", "choice", "advisory", "what stands behind locks", ("advisory", "hooks", "readonly")
             ),
             Setting("gitsession.maxFileSize", "number", "50m", "larger files are left out"),
+            MAX_SESSIONS,
             Setting("gitsession.merge", "choice", "merge", "how a patch is landed", ("merge", "rebase", "squash")),
             Setting("gitsession.never", "texts", ".env *.pem id_* *.key", "files that are never recorded"),
             Setting("gitsession.organization", "text", None, "the organization a session is made for"),

@@ -9,7 +9,7 @@ import pytest
 from gitsessiond.actions import context, placing, publishing
 from gitsessiond.actions.context import Asked
 from gitsessiond.actions.starting import start_session
-from gitsessiond.model.errors import StoreFailed
+from gitsessiond.model.errors import BadRequest, Refused, StoreFailed
 from gitsessiond.store.git import run_git
 from tests.actions.asking import Asking
 from tests.actions.desk import Desk, desk
@@ -87,3 +87,28 @@ def test_a_worktree_of_many_files_is_written_by_several_workers(
     it.save("f1", "one\n")
     it.check()
     it.store.close()
+
+
+def test_no_more_sessions_than_allowed(repo: Path, tmp_path: Path) -> None:
+    """The limit is named, and nothing is made; it counts open sessions, and an ended one comes back within it only."""
+    it = Asking(repo)
+    it.ask("session.start", name="first", here=True)
+    git(repo, "config", "gitsession.maxSessions", "1")
+    before = git(repo, "for-each-ref"), git(repo, "worktree", "list")
+    second = {"name": "second", "worktree": str(tmp_path / "second")}
+    with pytest.raises(Refused, match=r"1 session is open here, and gitsession\.maxSessions is 1"):
+        it.ask("session.start", **second)
+    assert (git(repo, "for-each-ref"), git(repo, "worktree", "list")) == before
+    git(repo, "config", "gitsession.maxSessions", "2")
+    it.ask("session.start", **second)
+    it.ask("session.close")
+    it.root = tmp_path / "second"
+    assert it.ask("session.status")["session"]["name"] == "second"
+    it.root = repo
+    git(repo, "config", "gitsession.maxSessions", "1")
+    with pytest.raises(Refused, match="maxSessions"):
+        it.ask("session.reopen")
+    git(repo, "config", "gitsession.maxSessions", "many")
+    with pytest.raises(BadRequest, match=r"gitsession\.maxSessions = 'many' is no number above 0"):
+        it.ask("session.reopen")
+    it.desk.close()
