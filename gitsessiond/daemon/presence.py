@@ -15,13 +15,13 @@ from gitsessiond.daemon.log import log
 from gitsessiond.daemon.recognizing import Recognizer, told_text
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Change, Client, Clients, checked_kind, checked_name, checked_ttl
-from gitsessiond.model.errors import BadRequest, GitSessionError
+from gitsessiond.model.errors import BadRequest, GitSessionError, Refused
 from gitsessiond.model.health import Finding
 from gitsessiond.model.moments import moment_text
 from gitsessiond.model.rates import gauge
 from gitsessiond.store.clientsfile import Kept, read_clients, write_clients
 from gitsessiond.store.identity import told_identity
-from gitsessiond.store.processes import lives
+from gitsessiond.store.processes import is_gone, lives
 from gitsessiond.wire.requests import reply_ok
 
 Message = dict[str, Any]
@@ -67,9 +67,11 @@ class Presence:
         kept = read_clients(self._state_dir)
         self._take(self._clients.remember(kept.clients, kept.primary, kept.silent, now), now)
         for client in kept.clients:
+            if self._attend(client):
+                continue
             if client.pid is not None and not lives(client.pid, client.began):
                 self._drop(client.id, now)
-            elif not self._attend(client):
+            else:
                 self._take(self._clients.meet(client._replace(pid=None, began=""), now), now)
 
     def set_sessions(self, sessions: Mapping[str, str]) -> None:
@@ -83,11 +85,18 @@ class Presence:
 
         Raises:
             BadRequest: the name it gives itself is none, or a setting of its environment is.
-            Refused: there are too many clients, or whoever asked has ended.
+            Refused: there are too many clients, or whoever asked has ended: a lock would be nobody's.
         """
+        return self._said(link, who, asks=True)
+
+    def _said(self, link: Link, who: Message, *, asks: bool = False) -> Client:
+        """Whose request it is; ``asks``: for something that is to be had by somebody who is there."""
         name, wanted = self._links.get(link, (None, ""))
         known = self._clients.get(wanted) if who.get("client") == name else None  # of one process all its time
-        client = self._meet(known or self._recognizer.client(link, who), who)
+        client = known or self._recognizer.client(link, who)
+        if asks and (self._clients.get(client.id) is None or self._clients.state(client.id) != "live"):
+            self._recognizer.check_asker(link)
+        client = self._meet(client, who)
         self._links[link] = who.get("client"), client.id
         return client
 
@@ -123,7 +132,7 @@ class Presence:
 
         Raises:
             BadRequest: a setting of its environment means nothing.
-            Refused: there are too many clients.
+            Refused: there are too many clients, or the process that it lives by has ended.
         """
         now, wall = time.monotonic(), time.time()
         if self._clients.get(client.id) is None or greets:
@@ -132,6 +141,9 @@ class Presence:
         cwd, session = told_text(who.get("cwd")) or client.cwd, told_text(who.get("session"))
         fresh = client._replace(host=self._host, cwd=cwd, session=session, last_seen=wall, since=client.since or wall)
         if not self._attend(fresh):
+            if is_gone(fresh.pid, fresh.began):
+                self._drop(fresh.id, now)
+                raise Refused(f"process {fresh.pid}, which {fresh.id} lives by, has ended", hint="git session clients")
             fresh = fresh._replace(pid=None, began="")
         self._take(self._clients.meet(fresh, now), now)
         self._save()  # before anybody is told what the client holds: the next daemon is to know whose it is
@@ -160,12 +172,12 @@ class Presence:
             case "client.hello":
                 found: Message = {"client": self._told(self._hello(link, args, who))}
             case "client.heartbeat":
-                client, now = self.client_of(link, who), time.monotonic()
+                client, now = self._said(link, who), time.monotonic()
                 found = {"renewed": [one for listener in self.listeners for one in listener.beat(client.id, now)]}
             case "client.leave":
                 found = {"left": self._leave(link, who)}
             case "client.list":
-                you = self.client_of(link, who).id if names_itself(who) else None
+                you = self._said(link, who).id if names_itself(who) else None
                 found = {"clients": [self._told(client) for client in self._clients.all()], "you": you}
             case _:
                 raise BadRequest(f"no verb {verb!r}", hint="see docs/protocol.md")
@@ -177,7 +189,7 @@ class Presence:
         pid = args.get("pid")
         if not (pid is None or (isinstance(pid, int) and not isinstance(pid, bool) and pid > 0)):
             raise BadRequest(f"pid = {pid!r} is no process", hint="see docs/protocol.md")
-        client = self.client_of(link, who if name is None else {**who, "client": name})
+        client = self._said(link, who if name is None else {**who, "client": name})
         if pid is not None and client.name is not None:
             lived_by = self._recognizer.believed(link, pid, who)
             client = client._replace(pid=lived_by.pid if lived_by else None, began=lived_by.began if lived_by else "")

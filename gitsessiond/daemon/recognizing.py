@@ -52,9 +52,7 @@ class Recognizer:
         """Who has given no name: the terminal it was typed at, else the session it runs in."""
         if not link.peer.pid or self._space is None:
             return self._told_terminal(who)
-        asks = seen(link.peer.pid)
-        if asks is None:
-            raise Refused("whoever asked has ended", hint="export GITSESSION_CLIENT=NAME")
+        asks = self._asking(link.peer.pid)
         leader = leader_of(asks)
         known = self._clients.living_by(leader.pid, leader.began)
         if known is not None:
@@ -63,6 +61,18 @@ class Recognizer:
         kind: Kind = "terminal" if asks.tty else "other"
         wanted = self._id(tty, f"{self._space} {leader.pid} {leader.began}")
         return Client(wanted, kind, None, pid=leader.pid, began=leader.began, tty=tty)
+
+    def check_asker(self, link: Link) -> None:
+        """Raise Refused where the process at the other end is proved dead: what it has sent is read after its end."""
+        if link.peer.pid and self._space is not None:
+            self._asking(link.peer.pid)
+
+    def _asking(self, pid: int) -> Process:
+        """The process that asks."""
+        asks = seen(pid)
+        if asks is None:
+            raise Refused("whoever asked has ended", hint="export GITSESSION_CLIENT=NAME")
+        return asks
 
     def _told_terminal(self, who: Message) -> Client:
         """As it says itself, where the kernel cannot be asked: of another pid namespace, or no Linux."""

@@ -18,6 +18,7 @@ import pytest
 from gitsessiond.daemon.presence import Presence, Tools
 from gitsessiond.daemon.settings import Coordinating, Settings
 from gitsessiond.model.errors import BadRequest, Refused
+from gitsessiond.store.processes import end_of, seen
 from gitsessiond.wire.client import Client
 from gitsessiond.wire.place import Peer
 from tests.bench import Workbench, wait_for
@@ -329,6 +330,40 @@ def test_an_asker_that_has_ended_is_nobody(room: Room) -> None:
             room.hello(gone.pid, who={"tty": "/dev/pts/3", "leader": 7})
         assert room.hello(gone.pid, "named")["id"] == "named"
     assert list(room.there()) == ["named"]
+
+
+def test_what_the_dead_have_asked_for_is_nobodys(room: Room) -> None:
+    """The last request of an agent, read after its end is known, brings back no client of its name; one of another does."""
+    agent, other = room.terminal(), room.terminal()
+    room.hello(agent, "bot", pid=agent)
+    room.kill(agent)
+    last: Any = Connection(agent, os.geteuid())
+    with pytest.raises(Refused, match="has ended"):
+        room.presence.client_of(last, {"client": "bot"})
+    assert room.there() == {} and room.listener.freed == ["bot"]
+    now: Any = Connection(other, os.geteuid())
+    assert room.presence.client_of(now, {"client": "bot"}).id == "bot"
+    assert room.presence.client_of(last, {"client": "bot"}).id == "bot"  # who lives and has that name
+
+
+def test_who_ends_while_it_is_met(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen alive, and dead by the time its end is to be waited for: no client without a process is made of it."""
+
+    def just_ended(pid: int, began: str | None) -> int | None:
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: seen(pid) is None)
+        return end_of(pid, began)
+
+    monkeypatch.setattr("gitsessiond.daemon.exits.end_of", just_ended)
+    with pytest.raises(Refused, match="has ended"):
+        room.hello(room.terminal())
+    monkeypatch.undo()
+    one = room.terminal()
+    room.hello(one, "bot", pid=one)
+    monkeypatch.setattr("gitsessiond.daemon.exits.end_of", just_ended)
+    with pytest.raises(Refused, match="has ended"):
+        room.hello(two := room.terminal(), "bot", pid=two)
+    assert room.there() == {} and room.listener.freed == ["bot"]
 
 
 def test_hostile_numbers_of_clients(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
