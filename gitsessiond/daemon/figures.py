@@ -16,7 +16,7 @@ from gitsessiond.daemon.recording import Recording
 from gitsessiond.daemon.tally import Tally
 from gitsessiond.daemon.watch import Watch
 from gitsessiond.daemon.worktrees import Worktrees
-from gitsessiond.model.health import Finding, coverage, recorder_at_work, room_for_connections
+from gitsessiond.model.health import Finding, contention, coverage, recorder_at_work, room_for_connections
 from gitsessiond.model.rates import Family, counter, counters, gauge, gauges
 from gitsessiond.wire.requests import VERSION
 
@@ -134,6 +134,7 @@ class Figures:
         polled = (parts.watch.polled(), parts.watch.why_polling)
         yield coverage(len(parts.worktrees), polled, parts.watch.count(), most_watches(), self.overflows)
         yield room_for_connections(len(parts.clients), parts.clients.most, parts.clients.refused)
+        yield contention(*parts.tally.contended())
         for one in self._looks(now, deep=True):
             yield from one.findings
 

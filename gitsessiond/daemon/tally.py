@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from gitsessiond.model.rates import Family, Rate, counter, counters, gauge, gaug
 
 Message = Mapping[str, Any]
 HOUR_S = 3600.0
+MOST_NAMES = 1000  # the last refusals whose locks are kept in mind
 
 
 class Tally:
@@ -21,6 +23,7 @@ class Tally:
         self.conflicts: dict[str, Rate] = {}  # by kind
         self.resolved = {"auto": Rate(), "manual": Rate()}
         self.recorder_deaths = 0
+        self._kept_out: deque[tuple[float, str]] = deque(maxlen=MOST_NAMES)  # when, and by which lock
 
     def hear(self, event: Message) -> None:
         """One event more."""
@@ -29,6 +32,8 @@ class Tally:
         match event.get("type"):
             case "lock_denied":
                 self.locks_denied.add(now)
+                if event.get("held_by"):
+                    self._kept_out.append((now, str(event["held_by"]["name"])))
             case "conflict_detected":
                 self.conflicts.setdefault(str(event.get("kind")), Rate()).add(now)
             case "conflict_resolved":
@@ -49,6 +54,12 @@ class Tally:
     def contention(self) -> dict[str, float]:
         """The share of locks asked for that were refused, by window."""
         return shares(self.locks_denied, self.locks_asked, self._clock())
+
+    def contended(self) -> tuple[str, int]:
+        """The name of the lock that kept others out most often within the hour, and how often; "" where none did."""
+        since = self._clock() - HOUR_S
+        most = Counter(name for when, name in self._kept_out if when > since).most_common(1)
+        return most[0] if most else ("", 0)
 
     def resolution(self) -> dict[str, float]:
         """The share of the conflicts found that are settled, by how."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gitsessiond.model.names import spoken
+
 LOW_BYTES, FEW_BYTES, TOO_FEW_BYTES = 1 << 30, 64 << 20, 1 << 20
 LOW_SHARE, LOW_INODES = 0.02, 0.01
 BUSY_S = 60.0
 MANY_CONFLICTS = 100
 NEARLY_FULL = 0.9
+OFTEN = 10
 
 
 class Finding(NamedTuple):
@@ -47,6 +50,14 @@ def open_conflicts(count: int) -> Finding:
     if count >= MANY_CONFLICTS:
         return Finding("conflicts", "warn", words, "git session conflicts")
     return Finding("conflicts", "ok", words)
+
+
+def contention(name: str, times: int) -> Finding:
+    """Whether one lock keeps others out again and again; whose it is may change."""
+    if times < OFTEN:
+        return Finding("lock contention", "ok", f"no lock kept others out {OFTEN} times in the last hour")
+    words = f"{spoken(name)} kept others out {times:,} times in the last hour: lock less of it, or shorter"
+    return Finding("lock contention", "warn", words, "git session locks")
 
 
 def recorder_at_work(pid: int | None, busy_s: float, waiting: int, deaths: int) -> Finding:

@@ -9,6 +9,7 @@ from gitsessiond.daemon.locks import Locks
 from gitsessiond.daemon.presence import Presence
 from gitsessiond.daemon.tally import Tally
 from gitsessiond.faces.cli.metriclines import exposition
+from gitsessiond.model.health import contention
 from gitsessiond.wire.client import Talk, dial
 from gitsessiond.wire.place import find_place
 from gitsessiond.wire.requests import request
@@ -24,6 +25,22 @@ def read(families: list[dict[str, Any]]) -> dict[str, Metric]:
 
 def value(found: dict[str, Metric], name: str, **labels: str) -> float:
     return found[f"gitsession_{name}"].samples[frozenset(labels.items())]
+
+
+def test_a_lock_that_keeps_others_out_often() -> None:
+    """It is named by doctor once it did so ten times in an hour, and no more when that is over."""
+    now = 0.0
+    tally = Tally(lambda: now)
+    refused = {"type": "lock_denied", "resource": "path/src/a.py", "held_by": {"name": "path/src/"}}
+    for event in [refused] * 9 + [refused | {"held_by": None}, {"type": "lock_denied"}]:
+        tally.hear(event)
+    assert contention(*tally.contended()).state == "ok"
+    tally.hear(refused | {"held_by": {"name": "path/b"}})
+    tally.hear(refused)
+    found = contention(*tally.contended())
+    assert found.state == "warn" and "src/ kept others out 10 times" in found.message
+    now = 3601.0
+    assert tally.contended() == ("", 0)
 
 
 def test_counts_of_locks_and_conflicts() -> None:
