@@ -25,6 +25,7 @@ from gitsessiond.daemon.editing import Editing
 from gitsessiond.daemon.editors import Told
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.figures import Parts
+from gitsessiond.daemon.here import Here
 from gitsessiond.daemon.link import Frame, Link
 from gitsessiond.daemon.listening import close_socket
 from gitsessiond.daemon.locknews import LockNews
@@ -32,11 +33,12 @@ from gitsessiond.daemon.locks import Locks, LockTold
 from gitsessiond.daemon.log import as_unforeseen, let_go, log, log_bug, tend_log
 from gitsessiond.daemon.mailbox import Mailbox, Notice
 from gitsessiond.daemon.marking import LockMarks
-from gitsessiond.daemon.outbox import Ask, Batch, Outbox
+from gitsessiond.daemon.outbox import Outbox
 from gitsessiond.daemon.own import Own
 from gitsessiond.daemon.presence import Presence, Tools
 from gitsessiond.daemon.process import boot_time, clear_away, descends_from
 from gitsessiond.daemon.recording import Command, Recording
+from gitsessiond.daemon.reported import Reported, Waiting
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.daemon.settle import Known
 from gitsessiond.daemon.tally import Tally
@@ -44,13 +46,10 @@ from gitsessiond.daemon.watch import Shared, Watch
 from gitsessiond.daemon.worktrees import Worktrees
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
 from gitsessiond.wire.parts import checked, number_of
-from gitsessiond.wire.place import Place, identity
+from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import BESIDE, OWN, READS, reply_error
 
-COOKIES = "cookies"
 SLEPT_S = 5.0
-GOING_S = 2.0  # from the end of the socket to that of all that is beside it, if that is being removed
-LOOK_S = 0.01
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
 
 Message = dict[str, Any]
@@ -76,15 +75,15 @@ class Front:
         panel: Panel | None = None,
     ) -> None:
         self._place, self._door, self._settings = place, door, settings
-        self._identity = identity(place.common_dir)
-        cookies = os.path.join(place.state_dir, COOKIES)
+        self._here = Here(place)
+        cookies = self._here.cookies
         clear_away(cookies)
         os.makedirs(cookies, mode=0o700)
         self._select = selectors.DefaultSelector()
         most = connections_with_room(settings.coordinating.now().max_connections)
         self._clients = Clients(self._select, door.listener, self._heard, self._left, most)
         self._box, known, outbox = Mailbox(), Known(), Outbox()
-        self._recording = Recording(self._select, recorder, outbox, self)
+        self._recording = Recording(self._select, recorder, outbox)
         shared = Shared(cookies, place.common_dir, door.path)
         self._watch = Watch(shared, self._box, known.add, poll=settings.poll)
         self._worktrees = Worktrees(self._watch, outbox, known, settings.scan_every_s)
@@ -111,6 +110,8 @@ class Front:
         self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask))
         self._locks.is_known = self._presence.knows
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
+        waiting = Waiting(self._asking, self._controls, self._editing, self._events, self._presence, self._worktrees)
+        self._reported = self._recording.listener = Reported(waiting, self._removed)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active
         self._stopping = self._remove_state = self._gone = self._found_here = False
@@ -148,7 +149,7 @@ class Front:
         """When to leave, if nothing comes; None: not while a session is open or a request waits."""
         if not self._settings.idle_exit_s or len(self._worktrees) or self._asking.any or self._stopping:
             return None
-        return self._active + self._settings.idle_exit_s
+        return max(self._active, self._reported.last_reply) + self._settings.idle_exit_s
 
     def _tick(self, now: float) -> None:
         """Everything that time brings on."""
@@ -197,21 +198,12 @@ class Front:
 
     def _lost(self) -> None:
         """The socket is gone, or the whole repository: whoever removes that is to find nothing new in it."""
-        if self._is_going():
+        if self._here.is_going():
             let_go()
             self._gone = True
             self._recording.kill()
         log("the repository, or the socket, is gone: leaving")
         self._stop()
-
-    def _is_going(self) -> bool:
-        """Whether the repository, or our directory in it, is being removed; looked at for a while."""
-        until = time.monotonic() + GOING_S
-        while self._is_here() and os.path.isdir(os.path.join(self._place.state_dir, COOKIES)):
-            if time.monotonic() > until:
-                return False
-            time.sleep(LOOK_S)
-        return True
 
     def _tell_limit(self, notice: Notice) -> None:
         """Say that a worktree is polled from now on, and what to do about it."""
@@ -263,7 +255,7 @@ class Front:
         Raises:
             Unreachable: this daemon is leaving, or its repository is elsewhere; another should be asked.
         """
-        self._found_here = self._found_here or self._is_here()  # asked once in a turn of the loop
+        self._found_here = self._found_here or self._here.is_there()  # asked once in a turn of the loop
         if self._stopping or not self._found_here:
             self._stop()
             raise Unreachable("the daemon is stopping", hint="run the command again")
@@ -298,13 +290,6 @@ class Front:
         self._news.flush(now)
         self._controls.flush(now)
 
-    def _is_here(self) -> bool:
-        """Whether the repository is where it was when the daemon started."""
-        try:
-            return identity(self._place.common_dir) == self._identity and os.path.isdir(self._place.state_dir)
-        except OSError:
-            return False
-
     def _left(self, link: Link) -> None:
         """A client is gone: what it asked and nobody has begun is forgotten, hooks that run for it are ended."""
         self._events.leave(link)
@@ -314,75 +299,19 @@ class Front:
         if begun is not None:
             self._recording.cancel(begun)
 
-    # -- what the recorder says -----------------------------------------------------------------------------
-
-    def watches_told(self, told: list[Message], fresh: bool) -> None:
-        """Watch these worktrees; a recorder that has just begun is to look at all of them."""
-        now = time.monotonic()
-        self._worktrees.set(told)
-        self._editing.set(told)
-        self._controls.set(str(one["worktree"]) for one in told)
-        self._presence.set_sessions({str(one["worktree"]): str(one["session"]) for one in told if one.get("session")})
-        if fresh:
-            self._worktrees.scan_all(now, first=True)
-            self._asking.begin(now)
-
-    def recorded(self, batch: Batch, told: Message) -> None:
-        """A batch is in the journal, or could not be recorded."""
-        for event in told.get("events") or ():
-            self._events.publish(event)
-            self._locks.hear(event)
-        self._worktrees.pruned(batch.worktree, told.get("prune") or ())
-        self._controls.changed(batch.worktree, time.monotonic())
-        if told.get("error"):
-            log(f"not recorded: {told['error'].get('message')}")
-            self._worktrees.mark_stale(batch.worktree)
-
-    def replied(self, ask: Ask, reply: Message) -> None:
-        """A request is answered; the reply waits while new watches are put in place."""
-        if ask.message["verb"] not in READS:
-            self._controls.changed(None, time.monotonic())
-        if ask.answer is not None:
-            ask.answer(reply)
-            return
-        self._active = time.monotonic()
-        link, reply = self._asking.reply_for(ask, reply)
-        ok = reply.get("ok")
-        if ask.message["verb"] == "uninstall" and ok is None:
-            self._controls.pause(False)
-        if ask.message["verb"] == "uninstall" and isinstance(ok, dict) and ok.get("hard"):
-            self._remove_state = True
-            if link is not None:
-                self._last_words.append((link, reply))
-            self._stop()
-        elif link is not None:
-            self._asking.hold(link, reply, self._active)
-
-    def happened(self, event: Message) -> None:
-        """An event was published."""
-        self._events.publish(event)
-        self._locks.hear(event)
-        self._controls.changed(event.get("session"), time.monotonic())
-
-    def unanswerable(self, error: GitSessionError, ask: Ask | None) -> None:
-        """Nobody will answer this request (None: any that waits)."""
-        if ask is not None and ask.answer is not None:
-            ask.answer(reply_error(None, error))
-            return
-        self._asking.fail(error, ask)
-        if ask is None:
-            self._controls.failed(error)
-
-    def restarted(self) -> None:
-        """The recorder died and has been begun again."""
-        self._events.publish({"type": "recorder_restarted", "session": None})
-
     # -- the end --------------------------------------------------------------------------------------------
 
     def _stop_asked(self, link: Link, reply: Message) -> None:
         """A client asked for the end; it is told when that has come."""
         self._last_words.append((link, reply))
         self._prepare_stop()
+
+    def _removed(self, link: Link | None, reply: Message) -> None:
+        """All state is to be removed; whoever asked for that is told when it is gone."""
+        self._remove_state = True
+        if link is not None:
+            self._last_words.append((link, reply))
+        self._stop()
 
     def _prepare_stop(self) -> None:
         """Stop when all that is on disk now has been handed on."""
@@ -414,10 +343,10 @@ class Front:
 
         Where the repository is elsewhere the recorder has nothing to put away: it would be put where that was.
         """
-        if self._gone or not self._is_here():
+        if self._gone or not self._here.is_there():
             self._recording.kill()
         self._recording.end()
-        self.unanswerable(Unreachable("the daemon is stopping", hint="run the command again"), None)
+        self._reported.unanswerable(Unreachable("the daemon is stopping", hint="run the command again"), None)
         self._watch.close()
         if not self._gone:
             self._controls.stop()

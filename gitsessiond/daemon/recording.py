@@ -22,7 +22,7 @@ Message = dict[str, Any]
 
 
 class Listener(Protocol):
-    """What front does with what the recorder says."""
+    """Who does something with what the recorder says."""
 
     def watches_told(self, told: list[Message], fresh: bool) -> None:
         """These worktrees are to be watched; ``fresh``: the recorder has just begun."""
@@ -51,10 +51,12 @@ class Command(NamedTuple):
 
 
 class Recording:
-    """The child, its pipe, and the outbox."""
+    """The child, its pipe, and the outbox. ``listener``: set before the first start."""
 
-    def __init__(self, select: selectors.BaseSelector, command: Command, outbox: Outbox, front: Listener) -> None:
-        self._select, self._command, self._front = select, command, front
+    listener: Listener
+
+    def __init__(self, select: selectors.BaseSelector, command: Command, outbox: Outbox) -> None:
+        self._select, self._command = select, command
         self.outbox = outbox
         self.batches = 0
         self._child: RecorderChild | None = None
@@ -75,7 +77,7 @@ class Recording:
             self._child = RecorderChild(self._command.words(), self._command.lock)
         except (OSError, GitSessionError) as exc:
             log(f"no recorder: {exc}")
-            self._front.unanswerable(Unreachable(f"the recorder cannot be started: {exc}", hint=LOGS), None)
+            self.listener.unanswerable(Unreachable(f"the recorder cannot be started: {exc}", hint=LOGS), None)
             return
         self.ready = False
         self._select.register(self._child.link, selectors.EVENT_READ, self._serve)
@@ -92,7 +94,7 @@ class Recording:
         except BadRequest as exc:  # a request that can be read, but not written again
             item = self.outbox.done()
             if isinstance(item, Ask):
-                self._front.unanswerable(exc, item)
+                self.listener.unanswerable(exc, item)
             return
         self.batches += "batch" in message
         want_room(self._select, self._child.link)
@@ -126,12 +128,12 @@ class Recording:
         """One message of the recorder."""
         if "watch" in frame:
             fresh, self.ready = not self.ready, True
-            self._front.watches_told(frame["watch"], fresh)
+            self.listener.watches_told(frame["watch"], fresh)
         elif "event" in frame:
-            self._front.happened(frame["event"])
+            self.listener.happened(frame["event"])
         elif "failed" in frame:
             self._part()  # now, so that who asks next has another one started
-            self._front.unanswerable(error_from(frame["failed"]), None)
+            self.listener.unanswerable(error_from(frame["failed"]), None)
         else:
             self._done(frame)
         self.pump(time.monotonic())
@@ -143,9 +145,9 @@ class Recording:
             told = frame["recorded"]
             if told.get("left") and not told.get("error"):
                 self.outbox.put_back(Batch(item.worktree))  # it reads on, unless somebody hurries
-            self._front.recorded(item, told)
+            self.listener.recorded(item, told)
         elif isinstance(item, Ask) and "recorded" not in frame:
-            self._front.replied(item, frame)
+            self.listener.replied(item, frame)
         else:
             log(f"the recorder answered something else than it was asked: {sorted(frame)}")
 
@@ -172,10 +174,10 @@ class Recording:
         self._settle_in_flight()
         if was_ready and len(self._deaths) <= QUICK_DEATHS:
             self.start()
-            self._front.restarted()
+            self.listener.restarted()
         else:
             error = Unreachable("the recorder ended unexpectedly", hint=LOGS)
-            self._front.unanswerable(error, None)
+            self.listener.unanswerable(error, None)
 
     def _settle_in_flight(self) -> None:
         """What it was at work on: reading is asked again once, anything else may have been done."""
@@ -186,7 +188,7 @@ class Recording:
             self.outbox.put_back(item._replace(tried=1))
             return
         words = "the recorder ended while it was at work on this; what was published is recorded"
-        self._front.unanswerable(Unreachable(words, hint="run the command again"), item)
+        self.listener.unanswerable(Unreachable(words, hint="run the command again"), item)
 
     def kill(self) -> None:
         """End it without a chance to put anything away; what was published is in the journal."""
