@@ -9,8 +9,9 @@ from typing import Any
 from gitsessiond.actions import views
 from gitsessiond.actions.checking import check_blockers
 from gitsessiond.actions.claims import claims_view
+from gitsessiond.actions.colliding import collisions_of, meetings
 from gitsessiond.actions.context import Asked, Context, Live
-from gitsessiond.actions.editing import Some, collisions_of, current_editor, editing_now, editor_view
+from gitsessiond.actions.editing import Some, current_editor, editing_now, editor_view
 from gitsessiond.actions.landed import landed_count
 from gitsessiond.actions.lockedpaths import locks_view
 from gitsessiond.actions.mergeable import trouble_with_target
@@ -51,12 +52,16 @@ def session_reply(ctx: Context, state: State) -> dict[str, Any]:
 
 
 def list_sessions(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``list``: open sessions, with ``all`` the ended ones too."""
-    rows = []
+    """``list``: open sessions, with ``all`` the ended ones too; which others have changed files of each."""
+    rows, met = [], meetings(ctx)
     for state in ctx.all_states() if asked.flag("all") else ctx.open_states():
         row = session_reply(ctx, state)
         row["open_patches"] = len([p for p in state.patches.values() if p.status not in ("merged", "abandoned")])
         row["unassigned"] = len(unassigned_rows(state.owners))
+        row["collisions"] = [
+            {"with_session": {"id": sid, "name": ctx.sessions[sid].state.session.name}, "paths": count}
+            for sid, count in met.get(state.session.id, {}).items()
+        ]
         rows.append(row)
     return {"sessions": rows, "unreadable": [one.view() for one in ctx.unreadable.values()]}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -116,7 +117,7 @@ def test_by_the_number_of_an_editor(it: Asking) -> None:
 
 
 def test_a_path_in_two_sessions(it: Asking) -> None:
-    """Open in both, or open here and changed there: a row in each."""
+    """Open in both, or open here and changed there: a row in each, and the list says with whom."""
     it.ask("session.start", name="two", worktree=str(it.root.parent / "two"))
     two = os.path.realpath(it.root.parent / "two")
 
@@ -125,6 +126,9 @@ def test_a_path_in_two_sessions(it: Asking) -> None:
         for name in ("x", "two"):
             found = it.ask("session.status", session=name)["collisions"]
             out += [(name, one["path"], one["level"], one["program"], one["modified"]) for one in found]
+        listed = {one["name"]: one["collisions"] for one in it.ask("session.list")["sessions"]}
+        told = [(name, one["paths"]) for name in ("x", "two") for one in listed[name]]
+        assert sorted(told) == sorted(Counter(row[0] for row in out).items())
         return out
 
     note_open(it.desk.ctx, [held(it, "a.txt"), held(it, "README")])

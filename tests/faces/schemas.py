@@ -74,11 +74,19 @@ class Session(Closed):
     worktree_id: Id
 
 
+class Meeting(Closed):
+    """How many files two sessions have in common."""
+
+    with_session: Named
+    paths: int
+
+
 class ListedSession(Session):
     """A session as ``list`` gives it."""
 
     open_patches: int
     unassigned: int
+    collisions: list[Meeting]
 
 
 class Blocker(Closed):

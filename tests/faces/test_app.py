@@ -99,7 +99,7 @@ ANSWERS: dict[str, Any] = {
     "session.start": {
         "session": replies.session(), "new_worktree": False, "why": None, "before": [], "offered": [], "warnings": [],
     },
-    "session.list": {"sessions": [replies.session() | {"open_patches": 1, "unassigned": 0}], "unreadable": []},
+    "session.list": {"sessions": [replies.session() | {"open_patches": 1, "unassigned": 0, "collisions": []}], "unreadable": []},
     "session.status": replies.status(),
     "session.rename": {"session": replies.session()},
     "session.switch": {"session": replies.session(), "worktree": "/home/shop"},

@@ -221,7 +221,7 @@ def test_list_marks_the_session_of_this_directory() -> None:
         name="fix-login",
         worktree="/home/shop.sessions/fix-login",
         base="9d01e77" + "0" * 33,
-    ) | {"open_patches": 1, "unassigned": 0}
+    ) | {"open_patches": 1, "unassigned": 0, "collisions": []}
     assert list_lines({"sessions": [here, there]}, Look(), "/home/shop/src") == [
         "* kkkk  user-improvements  open  main at 3f2c1ab  2 open patches, 1 unassigned  ..",
         "  llll  fix-login          open  main at 3f2c1ab  1 open patch  ../../shop.sessions/fix-login".replace(
@@ -230,6 +230,14 @@ def test_list_marks_the_session_of_this_directory() -> None:
         "",
         "➜ git session status",
     ]
+
+
+def test_the_list_says_who_shares_files() -> None:
+    """With whom, of many the first three."""
+    met = [{"with_session": {"id": "llllkkkkkkkk", "name": name}, "paths": 2} for name in ("a", "b", "c", "d", "e")]
+    row = replies.session() | {"open_patches": 2, "unassigned": 0, "collisions": met}
+    (line, *_) = list_lines({"sessions": [row]}, Look(), "/home/shop/src")
+    assert line.endswith("  2 open patches, shares files with a, b, c and 2 more  ..")
 
 
 def test_an_empty_list_says_how_to_begin() -> None:

@@ -105,9 +105,14 @@ def test_what_this_session_began_with_is_no_collision(bench: Workbench) -> None:
     bench.run("start", "second", "--worktree", str(second.root))
     second.edit("a.txt", "line 9\n", "line nine\n")
     assert second.status()["collisions"] == []
+    assert {one["name"]: len(one["collisions"]) for one in second.json("list")["sessions"]} == {"first": 1, "second": 0}
     bench.run("patch", "new", "new")
     bench.edit("a.txt", "line 5\n", "line five\n")
     assert [one["with_patch"]["name"] for one in second.status()["collisions"]] == ["new"]
+    listed = {one["name"]: one["collisions"] for one in second.json("list")["sessions"]}
+    assert {name: [(one["with_session"]["name"], one["paths"]) for one in found] for name, found in listed.items()} == {
+        "first": [("second", 1)], "second": [("first", 1)],
+    }  # fmt: skip
 
 
 def test_a_discarded_patch_leaves_the_files(bench: Workbench) -> None:

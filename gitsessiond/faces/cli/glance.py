@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitsessiond.faces.cli.terminal import Look
-from gitsessiond.faces.cli.words import clean, plural, short, short_of
+from gitsessiond.faces.cli.words import clean, few, listed, plural, short, short_of
 
 Json = Mapping[str, Any]
 
+MOST_MET = 3
 STATUS_STYLE = {"open": "green", "closed": "dim", "abandoned": "dim"}
 
 
@@ -61,6 +62,8 @@ def list_row(session: Json, ids: list[str], cwd: str) -> tuple[str, str, str, st
     held = plural(session["open_patches"], "open patch", "open patches")
     if session["unassigned"]:
         held += f", {session['unassigned']} unassigned"
+    if met := [clean(one["with_session"]["name"]) for one in session.get("collisions", ())]:
+        held += f", shares files with {listed(few(met, MOST_MET))}"
     place = seen_from(cwd, str(session["worktree"])) if session["status"] == "open" else ""
     return short_of(session["id"], ids), clean(session["name"]), status, begun, f"{held}  {place}".rstrip()
 
