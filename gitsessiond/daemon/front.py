@@ -110,7 +110,9 @@ class Front:
         self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask))
         self._locks.is_known = self._presence.knows
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
-        waiting = Waiting(self._asking, self._controls, self._editing, self._events, self._presence, self._worktrees)
+        waiting = Waiting(
+            self._asking, self._controls, self._editing, self._events, self._locks, self._presence, self._worktrees
+        )
         self._reported = self._recording.listener = Reported(waiting, self._removed)
         self._active = time.monotonic()
         self._asleep = boot_time() - self._active

@@ -11,6 +11,7 @@ from gitsessiond.daemon.controls import Controls
 from gitsessiond.daemon.editing import Editing
 from gitsessiond.daemon.events import Events
 from gitsessiond.daemon.link import Link
+from gitsessiond.daemon.locks import Locks
 from gitsessiond.daemon.log import log
 from gitsessiond.daemon.outbox import Ask, Batch
 from gitsessiond.daemon.presence import Presence
@@ -28,6 +29,7 @@ class Waiting(NamedTuple):
     controls: Controls
     editing: Editing
     events: Events
+    locks: Locks
     presence: Presence
     worktrees: Worktrees
 
@@ -55,6 +57,7 @@ class Reported:
         to = self._waiting
         for event in told.get("events") or ():
             to.events.publish(event)
+            to.locks.hear(event)
         to.worktrees.pruned(batch.worktree, told.get("prune") or ())
         to.controls.changed(batch.worktree, time.monotonic())
         if told.get("error"):
@@ -82,6 +85,7 @@ class Reported:
     def happened(self, event: Message) -> None:
         """An event was published."""
         self._waiting.events.publish(event)
+        self._waiting.locks.hear(event)
         self._waiting.controls.changed(event.get("session"), time.monotonic())
 
     def unanswerable(self, error: GitSessionError, ask: Ask | None) -> None:
