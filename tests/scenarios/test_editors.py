@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ import pytest
 
 from gitsessiond.wire.client import Client
 from tests.bench import Workbench, wait_for
-from tests.scenarios.writers import Terminal
+from tests.scenarios.writers import Terminal, Tmux
 
 
 class Revealing(NamedTuple):
@@ -43,8 +41,8 @@ EDITORS = {
 class Desk:
     """One file in one editor, and what the panel says of it."""
 
-    def __init__(self, bench: Workbench, name: str, file: str = "a.txt") -> None:
-        self.bench, self.how = bench, EDITORS[name]
+    def __init__(self, bench: Workbench, name: str, file: str = "a.txt", at: type[Terminal] = Terminal) -> None:
+        self.bench, self.how, self.at = bench, EDITORS[name], at
         if shutil.which(self.how.command[0]) is None:
             pytest.skip(f"{self.how.command[0]} is not installed (Debian package {self.how.package})")
         bench.quiet = False  # the editor writes
@@ -54,7 +52,7 @@ class Desk:
     def begin(self) -> Terminal:
         """The editor, with its first screen."""
         self.lives = True
-        terminal = Terminal([*self.how.command, self.path.name], self.bench.root)
+        terminal = self.at([*self.how.command, self.path.name], self.bench.root)
         terminal.wait(lambda: len(terminal.printed) > 60, "the first screen")  # joe shows few letters of a line
         terminal.read(0.5)
         return terminal
@@ -103,8 +101,7 @@ class Desk:
     def kill(self) -> None:
         """kill -9, and what the editor leaves behind."""
         self.lives = False
-        os.kill(self.terminal.pid, signal.SIGKILL)
-        os.waitpid(self.terminal.pid, 0)
+        self.terminal.kill()
 
     def end(self) -> None:
         self.lives = False
@@ -123,10 +120,10 @@ def test_vim_is_seen_from_open_to_quit(bench: Workbench) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("name", EDITORS)
 def test_the_panel_is_right_after_each_step(bench: Workbench, name: str) -> None:
-    """Open, change, save, save again, quit; then again, and kill -9 with unsaved changes."""
+    """In tmux: open, change, save, save again, quit; then again, and kill -9 with unsaved changes."""
     bench.run("start", "s")
     bench.run("patch", "new", "fix")
-    desk = Desk(bench, name)
+    desk = Desk(bench, name, at=Tmux)
     if desk.how.shows_open:
         assert desk.until("open", modified=False)["changed"] is False
         assert desk.panel().endswith(f"a.txt (open in {desk.how.program})")

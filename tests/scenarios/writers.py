@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -197,11 +198,16 @@ class Terminal:
     """A program at a terminal of its own; what it prints is read, so that it never waits."""
 
     def __init__(self, command: list[str], cwd: Path) -> None:
-        self.printed = b""
+        self._read = b""
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             os.chdir(cwd)
             os.execvpe(command[0], command, {**os.environ, "TERM": "xterm", "LINES": "24", "COLUMNS": "80"})
+
+    @property
+    def printed(self) -> bytes:
+        """All of it."""
+        return self._read
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
@@ -213,7 +219,7 @@ class Terminal:
             if not select.select([self._master], [], [], left)[0]:
                 return
             try:
-                self.printed += os.read(self._master, 65536)
+                self._read += os.read(self._master, 65536)
             except OSError:  # it has ended
                 return
 
@@ -226,15 +232,65 @@ class Terminal:
     def end(self, keys: str) -> None:
         """Leave it as a person does, or else kill it."""
         self.type(keys)
-        gone = 0
         end = time.monotonic() + 5
-        while not gone and time.monotonic() < end:
+        while not (ended := self.has_ended()) and time.monotonic() < end:
             self.read(0.02)
-            gone = os.waitpid(self.pid, os.WNOHANG)[0]
-        if not gone:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        if ended:
+            self.close()
+        else:
+            self.kill()
+
+    def has_ended(self) -> bool:
+        return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.close()
+
+    def close(self) -> None:
         os.close(self._master)
+
+
+class Tmux(Terminal):
+    """The same in a tmux of its own, as on another machine; ``printed`` is what the screen shows."""
+
+    def __init__(self, command: list[str], cwd: Path) -> None:
+        if shutil.which("tmux") is None:
+            pytest.skip("tmux is not installed (Debian package tmux)")
+        self._directory = tempfile.mkdtemp()  # a socket's path is to be short
+        self._ask("new-session", "-d", "-x", "80", "-y", "24", "-c", str(cwd), "--", *command)
+        self.pid = int(self._ask("list-panes", "-F", "#{pane_pid}"))
+
+    def _ask(self, *words: str) -> bytes:
+        server = ["tmux", "-S", f"{self._directory}/tmux", "-f", "/dev/null"]
+        return subprocess.run([*server, *words], capture_output=True, check=True).stdout
+
+    @property
+    def printed(self) -> bytes:
+        return self._ask("capture-pane", "-p")
+
+    def type(self, keys: str) -> None:
+        self._ask("send-keys", "-H", *(f"{byte:02x}" for byte in keys.encode()))
+
+    def read(self, seconds: float) -> None:
+        """tmux takes it in."""
+        time.sleep(seconds)
+
+    def has_ended(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self.close()
+
+    def close(self) -> None:
+        subprocess.run(["tmux", "-S", f"{self._directory}/tmux", "kill-server"], capture_output=True)
+        shutil.rmtree(self._directory)
 
 
 # -- n saves -------------------------------------------------------------------------------------------------
