@@ -25,6 +25,7 @@ SPARE = 16  # connections beyond those that may stay
 class Clients:
     """Everyone connected to the socket. ``on_frame`` gets what they say, ``on_left`` who is gone.
 
+    ``on_frame`` returns whether nothing can have become due by it but what has to do with locks.
     ``most`` may stay; a few more are heard, so that a command is answered when as many follow.
     """
 
@@ -32,7 +33,7 @@ class Clients:
         self,
         select: selectors.BaseSelector,
         listener: socket.socket,
-        on_frame: Callable[[Link, Frame], None],
+        on_frame: Callable[[Link, Frame], bool],
         on_left: Callable[[Link], None],
         most: int = 1000,
     ) -> None:
@@ -95,18 +96,20 @@ class Clients:
             except OSError:
                 pass  # it is gone already
 
-    def _serve(self, link: Link, mask: int) -> None:
-        """Read from a client, or write on to it."""
+    def _serve(self, link: Link, mask: int) -> bool:
+        """Read from a client, or write on to it; returns what ``on_frame`` does of all of it."""
+        only_locks = True
         if mask & selectors.EVENT_WRITE:
             link.flush()
         if mask & selectors.EVENT_READ:
             frames = link.receive()
             for frame in frames or ():
-                self._on_frame(link, frame)
+                only_locks = self._on_frame(link, frame) and only_locks
             if frames is None:
                 self._leave(link)
-                return
+                return False
         self._sent(link)
+        return only_locks
 
     def send(self, link: Link, message: dict[str, Any]) -> None:
         """Send to a client that may be gone."""
@@ -126,7 +129,7 @@ class Clients:
 
     def _sent(self, link: Link) -> None:
         """Something was sent, or tried to: close what is at its end, wait for room where more is to go."""
-        if link not in self._links:
+        if link.at_rest or link not in self._links:
             return
         if link.broken or (link.closing and not link.unsent):
             self._leave(link)

@@ -6,6 +6,7 @@ no user's file, decides nothing about sessions.
 
 from __future__ import annotations
 
+import gc
 import os
 import selectors
 import shutil
@@ -43,13 +44,16 @@ from gitsessiond.daemon.settings import Settings
 from gitsessiond.daemon.settle import Known
 from gitsessiond.daemon.tally import Tally
 from gitsessiond.daemon.watch import Shared, Watch
-from gitsessiond.daemon.worktrees import Worktrees
+from gitsessiond.daemon.worktrees import Worktrees, limit_event
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused, Unreachable
 from gitsessiond.wire.parts import checked, number_of
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import BESIDE, OWN, READS, reply_error
 
+NEVER = float("inf")
 SLEPT_S = 5.0
+WHOLE_S = 0.02  # at least so often everything is looked at, however many ask for locks
+OF_LOCKS = ("lock", "locks", "client")  # what has something to do because of a request for locks
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
 
 Message = dict[str, Any]
@@ -108,13 +112,14 @@ class Front:
         self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
         self._presence.listeners.append(self._locks)
         self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask))
-        self._locks.is_known = self._presence.knows
+        self._locks.is_known, self._locks.lives = self._presence.knows, self._presence.hear
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
         waiting = Waiting(
             self._asking, self._controls, self._editing, self._events, self._locks, self._presence, self._worktrees
         )
         self._reported = self._recording.listener = Reported(waiting, self._removed)
         self._active = time.monotonic()
+        self._whole_at = self._due = self._active  # the next look at everything; when something is due
         self._asleep = boot_time() - self._active
         self._stopping = self._remove_state = self._gone = self._found_here = False
         self._last_words: list[tuple[Link, Message]] = []
@@ -129,23 +134,47 @@ class Front:
             signal.signal(number, lambda *_: self._box.post(Notice("stop")))
         self._presence.begin()
         self._recording.start()
+        gc.freeze()
+        whole = True
         while not self._finished():
-            for key, mask in self._select.select(self._wait()):
-                key.data(mask)
-            self._tick(time.monotonic())
+            whole = self._turn(self._select.select(self._wait(whole)))
         self._end()
 
-    def _wait(self) -> float | None:
-        """Seconds until something is due; None: nothing is."""
+    def _turn(self, ready: list[tuple[selectors.SelectorKey, int]]) -> bool:
+        """Hear what has come, and do what time brings on; returns whether everything was looked at.
+
+        Where all that came were requests for locks it is not: of those there are many thousands a second.
+        """
+        now = time.monotonic()
+        whole = not ready or now >= min(self._due, self._whole_at)
+        if whole:
+            self._found_here = False
+        for key, mask in ready:
+            whole = not key.data(mask) or whole
+        now = time.monotonic()
+        if whole:
+            self._tick(now)
+        else:
+            self._locks.tick(now)
+        self._recording.pump(now)
+        self._events.pump()
+        return whole
+
+    def _wait(self, whole: bool = True) -> float | None:
+        """Seconds until something is due; None: nothing is. Not ``whole``: only what concerns locks has changed."""
         if self._events.any_behind:
+            self._whole_at = 0.0
             return 0.0
-        times = []
-        controls = self._controls.next_look() if not self._stopping and self._recording.ready else None
-        beside = [one.next_look() for one in self._beside.values()]
-        for due in (self._worktrees.next_look(), self._asking.next_look(), controls, self._idle_until(), *beside):
-            if due is not None:
-                times.append(due)
-        return max(0.0, min(times) - time.monotonic()) if times else None
+        times = [one.next_look() for name, one in self._beside.items() if whole or name in OF_LOCKS]
+        if whole:
+            self._due = NEVER
+            times += [self._worktrees.next_look(), self._asking.next_look(), self._idle_until()]
+            if not self._stopping and self._recording.ready:
+                times.append(self._controls.next_look())
+        for due in times:
+            if due is not None and due < self._due:
+                self._due = due
+        return max(0.0, self._due - time.monotonic()) if self._due < NEVER else None
 
     def _idle_until(self) -> float | None:
         """When to leave, if nothing comes; None: not while a session is open or a request waits."""
@@ -155,7 +184,7 @@ class Front:
 
     def _tick(self, now: float) -> None:
         """Everything that time brings on."""
-        self._found_here = False
+        self._whole_at = now + WHOLE_S
         asleep = boot_time() - now
         if asleep - self._asleep > SLEPT_S:
             log(f"slept {asleep - self._asleep:.0f} s: looking at everything")
@@ -172,8 +201,6 @@ class Front:
         if idle_until is not None and idle_until <= now:
             log("nothing is open: leaving")
             self._stop()
-        self._recording.pump(now)
-        self._events.pump()
 
     def _read_notices(self, mask: int) -> None:
         """What the watch saw."""
@@ -193,7 +220,7 @@ class Front:
                 case "lost" if notice.worktree is None:
                     self._lost()
                 case "limit":
-                    self._tell_limit(notice)
+                    self._events.publish(limit_event(notice))
                     self._worktrees.take(notice, now)
                 case _ if not self._controls.takes(notice, now):
                     self._worktrees.take(notice, now)
@@ -207,20 +234,14 @@ class Front:
         log("the repository, or the socket, is gone: leaving")
         self._stop()
 
-    def _tell_limit(self, notice: Notice) -> None:
-        """Say that a worktree is polled from now on, and what to do about it."""
-        words = f"{notice.path.decode()}: {notice.worktree} is polled"
-        hint = "sudo sysctl fs.inotify.max_user_watches=524288"
-        self._events.publish({"type": "watch_limit", "session": None, "text": words, "hint": hint})
-
     # -- requests -------------------------------------------------------------------------------------------
 
-    def _heard(self, link: Link, frame: Frame) -> None:
-        """One frame of a client: answered here, or on its way to the recorder."""
+    def _heard(self, link: Link, frame: Frame) -> bool:
+        """One frame of a client: answered here, or on its way to the recorder; returns whether it is about locks."""
         self._active = time.monotonic()
         if isinstance(frame, BadRequest):
             self._clients.send(link, reply_error(None, frame))
-            return
+            return False
         number = number_of(frame)
         try:
             asked = checked(frame)
@@ -229,6 +250,7 @@ class Front:
                 self._own.answer(link, number, verb, args)
             elif verb.startswith(BESIDE):
                 self._answer_beside(link, number, verb, asked)
+                return str(verb).startswith("lock.")
             else:
                 self._ask(link, number, verb, asked)
         except GitSessionError as exc:
@@ -236,6 +258,7 @@ class Front:
         except Exception as exc:  # one request that nobody foresaw must not take all others along
             log_bug("a request", exc)
             self._clients.send(link, reply_error(number, as_unforeseen(exc)))
+        return False
 
     def _answer_beside(self, link: Link, number: Any, verb: str, asked: Message) -> None:
         """Have a request answered beside the recorder.
@@ -257,7 +280,7 @@ class Front:
         Raises:
             Unreachable: this daemon is leaving, or its repository is elsewhere; another should be asked.
         """
-        self._found_here = self._found_here or self._here.is_there()  # asked once in a turn of the loop
+        self._found_here = self._found_here or self._here.is_there()  # asked once in a look at everything
         if self._stopping or not self._found_here:
             self._stop()
             raise Unreachable("the daemon is stopping", hint="run the command again")

@@ -10,6 +10,7 @@ from gitsessiond.model.errors import BadRequest
 from gitsessiond.wire.frames import Decoder, encode
 from gitsessiond.wire.place import Peer
 
+AT_ONCE = 1 << 16  # bytes that are read in one go; more would have to be asked of the system each time
 MOST_UNREAD = 1 << 20  # bytes of answers that an end may leave unread, and still ask
 
 Frame = dict[str, Any] | BadRequest
@@ -36,10 +37,15 @@ class Link:
         """Bytes that wait for the other end to read."""
         return len(self._unsent)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all is sent, and it is only to be read from."""
+        return not (self._unsent or self.broken or self.closing) and self.wanted == selectors.EVENT_READ
+
     def receive(self) -> list[Frame] | None:
         """The frames that came; None: the other end will send no more."""
         try:
-            data = self._connection.recv(1 << 18)
+            data = self._connection.recv(AT_ONCE)
         except (BlockingIOError, InterruptedError):
             return []
         except OSError:
@@ -57,20 +63,27 @@ class Link:
 
     def send_frame(self, frame: bytes) -> None:
         """Send what is encoded already."""
-        self._unsent += frame
-        self.flush()
+        sent = 0 if self._unsent else self._send_some(frame)
+        if sent < len(frame):
+            self._unsent += frame[sent:]
+            self.flush()
 
     def flush(self) -> None:
         """Send what waits, as much of it as goes now."""
-        while self._unsent and not self.broken:
-            try:
-                sent = self._connection.send(memoryview(self._unsent)[: 1 << 18])
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                self.broken = True
-                return
+        while self._unsent and (sent := self._send_some(memoryview(self._unsent)[: 1 << 18])):
             del self._unsent[:sent]
+
+    def _send_some(self, data: bytes | memoryview) -> int:
+        """Send what goes now; how many bytes that were."""
+        if self.broken:
+            return 0
+        try:
+            return self._connection.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            self.broken = True
+            return 0
 
     def end_sending(self) -> None:
         """Let the other end read the end of the stream."""

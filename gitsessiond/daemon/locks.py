@@ -32,7 +32,7 @@ from gitsessiond.wire.requests import reply_error, reply_ok
 
 Message = dict[str, Any]
 AGENTS = ("agent", "other")
-SAME_S = 0.1
+SAME_S = 2.0
 LOCKS_DONE = "locks_done"  # the recorder tells it (actions/lockends.py)
 
 
@@ -74,6 +74,7 @@ class Locks:
         self._told, self._known, self._place, self._settings = told, known, place, settings
         self._fold = folds_case(settings.configured)
         self.is_known: Callable[[str], bool] = lambda client: True  # whether there is such a client; front can tell
+        self.lives: Callable[[str, float], bool] = lambda client, now: True  # one does; False: it has to say who it is
         self._askers: dict[Link, Asker] = {}
         self._waiting: dict[int, list[tuple[Link, Any]]] = {}  # who gets the answer, by the request's number
         self._replies: list[tuple[Link, Message]] = []  # those that wait for the journal
@@ -107,10 +108,16 @@ class Locks:
 
     def _asker(self, link: Link, who: Message) -> Asker:
         """Who asks, and what the settings say for them."""
-        found, said, now = self._askers.get(link), said_by(who), time.monotonic()
-        if found is not None and now < found.until and found.said == said and self.is_known(found.client):
+        found, now = self._askers.get(link), time.monotonic()
+        if (
+            found is not None
+            and now < found.until
+            and found.said == (who.get("client"), who.get("cwd"), who.get("session"))
+            and self.is_known(found.client)
+            and self.lives(found.client, now)
+        ):
             return found
-        client = self._known.client_of(link, who)
+        said, client = said_by(who), self._known.client_of(link, who)
         if found is None or found.client != client.id or found.cwd != client.cwd:
             times = self._settings.coordinating.asked_by(who)
             holder = self._holder_of(client)

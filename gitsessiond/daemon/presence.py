@@ -277,6 +277,10 @@ class Presence:
         """Whether there is such a client."""
         return self._clients.get(client) is not None
 
+    def hear(self, client: str, now: float) -> bool:
+        """One gave a sign of life, and says nothing new of itself; False: it has to."""
+        return self._clients.hear(client, now)
+
     def look(self, now: float, deep: bool) -> Looked:
         """How many there are."""
         states = [self._clients.state(client.id) for client in self._clients.all()]

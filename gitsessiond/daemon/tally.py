@@ -12,6 +12,7 @@ from gitsessiond.model.rates import Family, Rate, counter, counters, gauge, gaug
 Message = Mapping[str, Any]
 HOUR_S = 3600.0
 MOST_NAMES = 1000  # the last refusals whose locks are kept in mind
+HEARD = frozenset({"lock_denied", "conflict_detected", "conflict_resolved", "recorder_restarted"})
 
 
 class Tally:
@@ -29,7 +30,7 @@ class Tally:
         """One event more."""
         now = self._clock()
         self.events.add(now)
-        match event.get("type"):
+        match event["type"] if event.get("type") in HEARD else None:
             case "lock_denied":
                 self.locks_denied.add(now)
                 if event.get("held_by"):

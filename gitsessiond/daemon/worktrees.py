@@ -195,3 +195,10 @@ class Worktrees:
             if self._watch.is_polled(root.worktree):
                 times.append(root.rang_at + POLL_EVERY_S)
         return min(times, default=None)
+
+
+def limit_event(notice: Notice) -> dict[str, Any]:
+    """Says that a worktree is polled from now on, and what to do about it."""
+    words = f"{notice.path.decode()}: {notice.worktree} is polled"
+    hint = "sudo sysctl fs.inotify.max_user_watches=524288"
+    return {"type": "watch_limit", "session": None, "text": words, "hint": hint}

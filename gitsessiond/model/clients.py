@@ -100,10 +100,12 @@ class Clients:
             told.append(Change("connected", self._known[client.id]))
         return told + self._promote()
 
-    def hear(self, wanted: str, now: float) -> None:
-        """A client that is known gave a sign of life and says nothing new; one that is silent has to say something."""
-        if wanted in self._heard and wanted not in self._silent:
-            self._heard[wanted] = now
+    def hear(self, wanted: str, now: float) -> bool:
+        """A client gave a sign of life and says nothing new; False: it is not known, or silent, and has to say more."""
+        if wanted not in self._heard or wanted in self._silent:
+            return False
+        self._heard[wanted] = now
+        return True
 
     def remember(self, clients: list[Client], primary: str | None, silent: Iterable[str], now: float) -> list[Change]:
         """Take over what a former daemon knew; each that lives has its whole time to be heard of again."""

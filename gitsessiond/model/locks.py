@@ -69,7 +69,10 @@ class Hold:
 
 
 class Wait:
-    """A request that waits. Those whose ``order`` is lower are first where both want the same."""
+    """A request that may have to wait. Those whose ``order`` is lower are first where both want the same.
+
+    ``claims``: what it waits for, once it does.
+    """
 
     __slots__ = ("asked", "claims", "client", "order", "since", "ticket", "upgrades")
 
@@ -77,7 +80,12 @@ class Wait:
         self.ticket, self.asked, self.client = ticket, asked, asked.holder.client
         self.upgrades, self.since = upgrades, since
         self.order = (not upgrades, ticket)
-        self.claims = [Claim(want, self) for want in asked.wants if want.mode != INTENT]
+        self.claims: list[Claim] = []
+
+    def claim(self) -> list[Claim]:
+        """Begin to wait for what was asked."""
+        self.claims = [Claim(want, self) for want in self.asked.wants if want.mode != INTENT]
+        return self.claims
 
 
 class Claim:

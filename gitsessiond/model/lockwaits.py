@@ -46,7 +46,7 @@ class Queue:
     def put(self, wait: Wait) -> None:
         """Let a request wait."""
         self._waits[wait.ticket] = wait
-        for claim in wait.claims:
+        for claim in wait.claim():
             self._claims.add(claim)
         if wait.asked.until is not None:
             self.until = min(self.until, wait.asked.until)
@@ -75,9 +75,11 @@ class Queue:
     def is_blocked(self, wait: Wait) -> bool:
         """Whether anybody is in a request's way."""
         needs = self._holds.needs(wait.asked)
-        return any(True for _ in self._holds.against(wait.client, needs)) or any(
-            True for _ in self._before(wait, needs)
-        )
+        for _ in self._holds.against(wait.client, needs):
+            return True
+        for _ in self._before(wait, needs) if self._waits else ():
+            return True
+        return False
 
     def in_the_way(self, wait: Wait) -> tuple[tuple[Hold, ...], int]:
         """The locks that keep a request out, and its place among those that wait for the same."""
@@ -87,8 +89,6 @@ class Queue:
 
     def _before(self, wait: Wait, needs: Iterable[Want]) -> Iterator[Wait]:
         """The requests of others that come first where both want the same; one may come twice."""
-        if not self._waits:
-            return
         for resource, mode in needs:
             for claim in self._claims.overlapping(resource, CLASHING[mode]):
                 if claim.client != wait.client and claim.mode in KEPT_OUT[mode] and claim.wait.order < wait.order:

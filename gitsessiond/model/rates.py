@@ -18,16 +18,15 @@ class Rate:
 
     def __init__(self) -> None:
         self.total = 0
-        self._grains: deque[tuple[float, int]] = deque()  # when a grain began, how many fell into it
+        self._grains: deque[list[float]] = deque()  # when a grain began, how many fell into it
 
     def add(self, now: float, count: int = 1) -> None:
         """So many more."""
-        began = now // GRAIN_S * GRAIN_S
         self.total += count
-        if self._grains and self._grains[-1][0] >= began:
-            self._grains[-1] = (self._grains[-1][0], self._grains[-1][1] + count)
-        else:
-            self._grains.append((began, count))
+        if self._grains and now < self._grains[-1][0] + GRAIN_S:
+            self._grains[-1][1] += count
+            return
+        self._grains.append([now // GRAIN_S * GRAIN_S, count])
         while self._grains and self._grains[0][0] + GRAIN_S <= now - LONGEST_S:
             self._grains.popleft()
 
@@ -37,7 +36,7 @@ class Rate:
         for began, count in reversed(self._grains):
             if began + GRAIN_S <= now - seconds:
                 break
-            found += count
+            found += int(count)
         return found
 
     def per_second(self, now: float) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gitsessiond.model.errors import BadRequest
@@ -21,7 +22,7 @@ def encode(message: dict[str, Any]) -> bytes:
         BadRequest: it is longer than :data:`LIMIT`, nested too deeply, or holds NaN.
     """
     try:
-        frame = ENCODER.encode(message).encode("ascii") + b"\n"
+        frame = "".join(WRITE(message, 0)).encode("ascii") + b"\n"
     except (ValueError, RecursionError) as exc:
         raise BadRequest(f"not to be sent: {exc}", hint=HINT) from exc
     if len(frame) > LIMIT:
@@ -36,7 +37,10 @@ def decode(line: bytes) -> dict[str, Any]:
         BadRequest: no JSON, no object, or text in it that is none.
     """
     try:
-        found = DECODER.decode(line.decode("utf-8"))
+        text = line.decode("utf-8")
+        found, end = DECODER.raw_decode(text) if text[:1] == "{" else (None, -1)
+        if end != len(text):
+            found = DECODER.decode(text)  # white space around it, or more than one
         if SURROGATE.search(line):
             json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as exc:  # half a letter, which no file or command could be given
@@ -61,8 +65,23 @@ def _finite(digits: str) -> float:
     return number
 
 
-ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # made once: that takes as long as a frame
+ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+
+
+def _writer() -> Callable[[Any, int], Iterable[str]]:
+    """The pieces of a value as JSON. Made once: ENCODER makes one for each value, which takes as long as the value."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: ENCODER.iterencode(value)
+    quoted, colon, comma = json.encoder.encode_basestring_ascii, ENCODER.key_separator, ENCODER.item_separator
+    written: Callable[[Any, int], Iterable[str]] = make(
+        None, ENCODER.default, quoted, None, colon, comma, False, False, False
+    )
+    return written
+
+
+WRITE = _writer()
 
 
 class Decoder:
@@ -76,6 +95,8 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[dict[str, Any] | BadRequest]:
         """The frames that are whole now. Empty lines are no frames."""
+        if not self._pieces and not self._skipping and 0 <= data.find(b"\n") == len(data) - 1 < self._limit:
+            return [self._frame(data[:-1])] if data.strip() else []  # as nearly all that comes does
         frames: list[dict[str, Any] | BadRequest] = []
         *ends, rest = data.split(b"\n")
         for end in ends:

@@ -8,7 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,31 @@ def kill(daemon: Daemon) -> None:
     daemon.process.wait(20)
     daemon.end()
     daemon.start(daemon.repo)
+
+
+def test_who_asks_without_a_pause_keeps_nothing_else_waiting(daemon: Daemon, client: Callable[[str], Wire]) -> None:
+    """While one asks for locks all the time saves are recorded, leases end, and who waited for one gets it."""
+    busy, done = client("busy"), threading.Event()
+
+    def ask() -> None:
+        numbers = deque[int]()
+        while not done.is_set() or numbers:
+            if not done.is_set():
+                numbers.append(busy.send("lock.release", names=["db/busy"]))
+            if len(numbers) > 300 or done.is_set():  # there is always one more to be read
+                busy.answer(numbers.popleft())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        take(client("gone"), "db/a", ttl=0.2)
+        take(client("next"), "db/a", wait=60)
+        (daemon.repo / "saved.txt").write_text("x")
+        assert wait_for(lambda: any("saved.txt" in batch["paths"] for batch in daemon.batches()))
+        assert daemon.call("echo", x=1)["args"] == {"x": 1}
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_request_whose_reply_was_lost_is_answered_again(daemon: Daemon, client: Callable[[str], Wire]) -> None:
