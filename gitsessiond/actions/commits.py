@@ -83,7 +83,8 @@ def place_of(ctx: Context, live: Live) -> Place:
     if head.at_work:
         found = ", ".join(sorted(head.at_work))
         going = (going_on(live) or ["git status"])[0]
-        raise Refused(f"git is at work here ({found})", hint=going, reason="git_at_work")
+        reason = "index_lock" if head.at_work == {"index.lock"} else "git_at_work"
+        raise Refused(f"git is at work here ({found})", hint=going, reason=reason)
     if head.oid != seen_head(live):
         raise Moved("HEAD moved meanwhile", hint="run the command again")
     return place_at(ctx.store, ctx.tools.merge3, at.worktree, at.git_dir, head.oid)

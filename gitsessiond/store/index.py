@@ -60,7 +60,7 @@ def take_lock(git_dir: str, draft: str) -> None:
     try:
         os.link(draft, os.path.join(git_dir, "index.lock"))
     except FileExistsError as exc:
-        raise Refused("git is at work here (index.lock)", hint="git status") from exc
+        raise Refused("git is at work here (index.lock)", hint="git status", reason="index_lock") from exc
     finally:
         remove_file(draft)
 

@@ -130,8 +130,9 @@ def test_refused_while_parked_or_at_work(it: Desk) -> None:
         it.commit_patch("p")
     it.git("switch", "-q", "session/x")
     (it.root / ".git/index.lock").touch()
-    with pytest.raises(Refused, match="index"):
+    with pytest.raises(Refused, match="index") as refused:
         it.commit_patch("p")
+    assert refused.value.reason == "index_lock", "by that a command knows to ask again"
     (it.root / ".git/index.lock").unlink()
     it.commit_patch("p")
 

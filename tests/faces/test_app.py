@@ -314,6 +314,25 @@ def test_the_session_can_be_named_before_and_after_the_command() -> None:
         assert asked.sessions == ["x"]
 
 
+def test_a_git_that_has_the_index_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Asked again with longer and longer pauses, then told; no other refusal is."""
+    paused: list[float] = []
+    monkeypatch.setattr("gitsessiond.faces.cli.face.time.sleep", paused.append)
+    busy = Refused("git is at work here (index.lock)", hint="git status", reason="index_lock")
+    done = ANSWERS["commit"]
+    waiting = client(commit=lambda args: busy if len(paused) < 2 else done)
+    assert main(["commit", "-m", "text"], waiting.dial) == 0
+    assert paused == [0.1, 0.5]
+    assert main(["commit", "-m", "text"], client(commit=busy).dial) == 4
+    assert paused == [0.1, 0.5, 0.1, 0.5, 2.0]
+    other = Refused("git is at work here (rebase-merge)", hint="git rebase --continue", reason="git_at_work")
+    assert main(["commit", "-m", "text"], client(commit=other).dial) == 4
+    assert len(paused) == 5
+    assert "git rebase --continue" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("code", sorted(KINDS))
 def test_every_error_ends_with_its_exit_code(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     """error: and hint: on stderr, or one JSON object on stdout, and the exit code of the table."""

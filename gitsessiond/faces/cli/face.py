@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -14,9 +15,12 @@ from gitsessiond.faces.cli.connect import Client, Dial
 from gitsessiond.faces.cli.ending import EXIT_CODES
 from gitsessiond.faces.cli.terminal import hint, note, put, put_json
 from gitsessiond.faces.cli.words import clean
-from gitsessiond.model.errors import BadRequest, GitSessionError
+from gitsessiond.model.errors import BadRequest, GitSessionError, Refused
 
 Result = TypeVar("Result")
+
+INDEX_LOCK = "index_lock"  # the reason of a refusal because another git has the index, as a rule for milliseconds
+AGAIN_S = (0.1, 0.5, 2.0)  # before it is asked again, nobody having done anything
 
 EPILOG = "Exit codes: " + "; ".join(f"{code} {words}" for code, words in EXIT_CODES.items()) + "."
 
@@ -34,7 +38,14 @@ class Face:
         return self.dial(self.session, start)
 
     def call(self, verb: str, **args: Any) -> dict[str, Any]:
-        """Ask one thing; raises what the daemon answers."""
+        """Ask one thing; raises what the daemon answers. A git that is at work for a moment is waited for here."""
+        for pause in AGAIN_S:
+            try:
+                return self.client().call(verb, args)
+            except Refused as busy:
+                if busy.reason != INDEX_LOCK:
+                    raise
+            time.sleep(pause)
         return self.client().call(verb, args)
 
     def show(self, reply: dict[str, Any], lines: Iterable[str], hints: Iterable[str] = ()) -> None:
