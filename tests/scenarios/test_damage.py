@@ -728,8 +728,8 @@ def test_no_identity(day: Damaged, sealed: Path) -> None:
 @pytest.mark.parametrize(
     "lock",
     [
-        "index.lock",
-        *(pytest.param(lock, marks=pytest.mark.soak) for lock in ("HEAD.lock", "refs/heads/session/day.lock")),
+        "HEAD.lock",
+        *(pytest.param(lock, marks=pytest.mark.soak) for lock in ("index.lock", "refs/heads/session/day.lock")),
     ],
 )
 def test_a_lock_that_a_killed_git_left(day: Damaged, lock: str) -> None:

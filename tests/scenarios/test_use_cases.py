@@ -77,7 +77,7 @@ def test_two_terminals_are_two_clients(bench: Workbench, window: Open) -> None:
 
 
 @pytest.mark.soak
-def test_three_terminals_in_one_project(bench: Workbench, window: Open, tmp_path: Path) -> None:
+def test_three_terminals_in_one_project(bench: Workbench, window: Open) -> None:
     """Tests run in the first, the second edits the backend, the third the frontend; each save reaches all three."""
     tests, backend, frontend = (window(bench.root) for _ in range(3))
     tests.run("start", "day")
@@ -85,10 +85,8 @@ def test_three_terminals_in_one_project(bench: Workbench, window: Open, tmp_path
     assert len({one.me()["id"] for one in everybody}) == 3
     assert [one.me()["role"] for one in everybody] == ["primary", "secondary", "secondary"]
 
-    runs = tmp_path / "runs"
-    tests.type(
-        f'git session events --follow --type file_changed --json | while read -r line; do echo "$line" >> {runs}; done &'
-    )
+    runs = tests.begin("git session watch -- sh -c 'echo tested $GITSESSION_CHANGED'")
+    wait_for(lambda: runs.read_text() == "watching session day\n")
     heard = [follow(one) for one in everybody]
     wait_for(lambda: all(told(one, "client_connected") for one in heard))
     backend.run("patch", "new", "backend")
@@ -97,7 +95,7 @@ def test_three_terminals_in_one_project(bench: Workbench, window: Open, tmp_path
     bench.write("page.js", "// frontend\n")
     for path in ("server.py", "page.js"):
         wait_for(lambda path=path: all(len(told(one, "file_changed", path=path)) == 1 for one in heard))
-        wait_for(lambda path=path: [one["path"] for one in events_in(runs)].count(path) == 1)
+        wait_for(lambda path=path: runs.read_text().splitlines().count(f"tested {path}") == 1)
 
     ops = {name: tests.json("patch", "ops", name)["ops"] for name in ("backend", "frontend")}
     assert {name: [op["path"] for op in found] for name, found in ops.items()} == {
@@ -156,6 +154,11 @@ def test_two_projects_in_parallel(bench: Workbench, window: Open, tmp_path: Path
         assert sids[feature] == {left["session"]["id"]} and len(sids[hotfix]) == 1
         assert bench.git("log", "--format=%s", "main").out == "first\n"
         assert other.read("a.txt").count("mended") == 1
+
+        other.git("config", "gitsession.maxSessions", "1")  # what one project may use is its own affair
+        assert "maxSessions" in hotfix.run("start", "second", code=4)
+        feature.run("start", "second", "--worktree", "../second")
+        feature.run("close", "--yes", "-s", "second")
 
         for one in (feature, hotfix):  # the same names in both
             one.run("lock", "a.txt")
