@@ -12,7 +12,7 @@ from gitsessiond.model.conflicts import (
     has_served,
     is_automatic,
     is_marked,
-    is_of_lock,
+    is_notice,
     marker_size,
     telling_text,
     told_side,
@@ -90,7 +90,7 @@ def control_file(live: Live, conflict: Conflict) -> Below | None:
     None: the session has no worktree, or git tracks something there, which is the repository's and no answer; or it
     tells of a lock, and there is nothing to mark.
     """
-    if is_of_lock(conflict) or live.worktree is None or live.worktree.tracks_below(CONTROL):
+    if is_notice(conflict) or live.worktree is None or live.worktree.tracks_below(CONTROL):
         return None
     root = os.fsencode(live.worktree.repository.worktree)
     return Below(root, control_path(conflict, unquote_path(conflict.path)))

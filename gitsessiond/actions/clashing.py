@@ -15,7 +15,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.conflicts import (
     is_automatic,
     is_combined,
-    is_of_lock,
+    is_notice,
     labels_of,
     revert_labels,
     same_clash,
@@ -169,7 +169,7 @@ def without_open(state: State, pid: str) -> State:
 def open_of(state: State, pid: str | None) -> list[Conflict]:
     """The open clashes of a patch, oldest first."""
     found = (one for one in state.conflicts.values() if one.patch == pid and one.status == "open")
-    return [one for one in found if not is_of_lock(one)]
+    return [one for one in found if not is_notice(one)]
 
 
 def kept_waiting(state: State, pid: str) -> State:

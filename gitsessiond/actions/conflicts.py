@@ -24,7 +24,7 @@ from gitsessiond.actions.purposes import purposes
 from gitsessiond.actions.resolutions import remembered_places, remembered_whole
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.settling import settle, take_all_saved, take_saved
-from gitsessiond.model.conflicts import SIDE_NAMES, control_path, is_of_lock, sessions_of, telling_lines
+from gitsessiond.model.conflicts import SIDE_NAMES, control_path, is_notice, is_overlap, sessions_of, telling_lines
 from gitsessiond.model.errors import NotFound, Refused
 from gitsessiond.model.hunks import places_in
 from gitsessiond.model.names import is_id_prefix, quote_path, unquote_path
@@ -161,7 +161,7 @@ def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     by = identity_of(asked.who.env, asked.who.cwd)
     conflict = conflict_asked(live, asked.text("id"))
-    refuse_lock(conflict)
+    refuse_notice(conflict)
     if asked.text("how") == "hunks" and "skip" in asked.texts("hunks"):
         return leave_rest(ctx, live, conflict, asked)
     how, result = answer_asked(ctx, live, conflict, asked)
@@ -169,9 +169,14 @@ def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
     return settled_reply(ctx, live, conflict)
 
 
-def refuse_lock(conflict: Conflict) -> None:
-    """Raise Refused where a conflict only tells of a lock that was in the way."""
-    if is_of_lock(conflict):
+def refuse_notice(conflict: Conflict) -> None:
+    """Raise Refused where a conflict only tells of another's lock or edits."""
+    if is_overlap(conflict):
+        raise Refused(
+            f"nothing is to be settled in {conflict.path}: it ends when one of both is merged, or takes its edits back",
+            hint="git session",
+        )
+    if is_notice(conflict):
         words = "or with the edit" if conflict.denied is None else "also for whoever asked for it in vain"
         raise Refused(
             f"nothing is to be settled in {conflict.path}: it ends with the lock, {words}", hint="git session locks"

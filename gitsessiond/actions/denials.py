@@ -11,19 +11,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from gitsessiond.actions.combining import AUTO
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.lockedpaths import holder_words, is_folded, path_named, session_of, who_of
+from gitsessiond.actions.noticing import automatically_over, with_notice
 from gitsessiond.actions.publishing import publish
-from gitsessiond.model.conflicts import LOCK, resolved
+from gitsessiond.model.conflicts import LOCK
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.locks import Hold, Holder
 from gitsessiond.model.names import spoken
 from gitsessiond.model.records import Conflict, DeniedLock, LockInTheWay
 from gitsessiond.model.resources import covers, overlap, resource
 from gitsessiond.store.steps import State
-
-MOST = 100  # of a session; the oldest that are resolved go first, and where none is, new ones are only told
 
 
 class Denial(NamedTuple):
@@ -90,7 +88,7 @@ def record_denials(ctx: Context, live: Live, denials: Iterable[Denial]) -> None:
     for one in denials:
         known = next((old for old in open_denials(state.conflicts) if is_same(old, one)), None)
         if known is None:
-            state = with_record(state, new_denial(ctx, one))
+            state = with_notice(state, new_denial(ctx, one))
             continue
         live.denied[known.id] = total = times_of(live, known) + one.times
         if known.denied is not None and total >= 2 * known.denied.times:
@@ -104,20 +102,6 @@ def tell(ctx: Context, live: Live, state: State) -> None:
     if changed:
         words = ", ".join(spoken(one.denied.name) for one in changed if one.denied is not None)
         publish(ctx, live, state, "denied", text=words, facts={"conflicts": [one.id for one in changed]})
-
-
-def with_record(state: State, record: Conflict) -> State:
-    """The State with one record more, and no more of them than there may be."""
-    over = sum(one.denied is not None for one in state.conflicts.values()) + 1 - MOST
-    old = sorted(
-        (one for one in state.conflicts.values() if one.denied is not None and one.status != "open"),
-        key=lambda one: one.created_at,
-    )
-    gone = {one.id for one in old[: max(0, over)]}
-    if len(gone) < over:
-        return state
-    kept = {cid: one for cid, one in state.conflicts.items() if cid not in gone}
-    return replace(state, conflicts={**kept, record.id: record})
 
 
 def new_denial(ctx: Context, one: Denial) -> Conflict:
@@ -193,12 +177,11 @@ def write_counts(ctx: Context, live: Live) -> None:
         live.denied.clear()
 
 
-def ended_denials(ctx: Context, live: Live) -> dict[str, Conflict]:
-    """The records that are over, as they are then."""
-    mine = open_denials(live.state.conflicts)
-    holds = ctx.locks.now() if mine else ()
-    over = [one for one in mine if not is_denied_still(one, holds)]
-    ended = {one.id: resolved(counted(live, one), "rule", None, ctx.now(), AUTO) for one in over}
+def ended_denials(ctx: Context, live: Live, mine: Iterable[Conflict]) -> dict[str, Conflict]:
+    """Of these open records those that are over, as they are then."""
+    holds = ctx.locks.now()
+    over = [one for one in mine if one.denied is not None and not is_denied_still(one, holds)]
+    ended = {one.id: automatically_over(ctx, counted(live, one)) for one in over}
     for cid in ended:
         live.denied.pop(cid, None)
     return ended

@@ -12,8 +12,8 @@ from itertools import islice
 
 from gitsessiond.actions.context import Context
 from gitsessiond.actions.hooking import LOCKS
-from gitsessiond.actions.lockconflicts import close_lock_conflicts
 from gitsessiond.actions.lockedpaths import covered, in_the_way
+from gitsessiond.actions.notices import close_notices
 from gitsessiond.actions.whereabouts import git_dirs, read_wid
 from gitsessiond.model.errors import NewerState, disk_refused
 from gitsessiond.model.health import Finding
@@ -32,7 +32,7 @@ def follow_locks(ctx: Context) -> None:
         StoreFailed: the disk or git refused; what is not done yet is done the next time.
     """
     for live in list(ctx.sessions.values()):
-        close_lock_conflicts(ctx, live)
+        close_notices(ctx, live)
     try:
         settle_write_bits(ctx)
     except OSError as exc:

@@ -13,7 +13,7 @@ from gitsessiond.actions.foretelling import NOTHING, foretold
 from gitsessiond.actions.lockedpaths import rows_for_hooks
 from gitsessiond.actions.telling import counted, spread
 from gitsessiond.actions.views import name_of
-from gitsessiond.model.conflicts import is_of_lock
+from gitsessiond.model.conflicts import is_notice
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.names import escape_path
 from gitsessiond.store import hookfiles
@@ -198,7 +198,7 @@ def still_open(state: State) -> int:
 
 def clashes_in(state: State) -> int:
     """How many conflicts are open that may have left markers."""
-    return sum(one.status == "open" and not is_of_lock(one) for one in state.conflicts.values())
+    return sum(one.status == "open" and not is_notice(one) for one in state.conflicts.values())
 
 
 def words_for(state: State, oid: str) -> str:

@@ -7,14 +7,12 @@ holder on the same path counts on.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.actions.denials import ended_denials
 from gitsessiond.actions.lockedpaths import covering, holder_words, in_the_way, session_of, who_of
-from gitsessiond.actions.publishing import publish
-from gitsessiond.model.conflicts import LOCK, is_of_lock
+from gitsessiond.model.conflicts import LOCK
 from gitsessiond.model.files import marks_of
 from gitsessiond.model.locks import Hold
 from gitsessiond.model.names import quote_path, unquote_path
@@ -42,7 +40,8 @@ def with_lock_conflicts(ctx: Context, live: Live, state: State, changes: Collect
 
 def record_of(ctx: Context, state: State, path: str, hold: Hold) -> Conflict:
     """The record of a save over a lock: a new one, or the open one of the same holder with one save more."""
-    known = next((one for one in open_ones(state.conflicts) if is_about(one, path, hold)), None)
+    mine = (one for one in state.conflicts.values() if is_save(one) and one.status == "open")
+    known = next((one for one in mine if is_about(one, path, hold)), None)
     told, session = holder_words(ctx, hold.holder), session_of(ctx, hold.holder)
     lock = LockInTheWay(
         token=hold.token,
@@ -64,29 +63,19 @@ def record_of(ctx: Context, state: State, path: str, hold: Hold) -> Conflict:
 
 def is_about(conflict: Conflict, path: str, hold: Hold) -> bool:
     """Whether a conflict is about this path and a lock of the same client."""
-    lock = conflict.lock
-    return conflict.path == path and lock is not None and conflict.denied is None and lock.client == hold.client
+    return conflict.path == path and conflict.lock is not None and conflict.lock.client == hold.client
 
 
-def open_ones(conflicts: Mapping[str, Conflict]) -> list[Conflict]:
-    """The open conflicts about saves over locks."""
-    return [one for one in conflicts.values() if is_of_lock(one) and one.denied is None and one.status == "open"]
+def is_save(conflict: Conflict) -> bool:
+    """Whether a conflict is about a save over a lock."""
+    return conflict.kind == LOCK and conflict.denied is None
 
 
-def close_lock_conflicts(ctx: Context, live: Live) -> None:
-    """Close those whose lock is given back, or whose edit is gone or merged; and those asked for in vain no more.
-
-    Raises:
-        StoreFailed: the disk or git refused.
-    """
-    over = ended_denials(ctx, live)
-    mine = open_ones(live.state.conflicts)
-    holds = in_the_way(ctx, live) if mine else []
-    over |= {one.id: closed(one) for one in mine if not still_counts(live.state, one, holds)}
-    if over:
-        state = replace(live.state, conflicts={**live.state.conflicts, **over})
-        names = ", ".join(one.path for one in over.values())
-        publish(ctx, live, state, "unlocked", text=names, facts={"conflicts": list(over)})
+def ended_saves(ctx: Context, live: Live, mine: Iterable[Conflict]) -> dict[str, Conflict]:
+    """Of these open records those whose lock is given back, or whose edit is gone or merged, as they are then."""
+    saves = [one for one in mine if is_save(one)]
+    holds = in_the_way(ctx, live) if saves else []
+    return {one.id: closed(one) for one in saves if not still_counts(live.state, one, holds)}
 
 
 def closed(conflict: Conflict) -> Conflict:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitsessiond.actions.clash_files import HOME, control_file, is_changed, write_control_files
 from gitsessiond.actions.clashing import home_directory, kept_waiting
-from gitsessiond.actions.conflicts import conflict_asked, refuse_lock, settled_reply
+from gitsessiond.actions.conflicts import conflict_asked, refuse_notice, settled_reply
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.settling import has_answer, take_all_saved, take_saved
@@ -32,7 +32,7 @@ def reopen_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     take_all_saved(ctx, live)
     conflict = conflict_asked(live, asked.text("id"), "resolved")
-    refuse_lock(conflict)
+    refuse_notice(conflict)
     take_saved(ctx, live, control_path(conflict, unquote_path(conflict.path)))
     conflict = live.state.conflicts[conflict.id]
     if conflict.status == "open":

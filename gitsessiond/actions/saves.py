@@ -13,6 +13,7 @@ from gitsessiond.actions.calls import follow, unproven
 from gitsessiond.actions.context import Context, Editing, Live
 from gitsessiond.actions.editing import numbers_of
 from gitsessiond.actions.lockconflicts import with_lock_conflicts
+from gitsessiond.actions.overlaps import with_overlaps
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.running import label_beside
 from gitsessiond.model.files import File
@@ -47,7 +48,7 @@ def record_reading(
         follow(live.calls.values(), live.state.owners, state.owners, [seen.path for seen in reading.changes])
     else:
         placed = ()
-    state = with_lock_conflicts(ctx, live, state, reading.changes)
+    state = with_overlaps(ctx, live, with_lock_conflicts(ctx, live, state, reading.changes), reading.changes)
     paths = [quote_path(seen.path) for seen in reading.changes[:200]]
     publish(ctx, live, state, verb, by=by, text=save_text(reading.changes), placed=placed, facts={"paths": paths})
     for event in file_events(live.state, reading.changes):

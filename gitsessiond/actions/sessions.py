@@ -20,7 +20,7 @@ from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.returning import stopped_command, way_back
 from gitsessiond.actions.reverts_ahead import would_revert
 from gitsessiond.actions.unreadable import HINT
-from gitsessiond.model.conflicts import place_words
+from gitsessiond.model.conflicts import is_overlap, place_words
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import Graph, graph_of
 from gitsessiond.model.hints import git_words
@@ -167,7 +167,8 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
     rows = unassigned_rows(state.owners)
     editing = editing_now(live, state, most) if live else Some([])
     colliding = collisions_of(ctx, state, most) if live else Some([])
-    conflicts = [views.conflict_view(state, c) for c in state.conflicts.values() if c.status == "open"]
+    told = (one for one in state.conflicts.values() if one.status == "open" and not is_overlap(one))  # a collision
+    conflicts = [views.conflict_view(state, one) for one in told]
     reply: dict[str, Any] = {
         "session": session_reply(ctx, state),
         "patches": patches,

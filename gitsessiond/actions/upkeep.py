@@ -13,6 +13,7 @@ from gitsessiond.actions.agenthooks import left_behind
 from gitsessiond.actions.clash_files import control_file, is_changed
 from gitsessiond.actions.context import Asked, Context
 from gitsessiond.actions.hooking import uninstall_hooks
+from gitsessiond.model.conflicts import is_notice
 from gitsessiond.model.errors import Refused, StoreFailed
 from gitsessiond.model.hints import in_turn
 from gitsessiond.model.holdings import parts_of
@@ -50,7 +51,8 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
             refuse_unmerged(ctx, states, branches)
     if not asked.flag("yes"):
         refuse_half_resolved(ctx)
-    waiting = sum(one.status == "open" for live in ctx.sessions.values() for one in live.state.conflicts.values())
+    records = (one for live in ctx.sessions.values() for one in live.state.conflicts.values())
+    waiting = sum(one.status == "open" and not is_notice(one) for one in records)
     words = "1 conflict is" if waiting == 1 else f"{waiting} conflicts are"
     warnings = [f"{words} open still; git session conflicts makes their files again"] if waiting else []
     hooks = uninstall_hooks(ctx, asked)

@@ -20,8 +20,8 @@ from gitsessiond.actions.editing import note_open
 from gitsessiond.actions.enforcing import follow_locks, give_back_write_bits
 from gitsessiond.actions.hooking import put_facts, tell_hooks
 from gitsessiond.actions.judging import judge_session
-from gitsessiond.actions.lockconflicts import close_lock_conflicts
 from gitsessiond.actions.merges import finish_interrupted, notice_landed
+from gitsessiond.actions.notices import close_notices
 from gitsessiond.actions.permitting import check_permitted
 from gitsessiond.actions.publishing import find_due_anchors, settle_anchors
 from gitsessiond.actions.saves import record_reading
@@ -147,7 +147,7 @@ class Desk:
                     self.lose(live)
             else:
                 self.record(live, reading)
-            close_lock_conflicts(self.ctx, live)
+            close_notices(self.ctx, live)
             put_facts(self.ctx, live)
             done["prune"] = [quote_path(path) for path in reading.prune]
             done["left"] = reading.left

@@ -20,6 +20,7 @@ SMALLEST = 7  # git's own size, the only one that most editors recognise
 
 SideName = Literal["base", "ours", "theirs"]
 LOCK: Literal["resource_lock"] = "resource_lock"
+OVERLAP: Literal["file_edit"] = "file_edit"
 SIDE_NAMES: tuple[SideName, ...] = ("base", "ours", "theirs")
 
 _RUN = re.compile(rb"^(<+|\|+|=+|>+)", re.MULTILINE)
@@ -63,15 +64,20 @@ def revert_labels(session: str, patch: str, target: str) -> tuple[str, str, str]
     return (f"{patch} ({session})", target, f"before {patch}")
 
 
-def is_of_lock(conflict: Conflict) -> bool:
-    """Whether it tells of a save over another's lock: it has no sides, and nobody is asked anything."""
-    return conflict.kind == LOCK
+def is_overlap(conflict: Conflict) -> bool:
+    """Whether it tells of a path that two sessions change."""
+    return conflict.kind == OVERLAP
+
+
+def is_notice(conflict: Conflict) -> bool:
+    """Whether it only tells, of another's lock or edits: it has no sides, and nobody is asked anything."""
+    return conflict.kind in (LOCK, OVERLAP)
 
 
 def sessions_of(conflict: Conflict, own: str) -> list[str]:
     """The ids of the sessions that a conflict is between, first the one that has its record or asked for a lock."""
     lock, denied = conflict.lock, conflict.denied
-    found = [denied.session if denied is not None else own, lock.session if lock is not None else None]
+    found = [denied.session if denied is not None else own, lock.session if lock is not None else conflict.other]
     return list(dict.fromkeys(sid for sid in found if sid is not None))
 
 

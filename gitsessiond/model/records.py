@@ -233,12 +233,13 @@ class Conflict(Record):
     result: ConflictSide | None = None  # the resolution; None with status resolved: the path is deleted
     lock: LockInTheWay | None = None  # of kind resource_lock alone, which has no sides
     denied: DeniedLock | None = None  # of one that is about a lock asked for in vain
+    other: Id | None = None  # of kind file_edit: the session that changes the path as well
 
     @model_serializer(mode="wrap")
     def _written(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is empty and was not there from the first is left out: builds that do not know it can read the rest."""
         found: dict[str, Any] = plain(self)
-        return found if self.denied is not None else {name: one for name, one in found.items() if name != "denied"}
+        return {name: one for name, one in found.items() if one is not None or name not in ("denied", "other")}
 
 
 def encode(record: Record) -> bytes:

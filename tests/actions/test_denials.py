@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitsessiond.actions.denials import MOST
+from gitsessiond.actions.noticing import MOST
 from gitsessiond.daemon.locknews import LOCKS_CHANGED
 from gitsessiond.model.errors import Refused
 from gitsessiond.model.locks import Hold, Holder, Want

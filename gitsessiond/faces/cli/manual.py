@@ -106,8 +106,8 @@ and `[k, k - 1]` is a deletion before line k; paths are spelled as `git ls-files
 | object | fields |
 |---|---|
 | reply | `v` 1, `session`, `patches`, `unassigned`, `editors`, `current_editor` (the number last switched to), \
-`conflicts`, `claims`, `locks`, `collisions`, `gaps`, `warnings` (sentences), `ready` (names of patches), \
-`recording_left` (paths still to be recorded), \
+`conflicts` (open; not of kind file_edit: these are `collisions`), `claims`, `locks`, `collisions`, `gaps`, \
+`warnings` (sentences), `ready` (names of patches), `recording_left` (paths still to be recorded), \
 `hints` (commands, the most useful first) |
 | session | `id`, `name`, `description`, `status` open\\|closed\\|abandoned, `base`, `target`, `branch`, \
 `worktree`, `worktree_id`, `state` live\\|parked\\|no worktree, `parked` (why, or null), `git_at_work` \

@@ -10,6 +10,8 @@ from typing import Any
 
 from gitsessiond.faces.cli.words import clean, command, name_in, plural, settled, short, short_of
 
+NOTICES = {"resource_lock": "git session locks", "file_edit": "git session"}  # ask nothing; where to see more
+
 Json = Mapping[str, Any]
 
 
@@ -105,7 +107,7 @@ def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
     ids = [conflict["id"] for conflict in conflicts]
     out = []
     for one in conflicts:
-        if one["kind"] == "resource_lock":
+        if one["kind"] in NOTICES:
             over = "" if one["status"] == "open" else ", over"
             out.append(f"  {short_of(one['id'], ids)}  {clean(one['message'])}{over}")
             continue
@@ -128,7 +130,7 @@ def conflicts_lines(reply: Json) -> list[str]:
 def conflicts_hints(reply: Json) -> list[str]:
     """A look at the first open one, else at one whose resolution is stale; nobody is asked about locks."""
     ids = [one["id"] for one in reply["conflicts"]]
-    clashes = [one for one in reply["conflicts"] if one["kind"] != "resource_lock"]
+    clashes = [one for one in reply["conflicts"] if one["kind"] not in NOTICES]
     left = [one for status in ("open", "stale") for one in clashes if one["status"] == status]
     return [command("conflict", "show", short_of(left[0]["id"], ids))] if left else []
 
@@ -137,7 +139,7 @@ def conflict_show_lines(reply: Json) -> list[str]:
     """One conflict: what, between whom, where to edit it, and its text with markers."""
     one = reply["conflict"]
     out = [row.strip() for row in conflict_rows([one])]
-    if one["kind"] == "resource_lock":
+    if one["kind"] in NOTICES:
         return out
     if one.get("message"):
         out.append(clean(str(one["message"])))
@@ -175,8 +177,8 @@ def before_lines(reply: Json) -> list[str]:
 def conflict_show_hints(reply: Json) -> list[str]:
     """As it was resolved before; else the walk through its places, or the sides to choose from."""
     one = reply["conflict"]
-    if one["kind"] == "resource_lock":
-        return ["git session locks"]
+    if one["kind"] in NOTICES:
+        return [NOTICES[one["kind"]]]
     if one["status"] != "open":
         again = one["status"] == "resolved" and one["how"] == "auto"
         return [command("conflict", "reopen", id_alone(one))] if again else []
