@@ -10,7 +10,7 @@ from typing import Any
 from gitsessiond.actions import views
 from gitsessiond.actions.asked import inside
 from gitsessiond.actions.claiming import use_patch
-from gitsessiond.actions.context import Asked, Context
+from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.editing import current_editor, editing_now, editor_view, path_of
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.names import quote_path, unquote_path
@@ -35,24 +35,34 @@ def switch_editor(ctx: Context, asked: Asked) -> dict[str, Any]:
     """
     live = ctx.live(asked)
     path = path_of(live, asked.args.get("editor"))
-    view = editor_view(live, live.state, path)
-    in_use, of_patches = live.state.session.patch_in_use, [one["id"] for one in view["patches"]]
-    open_ones = [pid for pid in of_patches if live.state.patches[pid].status not in ("merged", "abandoned")]
-    if len(open_ones) > 1 and in_use not in open_ones:
-        names = " and ".join(views.name_of(live.state, pid) for pid in open_ones)
-        hint = "\n".join(f"git session patch use {quote(live.state.patches[pid].name)}" for pid in open_ones)
-        raise Refused(f"editor {view['number']} has edits of {names}", hint=hint)
+    wanted = patch_to_use(live, path)
     live.current = path
-    used = in_use not in open_ones and bool(open_ones)
-    if used:
-        use_patch(ctx, replace(asked, args={"patch": open_ones[0]}))
+    if wanted is not None:
+        use_patch(ctx, replace(asked, args={"patch": wanted}))
     now = live.state.session.patch_in_use
     return {
         "editor": editor_view(live, live.state, path),
         "patch": {"id": now, "name": views.name_of(live.state, now)} if now else None,
-        "used": used,
+        "used": wanted is not None,
         "file": quote_path(unquote_path(live.state.session.worktree) + b"/" + path),
     }
+
+
+def patch_to_use(live: Live, path: bytes) -> str | None:
+    """Which patch an editor's edits are of, by its file; None: that one is in use, or they are of none.
+
+    Raises:
+        Refused: they are of several patches, and none of these is in use.
+    """
+    view, patches = editor_view(live, live.state, path), live.state.patches
+    open_ones = [pid for one in view["patches"] if patches[pid := one["id"]].status not in ("merged", "abandoned")]
+    if not open_ones or live.state.session.patch_in_use in open_ones:
+        return None
+    if len(open_ones) > 1:
+        names = " and ".join(views.name_of(live.state, pid) for pid in open_ones)
+        hint = "\n".join(f"git session patch use {quote(patches[pid].name)}" for pid in open_ones)
+        raise Refused(f"editor {view['number']} has edits of {names}", hint=hint)
+    return str(open_ones[0])
 
 
 def mode_of(ctx: Context, asked: Asked) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from gitsessiond.actions.conflicts import conflict_asked
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.editing import path_of
+from gitsessiond.actions.editors import patch_to_use
 from gitsessiond.actions.ending import ended_state
 from gitsessiond.model.errors import GitSessionError, Refused
 from gitsessiond.model.owners import Owners
@@ -29,12 +31,12 @@ OF_REPOSITORY = frozenset(
 )  # fmt: skip
 """About no session in particular: no session's roles say anything of them."""
 
-CONTRIBUTORS = frozenset({"patch.new", "restore", "editors.switch", "agent.before", "agent.after"})
+CONTRIBUTORS = frozenset({"patch.new", "restore", "agent.before", "agent.after"})
 
 OF_A_PATCH = frozenset(
     {
         "patch.use", "patch.ready", "patch.depend", "patch.rename", "patch.abandon", "patch.reopen", "assign", "commit",
-        "publish", "published", "resolve", "conflict.reopen",
+        "publish", "published", "resolve", "conflict.reopen", "editors.switch",
     }
 )  # fmt: skip
 """A contributor's with their own patches, a maintainer's with any."""
@@ -45,6 +47,10 @@ OWNERS = frozenset({"session.close", "session.abandon", "session.reopen"})
 
 ALWAYS_OWNERS = frozenset({"session.invite", "session.uninvite"})
 """Even where nobody else is named yet: who comes to a session is for those who made it."""
+
+
+REHEARSED = frozenset({"merge", "session.close", "session.update"})
+"""With ``dry_run`` these only say what would be; no other verb knows it."""
 
 
 class Needed(NamedTuple):
@@ -80,7 +86,7 @@ def check_permitted(ctx: Context, asked: Asked, *, reads: bool) -> None:
 def only_asks(asked: Asked) -> bool:
     """Whether a request asks what would be, and changes nothing."""
     nowhere = asked.args.get("patch") is None and asked.args.get("new") is None
-    return asked.flag("dry_run") or (asked.verb == "assign" and nowhere)
+    return (asked.verb in REHEARSED and asked.flag("dry_run")) or (asked.verb == "assign" and nowhere)
 
 
 def people_of(state: State) -> list[Person]:
@@ -124,6 +130,8 @@ def patches_asked(live: Live, asked: Asked) -> list[Patch]:
             pids = [claim.patch for claim in state.session.claims] if asked.texts("paths") else []
         elif asked.verb == "commit" and not asked.text("patch"):
             pids = [state.session.patch_in_use]
+        elif asked.verb == "editors.switch":
+            pids = [patch_to_use(live, path_of(live, asked.args.get("editor")))]
         elif asked.text("patch") in ("", "-"):
             pids = []
         else:

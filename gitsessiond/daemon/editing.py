@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from gitsessiond.daemon.editors import MOST, Editors, Marks, One, Told
 from gitsessiond.daemon.link import Link
+from gitsessiond.daemon.log import log_bug
 from gitsessiond.daemon.mailbox import Notice
 from gitsessiond.daemon.swapwatch import SwapWatch
 from gitsessiond.model.errors import BadRequest
@@ -26,9 +27,14 @@ from gitsessiond.wire.requests import reply_ok
 GONE_S = 0.05  # vim and nano make a lock anew by deleting it first
 TRIES_S = (0.02, 0.1, 0.5)  # a lock that is there and says nothing yet is looked at again
 MOST_DUE = 2 * MOST  # places to look at; who makes more of them at once is no editor
-OURS = (b".gitsession/", b".git/")
 
 Message = dict[str, Any]
+
+
+def is_users(path: bytes) -> bool:
+    """Whether a path below a worktree can be a file of the user's: not ours, nor git's own here or further down."""
+    parts = path.split(b"/")
+    return parts[0] != b".gitsession" and not any(part.lower() in (b"", b".", b"..", b".git") for part in parts)
 
 
 class Spot(NamedTuple):
@@ -149,6 +155,13 @@ class Editing:
         self._look(one.place, self._spot_of(one, now), now)
 
     def _look(self, place: bytes, spot: Spot, now: float) -> None:
+        """Look at a lock; what nobody foresaw in one must not end the recording of all."""
+        try:
+            self._read(place, spot, now)
+        except Exception as exc:
+            log_bug("an editor's lock", exc)
+
+    def _read(self, place: bytes, spot: Spot, now: float) -> None:
         """Read a lock, and take in what it says."""
         name, one = place.rpartition(b"/")[2], self._editors.open.get(place)
         lock = lock_of(name) if spot.worktree is not None else Lock("swap", name)
@@ -161,7 +174,7 @@ class Editing:
                 self._want(place, again)
             return
         at = self._file_of(lock, spot, found)
-        if at is None or at[1].startswith(OURS) or (one is None and self._editors.is_full):
+        if at is None or not is_users(at[1]) or (one is None and self._editors.is_full):
             return
         worktree, path = at
         times = times_of(found, os.fsencode(worktree) + b"/" + path)

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple, Protocol
 from gitsessiond.daemon.editors import Mark
 from gitsessiond.daemon.outbox import Ask
 from gitsessiond.model.clients import Client
+from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.lockmodes import INTENT, WRITE
 from gitsessiond.model.names import literal, quote_path
+from gitsessiond.model.resources import resource
 from gitsessiond.wire.requests import request, who_asks
 
 RENEW_S = 60.0  # marks last as long as locks do; nobody but us knows that the editor lives
@@ -109,8 +111,8 @@ class LockMarks:
 
 
 def name_of(path: bytes) -> str | None:
-    """The resource of a path; None: its name is no text."""
+    """The resource of a path; None: its name is no text, or one that no lock has."""
     try:
-        return "path/" + literal(path.decode())
-    except UnicodeDecodeError:
+        return resource("path/" + literal(path.decode())).name
+    except (UnicodeDecodeError, BadRequest):
         return None

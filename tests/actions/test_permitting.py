@@ -44,12 +44,16 @@ TABLE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("patch.abandon", {"patch": "anns"}, TWO),
     ("commit", {"patch": "anns", "message": "m"}, TWO),
     ("patch.use", {"patch": "anns"}, TWO),
+    ("patch.use", {"patch": "anns", "dry_run": True}, TWO),  # it knows no dry run
+    ("editors.switch", {"editor": 1}, TWO),  # with what Ann's patch has edited
+    ("editors.switch", {"editor": 2}, THREE),
     ("session.rename", {"description": "x"}, TWO),
     ("session.update", {}, TWO),
     ("merge", {"patch": "anns", "ready": True}, TWO),
     ("session.abandon", {}, ONE),
     ("session.close", {}, ONE),
     ("session.invite", {"user": "eve@x", "role": "owner"}, ONE),
+    ("session.invite", {"user": "eve@x", "role": "owner", "dry_run": True}, ONE),
     ("session.uninvite", {"user": "ann@example.org"}, ONE),
 ]
 

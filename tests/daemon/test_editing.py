@@ -134,6 +134,39 @@ def write_at(path: Path, at: int, byte: int) -> None:
         os.pwrite(file.fileno(), bytes([byte]), at)
 
 
+def test_what_is_no_file_of_the_users(room: Room) -> None:
+    """Of git's own files in a repository below, and of names that are none, nobody is told."""
+    nvim = room.program("nvim")
+    directory = room.home / ".local/state/nvim/swap"
+    directory.mkdir(parents=True)
+    for path in ("sub/.git/COMMIT_EDITMSG", ".git/COMMIT_EDITMSG", ".gitsession/assign"):
+        name = f"{room.root}/{path}"
+        told = block(b"VIM 8.0", nvim.pid, host=HERE, file=name.encode(), dirty=0)
+        (directory / (name.replace("/", "%") + ".swp")).write_bytes(told)
+    for name in ("...swp", "....swp"):
+        room.swap(nvim.pid, name=name)
+    room.editing.flush(time.monotonic())
+    assert room.rows() == [] and room.events == []
+
+
+def test_a_lock_that_nobody_foresaw_ends_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Others are looked at all the same."""
+    vim, begun = room.program(), room.begin
+
+    def begin(mark: Mark) -> str | None:
+        if mark.path == b"bad.txt":
+            raise KeyError("boom")
+        return begun(mark)
+
+    monkeypatch.setattr(room, "begin", begin)
+    room.swap(vim.pid, name=".bad.txt.swp", dirty=0x55)
+    room.swap(vim.pid, name=".a.txt.swp", dirty=0x55)
+    room.until(lambda: room.marks == [("begin", b"a.txt")])
+    assert "KeyError" in capfd.readouterr().err
+
+
 def test_from_open_to_quit(room: Room) -> None:
     """That the swap file is written into, nobody but its own watch tells; the file is open while it is clean."""
     vim = room.program()

@@ -69,10 +69,11 @@ def test_an_answer_that_comes_too_late_locks_nothing() -> None:
 
 
 def test_no_process_no_mark() -> None:
-    """What no process of this machine proves; a name that is no text has a client, but no resource."""
+    """What no process of this machine proves; a name that no lock can have has a client, but no mark."""
     front = Front()
     assert front.marks.begin(work(pid=None)) is None and front.marks.begin(work(pid=100)) is None
-    assert front.marks.begin(work(b"\xff")) == "vim_7" and name_of(b"\xff") is None
+    for name in (b"\xff", b"x\ny.txt", b"sub/.git/COMMIT_EDITMSG", b"n" * 5000):
+        assert front.marks.begin(work(name)) == "vim_7" and name_of(name) is None
     assert front.done == [] and front.asks == [] and front.marks.next_look() is None
 
 
