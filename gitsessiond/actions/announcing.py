@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from gitsessiond.actions import views
-from gitsessiond.model.conflicts import is_automatic, resource_of, sessions_of
+from gitsessiond.model.conflicts import is_automatic, is_notice, resource_of, sessions_of
 from gitsessiond.model.graph import graph_of
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.records import Conflict, Patch
@@ -68,7 +68,8 @@ def conflict_events(before: State, after: State) -> Iterator[dict[str, Any]]:
             continue
         told = {"session": after.session.id, "step": after.number, "conflict": cid, **conflict_facts(after, now)}
         if was is None:
-            yield {"type": "conflict_detected", **told, "text": f"{now.path}: {now.shape}"}
+            text = now.message if is_notice(now) else f"{now.path}: {now.shape}"
+            yield {"type": "conflict_detected", **told, "text": text}
         elif now.status == "open":
             yield {"type": "conflict_reopened", **told, "text": now.path}
         if now.status == "resolved":

@@ -15,7 +15,7 @@ from gitsessiond.actions.clashing import (
     new_record,
 )
 from gitsessiond.actions.context import Context, Live
-from gitsessiond.model.conflicts import is_automatic, labels_of, same_clash
+from gitsessiond.model.conflicts import is_automatic, is_notice, labels_of, same_clash
 from gitsessiond.model.names import unquote_path
 from gitsessiond.model.records import Conflict
 from gitsessiond.model.values import UNASSIGNED
@@ -79,7 +79,9 @@ def still_counts(state: State, record: Conflict) -> bool:
 def without_clashes(state: State) -> State:
     """The State after an update: what clashed on the way does no more."""
     conflicts = {
-        cid: one.model_copy(update={"status": "stale"}) if one.status != "stale" and still_counts(state, one) else one
+        cid: one.model_copy(update={"status": "stale"})
+        if one.status != "stale" and still_counts(state, one) and not is_notice(one)
+        else one
         for cid, one in state.conflicts.items()
     }
     state = replace(state, conflicts=conflicts)

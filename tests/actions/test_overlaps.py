@@ -50,6 +50,7 @@ class Two:
     def events(self) -> list[str]:
         told = [one["event"] for one in self.it.told if one.get("event", {}).get("kind") == "file_edit"]
         assert all(one["conflict_type"] == "file_edit" and one["resource_id"] == "path/a.txt" for one in told)
+        assert all("a.txt" in one["text"] and "content" not in one["text"] for one in told)
         return [one["type"] for one in told]
 
 
@@ -88,6 +89,14 @@ def test_nothing_waits_for_it_and_it_ends_when_one_is_merged(two: Two) -> None:
     assert two.it.merge("p")["merged"]
     assert two.rows() == [] and two.rows(all=True) == [("a.txt", "resolved")]
     assert two.by_other("merge", patch="q", ready=True)["merged"]  # the lines are apart
+
+
+def test_an_update_leaves_it_as_it_is(two: Two) -> None:
+    two.change(two.it.root)
+    assert two.rows() == [("a.txt", "open")]
+    two.it.move_target("README", "other\n")
+    assert two.it.ask("session.update")["updated"]
+    assert two.rows(all=True) == [("a.txt", "open")]
 
 
 @pytest.mark.parametrize("verb", ["session.abandon", "patch.abandon"])
