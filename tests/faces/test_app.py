@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitsessiond.faces.cli import events
 from gitsessiond.faces.cli.app import main
 from gitsessiond.faces.cli.ending import EXIT_CODES
 from gitsessiond.model.errors import KINDS, NotFound, Refused, Unreachable
@@ -312,6 +314,29 @@ def test_the_session_can_be_named_before_and_after_the_command() -> None:
         asked = client()
         assert main(words, asked.dial) == 0
         assert asked.sessions == ["x"]
+
+
+def test_events_since_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """As long ago, or by the clock; what is no longer kept says nothing about a time."""
+    now = datetime(2026, 1, 2, 15, 0, tzinfo=UTC).astimezone()
+    assert [events.since_of(text, now)[1] for text in ("10m", "2h", "1d")] == [
+        now - timedelta(minutes=10), now - timedelta(hours=2), now - timedelta(days=1)
+    ]  # fmt: skip
+    assert events.since_of("14:05", now) == (0, now.replace(hour=14, minute=5))
+    assert events.since_of("9:05:07", now) == (0, now.replace(hour=9, minute=5, second=7))
+    assert events.since_of("2026-01-01T12:00:00Z", now) == (0, datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert events.since_of("41", now) == (41, None)
+    told = [
+        {"v": 1, "seq": 9, "ts": "2026-01-02T03:04:05Z", "type": kind, "session": None, "text": kind}
+        for kind in ("missed", "early", "late")
+    ]
+    told[2]["ts"] = "2026-01-02T03:05:00.250Z"
+    assert main(["events", "--since", "2026-01-02T03:04:06Z"], client(events=told).dial) == 0
+    out = capsys.readouterr().out
+    assert "late" in out and "early" not in out and "missed" not in out
+    for wrong in ("soon", "25:00", "-1", "999999999d", ""):
+        assert main(["events", f"--since={wrong}"], client().dial) == 2
+        assert "is no number and no time" in capsys.readouterr().err
 
 
 def test_a_git_that_has_the_index_is_waited_for(

@@ -357,6 +357,27 @@ def test_an_event_is_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("facts", "wanted"),
+    [
+        (
+            {
+                "type": "lock_denied", "client": "bob", "resource_id": "path/src/", "resource": "path/src/", "mode": "X", "named": True,
+                "channel": "session", "held_by": {"client": "ann", "name": "path/src/a.py"},
+            },
+            "lock_denied src/ (client: bob, mode: X, held by: ann)",
+        ),
+        ({"type": "file_changed", "channel": "session", "path": "a.py", "change": "added"}, "file_changed a.py (change: added)"),
+    ],
+)  # fmt: skip
+def test_an_event_says_what_it_is_about(facts: dict[str, Any], wanted: str) -> None:
+    """A path or what is locked stands where a sentence would; what only programs want is left out."""
+    assert (
+        loglines.event_line({"v": 1, "seq": 4, "ts": replies.AT, "session": None, **facts}, UTC)
+        == f"4 03:04:05 {wanted}"
+    )
+
+
 def test_doctor_says_ok_warn_fail_or_fixed() -> None:
     """One row for each check."""
     checks = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -9,11 +11,20 @@ import click
 from gitsessiond.faces.cli import loglines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.terminal import note, put, put_json
+from gitsessiond.model.errors import BadRequest
+
+LENGTH = re.compile(r"([0-9]{1,6})([smhd])")
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
 
 
 @click.command("events", cls=SessionCommand)
 @click.option("--follow", is_flag=True, help="Go on until interrupted.")
-@click.option("--since", type=click.IntRange(0), metavar="SEQ", help="Those after this sequence number.")
+@click.option(
+    "--since",
+    metavar="SEQ|WHEN",
+    help="Those after this sequence number, or since then: 10m, 2h, 14:05, '2026-01-02 14:05'.",
+)
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Those of this type; may be repeated.")
 @click.option(
     "--channel",
@@ -21,7 +32,7 @@ from gitsessiond.faces.cli.terminal import note, put, put_json
     help="Those of sessions, of the repository as a whole, or of conflicts.",
 )
 @pass_face
-def events(face: Face, follow: bool, since: int | None, types: tuple[str, ...], channel: str | None) -> int:
+def events(face: Face, follow: bool, since: str | None, types: tuple[str, ...], channel: str | None) -> int:
     """Print events: saves, commits, merges, conflicts, locks, clients
 
     With -s those of that session. With --json one object a line. The last 2,000 are kept; one of the
@@ -31,12 +42,33 @@ def events(face: Face, follow: bool, since: int | None, types: tuple[str, ...], 
     wanted: dict[str, Any] = {"types": list(types), "channel": channel}
     if face.session is not None:
         wanted["session"] = face.call("session.status", most=0)["session"]["id"]
-    for event in face.client().events(since, follow, wanted, tell_waiting):
+    number, when = since_of(since, datetime.now().astimezone())
+    for event in face.client().events(number, follow, wanted, tell_waiting):
+        if when is not None and (event["type"] == "missed" or datetime.fromisoformat(event["ts"]) < when):
+            continue
         if face.json:
             put_json(event)
         else:
             put([loglines.event_line(event)])
     return 0
+
+
+def since_of(text: str | None, now: datetime) -> tuple[int | None, datetime | None]:
+    """The number of an event, or a time; with a time, the number is that of none.
+
+    Raises:
+        BadRequest: it is neither.
+    """
+    if text is None or text.isdecimal():
+        return None if text is None else int(text), None
+    if length := LENGTH.fullmatch(text):
+        return 0, now - timedelta(seconds=int(length[1]) * UNITS_S[length[2]])
+    if TIME_OF_DAY.fullmatch(text):
+        text = f"{now.date()} {'0' * (text[1] == ':')}{text}"
+    try:
+        return 0, datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise BadRequest(f"--since: {text!r} is no number and no time", hint="git session events --since 10m") from None
 
 
 def tell_waiting() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gitsessiond.faces.cli.times import local_time, stamp
 from gitsessiond.faces.cli.words import clean, command, few, listed, name_in, place, plural, typed_path
+from gitsessiond.model.names import spoken
 
 Json = Mapping[str, Any]
 
@@ -92,7 +93,11 @@ def daemon_lines(reply: Json) -> list[str]:
     return out
 
 
-PLAIN = ("v", "seq", "ts", "type", "session", "id", "text", "by", "by_git")  # not shown as facts
+# Not shown as facts: what a line has anyway, or what only a program wants.
+PLAIN = (
+    "v", "seq", "ts", "type", "session", "id", "text", "by", "by_git", "channel", "resource", "resource_id", "named",
+    "conflict_id", "conflict_type",
+)  # fmt: skip
 
 
 def event_line(event: Json, zone: tzinfo | None = None) -> str:
@@ -101,9 +106,11 @@ def event_line(event: Json, zone: tzinfo | None = None) -> str:
     if event.get("ts"):
         words.append(f"{local_time(str(event['ts']), zone):%H:%M:%S}")
     words.append(str(event["type"]))
-    if event.get("text"):
-        words.append(clean(str(event["text"])))
-    hidden = (*PLAIN, "paths") if event.get("text") else PLAIN
+    text, resource, path = event.get("text"), event.get("resource"), event.get("path")
+    about = text or (spoken(str(resource)) if resource else path)
+    if about:
+        words.append(clean(str(about)))
+    hidden = (*PLAIN, "paths") if text else (*PLAIN, "path")
     facts = [fact(key, value) for key, value in event.items() if key not in hidden]
     told = ", ".join(one for one in facts if one)
     return " ".join(words) + (f" ({told})" if told else "")
@@ -112,9 +119,11 @@ def event_line(event: Json, zone: tzinfo | None = None) -> str:
 def fact(key: str, value: Any) -> str:
     """``key: words`` of one field of an event; nothing for what is empty."""
     if isinstance(value, Mapping):
-        shown = name_in(value)
+        shown = clean(str(value["client"])) if key == "held_by" else name_in(value)
     elif isinstance(value, list):
         shown = listed(few([one_of_list(one) for one in value]))
+    elif isinstance(value, bool):
+        shown = "yes" if value else "no"
     else:
         shown = "" if value is None else clean(str(value))
     return f"{key.replace('_', ' ')}: {shown}" if shown else ""
