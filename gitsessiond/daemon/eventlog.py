@@ -1,7 +1,7 @@
 """The last events on disk, so that a follower finds them again after the daemon that told them has ended.
 
-One event a line, written before it is told, and at each turn of the loop; no sync: a killed daemon has written them, a
-lost machine took its followers along. The first line says in which run of the machine it was begun.
+One event a line, written before it is told, and at most 20 ms after it happened; no sync: a killed daemon has written
+them, a lost machine took its followers along. The first line says in which run of the machine it was begun.
 """
 
 from __future__ import annotations

@@ -156,8 +156,10 @@ class Front:
             self._tick(now)
         else:
             self._locks.tick(now)
+            self._due = min(self._due, self._whole_at)
         self._recording.pump(now)
-        self._events.pump()
+        if whole or self._events.any_behind:
+            self._events.pump()
         return whole
 
     def _wait(self, whole: bool = True) -> float | None:

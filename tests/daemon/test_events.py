@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from gitsessiond.daemon.events import AT_ONCE, BLOCK, KEPT, LOG, MOST_UNSENT, Ev
 from gitsessiond.daemon.link import Link
 from gitsessiond.model.channels import Wanted, channel_of, wanted
 from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.moments import now_text
 from gitsessiond.wire.frames import Decoder
 from gitsessiond.wire.place import Peer
 
@@ -77,6 +79,25 @@ def test_two_followers_hear_the_same(tmp_path: Path, stack: ExitStack) -> None:
     assert events.since(3) == heard[3:]
     assert events.saves == events.counted.published == 5
     assert events.counted.sent == 10 and not events.any_behind
+
+
+def test_events_that_nobody_waits_for_are_kept_as_they_came(tmp_path: Path, stack: ExitStack) -> None:
+    """Numbered when somebody asks, with their times, before those that follow; on disk with the next turn."""
+    events, one = made(tmp_path), Ear(stack)
+    events.publish(SAVED | {"text": "first"})
+    before = now_text()
+    time.sleep(0.002)
+    events.publish(SAVED | {"text": "second"})
+    assert numbers(events.since(0)) == [1, 2]
+    assert events.since(0)[0]["ts"] <= before <= events.since(0)[1]["ts"]
+    events.publish(SAVED | {"text": "third"})
+    events.follow(one.link)
+    events.publish(SAVED | {"text": "fourth"})
+    assert [(event["seq"], event["text"]) for event in one.hear()] == [(4, "fourth")]
+    events.leave(one.link)
+    events.publish(SAVED | {"text": "fifth"})
+    events.pump()
+    assert [event["text"] for event in made(tmp_path).since(0)] == ["first", "second", "third", "fourth", "fifth"]
 
 
 def test_a_follower_is_told_what_it_wants(tmp_path: Path, stack: ExitStack) -> None:
