@@ -32,8 +32,8 @@ locked() { # the first branch that would move there and that another session has
   [ -f "$known.locks" ] && kill -0 "$pid" || return
   while read -r _ _ ref _; do
     while IFS='	' read -r kind name words; do
-      [ "$kind $name" = "ref $ref" ] || continue
-      printf 'error: %s is locked by %s\nhint: git session locks, or git push --no-verify\n' "${name#refs/heads/}" "$words"
+      case "$kind $ref" in "ref $name" | "ref $name"/*) ;; *) continue ;; esac
+      printf 'error: %s is locked by %s\nhint: git session locks, or git push --no-verify\n' "${ref#refs/heads/}" "$words"
       return
     done <"$known.locks"
   done

@@ -108,7 +108,9 @@ def above(text: str) -> Iterator[str]:
 
 
 def rows_for_hooks(ctx: Context, live: Live) -> tuple[str, ...]:
-    """For each lock of another session ``path`` and a pathspec of git's, or ``ref`` and a ref; and who has it.
+    """For each lock of another session ``path`` and a pathspec of git's, or ``ref`` and a ref, or what refs begin with.
+
+    The third word is who has it.
 
     Before them all ``branch`` and the session's, if that is locked.
     """
@@ -136,14 +138,15 @@ def specs(hold: Hold) -> list[tuple[str, str]]:
         case = ",icase" if name.folded else ""
         if not name.rest:
             found = composed_or_not(written(name))
-            return [(PATH, f":(top,literal{case}){one}") for one in found] if below else [(PATH, ":(top)")]
+            everything = [(PATH, ":(top)"), *([] if name.node else [(REF, "refs")])]
+            return [(PATH, f":(top,literal{case}){one}") for one in found] if below else everything
         found = composed_or_not(name.name.removeprefix(f"{PATH}/").removesuffix("/"))
         return [
             (PATH, f":(top,glob{case}){one}{ending}")
             for one in found
             for ending in (("", "/**") if name.deep else ("",))
         ]
-    return [(REF, below)] if name.node[0] == REF and not name.rest and below else []
+    return [(REF, below or "refs")] if name.node[0] == REF and not name.rest else []
 
 
 def composed_or_not(text: str) -> list[str]:

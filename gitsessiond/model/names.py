@@ -113,8 +113,9 @@ def literal(name: str) -> str:
 
 def spoken(resource: str) -> str:
     """The name of what can be locked (docs/locks.md), as a person would say it: of a path only that."""
-    if resource in ("/", "path"):
-        return "everything" if resource == "/" else "all files"
+    whole = {"/": "everything", "path": "all files", "ref": "all refs", "ref/refs/heads": "all branches"}
+    if resource == "/" or resource.removesuffix("/") in whole:
+        return whole[resource.removesuffix("/") or "/"]
     told = resource.removeprefix("path/")
     told = "branch " + told.removeprefix("ref/refs/heads/") if told.startswith("ref/refs/heads/") else told
     told = "database " + told.removeprefix("db/") if told.startswith("db/") and told == resource else told

@@ -296,6 +296,7 @@ def test_what_hooks_know(table: Table) -> None:
         ["path", ":(top,glob)src/*"],
         ["path", ":(top,glob)src/*/**"],
         ["path", ":(top)"],
+        ["ref", "refs"],
         ["ref", "refs/heads/main"],
     ]
     assert all(row[2].startswith("Bob until ") for row in rows)

@@ -154,6 +154,7 @@ def test_a_name_covers_another(one: str, other: str, whole: bool) -> None:
     [
         ("/", "everything"), ("path", "all files"), ("path/a b", "a b"), ("path/\\[id].tsx", "[id].tsx"),
         ("path/\\[*", "\\[*"), ("path/db/x", "db/x"), ("db/x", "database x"), ("ref/refs/heads/a/b", "branch a/b"),
+        ("ref", "all refs"), ("ref/refs/heads/", "all branches"),
         ("ref/refs/tags/v1", "ref/refs/tags/v1"), ("git/config", "git/config"),
     ],
 )  # fmt: skip

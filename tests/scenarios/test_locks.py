@@ -275,6 +275,10 @@ def test_a_branch_another_has_locked_is_neither_merged_into_nor_pushed(
     said = bob.bench.git("push", "elsewhere", "main", check=False)
     assert said.code == 1 and "error: main is locked by" in said.err, said
     ann.unlock()
+    for name in ("ref/refs/heads/", "/"):
+        ann.lock(name)
+        wait_for(lambda: bob.bench.git("push", "elsewhere", "main", check=False).code, why=f"for what {name} covers")
+        ann.unlock()
     bob.lock(MAIN)
     ann.works_under(token)
     with pytest.raises(Locked, match=f"the lock with token {token} is no more"):
