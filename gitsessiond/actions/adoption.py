@@ -33,15 +33,25 @@ from gitsessiond.actions.update_clashes import without_clashes
 from gitsessiond.actions.whereabouts import is_there, seek_worktree
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.committing import finish_commit
-from gitsessiond.store.head import Head, branch_tip, made_here, renamed_branch, renamed_to
+from gitsessiond.store.head import Head, Tips, branch_tip, made_here, renamed_branch, renamed_to
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.steps import State, load_state
 
 OUR_MISTAKES = (AssertionError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str = "adopt", by: str = "git") -> bool:
+def adopt(
+    ctx: Context,
+    live: Live,
+    reading: Reading | None = None,
+    *,
+    verb: str = "adopt",
+    by: str = "git",
+    tips: Tips | None = None,
+) -> bool:
     """Take over what git did since the last look; ``reading`` was read from the disk and is not recorded yet.
+
+    ``tips``: where branches were found just now, if somebody did.
 
     True: ``reading`` went into the step that was made, or its worktree is gone. False: the caller records it.
 
@@ -55,7 +65,7 @@ def adopt(ctx: Context, live: Live, reading: Reading | None = None, *, verb: str
     if not is_there(at.worktree, at.git_dir):
         lose_worktree(ctx, live)
         return True
-    look = look_when_moved(live, look_at(live), reading)
+    look = look_when_moved(live, look_at(live, tips), reading)
     if look == live.head_seen:
         note_index(live)
         return False

@@ -11,7 +11,7 @@ from gitsessiond.actions.calls import file_in
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.owners import with_files
 from gitsessiond.store.chain import tree_of_commit
-from gitsessiond.store.head import Head, branch_tip, index_written, last_words, read_head
+from gitsessiond.store.head import Head, Tips, index_written, last_words, read_head
 from gitsessiond.store.readings import Reading
 from gitsessiond.store.steps import State
 from gitsessiond.store.trees import diff_trees
@@ -32,11 +32,11 @@ def seen_head(live: Live) -> str | None:
     return live.head_seen.head.oid if isinstance(live.head_seen, Look) else None
 
 
-def look_at(live: Live) -> Look:
-    """HEAD, what git is busy with, and the target: a few small files."""
+def look_at(live: Live, tips: Tips | None = None) -> Look:
+    """HEAD, what git is busy with, and the target: a few small files. ``tips``: those that are known just now."""
     assert live.worktree is not None
     at = live.worktree.repository
-    target = branch_tip(at.common_dir, live.state.session.target)
+    target = (tips or Tips(at.common_dir)).of(live.state.session.target)
     return Look(read_head(at.git_dir, at.common_dir), target)
 
 

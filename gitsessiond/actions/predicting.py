@@ -38,7 +38,7 @@ from gitsessiond.model.strategies import Strategy
 from gitsessiond.model.values import Change
 from gitsessiond.store.chain import CommitGraph, tree_of_commit
 from gitsessiond.store.combined import combined_in
-from gitsessiond.store.head import branch_tip
+from gitsessiond.store.head import Tips
 from gitsessiond.store.landing import find_place
 from gitsessiond.store.layers import LandingLayer, objects_lacking
 from gitsessiond.store.merge import TreeMerge, git_merge, git_merge_trees
@@ -222,14 +222,14 @@ def refuse_in_the_way(ctx: Context, live: Live, found: Predicted) -> None:
 # Landed by somebody else.
 
 
-def notice_landed(ctx: Context, live: Live) -> list[str]:
+def notice_landed(ctx: Context, live: Live, tips: Tips | None = None) -> list[str]:
     """Mark the patches whose changes the target has by other means: merged, squashed, picked by plain git.
 
     A patch counts when its last commit is in the target, or when merging it changes nothing there. Empty ones
     never count. Costs a file's read while neither the target nor a series moved. Returns the patches' ids.
     """
     state = live.state
-    tip = branch_tip(ctx.repository.common_dir, state.session.target)
+    tip = (tips or Tips(ctx.repository.common_dir)).of(state.session.target)
     open_ones = [patch for patch in live.open_patches() if any(commit.of for commit in patch.series)]
     look = (tip, tuple(patch.series[-1].oid for patch in open_ones))
     if look == live.landed_seen:

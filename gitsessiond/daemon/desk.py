@@ -38,6 +38,7 @@ from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.records import Gap, time_text
 from gitsessiond.store.checkouts import sweep_checks
 from gitsessiond.store.config import Config
+from gitsessiond.store.head import Tips
 from gitsessiond.store.heldlocks import HeldLocks
 from gitsessiond.store.lockrows import folds_case
 from gitsessiond.store.outlasting import sweep_held
@@ -299,9 +300,10 @@ class Desk:
             GitSessionError: the session asked about failed. Another's failure is said, and is in nobody's way.
         """
         failed: dict[str, GitSessionError] = {}
+        tips = Tips(self.repository.common_dir)
         for live in list(self.ctx.sessions.values()):
             try:
-                self.look_at(live)
+                self.look_at(live, tips)
             except GitSessionError as exc:
                 self.drop()
                 failed[live.sid] = exc
@@ -313,14 +315,14 @@ class Desk:
                     raise why
                 log(f"session {sid}: {why.message}")
 
-    def look_at(self, live: Live) -> None:
+    def look_at(self, live: Live, tips: Tips) -> None:
         """Bring one session to what its worktree, its branch and its target are now."""
         if live.worktree is None:
             attach(self.ctx, live)
         self.read_busy(live)
         if live.worktree is not None:
-            adopt(self.ctx, live)
-        notice_landed(self.ctx, live)
+            adopt(self.ctx, live, tips=tips)
+        notice_landed(self.ctx, live, tips)
         if live.judge_due:
             judge_session(self.ctx, live)
 

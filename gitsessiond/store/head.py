@@ -19,7 +19,7 @@ from gitsessiond.store.repository import common_dir_of
 
 HEADS = b"refs/heads/"
 
-AT_WORK = (
+AT_WORK = frozenset({
     "index.lock",  # taken before a tracked file is touched; a commit moves HEAD first, switch and reset just after it
     "rebase-merge",
     "rebase-apply",  # a rebase by patches, or `git am`
@@ -27,7 +27,7 @@ AT_WORK = (
     "CHERRY_PICK_HEAD",
     "REVERT_HEAD",
     "sequencer",
-)
+})  # fmt: skip
 
 
 STOPPED = (
@@ -66,7 +66,7 @@ def read_head(git_dir: str, common_dir: str | None = None) -> Head:
     reads as ``Head(None, None)``.
     """
     common = common_dir or common_dir_of(git_dir)
-    at_work = frozenset(name for name in AT_WORK if os.path.lexists(f"{git_dir}/{name}"))
+    at_work = AT_WORK.intersection(_names(git_dir))
     rebasing = _rebasing(git_dir) if at_work & {"rebase-merge", "rebase-apply"} else None
     content = _read(f"{git_dir}/HEAD")
     if content is None:
@@ -96,6 +96,20 @@ def read_ref(git_dir: str, common_dir: str, name: bytes) -> str | None:
 def branch_tip(common_dir: str, branch: str) -> str | None:
     """The commit of a branch given without refs/heads/; None: no such branch."""
     return read_ref(common_dir, common_dir, HEADS + os.fsencode(branch))
+
+
+class Tips:
+    """The tips of branches, each read once: for one look at many sessions, which mostly have the same target."""
+
+    def __init__(self, common_dir: str) -> None:
+        self._common_dir = common_dir
+        self._known: dict[str, str | None] = {}
+
+    def of(self, branch: str) -> str | None:
+        """The commit of a branch; None: no such branch."""
+        if branch not in self._known:
+            self._known[branch] = branch_tip(self._common_dir, branch)
+        return self._known[branch]
 
 
 def index_written(git_dir: str) -> float:
@@ -160,6 +174,14 @@ def made_here(git_dir: str) -> frozenset[str]:
         if _MADE.match(words) and (oid := _oid(head[41:81])):
             found.add(oid)
     return frozenset(found)
+
+
+def _names(directory: str) -> list[str]:
+    """What is in a directory; one listing takes less than a question for each name."""
+    try:
+        return os.listdir(directory)
+    except OSError:  # the worktree is gone
+        return []
 
 
 def _rebasing(git_dir: str) -> str | None:
