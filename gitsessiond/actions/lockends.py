@@ -28,7 +28,7 @@ def locks_done(ctx: Context, live: Live, before: State, after: State) -> Iterato
     fresh = {pid for pid in ended if pid in before.patches and before.patches[pid].status not in ENDED}
     if not (closes or fresh):
         return
-    editors = {row["client"] for rows in live.open.values() for row in rows if not closes}
+    editors = {row.get("client") for rows in live.open.values() for row in rows if not closes}
     mine = [
         hold for hold in ctx.locks.now() if hold.client not in editors and session_of(ctx, hold.holder) is live
     ]  # fmt: skip

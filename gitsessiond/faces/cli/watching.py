@@ -101,8 +101,9 @@ def watch(face: Face, first: bool, words: tuple[str, ...]) -> int:
 
     $GITSESSION_CHANGED has the paths that changed, one a line, as seen from here; odd names are in quotes, as git
     prints them. It is empty where all may have changed: more than a hundred at once, or with --first. What changes
-    while CMD runs is for its next run, which is one however much it is. Exits 130 after Ctrl-C, 0 when the session
-    ends, whatever CMD says; a shell is not asked: `git session watch -- sh -c 'make && make test'`.
+    while CMD runs is for its next run, which is one however much it is; what CMD writes is such a change, unless git
+    ignores it. Exits 130 after Ctrl-C, 0 when the session ends, whatever CMD says; a shell is not asked:
+    `git session watch -- sh -c 'make && make test'`.
     """
     if shutil.which(words[0]) is None:
         raise BadRequest(f"there is no command {words[0]!r}", hint="git session watch -- sh -c 'CMD | CMD'")
