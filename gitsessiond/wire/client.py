@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable, error_from
 from gitsessiond.model.names import spoken
 from gitsessiond.wire.frames import Decoder, encode
+from gitsessiond.wire.owner import refuse_anothers
 from gitsessiond.wire.place import Place, find_place, read_pointer, refuse_stranger
 from gitsessiond.wire.requests import READS, is_own, request, who_asks
 from gitsessiond.wire.starting import StartLock, may_stay, start_daemon, start_once
@@ -111,8 +112,14 @@ class Client:
             connection = dial(place) or next_daemon(place, waits)
 
     def log_path(self) -> str:
-        """The daemon's log, whether or not it runs or ever ran."""
-        return find_place(self._cwd).log
+        """The daemon's log, whether or not it runs or ever ran.
+
+        Raises:
+            Refused: it is another user's.
+        """
+        place = find_place(self._cwd)
+        refuse_anothers(place.state_dir)
+        return place.log
 
     def _ask(self, verb: str, args: Mapping[str, Any]) -> Message:
         """One request over a connection of its own."""
@@ -309,8 +316,10 @@ def dial(place: Place) -> socket.socket | None:
     """A connection to the daemon that runs; None: none does.
 
     Raises:
+        Refused: what is kept here is another user's.
         Unreachable: the socket is another user's.
     """
+    refuse_anothers(place.state_dir)
     path = read_pointer(place)
     if path is None:
         return None
