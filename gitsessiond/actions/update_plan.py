@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from gitsessiond.actions.carrying import Carried
+from gitsessiond.actions.colliding import editor_at
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.recommitting import carry
 from gitsessiond.actions.update_clashes import STAGED, Clash, record_of
@@ -69,9 +70,19 @@ def plan_update(ctx: Context, live: Live, state: State, base: str) -> Update:
         files=files,
         index=index,
         index_seen=seen,
-        unsaved=tuple(unsaved_among(root, files)),
+        unsaved=unsaved_of(live, root, files),
         submodules=tuple(links),
     )
+
+
+def unsaved_of(live: Live, root: str, files: Collection[bytes]) -> tuple[Unsaved, ...]:
+    """Those of these files that an editor has changes of: as front knows, and, as there may be none, as locks tell."""
+    found = {one.path: one for one in unsaved_among(root, files)}
+    for path in live.open.keys() & set(files):
+        row = editor_at(live, path)
+        if row["modified"]:
+            found.setdefault(path, Unsaved(path, row["program"] or "an editor"))
+    return tuple(found[path] for path in sorted(found))
 
 
 def refuse_overwriting(tree: WorkTree, blocked: Sequence[bytes], files: Collection[bytes]) -> None:

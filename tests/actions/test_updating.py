@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from gitsessiond.actions.editing import note_open
 from gitsessiond.model.errors import Moved, Refused
 from gitsessiond.store import moving
 from gitsessiond.store.trees import entry_at
 from tests.actions.asking import LINES, Asking
+from tests.actions.test_editors import held
 from tests.conftest import git
 
 
@@ -347,6 +349,9 @@ def test_files_with_unsaved_changes_are_named(it: Asking) -> None:
     os.symlink(b"me@" + host + b".%d:1700000000" % me, it.root / ".#README")
     found = it.ask("session.update", dry_run=True)["unsaved"]
     assert [one["path"] for one in found] == ["README", "a.txt"] and all(one["program"] for one in found)
+    note_open(it.desk.ctx, [held(it, "c.txt", "nvim", modified=True), held(it, "src/b.txt", "nvim", modified=True)])
+    found = it.ask("session.update", dry_run=True)["unsaved"]  # Neovim's swap files are elsewhere: front knows
+    assert [(one["path"], one["program"]) for one in found][1:] == [("a.txt", found[1]["program"]), ("c.txt", "nvim")]
 
 
 @pytest.mark.parametrize("way", ["merge", pytest.param("squash", marks=pytest.mark.soak)])
