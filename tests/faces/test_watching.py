@@ -76,6 +76,18 @@ def test_what_changes_together_is_one_run(
     assert wanted["session"] == replies.SID and "file_changed" in wanted["types"]
 
 
+def test_where_one_stands_may_be_removed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paths are still told as seen from there: a switch of branches brings the directory back."""
+    here = tmp_path / "src"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    client = Told(tmp_path, [changed("src/a.py"), CLOSED], between=lambda: here.exists() and here.rmdir())
+    assert main(["watch", "--json", "--", "/bin/true"], client.dial) == 0
+    assert json.loads(capfd.readouterr().out)["changed"] == ["a.py"]
+
+
 def test_odd_names_are_quoted(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

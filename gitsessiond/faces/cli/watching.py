@@ -43,7 +43,7 @@ class Changes:
 
     def __init__(self, events: Iterator[Json], top: str) -> None:
         self._box: queue.SimpleQueue[Json | Ended] = queue.SimpleQueue()
-        self._top = os.fsencode(top)
+        self._top, self._here = os.fsencode(top), os.fsencode(os.getcwd())  # which may be gone one day
         self.ended: Ended | None = None
         threading.Thread(target=self._read, args=(events,), daemon=True).start()
 
@@ -84,7 +84,7 @@ class Changes:
 
     def _from_here(self, path: str) -> str:
         """A path as one types it here, spelled as git does: with quotes where it is odd."""
-        return quote_path(os.path.relpath(os.path.join(self._top, unquote_path(path)), os.fsencode(os.getcwd())))
+        return quote_path(os.path.relpath(os.path.join(self._top, unquote_path(path)), self._here))
 
 
 def left_of(until: float | None) -> float | None:
