@@ -103,6 +103,14 @@ def test_three_terminals_in_one_project(bench: Workbench, window: Open) -> None:
         "frontend": ["page.js"],
     }
 
+    texts = {}  # of one file that both save, neither of which is lost
+    for one, text in ((backend, "from the backend\n"), (frontend, "from the frontend\n")):
+        bench.write("shared.py", text)
+        texts[one.json("history", "shared.py")["steps"][0]["number"]] = text
+    for step, text in texts.items():
+        backend.run("restore", "shared.py", "--at", str(step))
+        assert bench.read("shared.py") == text
+
     backend.run("lock", "shared.py", "server.py", "--reason", "both of us need it")
     refused = frontend.json("lock", "page.js", "shared.py", code=11)["error"]
     assert [(one["name"], one["pid"]) for one in refused["held"]] == [("path/shared.py", backend.shell.pid)]
@@ -226,6 +234,12 @@ def test_two_people_in_one_project(bench: Workbench, window: Open) -> None:
     seen = {one: one.json("status")["collisions"] for one in (ann, bob)}
     assert [row["path"] for row in seen[ann]] == ["a.txt"] == [row["path"] for row in seen[bob]]
     assert bob.json("conflicts")["conflicts"] == []
+    ui.edit("a.txt", "line 6\n", "line 6, by Bob\n")  # nobody has it locked now: both are told, in real time
+    wait_for(lambda: all(told(one, "conflict_detected", kind="file_edit", path="a.txt") for one in heard.values()))
+    both = {one.json("status")["session"]["id"] for one in (ann, bob)}
+    for one in (ann, bob):
+        (shared,) = one.json("conflicts", "--all", "--type", "file_edit")["conflicts"]
+        assert set(shared["sessions"]) == both and shared["status"] == "open"
 
     ann.run("merge", "backend", "--ready")
     bob.run("merge", "frontend", "--ready", code=3)
