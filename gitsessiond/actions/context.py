@@ -121,7 +121,6 @@ class Live:
     shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
     open: dict[bytes, list[Mapping[str, Any]]] = field(default_factory=dict)  # who has what, as front told last
-    told_open: bool = False  # it has told
     numbers: Numbers | None = None  # of all that were editors; None: not read yet
     current: bytes | None = None  # the path whose editor was switched to last
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted
@@ -129,7 +128,6 @@ class Live:
     calls: dict[str, Call] = field(default_factory=dict)  # what agents are at, by agent and call (actions/calls.py)
     running: dict[str, Running] | None = None  # their shell commands by the same; None: not read yet
     denied: dict[str, int] = field(default_factory=dict)  # how often by now, by conflict, where no step tells of it yet
-    looked: Any = None  # what it was when its notices were last looked at (actions/noticed.py)
     told_wrong: set[str] = field(default_factory=set)  # agents that know: GITSESSION_PATCH names no patch here
     judge_due: bool = False
     anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)

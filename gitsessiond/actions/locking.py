@@ -1,12 +1,15 @@
 """Locks that survive the daemon: the table, and the journal that is written before anybody is told.
 
 What is asked changes the table at once and is told only by :meth:`Locking.commit`, so that all that comes in one turn
-of the daemon's loop is one transaction. A grant that cannot be written down is none.
+of the daemon's loop is one transaction. Where the disk refuses, a daemon goes on in memory for as long as there are
+tokens that no other can give again, and whoever is told of a lock is told that. A grant beyond these is none.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from gitsessiond.model.errors import GitSessionError
@@ -15,10 +18,14 @@ from gitsessiond.model.lockmodes import STRENGTH
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Lost, Released, key_of
 from gitsessiond.model.locktable import LockTable, Verdict
 from gitsessiond.model.resources import Resource
+from gitsessiond.store.database import Damaged
 from gitsessiond.store.lockjournal import LockJournal
 from gitsessiond.store.processes import is_gone
 
 SHORTEST_LOOK_S = 0.05
+RESERVE_S = 1.0  # from the start of a daemon until tokens are set apart for it, should the disk refuse the first lock
+AGAIN_S = 1.0  # from a failure to the next try, and
+AGAIN_TIMES = 10  # so many times as long as it took: everybody waits for it
 
 
 class Failed(NamedTuple):
@@ -38,6 +45,10 @@ class Locking:
         self._done: list[Effect] = []
         self._requests: dict[tuple[str, str], int] = {}  # those that wait and bear a name
         self._due: float | None = None  # the next look
+        self._lives_on = False  # whether locks can be had from memory
+        self._reserve_due: float | None = None
+        self.trouble: GitSessionError | None = None  # why nothing can be written down
+        self._again = 0.0  # when to try that next
 
     def take_up(self, now: float, *, fresh: bool, fold: bool = False) -> None:
         """Take up the locks of the daemon before this one; ``fresh``: each lasts once more as long as it was given.
@@ -45,6 +56,7 @@ class Locking:
         ``fold``: as of :func:`~gitsessiond.model.resources.resource`. Two of one client that are the same by that are
         one, the stronger. Whose process has ended since has none.
         """
+        self._lives_on, self._reserve_due = fresh, now + RESERVE_S if fresh else None
         found = self._journal.read(fold=fold)
         strongest = {(hold.client, key_of(hold)): hold for hold in sorted(found, key=lambda one: STRENGTH[one.mode])}
         for hold in found:
@@ -96,6 +108,8 @@ class Locking:
             StoreFailed: it cannot be noted; nothing was broken.
         """
         broken = self.table.breakable(resource, by.holder, now)
+        if steal:
+            self._journal.reserve(self.table.last_token)
         how = "stolen" if steal else "broken"
         for hold in broken if not (steal and self.table.beside(broken, by)) else ():
             told = {"at": at, "how": how, "name": hold.resource.name, "mode": hold.mode, "token": hold.token}
@@ -138,7 +152,11 @@ class Locking:
 
     def next_look(self, now: float) -> float | None:
         """When to look next."""
-        return now if self._done else self._due
+        if self._done:
+            return now
+        again = None if self.trouble is None else self._again
+        reserve = None if self._journal.has_room(self.table.last_token) else self._reserve_due
+        return min((due for due in (self._due, again, reserve) if due is not None), default=None)
 
     def wake(self, now: float) -> None:
         """The loop goes on. Where it stood still for long, what nobody could renew lasts longer by that."""
@@ -150,6 +168,10 @@ class Locking:
     def look(self, now: float) -> None:
         """What time brings on; the next look is soon enough to see that half of a lock's time went by unheard."""
         self.wake(now)
+        if self._reserve_due is not None and now >= self._reserve_due:
+            self._reserve_due = None
+            with suppress(GitSessionError):  # the first lock says it
+                self._journal.reserve(self.table.last_token)
         table = self.table
         if now >= table.until:
             self._take(table.expire(now), now)
@@ -189,11 +211,26 @@ class Locking:
     def commit(self, now: float) -> Sequence[Effect | Failed]:
         """Write all down, and what may be told now."""
         done, self._done = self._done, []
+        error = self._written(now)
+        if error is None or (self._lives_on and self._journal.may_give(self.table.last_token)):
+            return done
+        return self._undone(done, error, now)
+
+    def _written(self, now: float) -> GitSessionError | None:
+        """Try to write all down; why that cannot be. What could not be is written with the first try that can."""
+        if self.trouble is not None and now < self._again:
+            return self.trouble
+        began = time.monotonic()
         try:
-            self._journal.commit(self.table.last_token)
+            if isinstance(self.trouble, Damaged):
+                self._journal.write_anew(self.table.holds, self.table.last_token)
+            else:
+                self._journal.commit(self.table.last_token)
+            self.trouble = None
         except GitSessionError as error:
-            return self._undone(done, error, now)
-        return done
+            self.trouble = error
+            self._again = now + max(AGAIN_S, AGAIN_TIMES * (time.monotonic() - began))
+        return self.trouble
 
     def _undone(self, done: list[Effect], error: GitSessionError, now: float) -> list[Effect | Failed]:
         """Grants taken back; whoever is let in by that is told the same with the next commit."""

@@ -43,7 +43,7 @@ class LockNews:
     def publish(self, event: Message) -> None:
         """Publish an event of locks; it may be news for the recorder."""
         self._publish(event)
-        if event.get("type") in CHANGES and event.get("mode") in (WRITE, UPDATE):
+        if event.get("type") == "restored" or (event.get("type") in CHANGES and event.get("mode") in (WRITE, UPDATE)):
             self._want(SOON_S)
         elif event.get("type") == "lock_denied":
             self._denied.add(event)

@@ -14,6 +14,7 @@ from gitsessiond.daemon import lockargs, lockreplies
 from gitsessiond.daemon.beside import Looked
 from gitsessiond.daemon.branches import branch_at
 from gitsessiond.daemon.link import Link
+from gitsessiond.daemon.locklook import looked
 from gitsessiond.daemon.log import log
 from gitsessiond.daemon.recognizing import LONGEST_TEXT
 from gitsessiond.daemon.settings import Settings
@@ -22,7 +23,6 @@ from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
 from gitsessiond.model.health import Finding
 from gitsessiond.model.lockmodes import WRITE
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Holder, Want
-from gitsessiond.model.rates import gauge
 from gitsessiond.model.resources import resource
 from gitsessiond.store.lockjournal import LockJournal
 from gitsessiond.store.lockrows import folds_case
@@ -32,6 +32,7 @@ from gitsessiond.wire.requests import reply_error, reply_ok
 
 Message = dict[str, Any]
 AGENTS = ("agent", "other")
+READING = ("lock.list", "lock.check")
 SAME_S = 2.0
 LOCKS_DONE = "locks_done"  # the recorder tells it (actions/lockends.py)
 
@@ -77,8 +78,10 @@ class Locks:
         self.lives: Callable[[str, float], bool] = lambda client, now: True  # one does; False: it has to say who it is
         self._askers: dict[Link, Asker] = {}
         self._waiting: dict[int, list[tuple[Link, Any]]] = {}  # who gets the answer, by the request's number
-        self._replies: list[tuple[Link, Message]] = []  # those that wait for the journal
+        self._replies: list[tuple[Link, Message, bool]] = []  # that wait for the journal; whether it was to change
+        self._alone = not fresh  # nothing of what is in memory outlives the one request
         self._unusable: GitSessionError | None = None
+        self._trouble: GitSessionError | None = None  # as it was told last
         try:
             self._locking = Locking(LockJournal(place.state_dir))
             self._locking.take_up(time.monotonic(), fresh=fresh, fold=self._fold)
@@ -104,7 +107,7 @@ class Locks:
         do = VERBS.get(verb)
         if do is None:
             raise BadRequest(f"no verb {verb!r}", hint="see docs/protocol.md")
-        self._replies.append((link, reply_ok(number, do(self, asker, args, now))))
+        self._replies.append((link, reply_ok(number, do(self, asker, args, now)), verb not in READING))
 
     def _asker(self, link: Link, who: Message) -> Asker:
         """Who asks, and what the settings say for them."""
@@ -273,12 +276,33 @@ class Locks:
         for one in done:
             self._reply(one, now)
         replies, self._replies = self._replies, []
-        for link, reply in replies:
-            self._told.send(link, reply)
+        for link, reply, changes in replies:
+            self._send(link, reply, changes)
+        self._tell_trouble()
         for one in done:
             if not isinstance(one, Failed):
                 for event in lockreplies.events_of(one):
                     self._told.publish(event)
+
+    def _send(self, link: Link, reply: Message, changes: bool = True) -> None:
+        """Send a good reply; where nothing could be written down it says so, and is none without a daemon."""
+        trouble = self._locking.trouble
+        if trouble is not None and self._alone and changes:
+            reply = reply_error(reply["id"], trouble)
+        elif trouble is not None and not self._alone:
+            reply["ok"]["degraded"] = trouble.message
+        self._told.send(link, reply)
+
+    def _tell_trouble(self) -> None:
+        """Publish that nothing can be written down any more, or that it can be again."""
+        trouble = self._locking.trouble
+        if (trouble is None) == (self._trouble is None):
+            return
+        self._trouble = trouble
+        log("locks are written down again" if trouble is None else f"locks are in memory only: {trouble.message}")
+        reason = None if trouble is None else trouble.message
+        kind = "restored" if trouble is None else "degraded"
+        self._told.publish({"type": kind, "session": None, "what": "locks", "reason": reason})
 
     def _reply(self, one: Effect | Failed, now: float) -> None:
         """Answer the request that this is the end of."""
@@ -290,7 +314,7 @@ class Locks:
         if isinstance(one, Acquired):
             found = lockreplies.locks(one, now)
             for link, number in askers:
-                self._told.send(link, reply_ok(number, found))
+                self._send(link, reply_ok(number, found))
             return
         error = lockreplies.refusal(one, now) if isinstance(one, Denied) else one.error
         for link, number in askers:
@@ -302,19 +326,7 @@ class Locks:
             error = self._unusable
             return Looked({"locks": None}, [], [Finding("lock table", "fail", error.message, error.hint)])
         self.tick(now)
-        held, waiting = len(self._locking.table.holds), len(self._locking.table.waits)
-        mended = deep and self._locking.mend()
-        wrong = self._locking.faults(self.is_known, now) if deep else []
-        words = "; ".join(wrong[:3]) if wrong else f"{held} held, {waiting} waiting"
-        found = Finding("lock table", "fail" if wrong else "ok", words, "git session daemon stop" if wrong else None)
-        if mended and not wrong:
-            words = "the journal of locks was gone; all locks have been written down again"
-            found = Finding("lock table", "warn", words, "git session doctor")
-        families = [
-            gauge("locks_held", "Locks that are held, marks of intent too.", held),
-            gauge("locks_waiting", "Requests that wait for locks.", waiting),
-        ]
-        return Looked({"locks": {"held": held, "waiting": waiting}}, families, [found])
+        return looked(self._locking, self.is_known, now, deep)
 
     def close(self) -> None:
         """Leave the locks to the next daemon; who waits is to ask that."""

@@ -14,6 +14,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, disk_refused
@@ -60,7 +61,9 @@ class LockJournal:
         self._drops: list[int] = []
         told = self._read_fence()
         self.highest = self._bound = int(told.get("bound", 0))
-        if told.get("boot") != self._boot:
+        self._fenced = told.get("boot") == self._boot  # else the next daemon throws the database away
+        self._next_try = 0  # the token at which to set the next block apart, if the disk refused that
+        if not self._fenced:
             self._remove()
         elif os.path.lexists(self._path):
             self._take_up()
@@ -162,8 +165,12 @@ class LockJournal:
         """
         if not (self._puts or self._drops):
             return
-        if last_token > self._bound or self._db is None:
-            self._fence(max(last_token + BLOCK, self._bound))
+        if not self.has_room(last_token) and last_token >= self._next_try:
+            self._next_try = last_token + BLOCK // 64
+            with suppress(GitSessionError):
+                self.reserve(last_token)
+        if not self.may_give(last_token):
+            self.reserve(last_token)
         self._db = self._db or self._open()
         with errors(KIND, "written"):
             if len(self._puts) + len(self._drops) == 1:
@@ -180,6 +187,23 @@ class LockJournal:
         if self._puts:
             db.executemany(PUT, [row_of(hold) for hold in self._puts.values()])
 
+    def has_room(self, last_token: int) -> bool:
+        """Whether tokens will last for a while, should the disk refuse."""
+        return self._fenced and last_token + BLOCK // 2 <= self._bound
+
+    def may_give(self, last_token: int) -> bool:
+        """Whether no token up to this one can be given again, by whatever daemon."""
+        return self._fenced and last_token <= self._bound
+
+    def reserve(self, last_token: int) -> None:
+        """See to it that tokens will last for a while.
+
+        Raises:
+            StoreFailed: the disk refused.
+        """
+        if not self.has_room(last_token):
+            self._fence(max(last_token + BLOCK, self._bound))
+
     def _fence(self, bound: int) -> None:
         """Set a block of tokens apart, durably.
 
@@ -191,7 +215,7 @@ class LockJournal:
             write_durably(os.path.join(self._directory, FENCE), json.dumps(told).encode() + b"\n")
         except OSError as exc:
             raise disk_refused("the fence of locks cannot be written", exc) from exc
-        self._bound = bound
+        self._bound, self._fenced, self._next_try = bound, True, 0
 
     def broke(self, told: dict[str, Any]) -> None:
         """Note that somebody took another's lock, durably.
@@ -240,15 +264,15 @@ class LockJournal:
 
     def close(self, last_token: int) -> None:
         """Close; the next daemon goes on after the last token."""
-        if self._db is None:
-            return
         try:
             self.commit(last_token)
-            self._fence(last_token)
+            if self._fenced and self._bound > last_token:
+                self._fence(last_token)
         except GitSessionError:
             pass  # the bound that is there is a good one too
-        self._db.close()
-        self._db = None
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
 
 def read_breaks(state_dir: str) -> Iterable[dict[str, Any]]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from gitsessiond.actions.locking import Failed, Locking
+from gitsessiond.actions.locking import AGAIN_S, RESERVE_S, Failed, Locking
 from gitsessiond.model.errors import StoreFailed
-from gitsessiond.model.locks import Acquired, Released
+from gitsessiond.model.locks import Acquired, Denied, Released
 from gitsessiond.model.resources import resource
+from gitsessiond.store.database import Damaged
 from gitsessiond.store.heldlocks import HeldLocks
-from gitsessiond.store.lockjournal import LockJournal, read_breaks
+from gitsessiond.store.lockjournal import FENCE, LockJournal, read_breaks
 from gitsessiond.store.processes import own_namespace, seen
 from tests.model.locked import asked
 
 Begin = Callable[..., Locking]
+Full = Callable[..., AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -37,8 +40,8 @@ def held(locking: Locking) -> dict[str, tuple[str, float, bool]]:
     return {one.resource.name: (one.mode, one.deadline, one.confirmed) for one in locking.table.holds}
 
 
-def refuse(self: LockJournal, last_token: int) -> None:
-    """A commit that cannot be."""
+def refuse(self: LockJournal, what: object) -> None:
+    """A write that cannot be."""
     raise StoreFailed("the disk is full", hint="df -h .")
 
 
@@ -123,15 +126,82 @@ def test_a_request_asked_twice_while_it_waits_keeps_its_place(begin: Begin) -> N
     assert [one.ticket for one in locking.commit(1.0) if isinstance(one, Acquired)][-1] == ticket
 
 
-def test_a_grant_that_cannot_be_written_is_none(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Full:
+    """A disk that refuses, from now on until the end of the block; ``spent``: and there is no token left."""
+
+    @contextmanager
+    def one(*, spent: bool = False) -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(LockJournal, "_write", refuse)
+            patch.setattr(LockJournal, "_fence", refuse)
+            patch.setattr("gitsessiond.actions.locking.AGAIN_TIMES", 0)
+            if spent:
+                patch.setattr(LockJournal, "may_give", lambda self, last_token: False)
+            yield
+
+    return one
+
+
+def test_what_cannot_be_written_is_in_memory(begin: Begin, full: Full) -> None:
+    """Everybody is kept out by it; it is tried again after a while, and all that came meanwhile is written then."""
+    locking = begin(0.0)
+    locking.acquire(asked("ann", "path/a"), 0.0)
+    locking.acquire(asked("ann", "path/z"), 0.0)
+    locking.commit(0.0)
+    with full():
+        locking.acquire(asked("ann", "path/b", ttl=1000), 1.0)
+        locking.acquire(asked("bob", "path/b"), 1.0)
+        locking.acquire(asked("bob", "path/c"), 1.0)
+        locking.release("ann", [resource("path/z")], 1.0)
+        told = [type(one) for one in locking.commit(1.0)]
+        assert told == [Acquired, Denied, Acquired, Released]
+        assert locking.trouble is not None and locking.trouble.message == "the disk is full"
+        again = locking.next_look(1.0)
+        assert again == 1.0 + AGAIN_S
+        assert sorted(held(begin(1.0))) == ["path/a", "path/z"]  # as it would be, were it killed now
+    locking.release("bob", None, 1.5)
+    assert len(locking.commit(1.5)) == 1 and locking.trouble is not None  # it is not tried at once
+    locking.commit(again)
+    assert locking.trouble is None
+    assert sorted(held(begin(again))) == ["path/a", "path/b"]
+
+
+def test_no_token_is_given_twice_whatever_is_lost(begin: Begin, full: Full) -> None:
+    """Those given in memory are below the bound on disk, also if the disk refuses the very first of a daemon."""
+    first = begin(0.0)
+    first.look(RESERVE_S)
+    with full():
+        first.acquire(asked("ann", "path/a"), 2.0)
+        (told,) = first.commit(2.0)
+        assert isinstance(told, Acquired)
+    second = begin(3.0)
+    assert held(second) == {}
+    second.acquire(asked("bob", "path/a"), 3.0)
+    (later,) = second.commit(3.0)
+    assert isinstance(later, Acquired) and later.fresh[0].token > told.fresh[0].token
+
+
+def test_tokens_are_set_apart_once_it_has_run_for_a_while(begin: Begin, tmp_path: Path) -> None:
+    """Not by a daemon that ends before; one that ends in order gives them back."""
+    first = begin(0.0)
+    first.look(0.5)
+    assert first.next_look(0.5) == RESERVE_S and list(tmp_path.iterdir()) == []
+    first.look(RESERVE_S)
+    assert first.next_look(RESERVE_S) is None and [one.name for one in tmp_path.iterdir()] == [FENCE]
+    first.close()
+    second = begin(2.0)
+    second.acquire(asked("ann", "path/a"), 2.0)
+    assert [one.token for one in second.table.holds] == [1]
+
+
+def test_a_grant_beyond_the_tokens_is_none(begin: Begin, full: Full) -> None:
     """Neither is that of who is let in by taking it back; a lock that was to become more is what it was."""
     locking = begin(0.0)
     locking.acquire(asked("ann", "S path/a"), 0.0)
     locking.commit(0.0)
     token = locking.table.holds.of("ann")[0].token
-
-    with monkeypatch.context() as full:
-        full.setattr(LockJournal, "commit", refuse)
+    with full(spent=True):
         locking.acquire(asked("ann", "X path/a"), 1.0)
         locking.acquire(asked("bob", "path/b"), 1.0)
         locking.acquire(asked("cat", "path/b", until=9.0), 1.0)
@@ -145,23 +215,47 @@ def test_a_grant_that_cannot_be_written_is_none(begin: Begin, monkeypatch: pytes
         (released,) = locking.commit(1.0)
         assert isinstance(released, Released)
     assert held(locking) == {}
-    locking.acquire(asked("bob", "path/b"), 2.0)
-    locking.commit(2.0)
-    assert list(held(begin(3.0))) == ["path/b"]
+    locking.acquire(asked("bob", "path/b"), 9.0)
+    locking.commit(9.0)
+    assert list(held(begin(9.0))) == ["path/b"]
     assert locking.table.holds.of("bob")[0].token > token
+
+
+def test_without_a_daemon_there_is_no_memory(begin: Begin, full: Full) -> None:
+    locking = begin(0.0, fresh=False)
+    with full():
+        locking.acquire(asked("ann", "path/a"), 0.0)
+        (told,) = locking.commit(0.0)
+    assert isinstance(told, Failed) and held(locking) == {}
+
+
+def test_a_database_that_is_damaged_meanwhile_is_written_anew(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    locking = begin(0.0)
+    locking.acquire(asked("ann", "path/a"), 0.0)
+    locking.commit(0.0)
+
+    def damaged(self: LockJournal, db: object) -> None:
+        raise Damaged("the journal of locks is damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LockJournal, "_write", damaged)
+        patch.setattr("gitsessiond.actions.locking.AGAIN_TIMES", 0)
+        locking.acquire(asked("bob", "path/b"), 1.0)
+        assert isinstance(locking.commit(1.0)[0], Acquired)
+    locking.commit(9.0)
+    assert locking.trouble is None and sorted(held(begin(9.0))) == ["path/a", "path/b"]
 
 
 @pytest.mark.parametrize("end", ["release", "gone"])
 def test_an_upgrade_that_cannot_be_written_brings_back_nothing_that_has_ended(
-    begin: Begin, monkeypatch: pytest.MonkeyPatch, end: str
+    begin: Begin, full: Full, end: str
 ) -> None:
     """Who gave it back in the same turn, or died, has nothing, now and after the next start; nobody is told of it."""
     locking = begin(0.0)
     locking.acquire(asked("ann", "S path/a"), 0.0)
     locking.acquire(asked("bob", "S path/b"), 0.0)
     locking.commit(0.0)
-    with monkeypatch.context() as full:
-        full.setattr(LockJournal, "commit", refuse)
+    with full(spent=True):
         locking.acquire(asked("ann", "X path/a"), 1.0)
         locking.acquire(asked("bob", "X path/b"), 1.0)
         if end == "release":
@@ -170,8 +264,8 @@ def test_an_upgrade_that_cannot_be_written_brings_back_nothing_that_has_ended(
             locking.gone("ann", 1.0)
         assert [type(one) for one in locking.commit(1.0)] == [Failed, Failed]
     assert {name: one[0] for name, one in held(locking).items()} == {"path/b": "S"}
-    locking.commit(2.0)
-    assert {name: one[0] for name, one in held(begin(3.0)).items()} == {"path/b": "S"}
+    locking.commit(9.0)
+    assert {name: one[0] for name, one in held(begin(9.0)).items()} == {"path/b": "S"}
 
 
 def test_a_loop_that_stood_still_ends_nobodys_lease(begin: Begin) -> None:

@@ -15,7 +15,8 @@ from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.locks import Locks, LockTold
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Client
-from gitsessiond.model.errors import BadRequest, GitSessionError
+from gitsessiond.model.errors import BadRequest, GitSessionError, StoreFailed
+from gitsessiond.store.lockjournal import LockJournal
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import reply_error
 
@@ -87,6 +88,34 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path / "gitsession")
     yield made
     made.locks.close()
+
+
+def test_a_disk_that_refuses_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each good reply, by an event, by status, metrics and doctor, until it is over; nobody has what another has."""
+    desk.lock("ann", "path/a")
+    with monkeypatch.context() as full:
+        full.setattr(LockJournal, "_write", refused)
+        monkeypatch.setattr("gitsessiond.actions.locking.AGAIN_S", 0.0)
+        full.setattr("gitsessiond.actions.locking.AGAIN_TIMES", 0)
+        got = desk.lock("ann", "path/b")
+        assert got["degraded"] == "no room" and got["locks"][0]["token"] == 2
+        assert desk.lock("bob", "path/b")["reason"] == "held"
+        assert desk.ask("bob", "list")["degraded"] == "no room"
+        counts, families, (found,) = desk.locks.look(time.monotonic(), True)
+        assert counts["locks"] == {"held": 2, "waiting": 0, "degraded": "no room"}
+        assert (found.state, found.hint) == ("warn", "df -h .") and "in memory only" in found.message
+        assert [value for one in families if one.name == "gitsession_locks_degraded" for _, value in one.samples] == [1]
+    assert "degraded" not in desk.ask("bob", "list")
+    assert [(one["type"], one["reason"]) for one in desk.events if one.get("what") == "locks"] == [
+        ("degraded", "no room"),
+        ("restored", None),
+    ]
+    assert desk.locks.look(time.monotonic(), True).findings[0].state == "ok"
+
+
+def refused(self: LockJournal, db: object) -> None:
+    """A disk that is full."""
+    raise StoreFailed("no room", hint="df -h .")
 
 
 def test_a_lock_from_the_first_to_the_last(desk: Desk) -> None:

@@ -162,16 +162,6 @@ class DeniedLock(Closed):
     times: int
 
 
-class LeftBehind(Closed):
-    """What somebody left behind who switched to another session."""
-
-    to: Id
-    client: str
-    unassigned: list[str]
-    unsaved: list[str]
-    locks: list[str]
-
-
 class Conflict(Closed):
     """A conflict record."""
 
@@ -193,7 +183,6 @@ class Conflict(Closed):
     resolved_as: str | None
     lock: LockInTheWay | None
     denied: DeniedLock | None
-    left: LeftBehind | None
     resource: str
     sessions: list[Id]
 
@@ -426,8 +415,6 @@ class Switch(Reply):
 
     session: Session
     worktree: str
-    left: Conflict | None
-    hints: list[str]
 
 
 class Ended(Reply):
@@ -1061,6 +1048,7 @@ class Lock(Reply):
 
     locks: list[Taken]
     broken: list[Held] | None = None
+    degraded: str | None = None
 
 
 class Unlock(Reply):
@@ -1070,6 +1058,7 @@ class Unlock(Reply):
     others: list[Held] | None = None
     locks: list[Held] | None = None
     broken: list[Held] | None = None
+    degraded: str | None = None
 
 
 class Locks(Reply):
@@ -1078,6 +1067,7 @@ class Locks(Reply):
     locks: list[Listed]
     waiting: list[Waiting]
     lost: list[LostLock]
+    degraded: str | None = None
 
 
 class DaemonStatus(BaseModel):

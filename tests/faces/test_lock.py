@@ -205,6 +205,21 @@ def test_force_breaks_or_steals(run: Run) -> None:
     assert run("lock", "src/a.py", "--wait", "-5")[0] == 2
 
 
+@pytest.mark.parametrize("words", [["lock", "src/a.py"], ["unlock", "--all"], ["locks"]])
+def test_locks_in_memory_are_told_as_such(run: Run, words: list[str]) -> None:
+    """One line on stderr; with --json it is in the reply."""
+    full = {"degraded": "the journal of locks cannot be written: \x1b database or disk is full"}
+    answers: dict[str, Any] = {
+        "lock.acquire": {"locks": [TAKEN], **full},
+        "lock.release": {"released": [], "others": [], **full},
+        "lock.list": {"locks": [], "waiting": [], "lost": [], **full},
+    }
+    _, _, err, _ = run(*words, **answers)
+    assert err.startswith("degraded: locks are in memory only, and lost with the daemon: the journal of locks cannot")
+    assert err.endswith("disk is full\n") and "\x1b" not in err
+    assert '"degraded": ' in run(*words, "--json", **answers)[1]
+
+
 class Denying:
     """A face whose locks are held for the first tries; it tells how long was slept between them."""
 

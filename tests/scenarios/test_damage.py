@@ -645,7 +645,10 @@ def mounted(*words: str) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """No room: exit 15, nothing half-written; with room again everything goes on, and no save is lost."""
+    """No room: exit 15, nothing half-written; with room again everything goes on, and no save is lost.
+
+    Locks go on in memory meanwhile, and keep others out.
+    """
     root = tmp_path / "shop"
     root.mkdir()
     mounted("-t", "tmpfs", "-o", "size=6m", "tmpfs", str(root))
@@ -660,6 +663,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         git(root, "commit", "-q", "-m", "first")
         broken_off(root)
         day.run("status")
+        day.run("lock", "src/b.txt")
         day.edit("README", "shop\n", "a shop\n")
         with (
             open(root / ".git" / "filler", "wb", buffering=0) as filler,
@@ -673,7 +677,11 @@ def test_a_full_disk(tmp_path: Path) -> None:
             assert done.code == 15, (words, done, day.logs())
             plain(done)
             assert day.theirs() == before, words
+        held = day.any("--client", "one", "lock", "a.txt")
+        assert held.code == 0 and held.err.startswith("degraded: locks are in memory only"), held
+        assert day.any("--client", "two", "lock", "a.txt").code == 11
         (root / ".git" / "filler").unlink()
+        wait_for(lambda: "degraded" not in day.daemon()["locks"], why="for the locks to be written down")
         day.edit("README", "a shop\n", "shop\n")
         works(day)
     finally:

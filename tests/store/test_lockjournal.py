@@ -116,10 +116,11 @@ def test_the_bound_is_on_disk_before_the_first_token_of_a_block(
     journal = open_again()
     written: list[int] = []
     monkeypatch.setattr(lockjournal, "write_durably", lambda path, data: written.append(json.loads(data)["bound"]))
-    for token in (1, 2, BLOCK + 1, BLOCK + 2):
+    half = BLOCK // 2
+    for token in (1, 2, half + 1, half + 2, BLOCK + 1, BLOCK + 2):
         journal.put(hold(token))
         journal.commit(token)
-    assert written == [1 + BLOCK, 2 * BLOCK + 2]
+    assert written == [1 + BLOCK, half + 2 + BLOCK]  # half a block ahead, should the disk refuse the next
 
 
 def test_locks_of_another_boot_are_gone(open_again: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

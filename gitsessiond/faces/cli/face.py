@@ -54,6 +54,8 @@ class Face:
             put_json(reply)
             return
         put(lines)
+        if reply.get("degraded"):
+            note(f"degraded: locks are in memory only, and lost with the daemon: {clean(str(reply['degraded']))}")
         for text in hints:
             hint(text)
 

@@ -86,9 +86,9 @@ def daemon_lines(reply: Json) -> list[str]:
         if value is not None:
             shown = f"{value:.0f}" if isinstance(value, float) else clean(str(value))
             if isinstance(value, Mapping):
-                shown = ", ".join(
-                    f"{count} {which}" for which, count in value.items() if not isinstance(count, Mapping)
-                )
+                shown = ", ".join(f"{count} {which}" for which, count in value.items() if isinstance(count, int))
+                if value.get("degraded"):
+                    shown += f"; in memory only, and lost with the daemon: {clean(str(value['degraded']))}"
             out.append(f"  {words}: {shown}{unit}")
     return out
 
