@@ -128,6 +128,7 @@ class Live:
     calls: dict[str, Call] = field(default_factory=dict)  # what agents are at, by agent and call (actions/calls.py)
     running: dict[str, Running] | None = None  # their shell commands by the same; None: not read yet
     denied: dict[str, int] = field(default_factory=dict)  # how often by now, by conflict, where no step tells of it yet
+    looked: Any = None  # what it was when its notices were last looked at (actions/noticed.py)
     told_wrong: set[str] = field(default_factory=set)  # agents that know: GITSESSION_PATCH names no patch here
     judge_due: bool = False
     anchor_due: bool = False  # the anchor in the repository is of an earlier step (publishing.settle_anchors)

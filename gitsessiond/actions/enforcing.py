@@ -13,6 +13,7 @@ from itertools import islice
 from gitsessiond.actions.context import Context
 from gitsessiond.actions.hooking import LOCKS
 from gitsessiond.actions.lockedpaths import covered, in_the_way
+from gitsessiond.actions.noticed import note_looked_at, to_look_at
 from gitsessiond.actions.notices import close_notices
 from gitsessiond.actions.whereabouts import git_dirs, read_wid
 from gitsessiond.model.errors import NewerState, disk_refused
@@ -31,8 +32,10 @@ def follow_locks(ctx: Context) -> None:
     Raises:
         StoreFailed: the disk or git refused; what is not done yet is done the next time.
     """
-    for live in list(ctx.sessions.values()):
+    lives = to_look_at(ctx)
+    for live in lives:
         close_notices(ctx, live)
+    note_looked_at(lives)
     try:
         settle_write_bits(ctx)
     except OSError as exc:

@@ -71,8 +71,9 @@ def are_apart(one: State, other: State, path: bytes) -> bool:
 def is_unmerged(state: State, path: bytes) -> bool:
     """Whether a session has edits of a path that are not merged, and not of an abandoned patch."""
     file: File | None = changed_paths(state.owners).get(path)
-    over = {pid for pid, patch in state.patches.items() if patch.status in ENDED}
-    return file is not None and not marks_of(file).labels <= over
+    return file is not None and any(
+        label not in state.patches or state.patches[label].status not in ENDED for label in marks_of(file).labels
+    )
 
 
 def ended_overlaps(ctx: Context, live: Live, mine: Iterable[Conflict]) -> dict[str, Conflict]:
