@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,17 @@ def make_repo(root: Path) -> None:
     (root / "README").write_text("shop\n")
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "first")
+
+
+@pytest.fixture
+def shared(sealed: Path) -> Iterator[Path]:
+    """A repository that every user of the machine can reach and write to, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="shared-", dir="/tmp") as found:
+        root = Path(found) / "shop"
+        make_repo(root)
+        for path in (root.parent, root, root / ".git"):
+            path.chmod(0o777)
+        yield root
 
 
 from tests.bench import bench  # noqa: E402, F401  (a fixture for every floor)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import stat
 from typing import Any, NamedTuple
 
 from gitsessiond.store.exclude import replace_file
@@ -96,7 +97,9 @@ def install_before(place: Place, names: list[str], done: Installed) -> None:
         record |= {"former": place.set_to, "local": place.local is not None}
         note(place, record)
     former, there = passed_on(place, record)
-    os.makedirs(place.ours, mode=0o700, exist_ok=True)
+    if not os.path.isdir(place.ours):
+        os.mkdir(place.ours)
+        os.chmod(place.ours, stat.S_IMODE(os.stat(place.common_dir).st_mode))  # for all that may use the repository
     sweep(place.ours)
     for name in (*names, *(name for name in there if name not in names)):
         kept = f"{name}.kept" if name in there else f"{name}.user"

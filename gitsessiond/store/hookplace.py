@@ -12,7 +12,8 @@ from gitsessiond.store.hookscripts import Found, recognized
 
 PATH = "core.hooksPath"
 FORMER = "gitsession.hooksPathBefore"  # the same as the record's, for one who deletes our directory by hand
-OUR_END = os.path.join("gitsession", "hooks", "bin")
+OURS = "gitsession-hooks"
+ONCE_OURS = os.path.join("gitsession", "hooks", "bin")  # where they were put at first, closed to all but their maker
 
 
 class Place(NamedTuple):
@@ -37,8 +38,9 @@ class Place(NamedTuple):
 
     @property
     def ours(self) -> str:
-        """Where our hooks are when the setting leads elsewhere."""
-        return os.path.join(self.state_dir, "hooks", "bin")
+        """Where our hooks are when the setting leads elsewhere: whoever shares the repository has to run them too."""
+        former = os.path.join(self.common_dir, ONCE_OURS)
+        return former if os.path.isdir(former) else os.path.join(self.common_dir, OURS)
 
     @property
     def record(self) -> str:
@@ -69,7 +71,7 @@ class Place(NamedTuple):
         """Whether the repository's setting leads to our directory, or to where it was before a move or a copy."""
         if self.local is None:
             return False
-        return self.local in (self.ours, self.put_to) or self.local.endswith(f"/{OUR_END}")
+        return self.local in (self.ours, self.put_to) or self.local.endswith((f"/{OURS}", f"/{ONCE_OURS}"))
 
     @property
     def is_stale(self) -> bool:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from gitsessiond.store.hookfiles import install
+from gitsessiond.store.hookplace import place_of
+from gitsessiond.wire.place import find_place
+from gitsessiond.wire.starting import make_state_dir
 from tests.bench import SCRIPT, Workbench, wait_for
 from tests.conftest import git
 from tests.store.dying import in_a_child
@@ -186,7 +191,7 @@ def test_what_others_put_among_ours(bench: Workbench) -> None:
     one_file_for_all(bench.root)
     before = hooks_and_config(bench.root)
     bench.run("hooks", "install")
-    ours = bench.root / ".git/gitsession/hooks/bin"
+    ours = bench.root / ".git/gitsession-hooks"
     put_hook(ours / "pre-push", "#!/bin/sh\necho theirs; exit 5\n")
     put_hook(ours / "pre-commit", "#!/bin/sh\nexit 6\n")
     with open(ours / "post-commit", "a") as file:
@@ -239,14 +244,15 @@ def test_a_repository_moved_or_copied(bench: Workbench, way: str, mended: bool) 
     assert told.out.count("outdated") == 6 and told.err == "hint: git session hooks install\n"
     if mended:
         there.run("hooks", "install")
-        assert there.git("config", "core.hooksPath").out == f"{there.root}/.git/gitsession/hooks/bin\n"
+        assert there.git("config", "core.hooksPath").out == f"{there.root}/.git/gitsession-hooks\n"
         assert {one["state"] for one in there.json("hooks", "status")["hooks"]} == {"installed"}
+        assert (there.root / ".git/gitsession-hooks").stat().st_mode == (there.root / ".git").stat().st_mode
         there.git("commit", "-q", "--allow-empty", "-m", "x")
         assert ran(there.root) == ["pre-commit", "commit-msg", "post-commit"]
     there.run("hooks", "uninstall")
     assert (there.root / ".git/config").read_bytes().endswith(b"[CORE]\n  hooksPath=.husky ; ours\n")
-    assert not (there.root / ".git/gitsession/hooks").exists()
-    assert way == "move" or (bench.root / ".git/gitsession/hooks/bin/pre-commit").exists()
+    assert not any((there.root / ".git" / name).exists() for name in ("gitsession/hooks", "gitsession-hooks"))
+    assert way == "move" or (bench.root / ".git/gitsession-hooks/pre-commit").exists()
     there.stop()
 
 
@@ -283,11 +289,14 @@ def test_what_came_since_and_is_not_called(bench: Workbench) -> None:
 
 @soak
 def test_our_directory_deleted_by_hand(bench: Workbench) -> None:
-    """`rm -r .git/gitsession`: git's configuration still says where core.hooksPath led, and `uninstall` leads it there."""
+    """`rm -r .git/gitsession`: the hooks still call the user's. Without those too, git's configuration says where they were."""
     path_in_the_tree(bench.root)
     bench.run("hooks", "install")
     bench.stop()
     shutil.rmtree(bench.root / ".git/gitsession")
+    bench.git("commit", "-q", "--allow-empty", "-m", "x")
+    assert ran(bench.root) == ["pre-commit", "commit-msg", "post-commit"]
+    shutil.rmtree(bench.root / ".git/gitsession-hooks")
     assert {one["state"] for one in bench.json("hooks", "status")["hooks"]} == {"missing", "not called"}
     bench.run("hooks", "uninstall")
     told = bench.git("config", "--local", "--get-regexp", "hookspath").out
@@ -653,3 +662,32 @@ def test_hooks_without_a_session(repo: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     subprocess.run([SCRIPT, "daemon", "stop"], cwd=repo, check=True, capture_output=True)
     wait_for(lambda: not (repo / ".git/gitsession/sock").exists())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("shape", [plain_files, path_in_the_tree])
+def test_hooks_of_a_repository_that_others_use(shared: Path, shape: Callable[[Path], None]) -> None:
+    """Their git runs the user's hooks as ever, and says nothing of ours."""
+    shape(shared)
+    place, other = find_place(str(shared)), pwd.getpwnam("nobody")
+    make_state_dir(place)
+    install(place_of(place.common_dir, place.state_dir, str(shared)), trailers=False)
+    for path in [shared, *shared.rglob("*")]:
+        if "gitsession" not in path.parts:
+            path.chmod(path.stat().st_mode | 0o666 | (0o111 if path.is_dir() else 0))
+    config = {"safe.directory": "*", "user.name": "Bob", "user.email": "bob@example.org"}
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_COUNT": str(len(config))}
+    for number, (key, value) in enumerate(config.items()):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    for words in (["commit", "-q", "--allow-empty", "-m", "x"], ["checkout", "-q", "-b", "theirs"]):
+        done = subprocess.run(
+            ["git", *words],
+            cwd=shared,
+            env=env,
+            capture_output=True,
+            user=other.pw_uid,
+            group=other.pw_gid,
+            extra_groups=[],
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), words
+    assert ran(shared) == ["pre-commit", "commit-msg", "post-commit"]

@@ -7,8 +7,6 @@ import os
 import pwd
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,6 @@ from gitsessiond.wire import owner
 from gitsessiond.wire.owner import refuse_anothers
 from gitsessiond.wire.place import find_place
 from gitsessiond.wire.starting import make_state_dir
-from tests.conftest import make_repo
 
 ASK = """
 import json, os, sys
@@ -34,17 +31,6 @@ for ask in (lambda: client.call("ping", {}), client.log_path):
         print(json.dumps(error.as_dict()))
 """
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-
-
-@pytest.fixture
-def shared(sealed: Path) -> Iterator[Path]:
-    """A repository that every user of the machine can reach and write to, unlike those of pytest."""
-    with tempfile.TemporaryDirectory(prefix="shared-", dir="/tmp") as found:
-        root = Path(found) / "shop"
-        make_repo(root)
-        for path in (root.parent, root, root / ".git"):
-            path.chmod(0o777)
-        yield root
 
 
 def test_whose_it_is(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
