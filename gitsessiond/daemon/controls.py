@@ -37,7 +37,9 @@ GIT_AT_MOST_S = 5.0  # the same, where a killed git left its lock
 TROUBLE_S, TROUBLE_AT_MOST_S = 1.0, 60.0  # the same, where nobody can tell what is
 LOOK_EVERY_S = 2.0  # where nothing tells of saves
 MOST_ROWS = 12  # of each list of the panel
-NOT_OURS = ("GITSESSION", "GITSESSION_PATCH", "GITSESSION_USER")  # of whoever happened to start the daemon
+NOT_OURS = frozenset(  # of whoever happened to start the daemon
+    ("GITSESSION", "GITSESSION_PATCH", "GITSESSION_USER", "GITSESSION_CLIENT", "GITSESSION_LOCK_TOKEN")
+)
 
 Panel = Callable[[Mapping[str, Any]], Sequence[str]]
 

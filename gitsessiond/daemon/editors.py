@@ -13,6 +13,7 @@ from gitsessiond.daemon.link import Link
 from gitsessiond.model.moments import moment_text
 from gitsessiond.model.names import quote_path
 from gitsessiond.model.opened import MANNER, PROCESS, Opened, Process, after_quit, after_save, by_manner, with_program
+from gitsessiond.model.resources import name_of_path
 from gitsessiond.model.swapfiles import Lock
 from gitsessiond.store.editors import process_of, written_at
 
@@ -249,7 +250,7 @@ class Editors:
         """Publish what an editor did."""
         session, row = self.sessions.get(one.worktree) or None, one.row()
         named = {key: row[key] for key in ("path", "program", "pid", "modified")}
-        self._told.publish({"type": what, "session": session, **named, "resource": f"path/{row['path']}"})
+        self._told.publish({"type": what, "session": session, **named, "resource": name_of_path(one.path)})
 
     def _changed(self, worktree: str, now: float) -> None:
         """The panel of a worktree is another."""

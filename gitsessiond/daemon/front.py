@@ -111,7 +111,8 @@ class Front:
         heard = LockTold(self._clients.send, news.publish)
         self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
         self._presence.listeners.append(self._locks)
-        self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask))
+        lasting = settings.coordinating.lasting
+        self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask, lasting))
         self._locks.is_known, self._locks.lives = self._presence.knows, self._presence.hear
         self._asking = Asking(self._clients, barrier, self._worktrees, outbox, self._stop, self._before_request)
         waiting = Waiting(

@@ -229,6 +229,13 @@ class Locks:
             self._locking.wake(now)
             self._locking.release(client, [resource(name, fold=self._fold)], now)
 
+    def keep(self, client: str, name: str, now: float) -> bool:
+        """Let what a client holds of a name last anew; False: nothing is left of it."""
+        if self._unusable is not None:
+            return True
+        self._locking.wake(now)
+        return bool(self._locking.renew(client, [resource(name, fold=self._fold)], now))
+
     # -- what is heard of clients ---------------------------------------------------------------------------
 
     def gone(self, client: str, now: float) -> None:

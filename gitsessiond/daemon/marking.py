@@ -14,13 +14,12 @@ from typing import Any, NamedTuple, Protocol
 from gitsessiond.daemon.editors import Mark
 from gitsessiond.daemon.outbox import Ask
 from gitsessiond.model.clients import Client
-from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.lockmodes import INTENT, WRITE
-from gitsessiond.model.names import literal, quote_path
-from gitsessiond.model.resources import resource
+from gitsessiond.model.names import quote_path
+from gitsessiond.model.resources import name_of_path
 from gitsessiond.wire.requests import request, who_asks
 
-RENEW_S = 60.0  # marks last as long as locks do; nobody but us knows that the editor lives
+RENEW_S, LEAST_S = 60.0, 1.0  # marks last as long as locks do; nobody but us knows that the editor lives
 FIRST = -1_000_000_000  # of the numbers of our own questions; others' are above
 
 Message = dict[str, Any]
@@ -45,9 +44,10 @@ class Lockable(Protocol):
         """Take that back."""
         ...
 
-    def beat(self, client: str, now: float) -> list[Message]:
-        """A client lives: all it holds lasts anew."""
+    def keep(self, client: str, name: str, now: float) -> bool:
+        """Let it last anew; False: nothing is left of it."""
         ...
+
 
 
 class Made(NamedTuple):
@@ -59,24 +59,29 @@ class Made(NamedTuple):
 
 
 class LockMarks:
-    """The marks of all editors. ``ask``: have the recorder asked something that only reads."""
+    """The marks of all editors.
 
-    def __init__(self, present: Present, locks: Lockable, ask: Callable[[Ask], None]) -> None:
-        self._present, self._locks, self._ask = present, locks, ask
+    ``ask``: have the recorder asked something that only reads. ``lasting``: for how many seconds a lock is given.
+    """
+
+    def __init__(
+        self, present: Present, locks: Lockable, ask: Callable[[Ask], None], lasting: Callable[[], float]
+    ) -> None:
+        self._present, self._locks, self._ask, self._lasting = present, locks, ask, lasting
         self._made: dict[bytes, Made] = {}
         self._numbers = count(FIRST, -1)
         self._renew_at = 0.0
 
     def begin(self, mark: Mark) -> str | None:
         """Work begins; the id of the client whose it is, None: nobody's who can be a client."""
-        name, now = name_of(mark.path), time.monotonic()
+        name, now = name_of_path(mark.path), time.monotonic()
         program = mark.program or "editor"
         client = self._present.editor(mark.pid, program, mark.worktree) if mark.pid is not None else None
         if client is None:
             return None
         if name is not None:
             made = self._made[mark.place] = Made(client, name, f"unsaved changes in {program}")
-            self._renew_at = self._renew_at or now + RENEW_S
+            self._renew_at = self._renew_at or self._next(now)
             self._locks.mark(client, name, INTENT, made.reason, now)
             self._ask_mode(mark, made, now)
         return client.id
@@ -103,16 +108,13 @@ class LockMarks:
         return self._renew_at if self._made else None
 
     def tick(self, now: float) -> None:
-        """Let the marks last for as long as their editors live."""
+        """Let the marks last for as long as their editors live; where none is left, intent is said again."""
         if self._made and self._renew_at <= now:
-            self._renew_at = now + RENEW_S
-            for client in {made.client.id for made in self._made.values()}:
-                self._locks.beat(client, now)
+            self._renew_at = self._next(now)
+            for made in self._made.values():
+                if not self._locks.keep(made.client.id, made.name, now):
+                    self._locks.mark(made.client, made.name, INTENT, made.reason, now)
 
-
-def name_of(path: bytes) -> str | None:
-    """The resource of a path; None: its name is no text, or one that no lock has."""
-    try:
-        return resource("path/" + literal(path.decode())).name
-    except (UnicodeDecodeError, BadRequest):
-        return None
+    def _next(self, now: float) -> float:
+        """When to do so next: long before they would be over."""
+        return now + max(LEAST_S, min(RENEW_S, self._lasting() / 3))

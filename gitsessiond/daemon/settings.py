@@ -42,6 +42,10 @@ class Coordinating:
         """For nobody in particular; a bad value is logged once and has its default."""
         return coordination([self._settled(number) for number in range(len(COORDINATION))])
 
+    def lasting(self) -> float:
+        """For how many seconds a lock is given where nobody says."""
+        return self.now().ttl_s
+
     def asked_by(self, who: Mapping[str, object]) -> Coordination:
         """For whoever asks: of the environment, theirs counts before the daemon's.
 

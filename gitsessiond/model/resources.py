@@ -59,6 +59,14 @@ def resource(name: object, *, fold: bool = False) -> Resource:
     return _resource(name, fold)
 
 
+def name_of_path(path: bytes) -> str | None:
+    """The name of a file; None: it is no text, or one that no lock has."""
+    try:
+        return resource("path/" + literal(path.decode())).name
+    except (UnicodeDecodeError, BadRequest):
+        return None
+
+
 @lru_cache(maxsize=4096)
 def _resource(name: str, fold: bool) -> Resource:
     if name == "/":

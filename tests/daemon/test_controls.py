@@ -90,6 +90,19 @@ def test_nothing_is_asked_while_nothing_happens(recorder: Recorder) -> None:
     assert recorder.controls.next_look() is None and recorder.all() == []
 
 
+def test_who_started_the_daemon_is_nobody(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not their session, patch, name, client nor lock."""
+    for name, value in (("", "x"), ("_PATCH", "p"), ("_USER", "u"), ("_CLIENT", "c"), ("_LOCK_TOKEN", "9")):
+        monkeypatch.setenv(f"GITSESSION{name}", value)
+    recorder.controls = Controls(recorder.outbox, lambda status: ["panel"], recorder.own, recorder.flush, bool)
+    recorder.controls.set([str(recorder.root)])
+    recorder.controls.tick(time.monotonic() + 60.0)
+    message = recorder.outbox.next(time.monotonic())
+    assert message is not None
+    who = message["who"]
+    assert who["token"] is None and not who.get("client") and not [one for one in who["env"] if "SESSION" in one]
+
+
 def test_a_save_is_asked_about_and_shown(recorder: Recorder) -> None:
     """Other saves are handed on first; the files are shown with an answer from after the act."""
     recorder.save("patches/one/status", "ready\n")

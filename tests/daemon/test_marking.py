@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from gitsessiond.daemon import marking
 from gitsessiond.daemon.editors import Mark
-from gitsessiond.daemon.marking import LockMarks, name_of
+from gitsessiond.daemon.marking import LockMarks
 from gitsessiond.daemon.outbox import Ask
 from gitsessiond.model.clients import Client
 
@@ -19,7 +17,8 @@ class Front:
     def __init__(self) -> None:
         self.done: list[tuple[str, ...]] = []
         self.asks: list[Ask] = []
-        self.marks = LockMarks(self, self, self.asks.append)
+        self.ttl, self.over = 300.0, set[str]()
+        self.marks = LockMarks(self, self, self.asks.append, lambda: self.ttl)
 
     def editor(self, pid: int, program: str, cwd: str) -> Client | None:
         return Client(f"{program}_{pid}", "editor", program, pid=pid, cwd=cwd) if pid < 100 else None
@@ -30,9 +29,9 @@ class Front:
     def unmark(self, client: str, name: str, now: float) -> None:
         self.done.append((client, name, "-"))
 
-    def beat(self, client: str, now: float) -> list[dict[str, Any]]:
-        self.done.append((client, "beat"))
-        return []
+    def keep(self, client: str, name: str, now: float) -> bool:
+        self.done.append((client, name, "+"))
+        return name not in self.over
 
     def answer(self, mode: str) -> None:
         """The recorder's reply to what it was asked last."""
@@ -73,7 +72,7 @@ def test_no_process_no_mark() -> None:
     front = Front()
     assert front.marks.begin(work(pid=None)) is None and front.marks.begin(work(pid=100)) is None
     for name in (b"\xff", b"x\ny.txt", b"sub/.git/COMMIT_EDITMSG", b"n" * 5000):
-        assert front.marks.begin(work(name)) == "vim_7" and name_of(name) is None
+        assert front.marks.begin(work(name)) == "vim_7"
     assert front.done == [] and front.asks == [] and front.marks.next_look() is None
 
 
@@ -88,15 +87,25 @@ def test_a_file_in_two_windows_is_marked_until_the_last_is_closed() -> None:
 
 
 def test_marks_last_as_long_as_their_editor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks end by themselves unless they are renewed."""
+    """Locks end by themselves unless they are asked for again: just those of what is unsaved, long before they end."""
     front = Front()
     monkeypatch.setattr(marking.time, "monotonic", lambda: 1000.0)
     front.marks.begin(work())
-    front.marks.begin(work(b"b.txt", place=b"/w/.b.txt.swp"))
+    front.marks.begin(work(b"b.bin", place=b"/w/.b.bin.swp"))
+    front.answer("X")
     due = front.marks.next_look()
     assert due == 1000.0 + marking.RENEW_S
+    front.done.clear()
     front.marks.tick(due - 1)
-    assert ("vim_7", "beat") not in front.done
+    assert not front.done
+    front.ttl, front.over = 30.0, {"path/a.txt"}
     front.marks.tick(due)
-    assert front.done[-1] == ("vim_7", "beat") and front.done.count(("vim_7", "beat")) == 1
-    assert front.marks.next_look() == due + marking.RENEW_S
+    assert front.done == [
+        ("vim_7", "path/a.txt", "+"), ("vim_7", "path/a.txt", "intent"), ("vim_7", "path/b.bin", "+"),
+    ]  # fmt: skip
+    assert front.marks.next_look() == due + 10.0
+    front.marks.end(work(b"b.bin", place=b"/w/.b.bin.swp"))
+    front.done.clear()
+    front.over.clear()
+    front.marks.tick(due + 10.0)
+    assert front.done == [("vim_7", "path/a.txt", "+")]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.names import literal, spoken
-from gitsessiond.model.resources import LONGEST, covers, overlap, resource
+from gitsessiond.model.resources import LONGEST, covers, name_of_path, overlap, resource
 
 ALL_PATHS = ["/".join(parts) for n in (1, 2, 3) for parts in itertools.product(["a", "b", "ab", "ba"], repeat=n)]
 
@@ -160,3 +160,11 @@ def test_a_name_covers_another(one: str, other: str, whole: bool) -> None:
 )  # fmt: skip
 def test_a_name_as_one_says_it(name: str, words: str) -> None:
     assert spoken(resource(name).name) == words
+
+
+def test_the_name_of_a_file() -> None:
+    """As locks have it: letters that patterns are made of stand for themselves; some names no lock has."""
+    assert [name_of_path(path) for path in (b"a b.txt", b"src/a[1].py", b'q"q.py')] == [
+        "path/a b.txt", "path/src/a\\[1].py", 'path/q"q.py',
+    ]  # fmt: skip
+    assert {name_of_path(path) for path in (b"\xff", b"x\ny", b"sub/.git/HEAD", b"..", b"n" * 5000)} == {None}
