@@ -20,12 +20,14 @@ from gitsessiond.actions.clashing import open_of
 from gitsessiond.actions.contests import review
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.denials import write_counts
+from gitsessiond.actions.notices import close_notices
 from gitsessiond.actions.purposes import purposes
 from gitsessiond.actions.resolutions import remembered_places, remembered_whole
 from gitsessiond.actions.sessions import patch_reply
 from gitsessiond.actions.settling import settle, take_all_saved, take_saved
 from gitsessiond.model.conflicts import SIDE_NAMES, control_path, is_notice, is_overlap, sessions_of, telling_lines
 from gitsessiond.model.errors import NotFound, Refused
+from gitsessiond.model.hints import command_words
 from gitsessiond.model.hunks import places_in
 from gitsessiond.model.names import is_id_prefix, quote_path, unquote_path
 from gitsessiond.model.records import Conflict
@@ -53,8 +55,9 @@ def list_conflicts(ctx: Context, asked: Asked) -> dict[str, Any]:
 
 
 def told_in(ctx: Context, live: Live) -> Iterator[tuple[State, Conflict]]:
-    """The conflicts of a session, and those of others that are between them and it."""
+    """The conflicts of a session, and those of others that are between them and it, as they are now."""
     for other in ctx.sessions.values():
+        close_notices(ctx, other)
         write_counts(ctx, other)
         state = other.state
         for one in state.conflicts.values():
@@ -161,7 +164,7 @@ def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     by = identity_of(asked.who.env, asked.who.cwd)
     conflict = conflict_asked(live, asked.text("id"))
-    refuse_notice(conflict)
+    refuse_notice(live, conflict)
     if asked.text("how") == "hunks" and "skip" in asked.texts("hunks"):
         return leave_rest(ctx, live, conflict, asked)
     how, result = answer_asked(ctx, live, conflict, asked)
@@ -169,8 +172,13 @@ def resolve(ctx: Context, asked: Asked) -> dict[str, Any]:
     return settled_reply(ctx, live, conflict)
 
 
-def refuse_notice(conflict: Conflict) -> None:
+def refuse_notice(live: Live, conflict: Conflict) -> None:
     """Raise Refused where a conflict only tells of another's lock or edits."""
+    if conflict.left is not None:
+        raise Refused(
+            "nothing is to be settled in what was left: it ends once all is assigned, saved and given back",
+            hint=command_words("unassigned", "-s", live.state.session.name),
+        )
     if is_overlap(conflict):
         raise Refused(
             f"nothing is to be settled in {conflict.path}: it ends when one of both is merged, or takes its edits back",

@@ -121,6 +121,7 @@ class Live:
     shown: dict[str, dict[bytes, Entry | None]] = field(default_factory=dict)  # patch id -> its version's overlay
     editors: dict[bytes, Editing] = field(default_factory=dict)  # saved last, last
     open: dict[bytes, list[Mapping[str, Any]]] = field(default_factory=dict)  # who has what, as front told last
+    told_open: bool = False  # it has told
     numbers: Numbers | None = None  # of all that were editors; None: not read yet
     current: bytes | None = None  # the path whose editor was switched to last
     counted: dict[str, OpCount] = field(default_factory=dict)  # patch id -> its ops when last counted

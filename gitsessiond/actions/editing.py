@@ -39,6 +39,7 @@ def note_open(ctx: Context, told: object) -> None:
         found.setdefault(row["worktree"], {}).setdefault(unquote_path(row["path"]), []).append(row)
     for live in ctx.sessions.values():
         live.open = found.get(os.fsdecode(unquote_path(live.state.session.worktree)), {})
+        live.told_open = True
         fresh = [path for path in live.open if path not in live.editors]
         for path, number in numbers_of(ctx, live, fresh).items():
             live.editors[path] = Editing(number, None)

@@ -1,4 +1,4 @@
-"""What only tells (locks in the way, paths that two sessions change) brought to what there is now."""
+"""What only tells (locks in the way, paths changed twice, what was left behind) brought to what there is now."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import replace
 
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.denials import ended_denials
+from gitsessiond.actions.leaving import ended_left
 from gitsessiond.actions.lockconflicts import ended_saves
 from gitsessiond.actions.overlaps import ended_overlaps
 from gitsessiond.actions.publishing import publish
-from gitsessiond.model.conflicts import LOCK, is_notice
+from gitsessiond.model.conflicts import LOCK, OVERLAP, SWITCH, is_notice
+
+VERBS = {LOCK: "unlocked", OVERLAP: "apart", SWITCH: "nothing left"}
 
 
 def close_notices(ctx: Context, live: Live) -> None:
@@ -21,9 +24,10 @@ def close_notices(ctx: Context, live: Live) -> None:
     mine = [one for one in live.state.conflicts.values() if one.status == "open" and is_notice(one)]
     if not mine:
         return
-    over = ended_saves(ctx, live, mine) | ended_denials(ctx, live, mine) | ended_overlaps(ctx, live, mine)
-    if over:
-        state = replace(live.state, conflicts={**live.state.conflicts, **over})
-        verb = "unlocked" if any(one.kind == LOCK for one in over.values()) else "apart"
-        names = ", ".join(one.path for one in over.values())
-        publish(ctx, live, state, verb, text=names, facts={"conflicts": list(over)})
+    ended = [look(ctx, live, mine) for look in (ended_saves, ended_denials, ended_overlaps, ended_left)]
+    for kind, verb in VERBS.items():
+        over = {cid: one for found in ended for cid, one in found.items() if one.kind == kind}
+        if over:
+            state = replace(live.state, conflicts={**live.state.conflicts, **over})
+            names = ", ".join(one.path for one in over.values())
+            publish(ctx, live, state, verb, text=names, facts={"conflicts": list(over)})

@@ -27,7 +27,7 @@ from gitsessiond.store.store import RefMove
 from gitsessiond.store.trees import edit_tree, file_at
 
 # Steps that say nothing about owners.
-NOT_ASKED_FOR = ("save", "adopt", "judge", "check", "resolving", "unlocked", "denied", "apart")
+NOT_ASKED_FOR = ("save", "adopt", "judge", "check", "resolving", "unlocked", "denied", "apart", "left", "nothing left")
 
 
 def publish(

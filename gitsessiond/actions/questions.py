@@ -32,7 +32,7 @@ def reopen_conflict(ctx: Context, asked: Asked) -> dict[str, Any]:
     live = ctx.live(asked)
     take_all_saved(ctx, live)
     conflict = conflict_asked(live, asked.text("id"), "resolved")
-    refuse_notice(conflict)
+    refuse_notice(live, conflict)
     take_saved(ctx, live, control_path(conflict, unquote_path(conflict.path)))
     conflict = live.state.conflicts[conflict.id]
     if conflict.status == "open":

@@ -13,6 +13,7 @@ from gitsessiond.actions.colliding import collisions_of, meetings
 from gitsessiond.actions.context import Asked, Context, Live
 from gitsessiond.actions.editing import Some, current_editor, editing_now, editor_view
 from gitsessiond.actions.landed import landed_count
+from gitsessiond.actions.leaving import note_left
 from gitsessiond.actions.lockedpaths import locks_view
 from gitsessiond.actions.mergeable import trouble_with_target
 from gitsessiond.actions.proposing import next_commands
@@ -20,7 +21,7 @@ from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.returning import stopped_command, way_back
 from gitsessiond.actions.reverts_ahead import would_revert
 from gitsessiond.actions.unreadable import HINT
-from gitsessiond.model.conflicts import is_overlap, place_words
+from gitsessiond.model.conflicts import is_in_panel, place_words
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.graph import Graph, graph_of
 from gitsessiond.model.hints import git_words
@@ -116,14 +117,15 @@ def check_room(ctx: Context) -> None:
 
 
 def switch_session(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``switch``: where a session's files are; no HEAD moves."""
+    """``switch``: where a session's files are; no HEAD moves. What is left behind is recorded, and told."""
     state = ctx.find_state(asked.text("session"))
     if state.session.status != "open":
         raise Refused(
             f"session {state.session.name} is {state.session.status}",
             hint=f"git session reopen -s {state.session.id[:6]}",
         )
-    return {"session": session_reply(ctx, state), "worktree": state.session.worktree}
+    left, hints = note_left(ctx, asked, state.session.id)
+    return {"session": session_reply(ctx, state), "worktree": state.session.worktree, "left": left, "hints": hints}
 
 
 def patch_reply(state: State, patch: Patch, graph: Graph | None = None, ctx: Context | None = None) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def status_of(ctx: Context, asked: Asked) -> dict[str, Any]:
     rows = unassigned_rows(state.owners)
     editing = editing_now(live, state, most) if live else Some([])
     colliding = collisions_of(ctx, state, most) if live else Some([])
-    told = (one for one in state.conflicts.values() if one.status == "open" and not is_overlap(one))  # a collision
+    told = (one for one in state.conflicts.values() if one.status == "open" and not is_in_panel(one))
     conflicts = [views.conflict_view(state, one) for one in told]
     reply: dict[str, Any] = {
         "session": session_reply(ctx, state),

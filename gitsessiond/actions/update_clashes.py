@@ -54,7 +54,7 @@ def with_clashes(ctx: Context, live: Live, state: State, clashes: Sequence[Clash
     found |= {cid: found[cid].model_copy(update={"marker_size": sizes.get(path)}) for cid, path in fresh.items()}
     conflicts = {
         cid: one.model_copy(update={"status": "stale"})
-        if one.kind == KIND and one.status != "stale" and still_counts(state, one)
+        if one.kind == KIND and one.status != "stale" and still_counts(state, one) and not is_notice(one)
         else one
         for cid, one in state.conflicts.items()
     } | found

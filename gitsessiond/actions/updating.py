@@ -33,7 +33,7 @@ from gitsessiond.actions.saves import record_reading
 from gitsessiond.actions.sessions import session_reply
 from gitsessiond.actions.update_clashes import KIND, with_clashes
 from gitsessiond.actions.update_plan import Update, plan_update
-from gitsessiond.model.conflicts import place_words
+from gitsessiond.model.conflicts import is_notice, place_words
 from gitsessiond.model.errors import Moved
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.ownership import edits_of
@@ -139,7 +139,8 @@ def nothing_new(ctx: Context, live: Live, base: str, who: Who, *, dry_run: bool)
 
 def forget_clashes(ctx: Context, live: Live, who: Who) -> None:
     """Record that there is nothing to clash with any more: the target went back to what the session stands on."""
-    if any(one.kind == KIND and one.status == "open" for one in live.state.conflicts.values()):
+    records = live.state.conflicts.values()
+    if any(one.kind == KIND and one.status == "open" and not is_notice(one) for one in records):
         state = with_clashes(ctx, live, live.state, (), LandingLayer(ctx.store, {}))
         by = identity_of(who.env, who.cwd)
         publish(ctx, live, state, "update", by=by, text=f"nothing of {state.session.target} to take in any more")

@@ -175,6 +175,7 @@ def conflict_view(state: State, conflict: Conflict) -> dict[str, Any]:
         "resolved_as": resolved_path(conflict),
         "lock": conflict.lock.model_dump() if conflict.lock is not None else None,
         "denied": conflict.denied.model_dump() if conflict.denied is not None else None,
+        "left": conflict.left.model_dump(mode="json") if conflict.left is not None else None,
         "resource": resource_of(conflict),
         "sessions": sessions_of(conflict, state.session.id),
     }

@@ -21,6 +21,7 @@ SMALLEST = 7  # git's own size, the only one that most editors recognise
 SideName = Literal["base", "ours", "theirs"]
 LOCK: Literal["resource_lock"] = "resource_lock"
 OVERLAP: Literal["file_edit"] = "file_edit"
+SWITCH: Literal["context_switch"] = "context_switch"
 SIDE_NAMES: tuple[SideName, ...] = ("base", "ours", "theirs")
 
 _RUN = re.compile(rb"^(<+|\|+|=+|>+)", re.MULTILINE)
@@ -70,19 +71,28 @@ def is_overlap(conflict: Conflict) -> bool:
 
 
 def is_notice(conflict: Conflict) -> bool:
-    """Whether it only tells, of another's lock or edits: it has no sides, and nobody is asked anything."""
-    return conflict.kind in (LOCK, OVERLAP)
+    """Whether it only tells: it has no sides, and nobody is asked anything."""
+    return conflict.kind in (LOCK, OVERLAP) or conflict.left is not None
+
+
+def is_in_panel(conflict: Conflict) -> bool:
+    """Whether the panel has all that it tells by other lines: collisions, or what is unassigned, locked, unsaved."""
+    return is_overlap(conflict) or conflict.left is not None
 
 
 def sessions_of(conflict: Conflict, own: str) -> list[str]:
     """The ids of the sessions that a conflict is between, first the one that has its record or asked for a lock."""
-    lock, denied = conflict.lock, conflict.denied
-    found = [denied.session if denied is not None else own, lock.session if lock is not None else conflict.other]
+    lock, denied, left = conflict.lock, conflict.denied, conflict.left
+    found = [denied.session if denied is not None else own, conflict.other]
+    found += [lock.session if lock is not None else None, left.to if left is not None else None]
     return list(dict.fromkeys(sid for sid in found if sid is not None))
 
 
 def resource_of(conflict: Conflict) -> str:
     """What a conflict is about, as locks name it."""
+    left = conflict.left
+    if left is not None and not (left.unassigned or left.unsaved):
+        return left.locks[0]
     return conflict.denied.name if conflict.denied is not None else f"path/{conflict.path}"
 
 

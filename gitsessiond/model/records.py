@@ -190,6 +190,9 @@ class ConflictSide(Record):
     marked: bool = False  # git has merged renames into it and left conflict markers there
 
 
+LATER = ("denied", "other", "left")  # fields of a conflict
+
+
 class LockInTheWay(Record):
     """Another session's lock on a path that was saved all the same; ``saves``: how often."""
 
@@ -208,6 +211,16 @@ class DeniedLock(Record):
     who: str = ""
     session: Id | None = None  # of the asker, where that is known
     times: int = 1
+
+
+class LeftBehind(Record):
+    """What somebody left behind who switched to another session; the first of each."""
+
+    to: Id  # the session they switched to
+    client: str  # whose locks; empty: nobody can tell
+    unassigned: tuple[str, ...] = ()  # quoted paths
+    unsaved: tuple[str, ...] = ()  # quoted paths that an editor has unsaved changes of
+    locks: tuple[str, ...] = ()  # as docs/locks.md names them
 
 
 class Conflict(Record):
@@ -234,12 +247,13 @@ class Conflict(Record):
     lock: LockInTheWay | None = None  # of kind resource_lock alone, which has no sides
     denied: DeniedLock | None = None  # of one that is about a lock asked for in vain
     other: Id | None = None  # of kind file_edit: the session that changes the path as well
+    left: LeftBehind | None = None  # of kind context_switch, where it is no clash of an update
 
     @model_serializer(mode="wrap")
     def _written(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is empty and was not there from the first is left out: builds that do not know it can read the rest."""
         found: dict[str, Any] = plain(self)
-        return {name: one for name, one in found.items() if one is not None or name not in ("denied", "other")}
+        return {name: one for name, one in found.items() if one is not None or name not in LATER}
 
 
 def encode(record: Record) -> bytes:

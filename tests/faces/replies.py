@@ -152,6 +152,7 @@ def conflict(**changes: Any) -> dict[str, Any]:
         "resolved_as": None,
         "lock": None,
         "denied": None,
+        "left": None,
         "resource": "path/shop/user.py",
         "sessions": [SID],
     } | changes

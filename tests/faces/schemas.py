@@ -162,6 +162,16 @@ class DeniedLock(Closed):
     times: int
 
 
+class LeftBehind(Closed):
+    """What somebody left behind who switched to another session."""
+
+    to: Id
+    client: str
+    unassigned: list[str]
+    unsaved: list[str]
+    locks: list[str]
+
+
 class Conflict(Closed):
     """A conflict record."""
 
@@ -183,6 +193,7 @@ class Conflict(Closed):
     resolved_as: str | None
     lock: LockInTheWay | None
     denied: DeniedLock | None
+    left: LeftBehind | None
     resource: str
     sessions: list[Id]
 
@@ -415,6 +426,8 @@ class Switch(Reply):
 
     session: Session
     worktree: str
+    left: Conflict | None
+    hints: list[str]
 
 
 class Ended(Reply):

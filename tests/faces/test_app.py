@@ -104,7 +104,7 @@ ANSWERS: dict[str, Any] = {
     "session.list": {"sessions": [replies.session() | {"open_patches": 1, "unassigned": 0, "collisions": []}], "unreadable": []},
     "session.status": replies.status(),
     "session.rename": {"session": replies.session()},
-    "session.switch": {"session": replies.session(), "worktree": "/home/shop"},
+    "session.switch": {"session": replies.session(), "worktree": "/home/shop", "left": None, "hints": []},
     "session.close": ENDED,
     "session.abandon": ENDED,
     "session.reopen": {"session": replies.session()},

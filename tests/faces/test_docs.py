@@ -75,7 +75,7 @@ def test_the_json_of_status_is_described(name: str, record: type[schemas.Closed]
     """docs/cli.md names every field of each object of status --json, and none that is not there."""
     row = next(line for line in cli_page().splitlines() if line.startswith(f"| {name} |"))
     parts = {"code", "message", "hint", "user", "role", "oid", "mode", "path", "name", "ahead"}  # of objects inside
-    parts |= {"token", "client", "who", "session", "saves", "times"}
+    parts |= {"token", "client", "who", "session", "saves", "times", "to", "unassigned", "unsaved", "locks"}
     parts |= {"remote", "branch", "commit", "current", "at", "url"}
     described = set(re.findall(r"`(\w+)`", row))
     assert set(record.model_fields) <= described

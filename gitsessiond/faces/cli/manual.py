@@ -136,7 +136,8 @@ theirs], `base`, `ours`, `theirs` (each {`oid`, `mode`, `path`}), `created_at`, 
 `resolved_by` (auto: git combined it by itself), `how`, `resolved_as` (the path it will have; null: none), \
 `lock` (of kind resource_lock, else null: `token`, `client`, `who`, `session`, `saves`: whose lock was saved over, \
 and how often), `denied` (of a lock asked for in vain, else null: `name`, `client`, `who`, `session`, `times`: what \
-for, by whom, and how often; `lock` is then whose it was), `resource` (as locks name it), `sessions` (ids of those it \
+for, by whom, and how often; `lock` is then whose it was), `left` (what was left behind at a switch, else null: `to`, \
+`client`, `unassigned`, `unsaved`, `locks`), `resource` (as locks name it), `sessions` (ids of those it \
 is between) |
 | lock | `name`, `path` (null: it is no file), `mode` X\\|U, `token`, `client`, `who`, `session` {id, name} of its \
 holder, `own` (this session's), `reason`, `expires_in` (seconds, if nobody renews it), `until` |

@@ -102,12 +102,17 @@ def id_alone(conflict: Json) -> str:
     return str(conflict["id"][:6])
 
 
+def is_notice(conflict: Json) -> bool:
+    """Whether a conflict only tells."""
+    return conflict["kind"] in NOTICES or conflict["left"] is not None
+
+
 def conflict_rows(conflicts: Sequence[Json]) -> list[str]:
     """``  kxyz  shop/user.py (content, validation-enhancements)``; where it is no patch's, whose it is."""
     ids = [conflict["id"] for conflict in conflicts]
     out = []
     for one in conflicts:
-        if one["kind"] in NOTICES:
+        if is_notice(one):
             over = "" if one["status"] == "open" else ", over"
             out.append(f"  {short_of(one['id'], ids)}  {clean(one['message'])}{over}")
             continue
@@ -130,7 +135,7 @@ def conflicts_lines(reply: Json) -> list[str]:
 def conflicts_hints(reply: Json) -> list[str]:
     """A look at the first open one, else at one whose resolution is stale; nobody is asked about locks."""
     ids = [one["id"] for one in reply["conflicts"]]
-    clashes = [one for one in reply["conflicts"] if one["kind"] not in NOTICES]
+    clashes = [one for one in reply["conflicts"] if not is_notice(one)]
     left = [one for status in ("open", "stale") for one in clashes if one["status"] == status]
     return [command("conflict", "show", short_of(left[0]["id"], ids))] if left else []
 
@@ -139,7 +144,7 @@ def conflict_show_lines(reply: Json) -> list[str]:
     """One conflict: what, between whom, where to edit it, and its text with markers."""
     one = reply["conflict"]
     out = [row.strip() for row in conflict_rows([one])]
-    if one["kind"] in NOTICES:
+    if is_notice(one):
         return out
     if one.get("message"):
         out.append(clean(str(one["message"])))
@@ -177,8 +182,8 @@ def before_lines(reply: Json) -> list[str]:
 def conflict_show_hints(reply: Json) -> list[str]:
     """As it was resolved before; else the walk through its places, or the sides to choose from."""
     one = reply["conflict"]
-    if one["kind"] in NOTICES:
-        return [NOTICES[one["kind"]]]
+    if is_notice(one):
+        return [NOTICES.get(one["kind"], "git session")]
     if one["status"] != "open":
         again = one["status"] == "resolved" and one["how"] == "auto"
         return [command("conflict", "reopen", id_alone(one))] if again else []

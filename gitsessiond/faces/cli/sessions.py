@@ -10,6 +10,7 @@ import click
 from gitsessiond.faces.cli import fast, lines
 from gitsessiond.faces.cli.checking import call_checked
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
+from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.words import clean, typed_path
 from gitsessiond.model.errors import BadRequest
 
@@ -114,10 +115,13 @@ def rename(face: Face, *, name: str | None, description: str | None) -> int:
 def switch(face: Face, *, session: str) -> int:
     """Print the worktree of a session
 
-    No HEAD moves: `cd "$(git session switch NAME)"`.
+    No HEAD moves: `cd "$(git session switch NAME)"`. What stays behind is told, and listed by
+    `git session conflicts --type context_switch`: unassigned edits, files with unsaved changes, your locks.
     """
     reply = face.call("session.switch", session=session)
-    face.show(reply, [typed_path(reply["worktree"])])
+    if reply["left"] is not None and not face.json:
+        note(clean(reply["left"]["message"]))
+    face.show(reply, [typed_path(reply["worktree"])], reply["hints"])
     return 0
 
 
