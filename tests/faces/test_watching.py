@@ -117,6 +117,26 @@ def test_nothing_stands_for_everything(
     assert runs(capfd) == [""]
 
 
+def test_only_some_files_count(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their last name, or from the top where the pattern has a slash; who hears signals is as before."""
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    paths = ["a.txt", "src/a.py", "docs/b.md", "docs/deep/c.md"]
+    for only, wanted in (
+        (["--only", "*.py"], ["src/a.py"]),
+        (["--only", "docs/*", "--only", "a.*"], ["a.txt\nsrc/a.py\ndocs/b.md\ndocs/deep/c.md"]),
+        (["--only", "b.*"], ["docs/b.md"]),
+        (["--only", "*.c"], []),
+    ):
+        assert watch(Told(tmp_path, [*map(changed, paths), CLOSED]), *only) == 0
+        assert runs(capfd) == wanted
+    assert watch(Told(tmp_path, [changed(None, more=3), CLOSED]), "--only", "*.c") == 0
+    assert runs(capfd) == [""]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_first_runs_before_anything_changes(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

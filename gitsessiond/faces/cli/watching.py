@@ -11,13 +11,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import click
 
 from gitsessiond.faces.cli.connect import Client
 from gitsessiond.faces.cli.face import CONTEXT, Face, SessionCommand, pass_face
-from gitsessiond.faces.cli.inturn import NO_SUCH, NOT_TO_BE_RUN
+from gitsessiond.faces.cli.inturn import NO_SUCH, NOT_TO_BE_RUN, PASSED_ON
 from gitsessiond.faces.cli.terminal import note, put_json
 from gitsessiond.faces.cli.words import clean, few, listed
 from gitsessiond.model.errors import BadRequest
@@ -41,9 +43,10 @@ class Ended(NamedTuple):
 class Changes:
     """What happened to the files since it was last asked; events are read beside whatever else is done."""
 
-    def __init__(self, events: Iterator[Json], top: str) -> None:
+    def __init__(self, events: Iterator[Json], top: str, only: Sequence[str] = ()) -> None:
         self._box: queue.SimpleQueue[Json | Ended] = queue.SimpleQueue()
         self._top, self._here = os.fsencode(top), os.fsencode(os.getcwd())  # which may be gone one day
+        self._only = only
         self.ended: Ended | None = None
         threading.Thread(target=self._read, args=(events,), daemon=True).start()
 
@@ -73,7 +76,7 @@ class Changes:
                 self.ended = event
             elif event["type"] in ENDS:
                 self.ended = Ended("the session has ended")
-            else:
+            elif event.get("path") is None or is_wanted(os.fsdecode(unquote_path(event["path"])), self._only):
                 until = until or time.monotonic() + LONGEST_S
                 all_of_them = all_of_them or event.get("path") is None  # `missed`, or more than are told one by one
                 if not all_of_them:
@@ -87,6 +90,11 @@ class Changes:
         return quote_path(os.path.relpath(os.path.join(self._top, unquote_path(path)), self._here))
 
 
+def is_wanted(path: str, only: Sequence[str]) -> bool:
+    """Whether a path from the top is one of those that count; a pattern without ``/`` is one of the last name."""
+    return not only or any(fnmatchcase(path if "/" in one else path.rpartition("/")[2], one) for one in only)
+
+
 def left_of(until: float | None) -> float | None:
     """How long to wait for another change."""
     return None if until is None else max(0.0, min(QUIET_S, until - time.monotonic()))
@@ -94,9 +102,12 @@ def left_of(until: float | None) -> float | None:
 
 @click.command("watch", cls=SessionCommand, context_settings=WORDS)
 @click.option("--first", is_flag=True, help="Run it once before anything changes, too.")
+@click.option(
+    "--only", multiple=True, metavar="PATTERN", help="Changes of these files, such as '*.py' or 'src/*'; repeatable."
+)
 @click.argument("words", nargs=-1, required=True, metavar="-- CMD...", type=click.UNPROCESSED)
 @pass_face
-def watch(face: Face, first: bool, words: tuple[str, ...]) -> int:
+def watch(face: Face, first: bool, only: tuple[str, ...], words: tuple[str, ...]) -> int:
     """Run a command after each change of the session's files, until Ctrl-C
 
     $GITSESSION_CHANGED has the paths that changed, one a line, as seen from here; odd names are in quotes, as git
@@ -108,17 +119,16 @@ def watch(face: Face, first: bool, words: tuple[str, ...]) -> int:
     if shutil.which(words[0]) is None:
         raise BadRequest(f"there is no command {words[0]!r}", hint="git session watch -- sh -c 'CMD | CMD'")
     session = face.call("session.status", most=0)["session"]
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
     client = face.client(start=False)  # one that may not stay has no events to come
     seq = client.call("daemon.status", {})["events"]["seq"]
-    changes = Changes(events_of(client, seq, session["id"], face.json), session["worktree"] or os.getcwd())
+    changes = Changes(events_of(client, seq, session["id"], face.json), session["worktree"] or os.getcwd(), only)
     if not face.json:
         note(f"watching session {clean(session['name'])}")
-    changed = [] if first else changes.next()
-    while changed is not None:
-        run(words, changed, as_json=face.json)
-        changed = changes.next()
+    with ended_by_signals():
+        changed = [] if first else changes.next()
+        while changed is not None:
+            run(words, changed, as_json=face.json)
+            changed = changes.next()
     assert changes.ended is not None
     why = changes.ended.why
     if isinstance(why, BaseException):
@@ -136,6 +146,18 @@ def events_of(client: Client, seq: int, session: str, as_json: bool) -> Iterator
             note("the daemon has ended; waiting for the next one")
 
     return client.events(seq, True, {"types": ["file_changed", *ENDS], "session": session, "channel": None}, waits)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Have the command that runs ended with us, unless who started us wants us to be deaf to that, as nohup does."""
+    numbers = [number for number in PASSED_ON if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def leave(number: int, frame: object) -> None:
