@@ -14,9 +14,9 @@ from gitsessiond.daemon import lockargs, lockreplies
 from gitsessiond.daemon.beside import Looked
 from gitsessiond.daemon.branches import branch_at
 from gitsessiond.daemon.link import Link
+from gitsessiond.daemon.lockaskers import Asker, holder_of, said_by
 from gitsessiond.daemon.locklook import looked
 from gitsessiond.daemon.log import log
-from gitsessiond.daemon.recognizing import LONGEST_TEXT
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Client
 from gitsessiond.model.errors import BadRequest, GitSessionError, Unreachable
@@ -26,12 +26,10 @@ from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Holder, Wan
 from gitsessiond.model.resources import resource
 from gitsessiond.store.lockjournal import LockJournal
 from gitsessiond.store.lockrows import folds_case
-from gitsessiond.store.processes import own_namespace
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import reply_error, reply_ok
 
 Message = dict[str, Any]
-AGENTS = ("agent", "other")
 READING = ("lock.list", "lock.check")
 SAME_S = 2.0
 LOCKS_DONE = "locks_done"  # the recorder tells it (actions/lockends.py)
@@ -54,18 +52,6 @@ class LockTold(NamedTuple):
 
     send: Callable[[Link, Message], None]
     publish: Callable[[Message], None]
-
-
-class Asker(NamedTuple):
-    """What is known of a connection's requests, as long as the client and its directory are the same."""
-
-    client: str
-    cwd: str
-    holder: Holder
-    ttl: float
-    wait: float
-    said: tuple[object, ...]
-    until: float  # whoever says the same of itself before is not looked at again
 
 
 class Locks:
@@ -356,16 +342,3 @@ VERBS: dict[str, Callable[[Locks, Asker, Message, float], Message]] = {
     "lock.list": Locks._list,
     "lock.break": Locks._break,
 }
-
-
-def said_by(who: Message) -> tuple[object, ...]:
-    """What tells who asks, without the environment, which is not kept; empty where it is nothing to be kept either."""
-    said = who.get("client"), who.get("cwd"), who.get("session")
-    return said if all(one is None or (isinstance(one, str) and len(one) <= LONGEST_TEXT) for one in said) else ()
-
-
-def holder_of(client: Client, branch: str | None, session: str | None) -> Holder:
-    """A client as others are told of it."""
-    agent, named, space = client.kind in AGENTS, client.name is not None, own_namespace()
-    began = f"{client.began} {space}" if client.began and space else ""
-    return Holder(client.id, client.user, client.host or None, client.pid, branch, session, agent, named, began)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from gitsessiond.daemon import locks
+from gitsessiond.daemon import lockaskers
 from gitsessiond.daemon.branches import branch_at
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.locks import Locks, LockTold
@@ -353,13 +353,13 @@ def test_files_that_are_damaged_cost_no_more_than_the_locks(tmp_path: Path, name
 def test_a_holder_is_known_by_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its number, when it began and where that number counts; not where the system does not say."""
     client = Client("ann", "agent", "ann", pid=7, began="123")
-    monkeypatch.setattr(locks, "own_namespace", lambda: "pid:[4]")
-    assert [locks.holder_of(one, None, None).began for one in (client, client._replace(began=""))] == [
+    monkeypatch.setattr(lockaskers, "own_namespace", lambda: "pid:[4]")
+    assert [lockaskers.holder_of(one, None, None).began for one in (client, client._replace(began=""))] == [
         "123 pid:[4]",
         "",
     ]
-    monkeypatch.setattr(locks, "own_namespace", lambda: None)
-    assert locks.holder_of(client, None, None).began == ""
+    monkeypatch.setattr(lockaskers, "own_namespace", lambda: None)
+    assert lockaskers.holder_of(client, None, None).began == ""
 
 
 @pytest.mark.parametrize(
