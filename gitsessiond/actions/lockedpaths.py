@@ -12,7 +12,7 @@ from gitsessiond.actions.context import Context, Live
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.lockmodes import READ, WRITE
 from gitsessiond.model.locks import Hold, Holder
-from gitsessiond.model.names import literal, name_key, quote_path
+from gitsessiond.model.names import is_id_prefix, literal, name_key, quote_path
 from gitsessiond.model.records import time_text
 from gitsessiond.model.resources import Resource, covers, overlap, resource, written
 
@@ -22,14 +22,14 @@ MOST = 100  # rows of a reply
 
 def session_of(ctx: Context, holder: Holder) -> Live | None:
     """The open session a client works in: the one it named, else the one whose branch was checked out around it."""
-    for live in ctx.sessions.values():
-        session = live.state.session
-        if holder.session is not None:
-            if holder.session == live.sid or name_key(holder.session) == name_key(session.name):
-                return live
-        elif holder.branch == session.branch:
-            return live
-    return None
+    lives, wanted = ctx.sessions.values(), holder.session
+    if wanted is None:
+        return next((live for live in lives if live.state.session.branch == holder.branch), None)
+    if wanted in ctx.sessions:
+        return ctx.sessions[wanted]
+    named = [live for live in lives if name_key(live.state.session.name) == name_key(wanted)]
+    begun = [live for live in lives if is_id_prefix(wanted) and len(wanted) >= 2 and live.sid.startswith(wanted)]
+    return next(iter(named or (begun if len(begun) == 1 else [])), None)
 
 
 def in_the_way(ctx: Context, live: Live) -> list[Hold]:

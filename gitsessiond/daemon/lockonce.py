@@ -12,7 +12,7 @@ from typing import Any
 
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.locks import Locks, LockTold
-from gitsessiond.daemon.recognizing import Recognizer, told_text
+from gitsessiond.daemon.recognizing import Recognizer, told_directory, told_text
 from gitsessiond.daemon.settings import Settings, read_settings
 from gitsessiond.model.clients import Client, Clients
 from gitsessiond.model.errors import GitSessionError
@@ -46,7 +46,7 @@ class Alone:
         except GitSessionError:
             user = None
         found = self._recognizer.client(link, who)
-        cwd, session = told_text(who.get("cwd")) or "", told_text(who.get("session"))
+        cwd, session = told_directory(who.get("cwd")), told_text(who.get("session"))
         return found._replace(user=user, host=socket.gethostname(), cwd=cwd, session=session)
 
     def session_of(self, client: Client) -> str | None:

@@ -49,7 +49,6 @@ class Lockable(Protocol):
         ...
 
 
-
 class Made(NamedTuple):
     """A mark that was made: whose, and on what."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import time
@@ -12,12 +13,13 @@ from gitsessiond.daemon.beside import Looked
 from gitsessiond.daemon.exits import Exits
 from gitsessiond.daemon.link import Link
 from gitsessiond.daemon.log import log
-from gitsessiond.daemon.recognizing import Recognizer, told_text
+from gitsessiond.daemon.recognizing import Recognizer, told_directory, told_text
 from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Change, Client, Clients, checked_kind, checked_name, checked_ttl
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused
 from gitsessiond.model.health import Finding
 from gitsessiond.model.moments import moment_text
+from gitsessiond.model.names import quote_path
 from gitsessiond.model.rates import gauge
 from gitsessiond.store.clientsfile import Kept, read_clients, write_clients
 from gitsessiond.store.identity import told_identity
@@ -138,7 +140,8 @@ class Presence:
         if self._clients.get(client.id) is None or greets:
             times = self._settings.coordinating.asked_by(who)
             client = client._replace(heartbeat=times.heartbeat_s, keep=times.client_ttl_s, user=self._user(who))
-        cwd, session = told_text(who.get("cwd")) or client.cwd, told_text(who.get("session"))
+        cwd = client.cwd if who.get("cwd") is None else told_directory(who["cwd"])
+        session = told_text(who.get("session"))
         fresh = client._replace(host=self._host, cwd=cwd, session=session, last_seen=wall, since=client.since or wall)
         if not self._attend(fresh):
             if is_gone(fresh.pid, fresh.began):
@@ -210,7 +213,7 @@ class Presence:
             "host": client.host,
             "pid": client.pid,
             "tty": client.tty,
-            "cwd": client.cwd,
+            "cwd": client.cwd if client.cwd.isprintable() else quote_path(os.fsencode(client.cwd)),
             "session": self.session_of(client),
             "role": "primary" if client.id == self._clients.primary else "secondary",
             "since": moment_text(client.since),

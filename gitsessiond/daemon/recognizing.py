@@ -105,6 +105,12 @@ class Recognizer:
         return found if found is not None and found.uid == link.peer.uid else None
 
 
+def told_directory(value: object) -> str:
+    """Where a client says that it stands, as the system has it; empty: nowhere that could be."""
+    good = isinstance(value, str) and value.startswith("/") and "\0" not in value and len(value) <= LONGEST_TEXT
+    return str(value) if good else ""
+
+
 def told_text(value: object) -> str | None:
     """What a client says of itself, if it can be shown and is not too long."""
     return value if isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_TEXT else None

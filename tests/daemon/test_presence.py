@@ -163,6 +163,17 @@ def test_a_name_is_a_client_wherever_it_comes_from(room: Room) -> None:
     assert set(room.there()) == {"agent-1", terminal}
 
 
+def test_where_one_stands_now_counts(room: Room) -> None:
+    """Also where that cannot be shown as it is: never where one stood before."""
+    shell, sessions = room.terminal(), {"/w/one": "kkkk", "/w/\udcff\n": "zzzz"}
+    room.presence.set_sessions(sessions)
+    assert room.hello(shell, who={"cwd": "/w/one/src"})["session"] == "kkkk"
+    found = room.hello(shell, who={"cwd": "/w/\udcff\n/src"})
+    assert (found["session"], found["cwd"]) == ("zzzz", '"/w/\\377\\n/src"')
+    assert room.hello(shell, who={"cwd": "/w/"})["session"] is None
+    assert room.hello(shell, who={"cwd": 7})["cwd"] == ""
+
+
 def test_a_named_client_lives_by_the_process_it_names(room: Room) -> None:
     """Its own, or another of its user's; killed, it is gone at once."""
     agent, other = room.terminal(), room.terminal()
