@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import suppress
 
 from gitsessiond.model.errors import StoreFailed, disk_refused
 from gitsessiond.wire.place import POINTER, Place, socket_beginning, write_pointer
@@ -57,20 +58,30 @@ def forget(path: str) -> None:
 
 
 def socket_directory(name: str) -> str:
-    """A directory of ours that nobody else can enter: in $XDG_RUNTIME_DIR if the path is short enough, else in /tmp.
+    """A directory of ours that nobody else can enter: the first where a path is short enough.
+
+    In /tmp anybody may have made the one of our name, so there is a last one at home.
 
     Raises:
-        StoreFailed: somebody else has made the one in /tmp.
+        StoreFailed: there is none.
     """
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/"):
-        directory = os.path.join(runtime, "gitsessiond")
-        if len(os.fsencode(os.path.join(directory, name))) <= LONGEST_PATH and is_private(directory):
+    shared = f"/tmp/gitsessiond-{os.geteuid()}"  # noqa: S108  (its owner and mode are checked)
+    for directory in (os.path.join(os.environ.get("XDG_RUNTIME_DIR", ""), "gitsessiond"), shared):
+        if fits(directory, name) and is_private(directory):
             return directory
-    directory = f"/tmp/gitsessiond-{os.geteuid()}"  # noqa: S108  (its owner and mode are checked)
-    if not is_private(directory):
-        raise StoreFailed(f"{directory} is not a directory of yours alone", hint=f"rm -r {directory}")
-    return directory
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    directory = os.path.join(state, "gitsessiond", "run")
+    if fits(directory, name):
+        with suppress(OSError):
+            os.makedirs(os.path.dirname(directory), mode=0o700, exist_ok=True)
+        if is_private(directory):
+            return directory
+    raise StoreFailed(f"{shared} is not a directory of yours alone", hint="export XDG_RUNTIME_DIR=DIR")
+
+
+def fits(directory: str, name: str) -> bool:
+    """Whether a socket of this name can be there."""
+    return directory.startswith("/") and len(os.fsencode(os.path.join(directory, name))) <= LONGEST_PATH
 
 
 def is_private(directory: str) -> bool:

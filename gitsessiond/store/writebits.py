@@ -253,9 +253,14 @@ def found_at(worktree: bytes, path: bytes) -> Taken | None:
         with opened_file(worktree, path) as (_, found):
             mode = stat.S_IMODE(found.st_mode)
             taken = Taken(mode, mode & ~WRITE, found.st_ino, found.st_mtime_ns)
-            return taken if found.st_nlink == 1 else None
+            return taken if found.st_nlink == 1 and is_ours(found) else None
     except OSError:
         return None
+
+
+def is_ours(found: os.stat_result) -> bool:
+    """Whether we may change the rights of a file: its owner may, and root (chmod(2))."""
+    return os.geteuid() in (0, found.st_uid)
 
 
 def is_another(worktree: bytes, path: bytes, taken: Taken) -> bool:
@@ -286,7 +291,7 @@ def gave_back(worktree: bytes, path: bytes, taken: Taken) -> bool | None:
     """
     try:
         with opened_file(worktree, path) as (handle, found):
-            is_made_anew = found.st_nlink == 1 and stat.S_IMODE(found.st_mode) == taken.left
+            is_made_anew = found.st_nlink == 1 and stat.S_IMODE(found.st_mode) == taken.left and is_ours(found)
             if found.st_ino != taken.inode and not is_made_anew:
                 return False
             restore(handle, found, taken)

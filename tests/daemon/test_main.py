@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gitsessiond.daemon import listening
 from gitsessiond.daemon.listening import is_private, listen, socket_directory
 from gitsessiond.model.errors import Refused, StoreFailed, Unreachable
 from gitsessiond.wire import place as places
@@ -216,6 +217,25 @@ def test_socket_directory(monkeypatch: pytest.MonkeyPatch, sealed: Path, tmp_pat
     shutil.rmtree(sealed / "run" / "gitsessiond")
     os.symlink(tmp_path, sealed / "run" / "gitsessiond")
     assert not is_private(str(sealed / "run" / "gitsessiond"))
+
+
+def test_somebody_else_has_made_the_directory_in_tmp(
+    monkeypatch: pytest.MonkeyPatch, sealed: Path, tmp_path: Path
+) -> None:
+    """The socket lies at home then; where it cannot, the error says what can be done without that somebody."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    real = listening.is_private
+    monkeypatch.setattr(
+        listening, "is_private", lambda directory: not directory.startswith("/tmp/g") and real(directory)
+    )
+    assert socket_directory("name") == str(sealed / ".local/state/gitsessiond/run")
+    assert (sealed / ".local/state/gitsessiond/run").stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert socket_directory("name") == str(tmp_path / "state/gitsessiond/run")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 120)))
+    with pytest.raises(StoreFailed) as refused:
+        socket_directory("name")
+    assert refused.value.hint == "export XDG_RUNTIME_DIR=DIR"
 
 
 def test_socket_is_ours_alone(repo: Path) -> None:

@@ -252,3 +252,19 @@ def test_a_journal_as_it_was_before_moved_files_were_looked_for(place: Place) ->
     journal.write_text(json.dumps(told))
     WriteBits(str(place.state)).give_back(WID)
     assert place.modes() == place.before and place.is_clean()
+
+
+def test_files_of_another_user_are_left_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is in the place of ours, with just its rights; nothing is noted that could not be undone."""
+    us = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: us + 1)
+    place.apply("a", "group")
+    assert place.modes() == place.before and place.is_clean()
+    monkeypatch.setattr(os, "geteuid", lambda: us)
+    bits = place.apply("a")
+    (place.root / "theirs").write_text("theirs")
+    (place.root / "theirs").chmod(0o444)
+    (place.root / "theirs").replace(place.root / "a")
+    monkeypatch.setattr(os, "geteuid", lambda: us + 1)
+    bits.give_back(WID)
+    assert place.modes() == {**place.before, "a": 0o444}
