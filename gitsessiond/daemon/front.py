@@ -53,7 +53,6 @@ from gitsessiond.wire.requests import BESIDE, OWN, READS, reply_error
 NEVER = float("inf")
 SLEPT_S = 5.0
 WHOLE_S = 0.02  # at least so often everything is looked at, however many ask for locks
-OF_LOCKS = ("lock", "locks", "client")  # what has something to do because of a request for locks
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
 
 Message = dict[str, Any]
@@ -110,6 +109,7 @@ class Front:
         news = self._news = self._beside["locks"] = LockNews(outbox, self._events.publish, place.common_dir)
         heard = LockTold(self._clients.send, news.publish)
         self._locks = self._beside["lock"] = Locks(heard, self._presence, place, settings)  # last: it tells of the rest
+        self._of_locks: tuple[Beside, ...] = self._presence, news, self._locks  # what requests for locks give work to
         self._presence.listeners.append(self._locks)
         lasting = settings.coordinating.lasting
         self._editing.mark_by(LockMarks(self._presence, self._locks, outbox.put_ask, lasting))
@@ -168,7 +168,7 @@ class Front:
         if self._events.any_behind:
             self._whole_at = 0.0
             return 0.0
-        times = [one.next_look() for name, one in self._beside.items() if whole or name in OF_LOCKS]
+        times = [one.next_look() for one in (self._beside.values() if whole else self._of_locks)]
         if whole:
             self._due = NEVER
             times += [self._worktrees.next_look(), self._asking.next_look(), self._idle_until()]
