@@ -111,6 +111,6 @@ def reply_of(state: State, user: str | None) -> dict[str, Any]:
     return {
         "session": {"id": state.session.id, "name": state.session.name},
         "collaborators": shown,
-        "counts": counts(people),
+        "counts": counts(people, state.session.created_by),
         "you": {"user": user, "role": role, "patches": own},
     }

@@ -73,7 +73,7 @@ def check_permitted(ctx: Context, asked: Asked, *, reads: bool) -> None:
     if state is None:
         return  # the action itself says what is wrong
     people = people_of(state)
-    if not counts(people) and asked.verb not in ALWAYS_OWNERS:
+    if not counts(people, state.session.created_by) and asked.verb not in ALWAYS_OWNERS:
         return
     user = identity_of(asked.who.env, asked.who.cwd)
     role, needed = role_of(people, user), needed_for(ctx, asked, state, user)
@@ -154,7 +154,7 @@ def check_taken(state: State, after: Owners, user: str) -> None:
     """
     people = people_of(state)
     role = role_of(people, user)
-    if not counts(people) or suffices(role, "maintainer"):
+    if not counts(people, state.session.created_by) or suffices(role, "maintainer"):
         return
     for patch in state.patches.values():
         if not is_of(patch, user) and edits_of(state.owners, patch.id) != edits_of(after, patch.id):

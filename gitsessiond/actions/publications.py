@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from gitsessiond.actions.asked import refuse_ended
 from gitsessiond.actions.context import Asked, Context, Live
+from gitsessiond.actions.lockedrefs import refuse_locked
 from gitsessiond.actions.mergeable import as_told
 from gitsessiond.actions.publishing import publish
 from gitsessiond.actions.replanting import ground_for, plant
@@ -68,6 +69,8 @@ def plan_publication(ctx: Context, asked: Asked) -> dict[str, Any]:
     remote = push_remote(ctx.config, live.state.session.target, asked.text("remote") or remote_before(ctx, patch))
     ground = ground_for(ctx, live.state.session, remote)
     branches = branches_of(live, stack, remote, asked.text("branch") if asked.args.get("branch") is not None else None)
+    for branch in branches:
+        refuse_locked(ctx, branch, asked.who)
     commits = plant(ctx, live, ground, stack)
     rows = [
         Row(one, branch, commits[one.id], known_of(one, remote, branch))

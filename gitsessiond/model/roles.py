@@ -51,9 +51,9 @@ def checked_user(text: str) -> str:
     return user
 
 
-def counts(people: Iterable[Person]) -> bool:
+def counts(people: Iterable[Person], maker: str) -> bool:
     """Whether roles count: somebody is named besides the one who made the session."""
-    return len(list(people)) > 1
+    return any(key_of(one.user) != key_of(maker) for one in people)
 
 
 def role_of(people: Iterable[Person], user: str) -> Role | None:

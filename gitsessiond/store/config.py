@@ -10,13 +10,11 @@ import os
 from collections.abc import Sequence
 
 from gitsessiond.model.errors import BadRequest
+from gitsessiond.model.settings import FALSE_WORDS, TRUE_WORDS, Setting, value_of
 from gitsessiond.store.git import run_git
 from gitsessiond.store.repository import Repository
 
 Signature = tuple[int, int, int] | None
-
-TRUE_WORDS, FALSE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
-UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class Config:
@@ -64,7 +62,7 @@ class Config:
         raise BadRequest(f"{key} = {value!r} is neither true nor false", hint=f"git config {key} true")
 
     def number(self, key: str, default: int) -> int:
-        """A whole number, with git's units k, m, g.
+        """A whole number that is not negative, with git's units k, m, g.
 
         Raises:
             BadRequest: it is none.
@@ -72,11 +70,8 @@ class Config:
         value = self.get(key)
         if value is None:
             return default
-        unit = UNITS.get(value[-1:].lower(), 1)
-        try:
-            return int(value if unit == 1 else value[:-1]) * unit
-        except ValueError:
-            raise BadRequest(f"{key} = {value!r} is no number", hint=f"git config {key} {default}") from None
+        found = value_of(Setting(key, "number", str(default), ""), value, key)
+        return int(found) if isinstance(found, int | float) else default
 
     def keys(self, prefix: str) -> list[str]:
         """The keys that are set and begin with ``prefix`` (canonical), such as ``filter.``."""

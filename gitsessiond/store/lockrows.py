@@ -11,7 +11,7 @@ from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.lockmodes import MODES
 from gitsessiond.model.locks import Hold, Holder, Want
 from gitsessiond.model.resources import resource
-from gitsessiond.store.config import TRUE_WORDS
+from gitsessiond.model.settings import TRUE_WORDS
 
 KEPT_HOLDERS = 2000
 

@@ -351,6 +351,11 @@ def test_a_locked_branch_is_not_moved(ready: Table) -> None:
         assert (refused.value.exit_code, refused.value.reason) == (11, "held")
     with pytest.raises(Locked):
         ready.it.ask("push")
+    ready.it.ask("commit", message="for all to see")
+    ready.it.git("remote", "add", "origin", "../nowhere")
+    head = git(ready.it.root, "rev-parse", "HEAD")
+    with pytest.raises(Locked, match=r"^published is locked by Bob"):
+        ready.it.ask("publish", patch="p", branch="published")
     assert (git(ready.it.root, "rev-parse", "main"), git(ready.it.root, "rev-parse", "HEAD")) == (tip, head)
     assert hold.client == "bob" and ready.merge("bob")["merged"]
 

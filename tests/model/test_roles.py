@@ -72,6 +72,7 @@ def test_roles() -> None:
         [True, True, True, False],
         [True, True, True, True],
     ]
-    assert not counts([ANN]) and counts([ANN, BOB]) and not counts([])
+    assert not counts([ANN], ANN.user) and counts([ANN, BOB], ANN.user) and not counts([], ANN.user)
+    assert counts([BOB], ANN.user)  # whoever made the session has left it to him
     assert role_of([ANN, BOB], "Robert <BOB@example.org>") == "contributor" and role_of([ANN, BOB], "Eve <e@x>") is None
     assert has_owner([ANN, BOB]) and not has_owner([BOB])

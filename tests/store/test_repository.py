@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsessiond.model.errors import NotFound, Refused, StoreFailed
+from gitsessiond.model.errors import BadRequest, NotFound, Refused, StoreFailed
 from gitsessiond.store.config import Config, canonical_key
 from gitsessiond.store.repository import (
     file_system_type,
@@ -162,6 +162,10 @@ def test_config_is_read_again_when_a_file_changed(repo: Path) -> None:
     extra.write_text("[gitsession]\n\tmaxFileSize = 2m\n")
     assert config.all("gitsession.never") == []
     assert config.number("gitsession.maxFileSize", 7) == 2 << 20
+    for wrong in ("-1", "1_0", "many"):  # what `config` shows as none is none
+        extra.write_text(f"[gitsession]\n\tmaxFileSize = {wrong}\n")
+        with pytest.raises(BadRequest, match="is no number"):
+            config.number("gitsession.maxFileSize", 7)
 
 
 def test_config_reads_nothing_while_nothing_changed(repo: Path) -> None:
