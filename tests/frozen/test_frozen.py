@@ -32,6 +32,7 @@ def contents(bench: Workbench) -> dict[str, str]:
     """What is stored: every file of our state that is part of the format, and every ref."""
     state = bench.root / ".git" / "gitsession"
     apart = {"cache", "logs", "lock", "sock", "alive", "cookies", "events.jsonl", "clients.json"}
+    apart |= {"locks.fence"}  # which has a format number of its own, and only ever rises
     files = [path for path in state.rglob("*") if path.is_file() and path.relative_to(state).parts[0] not in apart]
     found = {str(path.relative_to(state)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return found | {"refs": bench.git("for-each-ref").out, "files": bench.git("status", "--porcelain").out}
