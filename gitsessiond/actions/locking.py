@@ -180,19 +180,19 @@ class Locking:
 
     # -- writing down ---------------------------------------------------------------------------------------
 
-    def mend(self) -> bool:
-        """Write all down again if somebody has removed the database; whether that was done."""
-        if not self._journal.is_lost():
-            return False
+    def mend(self) -> tuple[list[str], bool]:
+        """What is wrong on the disk, when all that was done is written; whether all is written down anew for it."""
+        wrong = self._journal.faults(self.table.holds.by_token)
         try:
-            self._journal.write_anew(self.table.holds, self.table.last_token)
+            if wrong:
+                self._journal.write_anew(self.table.holds, self.table.last_token)
         except GitSessionError:
-            return False  # what is wrong is said by faults
-        return True
+            return wrong, False
+        return wrong, bool(wrong)
 
     def faults(self, is_known: Callable[[str], bool], now: float) -> list[str]:
-        """What cannot be, in memory and on disk; asked when all that was done is written."""
-        return [*table_faults(self.table, is_known, now), *self._journal.faults(self.table.holds.by_token)]
+        """What cannot be in the table."""
+        return list(table_faults(self.table, is_known, now))
 
     def _take(self, done: list[Effect], now: float) -> None:
         """Have what was done written with the next commit."""

@@ -33,11 +33,13 @@ def judged(locking: Locking, is_known: Callable[[str], bool], now: float, deep: 
     if locking.trouble is not None:
         words = f"{words}, in memory only and lost with the daemon: {locking.trouble.message}"
         return Finding("lock table", "warn", words, locking.trouble.hint)
-    mended = deep and locking.mend()
-    wrong = locking.faults(is_known, now) if deep else []
-    if wrong:
-        return Finding("lock table", "fail", "; ".join(wrong[:3]), "git session daemon stop")
+    if not deep:
+        return Finding("lock table", "ok", words)
+    wrong = locking.faults(is_known, now)
+    on_disk, mended = locking.mend()
+    if wrong or (on_disk and not mended):
+        return Finding("lock table", "fail", "; ".join([*wrong, *on_disk][:3]), "git session daemon stop")
     if mended:
-        words = "the journal of locks was gone; all locks have been written down again"
+        words = f"{'; '.join(on_disk[:3])}; all locks have been written down again"
         return Finding("lock table", "warn", words, "git session doctor")
     return Finding("lock table", "ok", words)

@@ -237,7 +237,7 @@ class LockJournal:
         if self._db is None:
             return []
         if self.is_lost():
-            return [f"{self._path} is gone; the locks are lost with this daemon"]
+            return [f"{self._path} was gone"]
         try:
             said = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(3)")]
             kept = {row[0] for row in self._db.execute("SELECT token FROM locks")}
@@ -245,8 +245,8 @@ class LockJournal:
             return [f"{self._path}: {exc}"]
         wrong = [f"{self._path}: {words}" for words in said if words != "ok"]
         lost, left = len(set(tokens) - kept), len(kept - set(tokens))
-        wrong += [f"{lost} locks are not written down"] if lost else []
-        return wrong + ([f"{left} locks are written down that nobody holds"] if left else [])
+        wrong += [f"locks that are not written down: {lost}"] if lost else []
+        return wrong + ([f"locks that are written down and nobody holds: {left}"] if left else [])
 
     def is_lost(self) -> bool:
         """Whether somebody has removed the database."""

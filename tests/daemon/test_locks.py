@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -319,6 +320,21 @@ def test_a_journal_that_was_removed_is_written_anew(desk: Desk) -> None:
     desk.locks.close()
     desk.locks = desk.begin()
     assert [one["name"] for one in desk.ask("ann", "list")["locks"]] == ["path/a", "path/b"]
+
+
+def test_a_journal_that_somebody_else_has_written_into_is_written_anew(desk: Desk) -> None:
+    """A lock of nobody, and one too few: to stop the daemon would make them true."""
+    desk.lock("ann", "path/a", "path/b")
+    with sqlite3.connect(desk.state / "locks.sqlite") as database:
+        database.execute("UPDATE locks SET token = 99 WHERE token = 1")
+    database.close()
+    found = [desk.locks.look(time.monotonic(), True).findings[0] for _ in range(2)]
+    assert [one.state for one in found] == ["warn", "ok"]
+    words = "locks that are not written down: 1; locks that are written down and nobody holds: 1; all locks have been"
+    assert found[0].message.startswith(words)
+    desk.locks.close()
+    desk.locks = desk.begin()
+    assert [one["token"] for one in desk.ask("ann", "list")["locks"]] == [1, 2]
 
 
 @pytest.mark.parametrize(
