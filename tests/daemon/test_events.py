@@ -135,6 +135,8 @@ def test_what_is_wanted() -> None:
     """Nothing said: all; what was missed is always told."""
     assert wanted({}) == Wanted() and wanted({"types": []}) == Wanted()
     assert Wanted(frozenset({"saved"}), "kkkk", "session").takes({"type": "missed", "session": None})
+    between = {"type": "conflict_detected", "session": "kkkk", "sessions": ["kkkk", "llll"]}
+    assert [Wanted(session=one).takes(between) for one in ("kkkk", "llll", "mmmm")] == [True, True, False]
     assert channel_of({"type": "conflict_detected", "session": "k"}) == "conflicts"
 
 

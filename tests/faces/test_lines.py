@@ -429,6 +429,24 @@ def test_bytes_that_are_not_utf8_come_out_as_they_were() -> None:
     assert encoded("a├", "ascii") == b"a?"
 
 
+@pytest.mark.parametrize("kind", ["file_edit", "context_switch"])
+def test_a_conflict_that_only_tells_is_one_line(kind: str) -> None:
+    """Its message, and that it is over; nothing to settle."""
+    left = {"to": "l" * 12, "client": "ann", "unassigned": ["a.txt"], "unsaved": [], "locks": []}
+    facts = {
+        "kind": kind,
+        "patch": None,
+        "message": "what there is",
+        "left": left if kind == "context_switch" else None,
+    }
+    one = replies.conflict(**facts)
+    assert mergelines.conflicts_lines({"conflicts": [one]}) == ["tttu  what there is"]
+    assert mergelines.conflicts_lines({"conflicts": [one | {"status": "resolved"}]}) == ["tttu  what there is, over"]
+    assert mergelines.conflicts_hints({"conflicts": [one]}) == []
+    assert mergelines.conflict_show_lines({"conflict": one}) == ["tttu  what there is"]
+    assert mergelines.conflict_show_hints({"conflict": one}) == ["git session"]
+
+
 def test_a_conflict_about_a_lock_asks_for_nothing() -> None:
     """One sentence, whether it counts or is over; the way on is to look who has what."""
     one = replies.conflict(kind="resource_lock", message="a.txt was saved while it was locked by Ann in cents")
