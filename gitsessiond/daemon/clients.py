@@ -19,6 +19,7 @@ from gitsessiond.wire.place import peer_of
 from gitsessiond.wire.requests import reply_error
 
 LAST_WORDS_S = 1.0
+DEAF_S = 1.0  # until connections are taken again where there was no descriptor for one, if nobody leaves before
 SPARE = 16  # connections beyond those that may stay
 
 
@@ -41,6 +42,7 @@ class Clients:
         self._on_frame, self._on_left = on_frame, on_left
         self._links: set[Link] = set()
         self.most, self.refused = most, 0
+        self._deaf_until: float | None = None
         select.register(listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self, mask: int = 0) -> bool:
@@ -51,9 +53,10 @@ class Clients:
             connection, _ = self._listener.accept()
         except BlockingIOError:
             return False
-        except OSError as exc:  # no descriptor is left: take no more until somebody leaves, or this would spin
-            log(f"no more connections: {exc}")
+        except OSError as exc:  # no descriptor is left: take no more for a while, or this would spin
+            log(f"no more connections for now: {exc}")
             self._select.unregister(self._listener)
+            self._deaf_until = time.monotonic() + DEAF_S
             return False
         peer = peer_of(connection)
         if peer.uid not in (None, 0, os.geteuid()):
@@ -144,11 +147,26 @@ class Clients:
         self._select.unregister(link)
         link.close()
         self._on_left(link)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Take connections again, unless that is over."""
+        self._deaf_until = None
         if self._listener.fileno() >= 0 and self._listener not in self._select.get_map():
             self._select.register(self._listener, selectors.EVENT_READ, self._accept)
 
+    def next_look(self) -> float | None:
+        """When connections are to be taken again; None: they are, or never."""
+        return self._deaf_until
+
+    def tick(self, now: float) -> None:
+        """Take them again, if it is time."""
+        if self._deaf_until is not None and self._deaf_until <= now:
+            self._listen()
+
     def take_no_more(self) -> None:
         """Take those who have connected already, then stop listening; the listener is about to be closed."""
+        self._deaf_until = None
         if self._listener in self._select.get_map():
             while self._accept():
                 pass

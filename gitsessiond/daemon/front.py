@@ -171,7 +171,7 @@ class Front:
         times = [one.next_look() for one in (self._beside.values() if whole else self._of_locks)]
         if whole:
             self._due = NEVER
-            times += [self._worktrees.next_look(), self._asking.next_look(), self._idle_until()]
+            times += [one.next_look() for one in (self._worktrees, self._asking, self._clients)] + [self._idle_until()]
             if not self._stopping and self._recording.ready:
                 times.append(self._controls.next_look())
         for due in times:
@@ -194,6 +194,7 @@ class Front:
             self._worktrees.scan_all(now)
         self._asleep = asleep
         tend_log()
+        self._clients.tick(now)
         self._worktrees.tick(now)
         self._asking.tick(now)
         if not self._stopping and self._recording.ready:
