@@ -15,6 +15,7 @@ from gitsessiond.daemon.settings import read_settings
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.store.repository import open_repository
 from gitsessiond.store.statelock import take_lock
+from gitsessiond.wire.client import dial
 from gitsessiond.wire.frames import encode
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.starting import make_state_dir
@@ -36,7 +37,7 @@ def be_front(where: str, ready_fd: int | None, version: str, panel: Panel) -> in
         make_state_dir(place)
         log.keep_in(place.log, puts_aside=True)
         settings = read_settings(repository)
-        lock = take_lock(place.state_dir, LOCK_WAIT_S)
+        lock = take_lock(place.state_dir, 0.0 if ready_fd is None and is_served(place) else LOCK_WAIT_S)
         door = Socket(*listen(place))
         recorder = Command(lambda: recorder_words(repository), lock.fileno())
         front = Front(place, door, recorder, settings, version, panel if settings.control_files else None)
@@ -57,6 +58,14 @@ def be_front(where: str, ready_fd: int | None, version: str, panel: Panel) -> in
         log.log_bug("front", exc)
         raise
     return 0
+
+
+def is_served(place: Place) -> bool:
+    """Whether another daemon answers, and is not leaving."""
+    connection = dial(place)
+    if connection is not None:
+        connection.close()
+    return connection is not None
 
 
 def tell_ready(ready_fd: int | None, message: dict[str, Any]) -> None:

@@ -164,6 +164,8 @@ def test_foreground(bench: Workbench) -> None:
     assert served.stderr is not None
     assert b"serving" in served.stderr.readline()
     assert bench.daemon()["pid"] == served.pid
+    second = gitsessiond("run", "--foreground", cwd=bench.root)
+    assert second.returncode == 11 and f"another gitsessiond process (pid {served.pid})" in second.stderr
     served.send_signal(signal.SIGINT)
     assert b"stopped" in served.communicate(timeout=20)[1]
     assert served.returncode == 0
