@@ -15,7 +15,7 @@ State = Literal["open", "crashed", "quit", "unknown"]
 SLACK_S = 2.0  # by which two clocks of one machine may differ about a time
 SHORTEST_CUT = 31  # characters: nano cuts a longer host name
 EDITORS = re.compile(r"vi|nano|pico|emacs|joe|jmacs|jstar|jed|^mc|edit|^ex$", re.IGNORECASE)
-JOE = ("me", "here")  # what joe writes for user and host, wherever it runs
+JOE = ("me", "here")  # what joe writes for user and host where $USER and $HOSTNAME are not in its environment
 SOURCES: dict[Kind, str] = {"swap": "swap file", "link": "lock link", "kate": "swap file", "office": "lock file"}
 UNKNOWN, PROCESS, MANNER = "unknown", "process", "save manner"
 
@@ -67,7 +67,7 @@ class Times(NamedTuple):
 
 def judged(kind: Kind, said: Said, process: Process | None, here: str, times: Times) -> Opened:
     """What a lock comes to. ``process``: what has the pid that it names, on this machine; ``here``: its host name."""
-    source, is_joe = SOURCES[kind], (said.user, said.host) == JOE
+    source, is_joe = SOURCES[kind], said.host == JOE[1]  # shells have $HOSTNAME, but seldom export it
     is_local = is_joe or is_same_host(said.host, here)
     state, state_from, program, program_from = standing(said, process if is_local else None, times, is_local=is_local)
     state_from = state_from or source
@@ -80,7 +80,7 @@ def judged(kind: Kind, said: Said, process: Process | None, here: str, times: Ti
         program,
         program_from,
         said.pid,
-        None if is_joe else said.user,
+        None if is_joe and said.user == JOE[0] else said.user,
         None if is_local else said.host,
         state,
         state_from,

@@ -217,12 +217,15 @@ def test_nano_leaves_its_mark_when_it_saves() -> None:
     assert found("swap", VIM, LIVES, Times(1000.0, 1000.5)).modified
 
 
-def test_joe_is_always_me_and_here() -> None:
+def test_joe_says_what_the_environment_does() -> None:
+    """$USER and $HOSTNAME, which no shell exports of itself; without them "me" and "here"."""
     said = Said(None, 5158, "me", "here", True)
     one = found("link", said, Process("joe", 1.0))
     assert (one.program, one.host, one.user, one.state) == ("joe", None, None, "open")
     assert found("link", said, None)[:2] == ("joe", "lock link")
     assert found("link", said, None).state == "crashed"
+    one = found("link", Said(None, 5158, "ann", "here", True), Process("joe", 1.0))
+    assert (one.program, one.program_from, one.host, one.user, one.state) == ("joe", "process", None, "ann", "open")
 
 
 def test_locks_without_a_pid() -> None:
