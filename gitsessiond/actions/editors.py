@@ -15,7 +15,7 @@ from gitsessiond.actions.editing import current_editor, editing_now, editor_view
 from gitsessiond.model.errors import BadRequest, Refused
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.model.values import GITLINK, SYMLINK, is_binary
-from gitsessiond.store.attributes import is_lockable
+from gitsessiond.store.attributes import lockable
 from gitsessiond.store.trees import file_at
 
 
@@ -65,19 +65,22 @@ def patch_to_use(live: Live, path: bytes) -> str | None:
     return str(open_ones[0])
 
 
-def mode_of(ctx: Context, asked: Asked) -> dict[str, Any]:
-    """``editors.mode``: how a file that somebody edits is locked: X where two versions of it cannot be merged.
+def modes_of(ctx: Context, asked: Asked) -> dict[str, Any]:
+    """``editors.mode``: how files that somebody edits are locked: X where two versions of one cannot be merged.
 
     Raises:
-        BadRequest: it is no file below the worktree.
+        BadRequest: one is no file below the worktree.
     """
     live = ctx.live(asked)
-    path = inside(live, asked, asked.text("path"))
-    if not path:
-        raise BadRequest("a path is needed", hint="name a file of this session")
-    if is_lockable(os.fsdecode(unquote_path(live.state.session.worktree)), path):
-        return {"mode": "X", "why": "lockable"}
+    paths = [inside(live, asked, text) for text in asked.texts("paths")]
+    if not paths or not all(paths):
+        raise BadRequest("paths are needed", hint="name files of this session")
+    locked = lockable(os.fsdecode(unquote_path(live.state.session.worktree)), paths)
+    why = ["lockable" if path in locked else "binary" if has_binary(ctx, live, path) else None for path in paths]
+    return {"modes": [{"mode": "X" if one else "intent", "why": one} for one in why]}
+
+
+def has_binary(ctx: Context, live: Live, path: bytes) -> bool:
+    """Whether what was saved of a file last is binary."""
     entry = file_at(ctx.store, live.state.work, path)
-    if entry is not None and entry.mode not in (GITLINK, SYMLINK) and is_binary(ctx.store.blob(entry.oid)):
-        return {"mode": "X", "why": "binary"}
-    return {"mode": "intent", "why": None}
+    return entry is not None and entry.mode not in (GITLINK, SYMLINK) and is_binary(ctx.store.blob(entry.oid))

@@ -69,7 +69,7 @@ VERBS: dict[str, Action] = {
     "unassigned": assigning.list_unassigned,
     "editors": editors.list_editors,
     "editors.switch": editors.switch_editor,
-    "editors.mode": editors.mode_of,
+    "editors.mode": editors.modes_of,
     "commit": merging.commit,
     "merge": merging.merge,
     "revert": reverting.revert_patch,

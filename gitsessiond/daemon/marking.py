@@ -68,6 +68,8 @@ class LockMarks:
     ) -> None:
         self._present, self._locks, self._ask, self._lasting = present, locks, ask, lasting
         self._made: dict[bytes, Made] = {}
+        self._unasked: dict[tuple[str, str], list[tuple[Mark, Made]]] = {}  # by worktree and session
+        self._asked: set[tuple[str, str]] = set()  # where an answer is waited for
         self._numbers = count(FIRST, -1)
         self._renew_at = 0.0
 
@@ -82,19 +84,30 @@ class LockMarks:
             made = self._made[mark.place] = Made(client, name, f"unsaved changes in {program}")
             self._renew_at = self._renew_at or self._next(now)
             self._locks.mark(client, name, INTENT, made.reason, now)
-            self._ask_mode(mark, made, now)
+            self._unasked.setdefault((mark.worktree, mark.session), []).append((mark, made))
+            self._ask_modes(mark.worktree, mark.session)
         return client.id
 
-    def _ask_mode(self, mark: Mark, made: Made, now: float) -> None:
-        """Have it locked if nobody could merge two versions of it."""
+    def _ask_modes(self, worktree: str, session: str) -> None:
+        """Have locked what nobody could merge two versions of: one question at a time, of all that is marked till then.
+
+        An editor can have a thousand changed files at once, and others wait for the recorder too.
+        """
+        if (worktree, session) in self._asked or not self._unasked.get((worktree, session)):
+            return
+        asked = self._unasked.pop((worktree, session))
+        self._asked.add((worktree, session))
 
         def answered(reply: Message) -> None:
-            if self._made.get(mark.place) is made and reply.get("ok", {}).get("mode") == WRITE:
-                self._locks.mark(made.client, made.name, WRITE, made.reason, time.monotonic())
+            self._asked.discard((worktree, session))
+            for (mark, made), found in zip(asked, reply.get("ok", {}).get("modes", ()), strict=False):
+                if self._made.get(mark.place) is made and found["mode"] == WRITE:
+                    self._locks.mark(made.client, made.name, WRITE, made.reason, time.monotonic())
+            self._ask_modes(worktree, session)
 
-        who = who_asks(mark.worktree, mark.session or None, {})
-        message = request("editors.mode", {"path": quote_path(mark.path)}, who)
-        self._ask(Ask(next(self._numbers), message, True, now, answer=answered))
+        paths = [quote_path(mark.path) for mark, _ in asked]
+        message = request("editors.mode", {"paths": paths}, who_asks(worktree, session or None, {}))
+        self._ask(Ask(next(self._numbers), message, True, time.monotonic(), answer=answered))
 
     def end(self, mark: Mark) -> None:
         """Work ends."""

@@ -21,14 +21,15 @@ def marker_sizes(worktree: str, paths: Sequence[bytes]) -> dict[bytes, int]:
     return {path: min(int(value), LARGEST) for path, value in found if value.isdigit() and int(value) > 0}
 
 
-def is_lockable(worktree: str, path: bytes) -> bool:
-    """Whether ``lockable`` is set for a path: one that nobody should change without a lock.
+def lockable(worktree: str, paths: Sequence[bytes]) -> set[bytes]:
+    """The paths of which ``lockable`` is set: that nobody should change without a lock.
 
     Raises:
         StoreFailed: git failed.
     """
-    told = run_git(["check-attr", "-z", "--stdin", "lockable"], cwd=worktree, input=path + b"\0").out.split(b"\0")
-    return told[2:3] == [b"set"]
+    words = ["check-attr", "-z", "--stdin", "lockable"]
+    told = run_git(words, cwd=worktree, input=b"".join(path + b"\0" for path in paths)).out.split(b"\0")
+    return {path for path, value in zip(told[0::3], told[2::3], strict=False) if value == b"set"}
 
 
 LARGEST = 10_000  # libgit2 takes at most 65,535; what is longer than a screen is wide marks nothing

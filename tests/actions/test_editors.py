@@ -143,8 +143,12 @@ def test_a_path_in_two_sessions(it: Asking) -> None:
 def test_how_a_file_is_marked_is_told_of_files_here(it: Asking) -> None:
     """Text as intent, what git has as lockable or binary by X; a path outside means nothing."""
     (it.root / ".gitattributes").write_text("src/** lockable\n")
-    assert it.ask("editors.mode", path="a.txt") == {"mode": "intent", "why": None}
-    assert it.ask("editors.mode", path="src/b.txt") == {"mode": "X", "why": "lockable"}
-    for path in ("../x", "/etc/passwd", "", '"../x"', "src/../../x"):
+    (it.root / "logo.png").write_bytes(b"\0\1")
+    it.look("logo.png")
+    found = it.ask("editors.mode", paths=["a.txt", "src/b.txt", "logo.png", "new.txt"])["modes"]
+    assert [(one["mode"], one["why"]) for one in found] == [
+        ("intent", None), ("X", "lockable"), ("X", "binary"), ("intent", None),
+    ]  # fmt: skip
+    for paths in (["../x"], ["/etc/passwd"], [""], ['"../x"'], ["a.txt", "src/../../x"], []):
         with pytest.raises(BadRequest):
-            it.ask("editors.mode", path=path)
+            it.ask("editors.mode", paths=paths)

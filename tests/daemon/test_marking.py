@@ -33,11 +33,12 @@ class Front:
         self.done.append((client, name, "+"))
         return name not in self.over
 
-    def answer(self, mode: str) -> None:
+    def answer(self, *modes: str) -> None:
         """The recorder's reply to what it was asked last."""
         ask = self.asks.pop()
         assert ask.message["verb"] == "editors.mode" and ask.reads and ask.answer is not None
-        ask.answer({"ok": {"mode": mode, "why": None}})
+        assert len(ask.message["args"]["paths"]) == len(modes) and not self.asks
+        ask.answer({"ok": {"modes": [{"mode": mode, "why": None} for mode in modes]}})
 
 
 def work(path: bytes = b"a.txt", pid: int | None = 7, place: bytes = b"/w/.a.txt.swp") -> Mark:
@@ -57,6 +58,24 @@ def test_intent_and_where_nobody_can_merge_x() -> None:
         ("vim_7", "path/logo\\[1].png", "intent"), ("vim_7", "path/logo\\[1].png", "X"),
         ("vim_7", "path/logo\\[1].png", "-"),
     ]  # fmt: skip
+
+
+def test_the_recorder_is_asked_one_thing_at_a_time() -> None:
+    """However many files an editor has; what was marked meanwhile is the next question. One may fail."""
+    front = Front()
+    for number in range(4):
+        front.marks.begin(work(b"%d.bin" % number, place=b"/w/.%d.bin.swp" % number))
+    front.answer("X")
+    front.marks.begin(work(b"4.bin", place=b"/w/.4.bin.swp"))
+    front.answer("intent", "X", "X")
+    assert [name for _, name, mode in front.done if mode == "X"] == ["path/0.bin", "path/2.bin", "path/3.bin"]
+    (ask,) = front.asks
+    assert ask.answer is not None
+    ask.answer({"error": {"code": "refused", "message": "no"}})
+    front.asks.clear()
+    front.marks.begin(work(b"5.bin", place=b"/w/.5.bin.swp"))
+    front.answer("X")
+    assert front.done[-1] == ("vim_7", "path/5.bin", "X")
 
 
 def test_an_answer_that_comes_too_late_locks_nothing() -> None:
