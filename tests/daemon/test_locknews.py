@@ -54,6 +54,13 @@ def test_many_changes_are_one_request(told: Told) -> None:
     assert told.news.next_look() is None and len(told.events) == 5
 
 
+def test_what_was_in_memory_only_is_news_once_it_is_written(told: Told) -> None:
+    told.news.publish({"type": "degraded", "session": None, "what": "locks", "reason": "no room"})
+    assert told.news.next_look() is None
+    told.news.publish({"type": "restored", "session": None, "what": "locks", "reason": None})
+    assert told.after(SOON_S) == 1
+
+
 def test_two_are_apart(told: Told) -> None:
     told.happens()
     assert told.after(SOON_S) == 1
