@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from contextlib import suppress
 
 from gitsessiond.model.errors import Refused
 
 ROOT = 0
+OTHERS = 0o077
 
 
 def refuse_anothers(state_dir: str) -> None:
@@ -32,6 +34,14 @@ def refuse_anothers(state_dir: str) -> None:
     else:
         hint = f"git clone {quoted(common_dir)} DIR"
     raise Refused(f"git session belongs to {whose} in this repository, and serves nobody else there", hint=hint)
+
+
+def close_to_others(state_dir: str) -> None:
+    """Take others' rights to our directory away, as a ``chmod -R g+rwX .git`` has given them."""
+    mode = stat.S_IMODE(os.stat(state_dir).st_mode)
+    if mode & OTHERS:
+        with suppress(PermissionError):  # where the file system knows no rights
+            os.chmod(state_dir, mode & ~OTHERS)
 
 
 def owner_of(directory: str) -> int | None:

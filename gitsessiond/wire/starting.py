@@ -13,7 +13,7 @@ import sys
 
 from gitsessiond.model.errors import Unreachable, disk_refused, error_from
 from gitsessiond.wire.frames import decode
-from gitsessiond.wire.owner import refuse_anothers
+from gitsessiond.wire.owner import close_to_others, refuse_anothers
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import OF_REQUESTS
 
@@ -51,6 +51,7 @@ def make_state_dir(place: Place) -> None:
     try:
         os.makedirs(place.state_dir, mode=0o700, exist_ok=True)
         refuse_anothers(place.state_dir)
+        close_to_others(place.state_dir)
         os.makedirs(os.path.dirname(place.log), mode=0o700, exist_ok=True)
     except OSError as exc:
         raise disk_refused("nothing can be kept in the git directory", exc) from exc

@@ -57,6 +57,15 @@ def test_whose_it_is(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.value.hint == f"sudo -u {owner.name_of(us)} git session"
 
 
+def test_it_is_closed_to_others_again(shared: Path) -> None:
+    """Whoever opens .git to a group has not meant what is recorded there."""
+    place = find_place(str(shared))
+    make_state_dir(place)
+    os.chmod(place.state_dir, 0o2775)
+    make_state_dir(place)
+    assert os.stat(place.state_dir).st_mode & 0o7777 == 0o2700
+
+
 @ROOT_ONLY
 @pytest.mark.parametrize("autostart", ["start", "look"])
 def test_another_user_is_told_whose_it_is(shared: Path, autostart: str) -> None:
