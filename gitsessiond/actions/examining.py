@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from shlex import quote
 from typing import Any
 
 from gitsessiond.actions.configured import config_faults
@@ -54,7 +55,9 @@ def store_takes(ctx: Context) -> Finding:
     try:
         try_writing(directory)
     except OSError as exc:
-        return Finding("store", "fail", disk_refused(f"{directory} takes no files", exc).message, f"ls -ld {directory}")
+        return Finding(
+            "store", "fail", disk_refused(f"{directory} takes no files", exc).message, f"ls -ld {quote(directory)}"
+        )
     return Finding("store", "ok", "it can be written, and read again")
 
 
@@ -76,7 +79,7 @@ def disk(ctx: Context) -> Finding:
         return disk_space(directory, *room_at(directory))
     except OSError as exc:
         return Finding(
-            "disk", "fail", disk_refused(f"{directory} cannot be looked at", exc).message, f"df -h {directory}"
+            "disk", "fail", disk_refused(f"{directory} cannot be looked at", exc).message, f"df -h {quote(directory)}"
         )
 
 

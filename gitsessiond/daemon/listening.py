@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from contextlib import suppress
+from shlex import quote
 
 from gitsessiond.model.errors import StoreFailed, disk_refused
 from gitsessiond.wire.place import POINTER, Place, socket_beginning, write_pointer
@@ -38,7 +39,9 @@ def listen(place: Place) -> tuple[socket.socket, str]:
         listener.close()
         if exc.filename is not None:  # the pointer file: the socket's own calls name none
             raise disk_refused("clients cannot be told of the socket", exc) from exc
-        raise StoreFailed(f"no socket at {path}: {exc.strerror}", hint=f"ls -ld {os.path.dirname(path)}") from exc
+        raise StoreFailed(
+            f"no socket at {path}: {exc.strerror}", hint=f"ls -ld {quote(os.path.dirname(path))}"
+        ) from exc
     return listener, path
 
 

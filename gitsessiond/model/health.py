@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any, NamedTuple
 
 from gitsessiond.model.names import spoken
@@ -34,11 +35,13 @@ def disk_space(path: str, free: int, size: int, free_inodes: int, inodes: int) -
     """Whether there is room to record; file systems without a fixed number of inodes have 0 of them."""
     words = f"{free / 1e9:,.1f} GB free of {size / 1e9:,.1f} GB at {path}"
     if free < TOO_FEW_BYTES:
-        return Finding("disk", "fail", words, f"df -h {path}")
+        return Finding("disk", "fail", words, f"df -h {quote(path)}")
     if free < FEW_BYTES or (free < LOW_BYTES and free < size * LOW_SHARE):
-        return Finding("disk", "warn", words, f"df -h {path}")
+        return Finding("disk", "warn", words, f"df -h {quote(path)}")
     if inodes and free_inodes < inodes * LOW_INODES:
-        return Finding("disk", "warn", f"{free_inodes:,} of {inodes:,} inodes are free at {path}", f"df -i {path}")
+        return Finding(
+            "disk", "warn", f"{free_inodes:,} of {inodes:,} inodes are free at {path}", f"df -i {quote(path)}"
+        )
     return Finding("disk", "ok", words)
 
 

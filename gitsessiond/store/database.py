@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from gitsessiond.model.errors import NewerState, StateUnreadable, StoreFailed, disk_refused
+from gitsessiond.model.hints import aside_words
 
 
 class Kind(NamedTuple):
@@ -53,7 +54,7 @@ def _format_of(db: sqlite3.Connection, path: str, kind: Kind) -> int:
     (found,) = db.execute("PRAGMA user_version").fetchone()
     (application,) = db.execute("PRAGMA application_id").fetchone()
     if found and application != kind.application:
-        raise StateUnreadable(f"{path} is of another program", hint=f"mv '{path}' '{path}.aside'")
+        raise StateUnreadable(f"{path} is of another program", hint=aside_words(path))
     if found > kind.format:
         raise NewerState(
             f"{path} has format {found}; this gitsessiond knows {kind.format}", hint="install a newer gitsessiond"

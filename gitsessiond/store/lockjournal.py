@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, disk_refused
+from gitsessiond.model.hints import aside_words
 from gitsessiond.model.locks import Hold
 from gitsessiond.store.database import Damaged, Kind, errors, open_database, transaction
 from gitsessiond.store.layout import write_durably
@@ -110,9 +111,7 @@ class LockJournal:
             except FileNotFoundError:
                 pass
             except OSError as exc:
-                raise StateUnreadable(
-                    f"{path} cannot be removed: {exc.strerror}", hint=f"mv '{path}' '{path}.aside'"
-                ) from exc
+                raise StateUnreadable(f"{path} cannot be removed: {exc.strerror}", hint=aside_words(path)) from exc
 
     def _take_up(self) -> None:
         """Open what is there; a database that is damaged is thrown away, and all its locks are lost.
@@ -122,7 +121,7 @@ class LockJournal:
             StateUnreadable: it is no file.
         """
         if not os.path.isfile(self._path):
-            raise StateUnreadable(f"{self._path} is no file", hint=f"mv '{self._path}' '{self._path}.aside'")
+            raise StateUnreadable(f"{self._path} is no file", hint=aside_words(self._path))
         try:
             self._db = self._open()
         except Damaged:

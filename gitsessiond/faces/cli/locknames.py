@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 
 from gitsessiond.model.errors import BadRequest, NotFound
 from gitsessiond.model.names import is_pattern, literal
@@ -92,7 +93,7 @@ def path_name(word: str, cwd: str) -> str:
     above, last = os.path.split(plain) if wild == len(parts) else (plain, "")
     there = os.path.join(os.path.realpath(above), last).rstrip("/") or "/"
     if there != top and not there.startswith(top.rstrip("/") + "/"):
-        raise NotFound(f"{word} is outside of the repository", hint=f"cd '{top}'")
+        raise NotFound(f"{word} is outside of the repository", hint=f"cd {quote(top)}")
     inside = there[len(top) :].strip("/")
     is_directory = word.endswith("/") or (os.path.isdir(full) and not os.path.islink(full))
     found = ["path", *(literal(one) for one in inside.split("/") if one), *parts[wild:]]
