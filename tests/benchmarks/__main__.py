@@ -14,12 +14,14 @@ import sys
 
 from tests.benchmarks import figures
 from tests.benchmarks.beside import BESIDE
+from tests.benchmarks.collisions import COLLISIONS
+from tests.benchmarks.events import EVENTS_FIGURES
 from tests.benchmarks.figures import users_git
 from tests.benchmarks.ground import Row, grounds
 from tests.benchmarks.locks import LOCKS
 from tests.benchmarks.scale import SCALE
 
-FIGURES = figures.FIGURES | SCALE | BESIDE | LOCKS
+FIGURES = figures.FIGURES | SCALE | BESIDE | LOCKS | COLLISIONS | EVENTS_FIGURES
 
 
 def main() -> int:
