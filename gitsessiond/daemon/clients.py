@@ -107,6 +107,8 @@ class Clients:
         if mask & selectors.EVENT_READ:
             frames = link.receive()
             for frame in frames or ():
+                if link not in self._links:  # it left over the one before: what it asked besides is for nobody
+                    return False
                 only_locks = self._on_frame(link, frame) and only_locks
             if frames is None:
                 self._leave(link)
@@ -178,7 +180,8 @@ class Clients:
         deadline = time.monotonic() + LAST_WORDS_S
         for link in list(self._links):
             for frame in link.receive() or ():
-                self._on_frame(link, frame)
+                if link in self._links:
+                    self._on_frame(link, frame)
         for link in list(self._links):
             with selectors.DefaultSelector() as select:
                 select.register(link, selectors.EVENT_WRITE)

@@ -120,7 +120,7 @@ class Editors:
 
     def _attend(self, one: One, process: Process | None) -> None:
         """Hear of the end of the process that has it."""
-        pid = one.opened.pid
+        pid = one.opened.process
         if one.opened.state == "open" and pid is not None and process is not None and one.process is None:
             one.process = process if self._exits.wait(one, pid) else None
 
@@ -162,7 +162,7 @@ class Editors:
         """Have the work marked from its first change to its end."""
         if wanted and one.mark is None:
             session = self.sessions.get(one.worktree, "")
-            one.mark = Mark(one.worktree, session, one.path, one.opened.program, one.opened.pid, one.place)
+            one.mark = Mark(one.worktree, session, one.path, one.opened.program, one.opened.process, one.place)
             if self.marks is not None:
                 one.client = self.marks.begin(one.mark)
         elif not wanted and one.mark is not None:

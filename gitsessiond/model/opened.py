@@ -45,6 +45,11 @@ class Opened(NamedTuple):
         """Whether an editor has it open, as far as anybody knows."""
         return self.state == "open"
 
+    @property
+    def process(self) -> int | None:
+        """The number of its process, where that is certainly an editor on this machine."""
+        return self.pid if self.state_from == PROCESS else None
+
     def row(self) -> dict[str, Any]:
         """As it crosses the wire."""
         return {

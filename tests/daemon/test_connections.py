@@ -10,6 +10,8 @@ from typing import Any
 
 from gitsessiond.daemon import clients
 from gitsessiond.daemon.clients import Clients
+from gitsessiond.daemon.link import Frame, Link
+from gitsessiond.wire.frames import encode
 
 
 class Listener(socket.socket):
@@ -52,3 +54,27 @@ def test_connections_are_taken_again_though_nobody_leaves(tmp_path: Path) -> Non
         turn()
         assert len(taken) == 1 and taken.next_look() is None
         taken.close()
+
+
+def test_what_was_asked_before_one_left_is_for_nobody(tmp_path: Path) -> None:
+    """All of it came at once, and the first reply found nobody."""
+    with Listener(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as caller:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        listener.setblocking(False)
+        select, heard, left = selectors.DefaultSelector(), list[Any](), list[Link]()
+
+        def hear(link: Link, frame: Frame) -> bool:
+            heard.append(frame)
+            taken.send(link, {"id": 1, "ok": {}})
+            return True
+
+        taken = Clients(select, listener, hear, left.append)
+        caller.connect(str(tmp_path / "s"))
+        caller.sendall(encode({"id": 1}) + encode({"id": 2}))
+        caller.close()
+        for _ in range(2):
+            for key, mask in select.select(0):
+                key.data(mask)
+        assert [frame["id"] for frame in heard] == [1] and len(left) == 1 and len(taken) == 0
+        taken.take_no_more()

@@ -195,11 +195,13 @@ def test_an_open_file_and_a_crash(
     one = found("swap", VIM, process)
     assert (one.state, one.state_from, one.program, one.program_from) == (state, state_from, program, program_from)
     assert (one.modified, one.modified_from, one.host, one.user) == (True, "swap file", None, "ann")
+    assert one.process == (VIM.pid if state_from == "process" else None)
 
 
 def test_the_pid_of_another_host_says_nothing() -> None:
-    one = found("swap", VIM._replace(host="laptop"), None)
+    one = found("swap", VIM._replace(host="laptop"), LIVES)
     assert (one.state, one.state_from, one.host, one.program) == ("open", "swap file", "laptop", "vim")
+    assert (one.pid, one.process) == (VIM.pid, None)
 
 
 def test_a_long_host_name_is_cut_by_the_editor() -> None:
