@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from gitsessiond.model.errors import NewerState, StateUnreadable
 from gitsessiond.model.names import quote_path, unquote_path
 from gitsessiond.store.below import opened
+from gitsessiond.store.generation import generation
 from gitsessiond.store.layout import set_aside, write_durably
 
 JOURNAL = "readonly.json"
@@ -70,6 +71,7 @@ class WriteBits:
     def __init__(self, state_dir: str) -> None:
         self._path = os.path.join(state_dir, JOURNAL)
         self._places: dict[str, Place] = {}
+        self._born: dict[str, dict[bytes, int | None]] = {}  # of a worktree's files that were taken since this began
         self.trouble: StateUnreadable | None = None
         try:
             self._places = read_journal(self._path)
@@ -93,7 +95,8 @@ class WriteBits:
         if self.trouble is not None or not is_there(worktree):
             return
         place = self._places.get(wid, Place(worktree, {}, {}))
-        replaced = {path for path in place.files.keys() & set(wanted) if is_another(worktree, path, place.files[path])}
+        born, kept = self._born.get(wid, {}), place.files.keys() & set(wanted)
+        replaced = {path for path in kept if is_another(worktree, path, place.files[path], born.get(path))}
         after = returned(worktree, place, place.files.keys() - set(wanted) | replaced, seek)
         fresh = {}
         for path in set(wanted) - after.files.keys():
@@ -101,8 +104,9 @@ class WriteBits:
             if found is not None and found.before & WRITE:
                 fresh[path] = found
         self._keep(wid, after._replace(files=after.files | fresh))
+        self._born[wid] = {path: born.get(path) for path in after.files}
         for path, taken in fresh.items():
-            take(worktree, path, taken)
+            self._born[wid][path] = take(worktree, path, taken)
 
     def give_back(self, wid: str, worktree: bytes | None = None, seek: Seek = nowhere) -> None:
         """Give back all of a worktree; None: at the place it was last. While none is there all is kept."""
@@ -112,6 +116,7 @@ class WriteBits:
         at = place.worktree if worktree is None else worktree
         if is_there(at):
             self._keep(wid, returned(at, place, place.files, seek))
+            self._born.pop(wid, None)
 
     def untold(self) -> Iterator[bytes]:
         """Files without write bits that may have them from here, but are not those that were locked."""
@@ -263,25 +268,29 @@ def is_ours(found: os.stat_result) -> bool:
     return os.geteuid() in (0, found.st_uid)
 
 
-def is_another(worktree: bytes, path: bytes, taken: Taken) -> bool:
-    """Whether a file that can be taken is where another was taken."""
+def is_another(worktree: bytes, path: bytes, taken: Taken, born: int | None) -> bool:
+    """Whether a file that can be taken is where another was taken; ``born``: the generation of that, if it is known."""
     try:
-        if os.lstat(os.path.join(worktree, path)).st_ino == taken.inode:
+        at = os.lstat(os.path.join(worktree, path))
+        if at.st_ino == taken.inode and (born is None or not at.st_mode & WRITE):
             return False  # as it is but for few of many
+        with opened_file(worktree, path) as (handle, found):
+            if found.st_nlink != 1 or not is_ours(found) or not found.st_mode & WRITE:
+                return False
+            return found.st_ino != taken.inode or generation(handle) not in (None, born)
     except OSError:
         return False
-    found = found_at(worktree, path)
-    return found is not None and found.inode != taken.inode and bool(found.before & WRITE)
 
 
-def take(worktree: bytes, path: bytes, taken: Taken) -> None:
-    """Take the write bits of a file, if it is still the one that was found."""
+def take(worktree: bytes, path: bytes, taken: Taken) -> int | None:
+    """Take the write bits of a file, if it is still the one that was found; its generation."""
     try:
         with opened_file(worktree, path) as (handle, found):
             if found.st_ino == taken.inode and stat.S_IMODE(found.st_mode) == taken.before:
                 os.fchmod(handle, taken.left)
+            return generation(handle)
     except OSError:
-        pass  # gone, or another's: it stays as it is, and so it is given back
+        return None  # gone, or another's: it stays as it is, and so it is given back
 
 
 def gave_back(worktree: bytes, path: bytes, taken: Taken) -> bool | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitsessiond.model.errors import NewerState
+from gitsessiond.store import writebits
+from gitsessiond.store.generation import generation
 from gitsessiond.store.writebits import JOURNAL, WriteBits
 
 WID = "kkkkkkkkkkkk"
@@ -268,3 +270,37 @@ def test_files_of_another_user_are_left_alone(place: Place, monkeypatch: pytest.
     monkeypatch.setattr(os, "geteuid", lambda: us + 1)
     bits.give_back(WID)
     assert place.modes() == {**place.before, "a": 0o444}
+
+
+def test_a_file_in_place_of_one_whose_inode_it_got(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `git checkout FILE` makes it: removed, made anew, on most disks under the same number."""
+    number = iter(range(100))
+    monkeypatch.setattr(writebits, "generation", lambda handle: 1)
+    bits = place.apply("a", "group")
+    (place.root / "group").chmod(0o664)  # somebody means it
+    place.apply("a", "group", bits=bits)
+    assert place.modes() == {**place.before, "a": 0o444}
+    monkeypatch.setattr(writebits, "generation", lambda handle: None)  # nobody can tell
+    (place.root / "a").chmod(0o644)
+    place.apply("a", "group", bits=bits)
+    assert place.modes() == place.before
+    monkeypatch.setattr(writebits, "generation", lambda handle: next(number) + 2)
+    place.apply("a", "group", bits=bits)
+    assert place.modes() == {**place.before, "a": 0o444, "group": 0o444}
+    bits.give_back(WID)
+    assert place.modes() == place.before and place.is_clean()
+
+
+def test_a_file_made_anew_is_taken_whatever_its_inode(place: Place) -> None:
+    bits = place.apply("a")
+    for _ in range(3):
+        (place.root / "a").unlink()
+        (place.root / "a").write_text("anew")
+        (place.root / "a").chmod(0o644)
+        with open(place.root / "a") as file:
+            if generation(file.fileno()) is None:
+                pytest.skip("the file system tells no generations")
+        place.apply("a", bits=bits)
+        assert place.modes() == {**place.before, "a": 0o444}
+    bits.give_back(WID)
+    assert place.modes() == place.before
