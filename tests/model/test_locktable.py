@@ -119,9 +119,7 @@ def test_who_gives_up_lets_those_behind_in(ground: Ground) -> None:
 
 
 def test_a_wait_can_be_ended(ground: Ground) -> None:
-    ground.ask("ann", "path/a")
-    ground.ask("bob", "path/a", wait=30)
-    ground.ask("cat", "path/a", wait=30)
+    ground.line_up()
     ticket = next(ticket for ticket, client in ground.tickets.items() if client == "bob")
     assert ground.told(ground.table.cancel(ticket, 0)) == "bob cancelled"
     assert ground.told(ground.table.cancel(ticket, 0)) == ""
@@ -135,9 +133,7 @@ def test_a_lock_that_is_over_goes_to_who_waited_to_the_last_moment(ground: Groun
 
 
 def test_the_dead_get_nothing(ground: Ground) -> None:
-    ground.ask("ann", "path/a")
-    ground.ask("bob", "path/a", wait=30)
-    ground.ask("cat", "path/a", wait=30)
+    ground.line_up()
     assert ground.told(ground.table.gone("bob", 0)) == "bob gone"
     assert ground.told(ground.table.gone("ann", 0)) == "ann gone path/a, cat has path/a"
 
@@ -502,6 +498,12 @@ class Locking(RuleBasedStateMachine):
         self.naive.acquire(ticket, client, wants, ttl, until)
 
     @rule(client=st.sampled_from(CLIENTS), names=st.lists(st.sampled_from(sorted(COVERED)), max_size=2, unique=True))
+    def line_up(self) -> None:
+        """Ann has path/a; bob and cat wait for it, in this order."""
+        self.ask("ann", "path/a")
+        self.ask("bob", "path/a", wait=30)
+        self.ask("cat", "path/a", wait=30)
+
     def release(self, client: str, names: list[str]) -> None:
         self.note(self.table.release(client, [resource(name) for name in names] or None, self.naive.now))
         self.naive.drop([key for key in self.naive.holds if key[0] == client and (not names or key[1] in names)])
