@@ -29,6 +29,12 @@ class Ground:
         self.tickets[ticket] = client
         return self.told(done)
 
+    def line_up(self) -> None:
+        """Ann has path/a; bob and cat wait for it, in this order."""
+        self.ask("ann", "path/a")
+        self.ask("bob", "path/a", wait=30)
+        self.ask("cat", "path/a", wait=30)
+
     def release(self, client: str, *names: str) -> str:
         return self.told(self.table.release(client, [resource(name) for name in names] or None, self.now))
 

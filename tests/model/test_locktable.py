@@ -498,12 +498,6 @@ class Locking(RuleBasedStateMachine):
         self.naive.acquire(ticket, client, wants, ttl, until)
 
     @rule(client=st.sampled_from(CLIENTS), names=st.lists(st.sampled_from(sorted(COVERED)), max_size=2, unique=True))
-    def line_up(self) -> None:
-        """Ann has path/a; bob and cat wait for it, in this order."""
-        self.ask("ann", "path/a")
-        self.ask("bob", "path/a", wait=30)
-        self.ask("cat", "path/a", wait=30)
-
     def release(self, client: str, names: list[str]) -> None:
         self.note(self.table.release(client, [resource(name) for name in names] or None, self.naive.now))
         self.naive.drop([key for key in self.naive.holds if key[0] == client and (not names or key[1] in names)])
