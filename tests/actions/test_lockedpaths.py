@@ -49,7 +49,9 @@ def test_files_are_found_however_they_are_spelled(name: str, fold: bool, known: 
     ],
 )
 def test_hooks_ask_git_for_all_spellings(name: str, fold: bool, wanted: list[str]) -> None:
-    assert [spec for _, spec in specs(hold(name, fold=fold))] == [f":{one}" for one in wanted]
+    found = specs(hold(name, fold=fold))
+    assert [spec for kind, spec in found if kind == "path"] == [f":{one}" for one in wanted]
+    assert [spec for kind, spec in found if kind == "ref"] == (["refs"] if name == "/" else [])
 
 
 def test_a_lock_is_shown_as_it_was_named() -> None:
