@@ -115,7 +115,6 @@ def about(event: dict[str, Any]) -> str:
 
 def ask(orders: Orders) -> dict[str, Any]:
     """Clients with a connection each, in turn, one request when its time has come: how long each reply took."""
-    began = time.perf_counter()
     wires = [Wire(orders.at, f"{orders.name}-{number}") for number in range(orders.many)]
     hello = []
     for wire in wires:
