@@ -59,7 +59,8 @@ def yardsticks(ground: Ground) -> Iterator[Kinds]:
     else:
         at["redis"] = str(ground.top / "redis.sock")
         words = [redis, "--port", "0", "--unixsocket", at["redis"], "--save", "", "--appendonly", "no"]
-        server = subprocess.Popen(words, stdout=subprocess.DEVNULL, cwd=ground.top)
+        # in a session of its own, as a service of the system and our daemon are: Linux shares processors among sessions
+        server = subprocess.Popen(words, stdout=subprocess.DEVNULL, cwd=ground.top, start_new_session=True)
         while not Path(at["redis"]).exists():
             time.sleep(0.01)
     try:
