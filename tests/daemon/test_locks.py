@@ -359,7 +359,7 @@ def test_files_that_are_damaged_cost_no_more_than_the_locks(tmp_path: Path, name
     desk = Desk(state)
     reply = desk.lock("ann", "path/a")
     if fence is None:
-        assert reply["hint"].startswith(f"mv '{state / name}'")
+        assert reply["hint"].startswith(f"mv -- {state / name} ")
         assert desk.locks.look(time.monotonic(), True).findings[0].state == "fail"
     else:
         assert reply["locks"][0]["token"] > 1 << 40
