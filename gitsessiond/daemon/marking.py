@@ -81,7 +81,7 @@ class LockMarks:
         if client is None:
             return None
         if name is not None:
-            made = self._made[mark.place] = Made(client, name, f"unsaved changes in {program}")
+            made = self._made[mark.place] = Made(client, name, f"being edited in {program}")
             self._renew_at = self._renew_at or self._next(now)
             self._locks.mark(client, name, INTENT, made.reason, now)
             self._unasked.setdefault((mark.worktree, mark.session), []).append((mark, made))

@@ -122,7 +122,7 @@ class WriteBits:
         """Files without write bits that may have them from here, but are not those that were locked."""
         for place in self._places.values():
             for path, taken in place.lost.values():
-                found = found_at(place.worktree, path)
+                found = found_at(place.worktree, path) if path not in place.files else None  # that was locked anew
                 if found is not None and found.before == taken.left:
                     yield os.path.join(place.worktree, path)
 

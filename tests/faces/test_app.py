@@ -489,6 +489,18 @@ def typed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(text))
 
 
+def test_resolve_asks_nothing_where_nothing_is_to_be_settled(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal says what it ends with; no way is offered first."""
+    typed(monkeypatch, "ours\n")
+    shown = ANSWERS["conflict.show"]
+    notice = shown | {"hunks": [], "conflict": shown["conflict"] | {"kind": "resource_lock"}}
+    asked = client(**{"conflict.show": notice, "resolve": Refused("nothing is to be settled", hint="git session")})
+    assert main(["resolve", "tttu"], asked.dial) == 4
+    assert capsys.readouterr().err == "error: nothing is to be settled\nhint: git session\n"
+
+
 PENDING = {"patch": None, "moved": [], "refused": [], "already": [], "choices": []}
 
 

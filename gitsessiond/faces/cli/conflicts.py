@@ -167,6 +167,8 @@ def hunk_answers(face: Face, conflict_id: str, hunks: tuple[str, ...]) -> list[s
 def walk_through(face: Face, conflict_id: str) -> int:
     """Ask for each place; what is skipped stays in the conflict's file, with what was settled."""
     shown = face.call("conflict.show", id=conflict_id)
+    if mergelines.is_notice(shown["conflict"]):
+        return send(face, conflict_id, {"how": "ours", "content": None})  # which says that nothing is to be settled
     if not shown["hunks"]:
         for line in mergelines.conflict_show_lines(shown):
             note(line)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from shlex import quote
 from typing import Any
 
+from gitsessiond.faces.cli.times import stamp
 from gitsessiond.faces.cli.words import clean, listed, name_in, names_in
 
 Json = Mapping[str, Any]
@@ -50,11 +52,11 @@ def held_words(editor: Json) -> str:
     return "open" + (where or " in an editor") if editor.get("state") == "open" else ""
 
 
-def editor_lines(reply: Json) -> list[str]:
+def editor_lines(reply: Json, zone: tzinfo | None = None) -> list[str]:
     """A row for each file: number, path, who has it, whose its edits are, when it was saved last."""
     if not reply["editors"]:
         return ["No file is being worked on."]
-    rows = [cells_of(editor, reply.get("current_editor")) for editor in reply["editors"]]
+    rows = [cells_of(editor, reply.get("current_editor"), zone) for editor in reply["editors"]]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return [
         "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row[:4], widths, strict=True)), row[4]]).rstrip()
@@ -62,10 +64,10 @@ def editor_lines(reply: Json) -> list[str]:
     ]
 
 
-def cells_of(editor: Json, current: int | None) -> tuple[str, str, str, str, str]:
+def cells_of(editor: Json, current: int | None, zone: tzinfo | None) -> tuple[str, str, str, str, str]:
     """The columns of one row."""
     number = f"{'*' if editor['number'] == current else ' '} {editor['number']}"
-    saved = f"saved {editor['last_saved_at']}" if editor["last_saved_at"] else ""
+    saved = f"saved {stamp(editor['last_saved_at'], zone)}" if editor["last_saved_at"] else ""
     whose = patch_words_of(editor) or "no edits"
     return number, clean(str(editor["target"])), "; ".join(all_words(editor)) or last_words(editor), whose, saved
 
