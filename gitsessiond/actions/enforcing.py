@@ -10,18 +10,20 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from gitsessiond.actions.context import Context
-from gitsessiond.actions.hooking import LOCKS
+from gitsessiond.actions.context import Asked, Context
+from gitsessiond.actions.hooking import LOCKS, REFUSING, looked_at, place_for
 from gitsessiond.actions.lockedpaths import covered, in_the_way
 from gitsessiond.actions.noticed import note_looked_at, to_look_at
 from gitsessiond.actions.notices import close_notices
 from gitsessiond.actions.whereabouts import git_dirs, read_wid
-from gitsessiond.model.errors import NewerState, disk_refused
+from gitsessiond.model.errors import GitSessionError, NewerState, disk_refused
 from gitsessiond.model.health import Finding
 from gitsessiond.model.names import quote_path, unquote_path
+from gitsessiond.model.reasons import listed
 from gitsessiond.store.writebits import WRITE, found_at, nowhere
 
 READONLY = "readonly"
+FOR_LOCKS = ("pre-commit", "pre-push")  # hooks that refuse what is locked
 OURS = b".gitsession"
 SHOWN = 3
 
@@ -105,6 +107,22 @@ def write_bits_judged(ctx: Context, *, fix: bool) -> Finding:
         words = f"locked files get their write bits back when their worktree is there again: {away}"
         return Finding("write bits", "warn", words, "git worktree list")
     return Finding("write bits", "ok", "none is missing that was taken for a lock")
+
+
+def hooks_judged(ctx: Context, asked: Asked) -> Finding:
+    """Whether git calls our hooks where `gitsession.locks` counts on them."""
+    setting = ctx.config.get(LOCKS)
+    if setting not in REFUSING:
+        return Finding("hooks", "ok", "none is needed for locks")
+    try:
+        rows = looked_at(ctx, place_for(ctx, asked))["hooks"]
+    except GitSessionError as exc:
+        return Finding("hooks", "warn", exc.message, exc.hint)
+    idle = [row["name"] for row in rows if row["name"] in FOR_LOCKS and row["state"] in ("missing", "replaced")]
+    if idle:
+        words = f"gitsession.locks is {setting}, and git calls no {listed(idle)} of ours: nothing is refused there"
+        return Finding("hooks", "warn", words, "git session hooks install")
+    return Finding("hooks", "ok", "git calls those that refuse what is locked")
 
 
 def unwritable(ctx: Context) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitsessiond.actions.configured import config_faults
 from gitsessiond.actions.context import Asked, Context
-from gitsessiond.actions.enforcing import write_bits_judged
+from gitsessiond.actions.enforcing import hooks_judged, write_bits_judged
 from gitsessiond.actions.publishing import settle_anchors
 from gitsessiond.model.errors import GitSessionError, disk_refused
 from gitsessiond.model.health import Finding, disk_space, open_conflicts, settings_judged
@@ -46,6 +46,7 @@ def surroundings(ctx: Context, asked: Asked) -> Iterator[Finding]:
     yield disk(ctx)
     yield open_conflicts(sum(waiting(ctx.open_states()).values()))
     yield write_bits_judged(ctx, fix=asked.flag("fix"))
+    yield hooks_judged(ctx, asked)
     yield settings_judged(*config_faults(ctx, asked))
 
 

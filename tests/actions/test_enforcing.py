@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from gitsessiond.actions import lockedrefs
+from gitsessiond.actions.context import Asked, Who
+from gitsessiond.actions.enforcing import hooks_judged
 from gitsessiond.daemon.desk import open_desk
 from gitsessiond.daemon.locknews import LOCKS_CHANGED
 from gitsessiond.model.errors import Locked, Refused, error_from
@@ -304,6 +306,19 @@ def test_what_hooks_know(table: Table) -> None:
     assert all(row[2].startswith("Bob until ") for row in rows)
     table.drop(*held)
     assert not known.exists()
+
+
+def test_doctor_misses_the_hooks_that_locks_count_on(table: Table) -> None:
+    def found() -> tuple[str, str | None]:
+        asked = Asked("doctor", {}, Who(cwd=str(table.it.root), session=None, tty=None, pid=1, env={}))
+        finding = hooks_judged(table.it.desk.ctx, asked)
+        return finding.state, finding.hint
+
+    assert found() == ("ok", None)
+    table.config("hooks")
+    assert found() == ("warn", "git session hooks install")
+    table.it.ask("hooks.install")
+    assert found() == ("ok", None)
 
 
 def refused(table: Table, rows: list[str], *options: str) -> str:

@@ -24,7 +24,7 @@ def test_each_check(it: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     """All well at first; then settings of nobody, a full disk, a store that takes nothing, a ref that leads nowhere."""
     checks = it.desk.examine(asked(it))["checks"]
     names = [one["name"] for one in checks]
-    assert names[-6:] == ["store", "refs", "disk", "conflicts", "write bits", "config"]
+    assert names[-7:] == ["store", "refs", "disk", "conflicts", "write bits", "hooks", "config"]
     assert len(set(names)) == len(names)
     assert all(one["message"] and one["ok"] for one in checks), checks
     settings_of_nobody(it)
