@@ -12,6 +12,7 @@ from gitsessiond.faces.cli.app import root
 from gitsessiond.faces.cli.ending import EXIT_CODES
 from gitsessiond.faces.cli.manual import EXIT_WORDS, cli_page, commands, man_page
 from gitsessiond.model.errors import KINDS
+from gitsessiond.model.settings import SETTINGS
 from tests.faces import schemas
 from tests.faces.schemas import SCHEMAS
 
@@ -49,6 +50,13 @@ def test_every_command_has_a_schema() -> None:
     }
     assert words <= set(SCHEMAS)
     assert set(SCHEMAS) - words == {"", "editors"}  # groups that answer alone
+
+
+def test_every_setting_is_explained() -> None:
+    """In the table of settings, and nothing else is."""
+    table = (DOCS / "recording.md").read_text().partition("## Settings")[2].partition("###")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {key for row in rows for key in re.findall(r"`(gitsession\.\w+)`", row)} == {one.key for one in SETTINGS}
 
 
 @pytest.mark.parametrize("page", ["cli.md", "glossary.md"])
