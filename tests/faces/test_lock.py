@@ -191,7 +191,12 @@ def test_unlocking_what_is_anothers_is_refused(run: Run) -> None:
         f"error: a.py is locked by agent-1 ({replies.ANN}, process 7, h, main), not by you",
         "hint: git session unlock src/a.py --force --reason WHY",
     ]
-    assert run("unlock", "src/a.py", **{"lock.release": {"released": [], "others": []}})[0] == 0
+    gone = {"token": 1, "why": "broken", "by": "agent-1", "reason": "she is at lunch"}
+    rows = [{"name": name, **gone} for name in ("path/src/a.py", "path/b.py")]
+    nothing = {"lock.release": {"released": [], "others": []}, "lock.list": {"locks": [], "waiting": [], "lost": rows}}
+    code, out, *_ = run("unlock", "src/a.py", **nothing)
+    assert (code, out) == (0, "Nothing of that was locked.\nlost: src/a.py broken by agent-1: she is at lunch\n")
+    assert run("unlock", "--all", **nothing)[1].count("lost: ") == 2
 
 
 def test_force_breaks_or_steals(run: Run) -> None:
@@ -216,7 +221,7 @@ def test_locks_in_memory_are_told_as_such(run: Run, words: list[str]) -> None:
     }
     _, _, err, _ = run(*words, **answers)
     assert err.startswith("degraded: locks are in memory only, and lost with the daemon: the journal of locks cannot")
-    assert err.endswith("disk is full\n") and "\x1b" not in err
+    assert err.endswith("disk is full\n") and err.count("\n") == 1 and "\x1b" not in err
     assert '"degraded": ' in run(*words, "--json", **answers)[1]
 
 

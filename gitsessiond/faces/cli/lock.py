@@ -214,8 +214,17 @@ def unlock(face: Face, words: tuple[str, ...], kind: str, all_: bool, force: boo
             details={"held": reply["others"]},
         )
     released = [f"Unlocked {clean(spoken(name))}." for name in reply["released"]]
-    face.show(reply, released or ["Nothing of that was locked."])
+    face.show(reply, released or ["Nothing of that was locked.", *lost_of(face, None if all_ else words, kind)])
     return 0
+
+
+def lost_of(face: Face, words: tuple[str, ...] | None, kind: str) -> list[str]:
+    """What became of locks that one would have given back, if somebody broke them or their time was over."""
+    if face.json:
+        return []
+    names = None if words is None else {name_key(name.rstrip("/")) for name in names_of(kind, words, os.getcwd())}
+    found = face.call("lock.list", name=None)["lost"]
+    return list(locklines.lost(one for one in found if names is None or name_key(one["name"].rstrip("/")) in names))
 
 
 def words_for(name: str, kind: str, words: tuple[str, ...]) -> tuple[str, ...]:

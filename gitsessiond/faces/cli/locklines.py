@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gitsessiond.faces.cli.times import local_time
@@ -33,7 +33,12 @@ def table(reply: Message) -> Iterator[str]:
     for one in reply["waiting"]:
         wanted = ", ".join(f"{clean(spoken(want['name']))} {MODES[want['mode']]}" for want in one["resources"])
         yield f"waiting {one['position']}: {wanted}  {whose(one)}, {since(one)}"
-    for one in reply["lost"]:
+    yield from lost(reply["lost"])
+
+
+def lost(found: Iterable[Message]) -> Iterator[str]:
+    """Locks that are over although they were not given back."""
+    for one in found:
         by = f" by {clean(one['by'])}" if one["by"] else ""
         why = f": {clean(one['reason'])}" if one["reason"] else ""
         yield f"lost: {clean(spoken(one['name']))} {one['why']}{by}{why}"
