@@ -162,13 +162,13 @@ def check_taken(state: State, after: Owners, user: str) -> None:
 
 
 def refusal(state: State, verb: str, needed: Needed, user: str, role: Role | None) -> Refused:
-    """Which role it takes, and which one the asker has."""
+    """Which role it needs, and which one the asker has."""
     command = verb.removeprefix("session.").replace(".", " ")
     of = f" with {needed.of.name}, made by {needed.of.created_by}," if needed.of is not None else ""
     has = f"is {'an' if role == 'owner' else 'a'} {role}" if role is not None else "is not named there"
-    takes = "an owner" if needed.role == "owner" else f"a {needed.role}"
-    takes += f" of session {state.session.name}; {user} {has}"
-    return Refused(f"`git session {command}`{of} takes {takes}", hint="git session collaborators", reason="role")
+    needs = "an owner" if needed.role == "owner" else f"a {needed.role}"
+    needs += f" of session {state.session.name}; {user} {has}"
+    return Refused(f"`git session {command}`{of} needs {needs}", hint="git session collaborators", reason="role")
 
 
 def named(people: tuple[Collaborator, ...], user: str) -> Collaborator | None:

@@ -102,14 +102,14 @@ def test_contributors_work(it: Asking) -> None:
     it.ask("assign", what="README", patch="bobs")
     assert it.ask("commit", patch="bobs", message="Bob's")["files"] == 2
     assert it.ask("patch.ready", patch="bobs")["patch"]["status"] == "ready"
-    with pytest.raises(Refused, match="`git session merge` takes a maintainer of session x; Bob <bob@x> is a contrib"):
+    with pytest.raises(Refused, match="`git session merge` needs a maintainer of session x; Bob <bob@x> is a contrib"):
         it.ask("merge", patch="bobs")
     it.env = {"GITSESSION_USER": PEOPLE["maintainer"]}
     assert it.ask("merge", patch="bobs")["merged"]
     it.env = {}
     assert it.ask("session.close")["session"]["status"] == "closed"
     it.env = {"GITSESSION_USER": PEOPLE["maintainer"]}
-    with pytest.raises(Refused, match="takes an owner"):
+    with pytest.raises(Refused, match="needs an owner"):
         it.ask("session.reopen")
 
 
