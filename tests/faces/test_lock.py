@@ -119,6 +119,13 @@ def test_wait_may_stand_alone(run: Run, words: list[str], wait: float | bool, na
     assert [one["name"] for one in asked[0][1]["resources"]] == names
 
 
+def test_what_is_locked_and_is_not_there_is_named(run: Run) -> None:
+    """As `abc` is that was to be a time."""
+    granted = {"lock.acquire": {"locks": [TAKEN]}}
+    assert run("lock", "src/a.py", "--wait", "abc", "*.md", **granted)[2] == "abc is not there yet\n"
+    assert run("lock", "--type", "database", "abc", **granted)[2] == ""
+
+
 def test_a_refusal_says_what_to_type_where_one_stands(run: Run) -> None:
     held = Locked("src/[id].tsx is locked by Ann", hint="other words", reason="held", details={"held": [TAKEN | PARTY]})
     code, out, err, _ = run("lock", "src/[id].tsx", **{"lock.acquire": held})

@@ -13,9 +13,10 @@ import click
 from gitsessiond.faces.cli import locklines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.locknames import TYPES, names_of
+from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import BadRequest, Locked
-from gitsessiond.model.names import name_key, spoken
+from gitsessiond.model.names import is_pattern, name_key, spoken
 from gitsessiond.wire.client import DaemonEnded
 
 LONGEST_S = 86400.0
@@ -101,6 +102,9 @@ def lock(
         except Locked as held:
             raise in_these_words(held, kind, words, options_of(mode, ttl, reason)) from held
     face.show(reply, (locklines.taken(one) for one in reply["locks"]))
+    for word in words if kind == "file" and not face.json else ():
+        if not is_pattern(word) and not os.path.lexists(word):
+            note(f"{clean(word)} is not there yet")  # a slip of the pen, perhaps
     return 0
 
 
