@@ -62,6 +62,7 @@ OPTIONS = (
 NEVER = {
     ("demo",),  # makes a repository of its own and takes seconds; tests/faces has it
     ("exec",),  # runs whatever word it is given, and ends as that does
+    ("watch",),  # the same, and goes on; tests/faces and tests/scenarios/test_use_cases.py have it
     ("agent-hook",),  # answers in another tool's form and with its exit codes; tests/faces has it
 }
 HANGS = {"--follow"}
