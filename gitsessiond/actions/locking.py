@@ -211,14 +211,21 @@ class Locking:
     def commit(self, now: float) -> Sequence[Effect | Failed]:
         """Write all down, and what may be told now."""
         done, self._done = self._done, []
-        error = self._written(now)
-        if error is None or (self._lives_on and self._journal.may_give(self.table.last_token)):
+        error = self._written(now, at_once=bool(done) and not self._goes_on())
+        if error is None or self._goes_on():
             return done
         return self._undone(done, error, now)
 
-    def _written(self, now: float) -> GitSessionError | None:
-        """Try to write all down; why that cannot be. What could not be is written with the first try that can."""
-        if self.trouble is not None and now < self._again:
+    def _goes_on(self) -> bool:
+        """Whether grants count that are in memory only."""
+        return self._lives_on and self._journal.may_give(self.table.last_token)
+
+    def _written(self, now: float, *, at_once: bool) -> GitSessionError | None:
+        """Try to write all down; why that cannot be. What could not be is written with the first try that can.
+
+        After a failure it is tried only now and then, unless somebody would be refused for it: ``at_once``.
+        """
+        if self.trouble is not None and now < self._again and not at_once:
             return self.trouble
         began = time.monotonic()
         try:

@@ -149,3 +149,15 @@ def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.soak)])
 def test_daemons_with_a_bad_disk(examples: int) -> None:
     run_state_machine_as_test(Daemons, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None))
+
+
+def test_nobody_is_refused_for_a_disk_that_has_room_again() -> None:
+    """Where no tokens are set apart there is nothing to go on with: each request tries the disk."""
+    daemons = Daemons()
+    daemons.disk(full=True)
+    daemons.acquire(client="ann", name="path/a", mode="S", wait=False, ends=True)
+    assert not daemons.believed
+    daemons.disk(full=False)
+    daemons.acquire(client="ann", name="path/a", mode="S", wait=False, ends=True)
+    assert daemons.believed
+    daemons.teardown()
