@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from gitsessiond.actions.announcing import ENDED
 from gitsessiond.actions.context import Context, Live
 from gitsessiond.actions.noticing import automatically_over, with_notice
 from gitsessiond.model.conflicts import OVERLAP, is_overlap
@@ -19,8 +20,6 @@ from gitsessiond.model.owners import changed_paths
 from gitsessiond.model.records import Conflict
 from gitsessiond.store.readings import Seen
 from gitsessiond.store.steps import State
-
-ENDED = ("merged", "abandoned")
 
 
 def with_overlaps(ctx: Context, live: Live, state: State, changes: Collection[Seen]) -> State:

@@ -128,7 +128,7 @@ _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 def disk_refused(what: str, exc: OSError) -> StoreFailed:
     """The operating system's refusal as ours, with the command that shows or mends the cause."""
     path = str(exc.filename) if exc.filename is not None else ""
-    at = "'" + path.replace("'", "'\\''") + "'" if path else "."
+    at = quoted(path) if path else "."
     if exc.errno in _NO_ROOM:
         hint = "df -h ."
     elif exc.errno in _IN_THE_WAY and path:
@@ -137,6 +137,11 @@ def disk_refused(what: str, exc: OSError) -> StoreFailed:
         hint = f"ls -ld {at}"
     said = exc.strerror or str(exc)
     return StoreFailed(f"{what}: {path}: {said}" if path else f"{what}: {said}", hint=hint)
+
+
+def quoted(path: str) -> str:
+    """A path as one word of a shell; written here since every command loads this, and few need shlex."""
+    return "'" + path.replace("'", "'\\''") + "'"
 
 
 def error_from(found: dict[str, Any]) -> GitSessionError:

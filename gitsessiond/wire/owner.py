@@ -11,7 +11,7 @@ import pwd
 import stat
 from contextlib import suppress
 
-from gitsessiond.model.errors import Refused
+from gitsessiond.model.errors import Refused, quoted
 
 ROOT = 0
 OTHERS = 0o077
@@ -75,8 +75,3 @@ def name_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def quoted(path: str) -> str:
-    """A path as one word of a shell."""
-    return "'" + path.replace("'", "'\\''") + "'"
