@@ -18,7 +18,6 @@ from gitsessiond.model.lockmodes import STRENGTH
 from gitsessiond.model.locks import Acquired, Asked, Denied, Effect, Hold, Lost, Released, key_of
 from gitsessiond.model.locktable import LockTable, Verdict
 from gitsessiond.model.resources import Resource
-from gitsessiond.store.database import Damaged
 from gitsessiond.store.lockjournal import LockJournal
 from gitsessiond.store.processes import is_gone
 
@@ -229,10 +228,7 @@ class Locking:
             return self.trouble
         began = time.monotonic()
         try:
-            if isinstance(self.trouble, Damaged):
-                self._journal.write_anew(self.table.holds, self.table.last_token)
-            else:
-                self._journal.commit(self.table.last_token)
+            self._journal.commit(self.table.last_token)
             self.trouble = None
         except GitSessionError as error:
             self.trouble = error

@@ -10,15 +10,13 @@ import os
 import time
 
 from gitsessiond.model.errors import StateUnreadable, StoreFailed
+from gitsessiond.model.lockmodes import INTENT
 from gitsessiond.model.locks import Hold
-from gitsessiond.store.database import open_beside
-from gitsessiond.store.lockjournal import DATABASE, KIND
+from gitsessiond.store.locklog import JOURNAL, LockReader, Row
 from gitsessiond.store.lockrows import hold_of
 from gitsessiond.store.processes import is_gone
 
-QUERY = "SELECT * FROM locks WHERE mode <> 'intent' ORDER BY token"
-
-Signature = tuple[tuple[int, int, int] | None, ...]
+Signature = tuple[int, int, int]
 
 
 class HeldLocks:
@@ -29,8 +27,10 @@ class HeldLocks:
 
     def __init__(self, state_dir: str, *, alone: bool = False, fold: bool = False) -> None:
         self._alone, self._fold = alone, fold
-        self._path = os.path.join(state_dir, DATABASE)
+        self._path = os.path.join(state_dir, JOURNAL)
+        self._reader = LockReader(self._path)
         self._seen: Signature | None = None
+        self._made: dict[int, tuple[Row, Hold | None]] = {}
         self._held: tuple[Hold, ...] = ()
 
     def now(self, *, anew: bool = False) -> tuple[Hold, ...]:
@@ -38,8 +38,8 @@ class HeldLocks:
 
         A damaged journal is front's to put away.
         """
-        seen = (signature_of(self._path), signature_of(self._path + "-wal"))
-        if anew or seen != self._seen:
+        seen = signature_of(self._path)
+        if anew or seen is None or seen != self._seen:
             try:
                 self._held, self._seen = self._read(), seen
             except (StoreFailed, StateUnreadable):
@@ -47,11 +47,18 @@ class HeldLocks:
         return self._held
 
     def _read(self) -> tuple[Hold, ...]:
-        if not os.path.isfile(self._path):
-            return ()
-        with open_beside(self._path, KIND, "rw", timeout=2.0) as db:
-            rows = db.execute(QUERY).fetchall()
-        holds = tuple(hold for row in rows if (hold := hold_of(row, self._fold)))
+        """Only what changed is looked at.
+
+        Raises:
+            StoreFailed: it cannot be read.
+            StateUnreadable: it is damaged, or newer.
+        """
+        made, rows = self._made, self._reader.read()
+        self._made = {
+            token: made[token] if token in made and made[token][0] is row else (row, hold_of(row, self._fold))
+            for token, row in rows.items()
+        }
+        holds = tuple(hold for _, (_, hold) in sorted(self._made.items()) if hold and hold.mode != INTENT)
         return tuple(hold for hold in holds if not is_over(hold)) if self._alone else holds
 
 
@@ -60,8 +67,8 @@ def is_over(hold: Hold) -> bool:
     return hold.deadline <= time.monotonic() or is_gone(hold.holder.pid, hold.holder.began)
 
 
-def signature_of(path: str) -> tuple[int, int, int] | None:
-    """What changes with every commit of the journal; None: there is no such file."""
+def signature_of(path: str) -> Signature | None:
+    """What changes with every line of the journal; None: there is no such file."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,7 +1,7 @@
-"""The locks on disk: one SQLite database, and the fence beside it (docs/format.md, "Locks").
+"""The locks on disk: a journal of lines, and the fence beside it (docs/format.md, "Locks").
 
 What is written before a reply survives the death of the daemon, and need not survive the machine's: with that all
-holders are dead. So nothing of the database is synced, which keeps a disk that is busy with something else from
+holders are dead. So nothing of the journal is synced, which keeps a disk that is busy with something else from
 stopping everybody who wants a lock; and what was written in another run of the machine is thrown away unread. Only the
 fence has to outlive everything: no token is ever given twice, so the bound below which they are given is synced before
 the first of them is told. So are breaks of others' locks, which somebody may want to look up.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -20,30 +19,15 @@ from typing import Any
 from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadable, disk_refused
 from gitsessiond.model.hints import aside_words
 from gitsessiond.model.locks import Hold
-from gitsessiond.store.database import Damaged, Kind, errors, open_database, transaction
 from gitsessiond.store.layout import write_durably
+from gitsessiond.store.locklog import DRAFT, JOURNAL, Damaged, LockLog, LockReader
 from gitsessiond.store.lockrows import hold_of, row_of
 from gitsessiond.store.processes import boot_id
 
-DATABASE, FENCE, BREAKS = "locks.sqlite", "locks.fence", "locks.broken"
+FENCE, BREAKS = "locks.fence", "locks.broken"
 FORMAT = 1
 BLOCK = 65_536  # tokens
-HIGHEST = 1 << 62  # a bound above is none of ours: SQLite's numbers end soon after
-_SCHEMA = """
-CREATE TABLE locks (
-  token INTEGER PRIMARY KEY,
-  name BLOB NOT NULL,        -- UTF-8, stray bytes as they are
-  mode TEXT NOT NULL,        -- S, U, X, intent
-  holder BLOB NOT NULL,      -- JSON: client, who, host, pid, branch, session, agent, named, began
-  ttl REAL NOT NULL,
-  deadline REAL NOT NULL,    -- of the clock that stands still while the machine sleeps (CLOCK_MONOTONIC)
-  since REAL NOT NULL,
-  reason BLOB
-);
-"""
-KIND = Kind("the journal of locks", FORMAT, 0x47534C31, _SCHEMA)  # "GSL1"
-PUT = "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-DROP = "DELETE FROM locks WHERE token = ?"
+HIGHEST = 1 << 62  # a bound above is none of ours: nobody has asked for so many locks
 
 
 class LockJournal:
@@ -56,14 +40,14 @@ class LockJournal:
         """Raises:
         NewerState: written by a newer version.
         """
-        self._directory, self._path = state_dir, os.path.join(state_dir, DATABASE)
+        self._directory, self._path = state_dir, os.path.join(state_dir, JOURNAL)
         self._boot = boot_id()
-        self._db: sqlite3.Connection | None = None
+        self._log = LockLog(self._path)
         self._puts: dict[int, Hold] = {}
         self._drops: list[int] = []
         told = self._read_fence()
         self.highest = self._bound = int(told.get("bound", 0))
-        self._fenced = told.get("boot") == self._boot  # else the next daemon throws the database away
+        self._fenced = told.get("boot") == self._boot  # else the next daemon throws the journal away
         self._next_try = 0  # the token at which to set the next block apart, if the disk refused that
         if not self._fenced:
             self._remove()
@@ -73,7 +57,7 @@ class LockJournal:
     # -- what was -------------------------------------------------------------------------------------------
 
     def _read_fence(self) -> dict[str, Any]:
-        """Which run of the machine the database is of, and the bound of tokens.
+        """Which run of the machine the journal is of, and the bound of tokens.
 
         Raises:
             NewerState: written by a newer version.
@@ -101,11 +85,9 @@ class LockJournal:
         Raises:
             StateUnreadable: something is in the way that is no file, or may not be removed.
         """
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-        for ending in ("", "-wal", "-shm"):
-            path = self._path + ending
+        self._log.close()
+        self._log.rows = {}
+        for path in (self._path, self._path + DRAFT):
             try:
                 os.unlink(path)
             except FileNotFoundError:
@@ -114,37 +96,31 @@ class LockJournal:
                 raise StateUnreadable(f"{path} cannot be removed: {exc.strerror}", hint=aside_words(path)) from exc
 
     def _take_up(self) -> None:
-        """Open what is there; a database that is damaged is thrown away, and all its locks are lost.
+        """Read what is there; a journal that is damaged is thrown away, and all its locks are lost.
 
         Raises:
             NewerState: written by a newer version.
             StateUnreadable: it is no file.
+            StoreFailed: it cannot be read.
         """
         if not os.path.isfile(self._path):
             raise StateUnreadable(f"{self._path} is no file", hint=aside_words(self._path))
         try:
-            self._db = self._open()
+            found = LockReader(self._path).read()
         except Damaged:
             self._remove()
-
-    def _open(self) -> sqlite3.Connection:
-        """Synced only where runs of the machine cannot be told apart."""
-        return open_database(self._path, KIND, (f"synchronous={'OFF' if self._boot else 'NORMAL'}",))
+        else:
+            self._log.rows = {token: json.dumps(row) for token, row in found.items()}
 
     def read(self, *, fold: bool = False) -> list[Hold]:
-        """The locks as they were written, none of them confirmed; none where the database turns out to be damaged.
+        """The locks as they were written, none of them confirmed; rows that are none are forgotten.
 
         ``fold``: as of :func:`resource`.
         """
-        if self._db is None:
-            return []
-        try:
-            with errors(KIND, "read"):
-                rows = self._db.execute("SELECT * FROM locks ORDER BY token").fetchall()
-        except Damaged:
-            self._remove()
-            return []
-        return [hold for row in rows if (hold := hold_of(row, fold))]
+        rows = self._log.rows
+        found = {token: hold_of(json.loads(rows[token]), fold) for token in sorted(rows)}
+        self._log.rows = {token: rows[token] for token, hold in found.items() if hold}
+        return [hold for hold in found.values() if hold]
 
     # -- what is --------------------------------------------------------------------------------------------
 
@@ -158,7 +134,7 @@ class LockJournal:
         self._drops.append(hold.token)
 
     def commit(self, last_token: int) -> None:
-        """Write all that was put and dropped since the last time, in one transaction.
+        """Write all that was put and dropped since the last time, whole or not at all.
 
         Raises:
             StoreFailed: the disk refused; nothing was written, and the next commit writes it again.
@@ -171,21 +147,16 @@ class LockJournal:
                 self.reserve(last_token)
         if not self.may_give(last_token):
             self.reserve(last_token)
-        self._db = self._db or self._open()
-        with errors(KIND, "written"):
-            if len(self._puts) + len(self._drops) == 1:
-                self._write(self._db)  # one statement is a transaction, and at most times there is no more to write
-            else:
-                with transaction(self._db):
-                    self._write(self._db)
+        self._write()
         self._puts, self._drops = {}, []
 
-    def _write(self, db: sqlite3.Connection) -> None:
-        """The statements of one commit; of so few each by itself is sooner done than all at once."""
-        for token in self._drops:
-            db.execute(DROP, (token,))
-        for hold in self._puts.values():
-            db.execute(PUT, row_of(hold))
+    def _write(self) -> None:
+        """Write what waits for it, all or nothing.
+
+        Raises:
+            StoreFailed: the disk refused.
+        """
+        self._log.write(self._drops, {token: row_of(hold) for token, hold in self._puts.items()})
 
     def has_room(self, last_token: int) -> bool:
         """Whether tokens will last for a while, should the disk refuse."""
@@ -232,27 +203,19 @@ class LockJournal:
             raise disk_refused("what was broken cannot be noted", exc) from exc
 
     def faults(self, tokens: Collection[int]) -> list[str]:
-        """What is wrong with the database; ``tokens``: of the locks that should be in it."""
-        if self._db is None:
-            return []
-        if self.is_lost():
+        """What is wrong with the journal; ``tokens``: of the locks that should be in it."""
+        if self._log.is_lost():
             return [f"{self._path} was gone"]
         try:
-            said = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(3)")]
-            kept = {row[0] for row in self._db.execute("SELECT token FROM locks")}
-        except sqlite3.Error as exc:
-            return [f"{self._path}: {exc}"]
-        wrong = [f"{self._path}: {words}" for words in said if words != "ok"]
-        lost, left = len(set(tokens) - kept), len(kept - set(tokens))
-        wrong += [f"locks that are not written down: {lost}"] if lost else []
+            kept = LockReader(self._path).read()
+        except GitSessionError as exc:
+            return [f"{self._path}: {exc.message}"]
+        lost, left = len(set(tokens) - kept.keys()), len(kept.keys() - set(tokens))
+        wrong = [f"locks that are not written down: {lost}"] if lost else []
         return wrong + ([f"locks that are written down and nobody holds: {left}"] if left else [])
 
-    def is_lost(self) -> bool:
-        """Whether somebody has removed the database."""
-        return self._db is not None and not os.path.lexists(self._path)
-
     def write_anew(self, holds: Iterable[Hold], last_token: int) -> None:
-        """Write all locks into a new database.
+        """Write all locks into a new journal.
 
         Raises:
             StateUnreadable: what is left of the old one is in the way.
@@ -270,9 +233,7 @@ class LockJournal:
                 self._fence(last_token)
         except GitSessionError:
             pass  # the bound that is there is a good one too
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        self._log.close()
 
 
 def read_breaks(state_dir: str) -> Iterable[dict[str, Any]]:

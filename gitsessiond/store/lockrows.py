@@ -1,9 +1,8 @@
-"""Locks as rows of the journal, and back; SQLite takes anything into any column, so what is read is looked at."""
+"""Locks as rows of the journal, and back; somebody may have written anything into it, so what is read is looked at."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,39 +13,27 @@ from gitsessiond.model.resources import resource
 from gitsessiond.model.settings import TRUE_WORDS
 
 KEPT_HOLDERS = 2000
-
-Row = tuple[Any, ...]
-
-
-def row_of(hold: Hold) -> Row:
-    """A lock as it is written."""
-    return (
-        hold.token,
-        blob(hold.resource.name),
-        hold.mode,
-        holder_text(hold.holder),
-        hold.ttl,
-        hold.deadline,
-        hold.since,
-        None if hold.reason is None else blob(hold.reason),
-    )
+MOST_SECONDS = 1e12
 
 
-def blob(text: str) -> bytes:
-    """Text with stray bytes, which SQLite has no text for."""
-    return text.encode("utf-8", "surrogateescape")
+def row_of(hold: Hold) -> str:
+    """A lock as it is written: JSON, in ASCII."""
+    reason = "null" if hold.reason is None else json.dumps(hold.reason)
+    times = f"{hold.ttl!r},{hold.deadline!r},{hold.since!r}"
+    name, holder = json.dumps(hold.resource.name), holder_text(hold.holder)
+    return f'[{hold.token},{name},"{hold.mode}",{holder},{times},{reason}]'
 
 
-_TEXTS: dict[Holder, bytes] = {}
+_TEXTS: dict[Holder, str] = {}
 
 
-def holder_text(holder: Holder) -> bytes:
+def holder_text(holder: Holder) -> str:
     """A holder as JSON; the same few come again and again."""
     found = _TEXTS.get(holder)
     if found is None:
         if len(_TEXTS) > KEPT_HOLDERS:
             _TEXTS.clear()
-        found = _TEXTS[holder] = json.dumps(holder._asdict()).encode()
+        found = _TEXTS[holder] = json.dumps(holder._asdict())
     return found
 
 
@@ -59,12 +46,13 @@ def hold_of(row: Sequence[Any], fold: bool) -> Hold | None:
     """The lock of a row; None: it is none, or names nothing that can be locked."""
     try:
         token, name, mode, holder, ttl, deadline, since, reason = row
-        want = Want(resource(name.decode("utf-8", "surrogateescape"), fold=fold), mode)
-        who = Holder(**json.loads(holder))
-        found = Hold(want, who, token, ttl, since, reason and reason.decode("utf-8", "replace"))
-    except (GitSessionError, ValueError, TypeError, AttributeError, RecursionError):
-        return None
-    if mode not in MODES or not is_whole(who) or not all(map(is_time, (ttl, deadline, since))):
+        who = Holder(**holder)
+        if not (isinstance(mode, str) and mode in MODES and is_whole(who) and isinstance(reason, str | None)):
+            return None
+        if not all(map(is_time, (ttl, deadline, since))):
+            return None
+        found = Hold(Want(resource(name, fold=fold), mode), who, token, ttl, since, reason)
+    except (GitSessionError, ValueError, TypeError, AttributeError):
         return None
     found.deadline, found.confirmed = deadline, False
     return found
@@ -81,5 +69,5 @@ def is_whole(who: Holder) -> bool:
 
 
 def is_time(value: object) -> bool:
-    """Whether it is a number of seconds."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    """Whether it is a number of seconds, and not one that no clock shows."""
+    return isinstance(value, int | float) and -MOST_SECONDS < value < MOST_SECONDS

@@ -14,9 +14,9 @@ from gitsessiond.actions.locking import AGAIN_S, RESERVE_S, Failed, Locking
 from gitsessiond.model.errors import StoreFailed
 from gitsessiond.model.locks import Acquired, Denied, Released
 from gitsessiond.model.resources import resource
-from gitsessiond.store.database import Damaged
 from gitsessiond.store.heldlocks import HeldLocks
 from gitsessiond.store.lockjournal import FENCE, LockJournal, read_breaks
+from gitsessiond.store.locklog import JOURNAL
 from gitsessiond.store.processes import own_namespace, seen
 from tests.model.locked import asked
 
@@ -40,7 +40,7 @@ def held(locking: Locking) -> dict[str, tuple[str, float, bool]]:
     return {one.resource.name: (one.mode, one.deadline, one.confirmed) for one in locking.table.holds}
 
 
-def refuse(self: LockJournal, what: object) -> None:
+def refuse(self: LockJournal, *what: object) -> None:
     """A write that cannot be."""
     raise StoreFailed("the disk is full", hint="df -h .")
 
@@ -229,20 +229,18 @@ def test_without_a_daemon_there_is_no_memory(begin: Begin, full: Full) -> None:
     assert isinstance(told, Failed) and held(locking) == {}
 
 
-def test_a_database_that_is_damaged_meanwhile_is_written_anew(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_is_damaged_meanwhile_is_written_anew(begin: Begin, tmp_path: Path) -> None:
+    """When somebody asks; what was written behind the damage is in it too."""
     locking = begin(0.0)
     locking.acquire(asked("ann", "path/a"), 0.0)
     locking.commit(0.0)
-
-    def damaged(self: LockJournal, db: object) -> None:
-        raise Damaged("the journal of locks is damaged")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LockJournal, "_write", damaged)
-        patch.setattr("gitsessiond.actions.locking.AGAIN_TIMES", 0)
-        locking.acquire(asked("bob", "path/b"), 1.0)
-        assert isinstance(locking.commit(1.0)[0], Acquired)
-    locking.commit(9.0)
+    with open(tmp_path / JOURNAL, "ab") as file:
+        file.write(b"not a line\n")
+    locking.acquire(asked("bob", "path/b"), 1.0)
+    assert isinstance(locking.commit(1.0)[0], Acquired)
+    (wrong,), mended = locking.mend()
+    assert wrong.endswith("the journal of locks is damaged: b'not a line'") and mended
+    assert locking.mend() == ([], False)
     assert locking.trouble is None and sorted(held(begin(9.0))) == ["path/a", "path/b"]
 
 

@@ -27,10 +27,10 @@ class Journal(LockJournal):
 
     full = False
 
-    def _write(self, db: object) -> None:
+    def _write(self) -> None:
         if self.full:
             raise StoreFailed("no room")
-        super()._write(db)  # type: ignore[arg-type]
+        super()._write()
 
     def _fence(self, bound: int) -> None:
         if self.full:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -260,7 +259,7 @@ def test_damaged_journal(daemon: Daemon, client: Callable[[str], Wire], damage: 
     one = client("one")
     [token] = take(one, "db/a")
     daemon.end()
-    path = daemon.repo / ".git" / "gitsession" / "locks.sqlite"
+    path = daemon.repo / ".git" / "gitsession" / "locks.journal"
     assert path.exists()
     spoil(path, damage)
     spoilt = path.read_bytes() if path.is_file() else None
@@ -280,30 +279,24 @@ def test_damaged_journal(daemon: Daemon, client: Callable[[str], Wire], damage: 
 
 def spoil(path: Path, damage: str) -> None:
     """Harm a journal that nobody has open."""
-    for beside in path.parent.glob(path.name + "-*"):
-        beside.unlink()
+    content = path.read_bytes()
+    first, _, _ = content.partition(b"\n")
     match damage:
         case "garbage":
             path.write_bytes(os.urandom(8192))
         case "empty":
             path.write_bytes(b"")
         case "middle":
-            path.write_bytes(path.read_bytes()[:4096] + os.urandom(3 * 4096))
+            path.write_bytes(first + b"\n" + os.urandom(4096) + b"\n" + content)
         case "another":
-            path.unlink()
-            with sqlite3.connect(path) as base:
-                base.execute("CREATE TABLE other (x)")
-                base.execute("PRAGMA user_version = 1")
-            base.close()
+            path.write_bytes(b"SQLite format 3\0" + bytes(4080))
         case "torn":
-            path.write_bytes(path.read_bytes()[:1000])
+            path.write_bytes(content[:-20])
         case "directory":
             path.unlink()
             path.mkdir()
         case "newer":
-            with sqlite3.connect(path) as base:
-                base.execute("PRAGMA user_version = 9999")
-            base.close()
+            path.write_bytes(content.replace(b'"format": 1', b'"format": 9999'))
 
 
 @pytest.mark.soak

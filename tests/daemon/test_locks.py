@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from gitsessiond.daemon.settings import Settings
 from gitsessiond.model.clients import Client
 from gitsessiond.model.errors import BadRequest, GitSessionError, StoreFailed
 from gitsessiond.store.lockjournal import LockJournal
+from gitsessiond.store.locklog import DRAFT, JOURNAL
 from gitsessiond.wire.place import Place
 from gitsessiond.wire.requests import reply_error
 
@@ -114,7 +114,7 @@ def test_a_disk_that_refuses_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch
     assert desk.locks.look(time.monotonic(), True).findings[0].state == "ok"
 
 
-def refused(self: LockJournal, db: object) -> None:
+def refused(self: LockJournal) -> None:
     """A disk that is full."""
     raise StoreFailed("no room", hint="df -h .")
 
@@ -313,8 +313,7 @@ def test_one_name_twice_is_one_lock_in_the_stronger_mode(desk: Desk) -> None:
 def test_a_journal_that_was_removed_is_written_anew(desk: Desk) -> None:
     """When somebody asks how things are; the next daemon has all that is held then."""
     desk.lock("ann", "path/a", "path/b")
-    for file in desk.state.glob("locks.sqlite*"):
-        file.unlink()
+    (desk.state / JOURNAL).unlink()
     states = [desk.locks.look(time.monotonic(), True).findings[0].state for _ in range(2)]
     assert states == ["warn", "ok"]
     desk.locks.close()
@@ -325,9 +324,8 @@ def test_a_journal_that_was_removed_is_written_anew(desk: Desk) -> None:
 def test_a_journal_that_somebody_else_has_written_into_is_written_anew(desk: Desk) -> None:
     """A lock of nobody, and one too few: to stop the daemon would make them true."""
     desk.lock("ann", "path/a", "path/b")
-    with sqlite3.connect(desk.state / "locks.sqlite") as database:
-        database.execute("UPDATE locks SET token = 99 WHERE token = 1")
-    database.close()
+    journal = desk.state / JOURNAL
+    journal.write_bytes(journal.read_bytes().replace(b"[1,", b"[99,"))
     found = [desk.locks.look(time.monotonic(), True).findings[0] for _ in range(2)]
     assert [one.state for one in found] == ["warn", "ok"]
     words = "locks that are not written down: 1; locks that are written down and nobody holds: 1; all locks have been"
@@ -340,8 +338,8 @@ def test_a_journal_that_somebody_else_has_written_into_is_written_anew(desk: Des
 @pytest.mark.parametrize(
     ("name", "fence"),
     [
-        ("locks.sqlite", None),
-        ("locks.sqlite-wal", None),
+        (JOURNAL, None),
+        (JOURNAL + DRAFT, None),
         ("locks.fence", '{"format": 1, "boot": "x", "bound": 9223372036854775807}'),
         ("locks.fence", '{"format": 1, "boot": "x", "bound": 1e999}'),
         ("locks.fence", '{"format": 1, "boot": "x", "bound": -1}'),

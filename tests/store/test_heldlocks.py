@@ -1,4 +1,4 @@
-"""Locks as the recorder finds them: what front has written, at once, whatever the files of SQLite look like."""
+"""Locks as the recorder finds them: what front has written, at once, whatever became of the file since."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from gitsessiond.model.locks import Hold, Holder, Want
 from gitsessiond.model.resources import resource
 from gitsessiond.store.heldlocks import HeldLocks
-from gitsessiond.store.lockjournal import DATABASE, LockJournal
+from gitsessiond.store.lockjournal import LockJournal
+from gitsessiond.store.locklog import JOURNAL
 
 
 def hold(token: int, name: str = "path/a.txt", mode: str = "X", ttl: float = 300.0) -> Hold:
@@ -54,6 +55,6 @@ def test_without_a_daemon_times_count(tmp_path: Path) -> None:
 
 
 def test_a_damaged_journal_holds_nothing_back(tmp_path: Path) -> None:
-    (tmp_path / DATABASE).write_bytes(b"no database" * 1000)
+    (tmp_path / JOURNAL).write_bytes(b"no database" * 1000)
     assert HeldLocks(str(tmp_path)).now() == ()
-    assert (tmp_path / DATABASE).exists()  # front puts it away
+    assert (tmp_path / JOURNAL).exists()  # front puts it away

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from gitsessiond.model.errors import NewerState, StateUnreadable, StoreFailed
 from gitsessiond.model.locks import Hold, Holder, Want
 from gitsessiond.model.resources import resource
 from gitsessiond.store import lockjournal
-from gitsessiond.store.lockjournal import BLOCK, DATABASE, FENCE, LockJournal, read_breaks
+from gitsessiond.store.lockjournal import BLOCK, FENCE, LockJournal, read_breaks
+from gitsessiond.store.locklog import JOURNAL
 
 ANN = Holder("ann", "Ann <ann@example.org>", "box", 7, "main", None, True, True)
 
@@ -58,23 +58,27 @@ def test_what_is_put_is_found_by_the_next(open_again: Open) -> None:
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("name", 5), ("name", None), ("name", b"nothing"), ("mode", "Z"), ("mode", b"X"), ("holder", b"[1]"),
-        ("holder", b'{"client": []}'), ("holder", b'{"client": "a", "pid": "x"}'), ("holder", b"[" * 5000),
-        ("ttl", "soon"), ("deadline", b"x"), ("since", float("inf")), ("reason", 7),
+        (1, 5), (1, None), (1, "nothing"), (1, "path/" + "a" * 9999), (2, "Z"), (2, ["X"]), (3, [1]), (3, "ann"),
+        (3, {"client": []}), (3, {"client": "a", "pid": "x"}), (3, {"client": "a", "more": 1}), (3, {}),
+        (4, "soon"), (4, 10**400), (5, None), (5, float("nan")), (6, float("inf")), (7, 7), (7, ["why"]),
     ],
 )  # fmt: skip
-def test_rows_that_are_none_are_left_out(open_again: Open, tmp_path: Path, column: str, value: object) -> None:
+def test_rows_that_are_none_are_left_out(open_again: Open, tmp_path: Path, column: int, value: object) -> None:
+    """And not written again."""
     journal = open_again()
     journal.put(hold(1))
     journal.put(hold(2, "path/b"))
     journal.commit(2)
-    with sqlite3.connect(tmp_path / DATABASE) as base:
-        base.execute("CREATE TABLE bare AS SELECT * FROM locks")
-        base.execute("DROP TABLE locks")
-        base.execute("ALTER TABLE bare RENAME TO locks")
-        base.execute(f"UPDATE locks SET {column} = ? WHERE token = 1", (value,))
-    base.close()
-    assert [one.token for one in open_again().read()] == [2]
+    path = tmp_path / JOURNAL
+    first, line = path.read_text().splitlines()
+    told = json.loads(line)
+    told[1][0][column] = value
+    path.write_text(f"{first}\n{json.dumps(told)}\n")
+    later = open_again()
+    assert [one.token for one in later.read()] == [2]
+    later.put(hold(3, "path/c"))
+    later.commit(3)
+    assert later.faults([2, 3]) == []
 
 
 def test_nothing_is_made_until_there_is_a_lock(open_again: Open, tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ def test_locks_of_another_boot_are_gone(open_again: Open, tmp_path: Path, monkey
     journal = open_again()
     journal.put(hold(1))
     journal.commit(1)
-    (tmp_path / DATABASE).write_bytes(b"\0" * 5000)
+    (tmp_path / JOURNAL).write_bytes(b"\0" * 5000)
     monkeypatch.setattr(lockjournal, "boot_id", lambda: "another")
     later = open_again()
     assert later.read() == []
@@ -139,13 +143,11 @@ def test_locks_of_another_boot_are_gone(open_again: Open, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("content", [b"", b"no database" * 500])
-def test_a_damaged_database_costs_the_locks_only(open_again: Open, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_journal_costs_the_locks_only(open_again: Open, tmp_path: Path, content: bytes) -> None:
     journal = open_again()
     journal.put(hold(1))
     journal.commit(1)
-    for path in tmp_path.glob(DATABASE + "*"):
-        path.unlink()
-    (tmp_path / DATABASE).write_bytes(content)
+    (tmp_path / JOURNAL).write_bytes(content)
     later = open_again()
     assert later.read() == []
     later.put(hold(2 * BLOCK))
@@ -154,23 +156,17 @@ def test_a_damaged_database_costs_the_locks_only(open_again: Open, tmp_path: Pat
 
 
 def test_what_is_not_ours_is_left_alone(open_again: Open, tmp_path: Path) -> None:
-    """A newer version's, another program's, a directory."""
+    """A newer version's, a directory."""
     journal = open_again()
     journal.put(hold(1))
     journal.commit(1)
     journal.close(1)
-    path = tmp_path / DATABASE
-    with sqlite3.connect(path) as base:
-        base.execute("PRAGMA user_version = 99")
-    base.close()
+    path = tmp_path / JOURNAL
+    path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 2'))
+    newer = path.read_bytes()
     with pytest.raises(NewerState):
         open_again()
-    with sqlite3.connect(path) as base:
-        base.execute("PRAGMA user_version = 1")
-        base.execute("PRAGMA application_id = 7")
-    base.close()
-    with pytest.raises(StateUnreadable, match="another program"):
-        open_again()
+    assert path.read_bytes() == newer
     path.unlink()
     path.mkdir()
     with pytest.raises(StateUnreadable) as caught:
