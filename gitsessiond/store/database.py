@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from gitsessiond.model.errors import NewerState, StateUnreadable, StoreFailed, disk_refused
 from gitsessiond.model.hints import aside_words
@@ -18,10 +18,6 @@ class Kind(NamedTuple):
     format: int
     application: int
     schema: str
-
-
-class Damaged(StateUnreadable):
-    """SQLite can make nothing of it."""
 
 
 def open_database(path: str, kind: Kind, pragmas: Sequence[str]) -> sqlite3.Connection:
@@ -63,15 +59,15 @@ def _format_of(db: sqlite3.Connection, path: str, kind: Kind) -> int:
 
 
 @contextmanager
-def open_beside(path: str, kind: Kind, mode: Literal["ro", "rw"], timeout: float) -> Iterator[sqlite3.Connection]:
-    """The database as it is, beside the process that writes it; closed at the end. ``timeout``: in seconds.
+def open_beside(path: str, kind: Kind) -> Iterator[sqlite3.Connection]:
+    """The database as it is, to be read beside the process that writes it; closed at the end.
 
     Raises:
-        Damaged: it is, or is no database.
+        StateUnreadable: it is damaged, or no database.
         StoreFailed: it cannot be read.
     """
     with errors(kind, "read"):
-        db = sqlite3.connect(f"file:{_escaped(path)}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)
+        db = sqlite3.connect(f"file:{_escaped(path)}?mode=ro", uri=True, timeout=10.0, isolation_level=None)
         try:
             yield db
         finally:
@@ -107,7 +103,7 @@ def errors(kind: Kind, what: str) -> Iterator[None]:
     except sqlite3.Error as exc:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise Damaged(f"{kind.name} is damaged: {exc}", hint="git session doctor") from exc
+            raise StateUnreadable(f"{kind.name} is damaged: {exc}", hint="git session doctor") from exc
         raise StoreFailed(f"{kind.name} cannot be {what}: {exc}", hint="df -h .") from exc
     except OSError as exc:
         raise disk_refused(f"{kind.name} cannot be {what}", exc) from exc

@@ -201,7 +201,7 @@ class Journal:
 
 def read_records(path: str, record: int) -> Iterator[tuple[str, bytes]]:
     """Objects (id, pack entry) of all records up to ``record``, in the order they were written, read-only."""
-    with open_beside(path, _KIND, "ro", timeout=10.0) as db:
+    with open_beside(path, _KIND) as db:
         rows = db.execute("SELECT lower(hex(oid)), entry FROM objects WHERE record <= ? ORDER BY n", (record,))
         for oid, entry in rows:
             yield str(oid), bytes(entry)
