@@ -128,8 +128,7 @@ class LockLog:
                 self._write_whole(rows)
                 self.rows = rows
                 return
-            line = f"[{json.dumps(drops) if drops else '[]'},[{','.join(puts.values())}]]\n".encode("ascii")
-            self._append(line)
+            self._append(f"[[{','.join(map(str, drops))}],[{','.join(puts.values())}]]\n".encode("ascii"))
         except OSError as exc:
             self.close()  # there may be a part of a line: what comes next goes into a new file
             raise disk_refused(f"{NAME} cannot be written", exc) from exc
