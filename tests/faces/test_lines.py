@@ -265,6 +265,23 @@ def test_a_conflict_is_shown_with_its_markers_or_its_sides() -> None:
     ]
 
 
+def test_a_conflict_in_a_long_file_is_shown_by_its_places() -> None:
+    """Three lines above and below each, no line twice; all of the text where no place is left."""
+    first, second = "<<<<<<< o\n1\n||||||| b\n=======\n>>>>>>> t\n", "<<<<<<< o\n||||||| b\n=======\n2\n>>>>>>> t\n"
+    above, below = "".join(f"above {n}\n" for n in range(90)), "".join(f"below {n}\n" for n in range(90))
+    text = f"{above}{first}between\n{second}{below}"
+    sides = {"ours": "", "base": "", "theirs": "", "remembered": None}
+    hunks = [sides | {"line": 91, "text": first}, sides | {"line": 97, "text": second}]
+    reply = replies.shown_conflict(text=text, marked=text, hunks=hunks)
+    shown = mergelines.conflict_show_lines(reply)
+    at = shown.index("shop/user.py:91, place 1 of 2")
+    assert shown[at + 1 :] == [
+        "above 87", "above 88", "above 89", *first.split("\n")[:-1], "between",
+        "", "shop/user.py:97, place 2 of 2", *second.split("\n")[:-1], "below 0", "below 1", "below 2",
+    ]  # fmt: skip
+    assert "below 89" in mergelines.conflict_show_lines(reply | {"hunks": []})
+
+
 def test_what_git_combined_is_shown_with_what_it_made() -> None:
     """By nobody, so no name; the way on is to open it, which says how to settle it."""
     one = replies.conflict(status="resolved", how="auto", resolved_by="auto")

@@ -40,7 +40,10 @@ def conflict() -> None:
 @click.argument("conflict_id", metavar="ID")
 @pass_face
 def show(face: Face, conflict_id: str) -> int:
-    """Show a conflict: its three sides, what they are for, and where to edit it"""
+    """Show a conflict: its three sides, what they are for, and where to edit it
+
+    Of its text the places where both sides differ are shown, with some lines around; with --json all of it.
+    """
     reply = face.call("conflict.show", id=conflict_id)
     face.show(reply, mergelines.conflict_show_lines(reply), mergelines.conflict_show_hints(reply))
     return 0

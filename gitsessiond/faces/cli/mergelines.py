@@ -11,6 +11,7 @@ from typing import Any
 from gitsessiond.faces.cli.words import clean, command, name_in, plural, settled, short, short_of
 
 NOTICES = {"resource_lock": "git session locks", "file_edit": "git session"}  # ask nothing; where to see more
+AROUND = 3  # lines above and below a place
 
 Json = Mapping[str, Any]
 
@@ -158,12 +159,28 @@ def conflict_show_lines(reply: Json) -> list[str]:
     if reply.get("marked") is not None and len(set(modes)) > 1:
         out.append(f"mode: ours {modes[0]}, theirs {modes[1]}")
     if reply.get("marked") is not None:
-        out += ["", *str(reply["marked"]).removesuffix("\n").split("\n")]
+        out += clash_lines(reply)
     else:
         out += [f"{side}: {clean(reply['told'][side])}" for side in ("base", "ours", "theirs")]
     if one["how"] == "auto" and reply["result"] is not None:
         out += ["", "git made of it:", *str(reply["result"]).removesuffix("\n").split("\n")]
     return out + (before_lines(reply) if one["status"] == "open" else [])
+
+
+def clash_lines(reply: Json) -> list[str]:
+    """The places left to settle, each with a few lines around it; the whole text where it has none."""
+    hunks, out, told = reply["hunks"], list[str](), 0
+    if not hunks:
+        return ["", *str(reply["marked"]).removesuffix("\n").split("\n")]
+    lines = str(reply["text"]).removesuffix("\n").split("\n")
+    begins = [hunk["line"] - 1 for hunk in hunks]
+    for number, (begin, hunk) in enumerate(zip(begins, hunks, strict=True), 1):
+        end = begin + len(str(hunk["text"]).removesuffix("\n").split("\n"))
+        above, below = max(told, begin - AROUND), min([end + AROUND, *begins[number : number + 1]])
+        count = f"{reply['conflict']['path']}:{hunk['line']}, place {number} of {len(hunks)}"
+        out += ["", count, *lines[above:below]]
+        told = below
+    return out
 
 
 def before_lines(reply: Json) -> list[str]:
