@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import socket
 import time
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from gitsessiond.actions.notices import VERBS
 from gitsessiond.daemon import eventlog
 from gitsessiond.daemon.events import AT_ONCE, BLOCK, KEPT, LOG, MOST_UNSENT, Events, Sequence
 from gitsessiond.daemon.link import Link
-from gitsessiond.model.channels import Wanted, channel_of, wanted
+from gitsessiond.daemon.lockreplies import ENDINGS
+from gitsessiond.faces.cli.events import TYPES
+from gitsessiond.model.channels import CONFLICTS, Wanted, channel_of, wanted
 from gitsessiond.model.errors import BadRequest
 from gitsessiond.model.moments import now_text
 from gitsessiond.wire.frames import Decoder
@@ -290,3 +294,29 @@ def test_numbers_are_set_apart_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [first.next() for _ in range(1001)][-1] == 1001
     assert Sequence(str(tmp_path / "seq")).last == 2000
     assert Sequence(str(tmp_path / "seq"), 1001).next() == 1002
+
+
+def types_named(node: ast.AST) -> Iterator[str]:
+    """The types of events that a piece of the program names where it tells one, or records a step."""
+    told: list[ast.expr] = []
+    if isinstance(node, ast.Dict):
+        told = [
+            value for key, value in zip(node.keys, node.values, strict=True) if ast.unparse(key or value) == "'type'"
+        ]
+    elif isinstance(node, ast.Call):
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        told = [one.value for one in node.keywords if one.arg == "verb"]
+        told += {"publish": node.args[3:4], "event": node.args[:1], "_event": node.args[:1]}.get(name, [])
+    for one in told:
+        either = [one.body, one.orelse] if isinstance(one, ast.IfExp) else [one]
+        yield from (value.value for value in either if isinstance(value, ast.Constant))
+
+
+def test_all_types_of_events_are_known() -> None:
+    """What `events --type` takes, none twice; a type that is told and not among them could not be asked for."""
+    home = Path(eventlog.__file__).parents[1]
+    files = [*home.glob("actions/*.py"), *home.glob("daemon/*.py")]
+    found = {kind for file in files for node in ast.walk(ast.parse(file.read_text())) for kind in types_named(node)}
+    assert len(found) > 50
+    assert found | {*VERBS.values(), *ENDINGS.values(), *CONFLICTS} <= set(TYPES)
+    assert len(set(TYPES)) == len(TYPES)

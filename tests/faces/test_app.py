@@ -403,6 +403,7 @@ def test_every_error_ends_with_its_exit_code(code: str, capsys: pytest.CaptureFi
                 (["--tool", "--hunk", "1=ours", "--base"], "--base, --tool and --hunk"),
             )
         ),
+        (["events", "--type", "foo"], None), (["events", "--type", "saved", "--type", "Saved"], None),
         (["log"], None), (["undo"], None), (["update", "x"], None), (["purge"], None), (["lock", "x", "--mode", "Y"], None), (["lock"], None),
     ],
 )  # fmt: skip

@@ -22,7 +22,7 @@ HUNK_WAYS = ("ours", "theirs", "both", "base", "remembered")
 
 @click.command("conflicts", cls=SessionCommand)
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too, also by git itself.")
-@click.option("--type", "kind", type=click.Choice(KINDS), metavar="KIND", help="Only git_merge, resource_lock, …")
+@click.option("--type", "kind", type=click.Choice(KINDS), metavar="KIND", help=f"Of one kind: {', '.join(KINDS)}.")
 @pass_face
 def conflicts(face: Face, everything: bool, kind: str | None) -> int:
     """List the conflicts of the session"""

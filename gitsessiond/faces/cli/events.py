@@ -13,6 +13,24 @@ from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
 from gitsessiond.faces.cli.terminal import note, put, put_json
 from gitsessiond.model.errors import BadRequest
 
+TYPES = (
+    # of files and git
+    "saved", "file_changed", "not_recorded", "gap", "adopt", "commit", "merge", "revert", "update", "publish", "check",
+    "judge", "restore", "agent", "merged elsewhere", "merge_unfinished",
+    # of sessions, patches and people
+    "start", "close", "abandon", "reopen", "rename", "patch new", "patch use", "patch ready", "patch depend",
+    "patch rename", "patch abandon", "patch reopen", "assign", "patch_status_changed", "patch_ready", "patch_blocked",
+    "invite", "uninvite", "collaborator_added", "collaborator_removed",
+    # of conflicts
+    "conflict_detected", "conflict_resolved", "conflict_reopened", "conflict_gone", "conflict.reopen", "resolve",
+    "resolving", "not_resolved", "apart", "denied", "unlocked", "left", "nothing left",
+    # of clients, editors and locks
+    "client_connected", "client_disconnected", "primary_promoted", "editor_opened", "editor_changed", "editor_saved",
+    "editor_quit", "editor_crashed", "lock_acquired", "lock_waiting", "lock_denied", "lock_renewed", "lock_released",
+    "lock_expired", "lock_broken", "locks_done", "overlap",
+    # of the daemon
+    "recorder_restarted", "overflow", "watch_limit", "degraded", "restored", "bug", "missed",
+)  # fmt: skip
 LENGTH = re.compile(r"([0-9]{1,6})([smhd])")
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
@@ -25,7 +43,14 @@ TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
     metavar="SEQ|WHEN",
     help="Those after this sequence number, or since then: 10m, 2h, 14:05, '2026-01-02 14:05'.",
 )
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Those of this type; may be repeated.")
+@click.option(
+    "--type",
+    "types",
+    type=click.Choice(TYPES),
+    multiple=True,
+    metavar="TYPE",
+    help="Those of this type; may be repeated.",
+)
 @click.option(
     "--channel",
     type=click.Choice(["session", "project", "conflicts"]),
