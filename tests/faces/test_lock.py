@@ -119,6 +119,16 @@ def test_wait_may_stand_alone(run: Run, words: list[str], wait: float | bool, na
     assert [one["name"] for one in asked[0][1]["resources"]] == names
 
 
+def test_a_lock_that_is_more_than_was_asked_for_is_said_to_be_so(run: Run) -> None:
+    """It was there before, and how long it lasts may have changed by asking."""
+    more = {"lock.acquire": {"locks": [TAKEN]}}
+    assert run("lock", "src/a.py", "--mode", "S", **more)[1] == (
+        "You have the lock on a.py already, for more than read (write, 5 min from now, token 3).\n"
+    )
+    assert "more than intent" in run("lock", "src/a.py", "--mode", "intent", **more)[1]
+    assert run("lock", "src/a.py", "--mode", "X", **more)[1].startswith("Locked a.py (write, ")
+
+
 def test_what_is_locked_and_is_not_there_is_named(run: Run) -> None:
     """As `abc` is that was to be a time."""
     granted = {"lock.acquire": {"locks": [TAKEN]}}

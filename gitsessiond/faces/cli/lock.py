@@ -101,7 +101,7 @@ def lock(
             reply = acquired(face, {"resources": wanted, "ttl": ttl, "reason": reason}, seconds_of(wait))
         except Locked as held:
             raise in_these_words(held, kind, words, options_of(mode, ttl, reason)) from held
-    face.show(reply, (locklines.taken(one) for one in reply["locks"]))
+    face.show(reply, (locklines.taken(one, mode) for one in reply["locks"]))
     for word in words if kind == "file" and not face.json else ():
         if not is_pattern(word) and not os.path.lexists(word):
             note(f"{clean(word)} is not there yet")  # a slip of the pen, perhaps

@@ -15,8 +15,11 @@ MINUTE, HOUR = 60, 3600
 Message = dict[str, Any]
 
 
-def taken(lock: Message) -> str:
-    """A lock that one has now."""
+def taken(lock: Message, asked: str) -> str:
+    """A lock that one has now; it may be more than was asked for, by which it lasts anew all the same."""
+    if lock["mode"] != asked:
+        facts = f"{MODES[lock['mode']]}, {length(lock['expires_in'])} from now, token {lock['token']}"
+        return f"You have the lock on {clean(spoken(lock['name']))} already, for more than {MODES[asked]} ({facts})."
     how = "Marked" if lock["mode"] == "intent" else "Locked"
     facts = f"{MODES[lock['mode']]}, {length(lock['expires_in'])}, token {lock['token']}"
     return f"{how} {clean(spoken(lock['name']))} ({facts})."
