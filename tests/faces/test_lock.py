@@ -216,6 +216,39 @@ def test_unlocking_what_is_anothers_is_refused(run: Run) -> None:
     assert run("unlock", "--all", **nothing)[1].count("lost: ") == 2
 
 
+def test_what_one_has_of_another_type_is_named(run: Run) -> None:
+    """Where nothing of that was locked: the command that gives it back; none for what is somebody else's."""
+    mine = TAKEN | PARTY | {"name": "ref/refs/heads/main", "mine": True, "ttl": 300.0}
+    users = mine | {"name": "db/users", "mine": False}
+    held = {"locks": [mine, users], "waiting": [], "lost": []}
+    answers = {"lock.release": {"released": [], "others": []}, "lock.list": held}
+    code, out, err, _ = run("unlock", "users", "main", **answers)
+    assert (code, out, err) == (0, "Nothing of that was locked.\n", "hint: git session unlock --type git main\n")
+    assert run("unlock", "--type", "database", "main", "../..", **answers)[2] == err
+    assert run("unlock", "--all", **answers)[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["unlock", "src/a.py", "--force"], "unlock src/a.py --force --reason WHY"),
+        (["lock", "--type", "git", "main", "--force"], "lock --type git main --force --reason WHY"),
+        (["lock", "a b", "c", "--force", "--reason", "so"], "lock 'a b' --force --reason so"),
+        (["lock", "src/a.py", "--reason", ""], "lock src/a.py --reason WHY"),
+    ],
+)
+def test_a_reason_that_is_missing_is_asked_for_with_the_same_words(run: Run, words: list[str], hint: str) -> None:
+    code, _, err, asked = run(*words)
+    assert (code, asked, err.splitlines()[1]) == (2, [], f"hint: git session {hint}")
+
+
+@pytest.mark.parametrize("ttl", ["0", "-1", "86401", "nan", "5m", ""])
+def test_a_time_that_is_none_is_refused_in_words(run: Run, ttl: str) -> None:
+    code, _, err, asked = run("lock", "src/a.py", f"--ttl={ttl}")
+    assert (code, asked) == (2, [])
+    assert err.splitlines()[0].endswith(f"{ttl!r} is no number of seconds, at least 0.001 and at most a day (86400)")
+
+
 def test_force_breaks_or_steals(run: Run) -> None:
     broken = {"lock.break": {"locks": [TAKEN], "broken": [TAKEN | PARTY]}}
     code, out, _, asked = run("unlock", "src/a.py", "--force", "--reason", "away", **broken)

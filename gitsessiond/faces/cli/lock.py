@@ -12,14 +12,14 @@ import click
 
 from gitsessiond.faces.cli import locklines
 from gitsessiond.faces.cli.face import Face, SessionCommand, pass_face
-from gitsessiond.faces.cli.locknames import TYPES, names_of
+from gitsessiond.faces.cli.locknames import TYPES, named_otherwise, names_of
 from gitsessiond.faces.cli.terminal import note
 from gitsessiond.faces.cli.words import clean
 from gitsessiond.model.errors import BadRequest, Locked
 from gitsessiond.model.names import is_pattern, name_key, spoken
 from gitsessiond.wire.client import DaemonEnded
 
-LONGEST_S = 86400.0
+SHORTEST_S, LONGEST_S = 0.001, 86400.0
 AS_SET = "as-set"  # how long to wait is for the settings to say
 LOCK_WAIT = "LOCK_WAIT_TIMEOUT"  # the variable of that setting
 MOST_ENDS = 4  # of daemons, while one waits: more are the fault of what is asked
@@ -64,9 +64,7 @@ def is_number(text: str) -> bool:
     default="X",
     help="S: read, others may too. U: read now, write later. X: write. intent: only a mark.  [default: X]",
 )
-@click.option(
-    "--ttl", type=click.FloatRange(0.001, LONGEST_S), metavar="SECONDS", help="How long it lasts, unless renewed."
-)
+@click.option("--ttl", metavar="SECONDS", help="How long it lasts, unless renewed; at most a day.")
 @click.option("--wait", metavar="[SECONDS]", help="Wait in line until it is free.  [default: do not wait]")
 @click.option("--force", is_flag=True, help="Take it from whoever has it; with --reason.")
 @click.option("--reason", metavar="WHY", help="What it is for; others are told.")
@@ -76,7 +74,7 @@ def lock(
     words: tuple[str, ...],
     kind: str,
     mode: str,
-    ttl: float | None,
+    ttl: str | None,
     wait: str | None,
     force: bool,
     reason: str | None,
@@ -88,19 +86,19 @@ def lock(
     it lasts anew. Nobody's editor is stopped by it unless `gitsession.locks` says so: docs/locks.md
     """
     names = names_of(kind, words, os.getcwd())
-    check_reason("lock", reason)
+    lasting = ttl_of(ttl)
+    check_reason("lock", kind, words, reason, force)
     if force:
         if len(names) != 1 or mode != "X" or wait is not None:
-            raise BadRequest(
-                "--force takes one resource, for writing, at once", hint="git session lock PATH --force --reason WHY"
-            )
+            hint = typed("lock", kind, words[:1], "--force", "--reason", reason or "WHY")
+            raise BadRequest("--force takes one resource, for writing, at once", hint=hint)
         reply = face.call("lock.break", name=names[0], reason=reason, steal=True)
     else:
         wanted = [{"name": name, "mode": mode} for name in names]
         try:
-            reply = acquired(face, {"resources": wanted, "ttl": ttl, "reason": reason}, seconds_of(wait))
+            reply = acquired(face, {"resources": wanted, "ttl": lasting, "reason": reason}, seconds_of(wait))
         except Locked as held:
-            raise in_these_words(held, kind, words, options_of(mode, ttl, reason)) from held
+            raise in_these_words(held, kind, words, options_of(mode, lasting, reason)) from held
     face.show(reply, (locklines.taken(one, mode) for one in reply["locks"]))
     for word in words if kind == "file" and not face.json else ():
         if not is_pattern(word) and not os.path.lexists(word):
@@ -168,10 +166,25 @@ def typed(command: str, kind: str, words: Sequence[str], *options: str) -> str:
     return shlex.join([*line, *words, *options])
 
 
-def check_reason(command: str, reason: str | None) -> None:
-    """Raise BadRequest where a reason says nothing, or would garble a terminal."""
+def check_reason(command: str, kind: str, words: tuple[str, ...], reason: str | None, force: bool) -> None:
+    """Raise BadRequest where a reason says nothing, or would garble a terminal, or is needed and not there."""
+    options = [*(["--force"] if force else []), "--reason", "WHY"]
+    if reason is None and force:
+        raise BadRequest("a reason is needed to break a lock", hint=typed(command, kind, words[:1], *options))
     if reason is not None and not (reason and reason.isprintable()):
-        raise BadRequest("--reason: a line of text is needed", hint=f"git session {command} PATH --reason WHY")
+        raise BadRequest("--reason: a line of text is needed", hint=typed(command, kind, words, *options))
+
+
+def ttl_of(seconds: str | None) -> float | None:
+    """How long a lock is to last.
+
+    Raises:
+        BadRequest: it is no such number of seconds.
+    """
+    if seconds is None or (is_number(seconds) and SHORTEST_S <= float(seconds) <= LONGEST_S):
+        return None if seconds is None else float(seconds)
+    most = f"at least {SHORTEST_S:g} and at most a day ({LONGEST_S:.0f})"
+    raise BadRequest(f"--ttl: {seconds!r} is no number of seconds, {most}", hint="git session lock -h")
 
 
 def seconds_of(wait: str | None) -> float | bool:
@@ -199,15 +212,13 @@ def unlock(face: Face, words: tuple[str, ...], kind: str, all_: bool, force: boo
 
     What you do not hold is no error: it may have been over.
     """
-    check_reason("unlock", reason)
-    if all_:
-        if words or force:
-            raise BadRequest("--all is for your own locks, and all of them", hint="git session unlock --all")
-        reply = face.call("lock.release", names=None, all=True)
-    elif force:
-        return broken(face, kind, words, reason)
-    else:
-        reply = face.call("lock.release", names=names_of(kind, words, os.getcwd()), all=False)
+    if all_ and (words or force):
+        raise BadRequest("--all is for your own locks, and all of them", hint="git session unlock --all")
+    names = None if all_ else names_of(kind, words, os.getcwd())
+    check_reason("unlock", kind, words, reason, force)
+    if names is not None and force:
+        return broken(face, kind, words, names, reason)
+    reply = face.call("lock.release", names=names, all=all_)
     if not reply["released"] and reply["others"]:
         other = reply["others"][0]
         named = words_for(other["name"], kind, words)
@@ -218,17 +229,25 @@ def unlock(face: Face, words: tuple[str, ...], kind: str, all_: bool, force: boo
             details={"held": reply["others"]},
         )
     released = [f"Unlocked {clean(spoken(name))}." for name in reply["released"]]
-    face.show(reply, released or ["Nothing of that was locked.", *lost_of(face, None if all_ else words, kind)])
+    if released or face.json:
+        face.show(reply, released)
+    else:
+        show_nothing(face, reply, kind, words, names)
     return 0
 
 
-def lost_of(face: Face, words: tuple[str, ...] | None, kind: str) -> list[str]:
-    """What became of locks that one would have given back, if somebody broke them or their time was over."""
-    if face.json:
-        return []
-    names = None if words is None else {name_key(name.rstrip("/")) for name in names_of(kind, words, os.getcwd())}
-    found = face.call("lock.list", name=None)["lost"]
-    return list(locklines.lost(one for one in found if names is None or name_key(one["name"].rstrip("/")) in names))
+def show_nothing(face: Face, reply: dict[str, Any], kind: str, words: tuple[str, ...], names: list[str] | None) -> None:
+    """Say what became of locks that one would have given back, and which command gives those of another type back."""
+    found = face.call("lock.list", name=None)
+    meant = None if names is None else {name_key(name.rstrip("/")) for name in names}
+    lost = [one for one in found["lost"] if meant is None or name_key(one["name"].rstrip("/")) in meant]
+    mine = {name_key(one["name"].rstrip("/")) for one in found["locks"] if one["mine"]}
+    hints = [
+        typed("unlock", other, (word,))
+        for word, other, name in named_otherwise(kind, words, os.getcwd())
+        if name_key(name.rstrip("/")) in mine
+    ]
+    face.show(reply, ["Nothing of that was locked.", *locklines.lost(lost)], hints)
 
 
 def words_for(name: str, kind: str, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -238,9 +257,8 @@ def words_for(name: str, kind: str, words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)[:1] or words[:1]
 
 
-def broken(face: Face, kind: str, words: tuple[str, ...], reason: str | None) -> int:
+def broken(face: Face, kind: str, words: tuple[str, ...], names: list[str], reason: str | None) -> int:
     """Break the lock of somebody else."""
-    names = names_of(kind, words, os.getcwd())
     if len(names) != 1:
         hint = typed("unlock", kind, words[:1], "--force", "--reason", "WHY")
         raise BadRequest("one lock is broken at a time", hint=hint)

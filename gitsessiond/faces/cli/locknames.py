@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from shlex import quote
 
 from gitsessiond.model.errors import BadRequest, NotFound
@@ -27,6 +29,15 @@ def names_of(kind: str, words: tuple[str, ...], cwd: str) -> list[str]:
         if is_nothing(name):
             raise BadRequest(f"{name.partition('/')[2]!r} is nothing that can be locked", hint=help_of(kind))
     return names
+
+
+def named_otherwise(kind: str, words: tuple[str, ...], cwd: str) -> Iterator[tuple[str, str, str]]:
+    """The words with each other type of which they may be names, and the names that they are then."""
+    for word in words:
+        for other in TYPES:
+            if other not in (kind, "exclusive"):
+                with suppress(BadRequest, NotFound):
+                    yield word, other, names_of(other, (word,), cwd)[0]
 
 
 def is_nothing(name: str) -> bool:
