@@ -951,9 +951,11 @@ class Uninstall(Reply):
 
 
 class Stopped(Reply):
-    """``daemon stop``; false: it did not run."""
+    """``daemon stop``; false: it did not run. The open sessions, and the locks that were held, if it said so."""
 
     stopped: bool
+    sessions: int | None = None
+    locks: int | None = None
 
 
 class Checkpoint(Reply):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gitsessiond.faces.cli import events
 from gitsessiond.faces.cli.app import main
 from gitsessiond.faces.cli.ending import EXIT_CODES
+from gitsessiond.faces.cli.loglines import stopped_lines
 from gitsessiond.model.errors import KINDS, NotFound, Refused, Unreachable
 from tests.faces import replies
 from tests.faces.schemas import SCHEMAS, ErrorReply
@@ -619,6 +620,24 @@ def test_daemon_stop_starts_none(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert asked.starts == [False, False, False]
     assert capsys.readouterr().out.endswith("\ntwo\n")
     assert main(["daemon", "logs"], client(log=tmp_path / "none").dial) == 10
+
+
+def test_daemon_stop_says_what_becomes_of_sessions_and_locks(capsys: pytest.CaptureFixture[str]) -> None:
+    """As far as it was told; one that does not say what it has at hand is stopped all the same."""
+    at_hand = {"daemon.status": DAEMON | {"sessions": 2, "locks": {"held": 3, "waiting": 1}}}
+    assert main(["daemon", "stop"], client(**at_hand).dial) == 0
+    assert capsys.readouterr().out == (
+        "The daemon has stopped.\nWhen it runs again what changed in 2 open sessions is recorded and "
+        "3 locks, held all the while, last their whole time once more.\n"
+    )
+    assert main(["daemon", "stop", "--json"], client(**at_hand).dial) == 0
+    assert json.loads(capsys.readouterr().out) == {"v": 1, "stopped": True, "sessions": 2, "locks": 3}
+    ill = client(**{"daemon.status": Unreachable("no answer")})
+    assert main(["daemon", "stop"], ill.dial) == 0 and ill.asked[-1][0] == "daemon.stop"
+    assert capsys.readouterr().out == "The daemon has stopped.\n"
+    assert stopped_lines({"locks": 1}) == [
+        "When it runs again 1 lock, held all the while, lasts its whole time once more."
+    ]
 
 
 def test_hooks_speak_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

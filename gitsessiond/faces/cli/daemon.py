@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import click
 
 from gitsessiond.faces.cli import loglines
 from gitsessiond.faces.cli.face import Face, SessionGroup, pass_face
 from gitsessiond.faces.cli.terminal import put, put_json
-from gitsessiond.model.errors import NotFound, Unreachable
+from gitsessiond.model.errors import GitSessionError, NotFound, Unreachable
 
 
 @click.group("daemon", cls=SessionGroup)
@@ -33,12 +34,17 @@ def start(face: Face) -> int:
 @pass_face
 def stop(face: Face) -> int:
     """Stop the daemon; what changes meanwhile is recorded when it runs again"""
+    client, held = face.client(start=False), dict[str, int]()
+    with suppress(GitSessionError):  # one that is ill is stopped all the same
+        before = client.call("daemon.status", {})
+        held = {"sessions": before["sessions"], "locks": (before.get("locks") or {}).get("held", 0)}
     try:
-        face.client(start=False).call("daemon.stop", {})
+        client.call("daemon.stop", {})
     except Unreachable:
         face.show({"stopped": False}, ["The daemon was not running."])
         return 0
-    face.show({"stopped": True}, ["The daemon has stopped."], ["the next command starts it again"])
+    lines = ["The daemon has stopped.", *loglines.stopped_lines(held)]
+    face.show({"stopped": True, **held}, lines, ["the next command starts it again"])
     return 0
 
 

@@ -93,6 +93,17 @@ def daemon_lines(reply: Json) -> list[str]:
     return out
 
 
+def stopped_lines(held: Mapping[str, int]) -> list[str]:
+    """What becomes of what a daemon had at hand when it was stopped; one that did not say has none."""
+    told = []
+    if sessions := held.get("sessions"):
+        told.append(f"what changed in {plural(sessions, 'open session')} is recorded")
+    if locks := held.get("locks"):
+        lasts = "lasts its" if locks == 1 else "last their"
+        told.append(f"{plural(locks, 'lock')}, held all the while, {lasts} whole time once more")
+    return [f"When it runs again {listed(told)}."] if told else []
+
+
 # Not shown as facts: what a line has anyway, or what only a program wants.
 PLAIN = (
     "v", "seq", "ts", "type", "session", "id", "text", "by", "by_git", "channel", "resource", "resource_id", "named",
