@@ -18,6 +18,7 @@ from gitsessiond.model.errors import Refused, StoreFailed
 from gitsessiond.model.hints import in_turn
 from gitsessiond.model.holdings import parts_of
 from gitsessiond.model.names import quote_path
+from gitsessiond.model.reasons import listed
 from gitsessiond.model.records import Session
 from gitsessiond.store.exclude import forget_exclude
 from gitsessiond.store.git import run_git
@@ -58,11 +59,20 @@ def uninstall(ctx: Context, asked: Asked) -> dict[str, Any]:
     hooks = uninstall_hooks(ctx, asked)
     warnings += [*hooks["warnings"], *left_behind(ctx, asked)]
     files, left = remove_control_files(ctx)
-    removed, warnings = [*hooks["removed"], *files], [*warnings, *left]
+    removed, warnings = [*hooks["removed"], *files], [*warnings, *left, *still_open(sessions)]
     if hard:
         removed += remove_traces(ctx, branches)
     state_dir = ctx.repository.state_dir if hard else None
     return {"removed": removed, "hard": hard, "state_dir": state_dir, "warnings": warnings}
+
+
+def still_open(sessions: list[Session]) -> list[str]:
+    """Which sessions are open still, in words: what they have to do with is not all taken out."""
+    names = sorted(session.name for session in sessions if session.status == "open")
+    if not names:
+        return []
+    which = f"session {names[0]} is open and goes" if len(names) == 1 else f"sessions {listed(names)} are open and go"
+    return [f"{which} on being recorded; the next git session command that changes something makes .gitsession/ again"]
 
 
 def refuse_half_resolved(ctx: Context) -> None:

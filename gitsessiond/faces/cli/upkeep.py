@@ -42,11 +42,11 @@ def doctor(face: Face, fix: bool) -> int:
 def uninstall(face: Face, hard: bool, yes: bool) -> int:
     """Take gitsessiond out of this repository
 
-    Removes .gitsession/, our git hooks and our lines in info/exclude. What was recorded stays, unless --hard is given:
-    then no ref, branch, configuration or file of ours is left.
+    Removes .gitsession/, our git hooks and our lines in info/exclude. What was recorded, locks and settings stay, and
+    open sessions go on, unless --hard is given: then no ref, branch, configuration or file of ours is left.
     """
     reply = face.call("uninstall", hard=hard, yes=yes)
-    kept = [] if hard else ["what was recorded stays; git session uninstall --hard removes it too"]
+    kept = [] if hard else ["what was recorded, locks and settings stay; git session uninstall --hard removes them too"]
     face.show(reply, loglines.uninstall_lines(reply), kept)
     face.show_warnings(reply)
     return 0
