@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
 
 from gitsessiond.faces.cli import checklines, difflines, lines, loglines, mergelines
 from gitsessiond.faces.cli.terminal import Look, encoded
+from gitsessiond.faces.cli.times import local_time
 from gitsessiond.faces.cli.words import listed, place, plural
 from tests.faces import replies
 
@@ -372,6 +373,9 @@ def test_an_event_is_one_line() -> None:
         "4 03:04:05 saved a.py and b.py"
         " (patch: validation-enhancements, number: 12, edits: a.py:1-2 to validation-enhancements)"
     )
+    day = local_time(replies.AT, UTC).date()
+    assert loglines.event_line(event, UTC, day).startswith("4 03:04:05 saved ")
+    assert loglines.event_line(event, UTC, day + timedelta(days=1)).startswith("4 2026-01-02 03:04:05 saved ")
 
 
 @pytest.mark.parametrize(

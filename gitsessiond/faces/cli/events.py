@@ -74,7 +74,7 @@ def events(face: Face, follow: bool, since: str | None, types: tuple[str, ...], 
         if face.json:
             put_json(event)
         else:
-            put([loglines.event_line(event)])
+            put([loglines.event_line(event, today=datetime.now().date())])
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
+from datetime import date, tzinfo
 from typing import Any
 
 from gitsessiond.faces.cli.times import local_time, stamp
@@ -111,11 +111,15 @@ PLAIN = (
 )  # fmt: skip
 
 
-def event_line(event: Json, zone: tzinfo | None = None) -> str:
-    """``41 18:02:33 saved shop/user.py (step: 12, edits: shop/user.py:3 to p)``; any type of event has such a line."""
+def event_line(event: Json, zone: tzinfo | None = None, today: date | None = None) -> str:
+    """``41 18:02:33 saved shop/user.py (step: 12, edits: shop/user.py:3 to p)``; any type of event has such a line.
+
+    With ``today`` given an event of another day has its date too.
+    """
     words = [str(event.get("seq", "-"))]
     if event.get("ts"):
-        words.append(f"{local_time(str(event['ts']), zone):%H:%M:%S}")
+        at = local_time(str(event["ts"]), zone)
+        words.append(f"{at:%H:%M:%S}" if today in (None, at.date()) else f"{at:%Y-%m-%d %H:%M:%S}")
     words.append(str(event["type"]))
     text, resource, path = event.get("text"), event.get("resource"), event.get("path")
     about = text or (spoken(str(resource)) if resource else path)
