@@ -302,6 +302,9 @@ def test_a_path_that_is_open_in_another_session() -> None:
         "a.py, also changed in two (patch fix, open in vim)",
         "a.py, also changed in two",
     ]
+    assert "Also Changed Elsewhere:" in lines
+    alone = panel_lines(replies.status(collisions=[one]), Look(ascii=True))
+    assert "Also Open Elsewhere:" in alone and "Also Changed Elsewhere:" not in alone
 
 
 def test_the_list_of_editors() -> None:

@@ -80,7 +80,7 @@ def panel_lines(status: Json, look: Look) -> list[str]:
         tree("locks", "Locks", lock_rows(status), look),
         tree("unassigned", "Unassigned Edits", unassigned_words(status), look),
         tree("conflicts", "Conflicts", conflict_words(status), look, style="red"),
-        tree("collisions", "Also Changed Elsewhere", collision_words(status), look),
+        tree("collisions", collision_title(status), collision_words(status), look),
         tree("actions", "Actions", action_words(steps, look), look),
         [look.paint(sign("next", look) + steps[0].command, "bold")],
     ]
@@ -302,6 +302,12 @@ LEVELS = {
     "open": "also open in", "path": "also changed in", "overlap": "same lines changed in",
     "conflict": "will conflict with",
 }  # fmt: skip
+
+
+def collision_title(status: Json) -> str:
+    """What the rows are about: where nothing is changed elsewhere, that it is open."""
+    changed = any(one.get("level") != "open" for one in status["collisions"])
+    return "Also Changed Elsewhere" if changed else "Also Open Elsewhere"
 
 
 def collision_words(status: Json) -> list[str]:
