@@ -70,7 +70,7 @@ def refs_read(ctx: Context) -> Finding:
     said = os.fsdecode(done.err).strip().splitlines()
     if done.code or said:
         return Finding("refs", "fail", "; ".join(said[:3]) or f"git for-each-ref ended with {done.code}", FIX)
-    return Finding("refs", "ok", f"git reads {len(done.out.splitlines())}")
+    return Finding("refs", "ok", f"git can read all below refs/gitsession: {len(done.out.splitlines())}")
 
 
 def disk(ctx: Context) -> Finding:

@@ -141,7 +141,8 @@ def _locks(patient: Patient) -> Check:
                 left.append(path)
                 if patient.fix:
                     os.unlink(path)
-    return patient.verdict("locks", [f"{path} was left behind" for path in left], "no lock is left behind")
+    wrong = [f"{path} was left behind" for path in left]
+    return patient.verdict("locks", wrong, "no lock file of a git that was killed is on our refs")
 
 
 def _landings(patient: Patient) -> Check:
@@ -164,4 +165,5 @@ def _worktrees(patient: Patient) -> Check:
             told = run_git(["--no-optional-locks", "status", "--porcelain", "--ignored=no"], cwd=path, check=False)
             if told.code != 0:
                 wrong.append(f"git cannot read {path}: {told.words()}")
-    return patient.verdict("worktrees", wrong, f"git reads {len(paths)}", fixed=False)
+    right = "git can read the only one" if len(paths) == 1 else f"git can read all {len(paths)}"
+    return patient.verdict("worktrees", wrong, right, fixed=False)

@@ -162,7 +162,7 @@ def check_history(patient: Patient) -> Check:
         if patient.fix:
             _record_anew(patient, state, "history begins again; older steps are lost")
             wrong[-1] += f"; its history begins again after step {state.number}"
-    return patient.verdict("history", wrong, "every step can be followed to the first")
+    return patient.verdict("history", wrong, "of each session all steps are there, back to the first")
 
 
 def _is_first(store: Store, step: str) -> bool:

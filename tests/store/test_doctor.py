@@ -114,6 +114,10 @@ def test_a_sound_store_is_found_sound(repo: Path) -> None:
         assert all_well(store, repo) and all_well(store, repo)
         assert read_session_refs(store) == {SID: state.step}
         assert is_sound(store)
+        told = {one.name: one.message for one in examine(store, dirs(repo), now=NOW)}
+        assert told["locks"] == "no lock file of a git that was killed is on our refs"
+        assert told["worktrees"] == "git can read the only one"
+        assert told["history"] == "of each session all steps are there, back to the first"
 
 
 def test_refs_and_commits_taken_from_the_repository_come_back(repo: Path) -> None:
