@@ -205,7 +205,7 @@ def test_unlocking_what_is_anothers_is_refused(run: Run) -> None:
     code, out, err, _ = run("unlock", "src/a.py", **{"lock.release": {"released": [], "others": [TAKEN | PARTY]}})
     assert (code, out) == (11, "")
     assert err.splitlines() == [
-        f"error: a.py is locked by agent-1 ({replies.ANN}, process 7, h, main), not by you",
+        f"error: a.py is locked by agent-1 ({replies.ANN}, process 7, on h, main), not by you",
         "hint: git session unlock src/a.py --force --reason WHY",
     ]
     gone = {"token": 1, "why": "broken", "by": "agent-1", "reason": "she is at lunch"}
@@ -252,7 +252,7 @@ def test_a_time_that_is_none_is_refused_in_words(run: Run, ttl: str) -> None:
 def test_force_breaks_or_steals(run: Run) -> None:
     broken = {"lock.break": {"locks": [TAKEN], "broken": [TAKEN | PARTY]}}
     code, out, _, asked = run("unlock", "src/a.py", "--force", "--reason", "away", **broken)
-    assert (code, out) == (0, f"Broke the lock of agent-1 ({replies.ANN}, process 7, h, main) on a.py.\n")
+    assert (code, out) == (0, f"Broke the lock of agent-1 ({replies.ANN}, process 7, on h, main) on a.py.\n")
     assert asked == [("lock.break", {"name": "path/src/a.py", "reason": "away", "steal": False})]
     assert run("lock", "src/a.py", "--force", "--reason", "away", **broken)[3][0][1]["steal"] is True
     for words in (["lock", "a", "b", "--force"], ["lock", "a", "--force", "--wait"], ["unlock", "--all", "a"]):

@@ -53,7 +53,7 @@ def whose(one: Message) -> str:
     facts = [
         clean(one["who"] or "") if one["named"] and not one["mine"] else "",
         f"process {one['pid']}" if one["pid"] else "",
-        clean(one["host"] or ""),
+        f"on {clean(one['host'])}" if one["host"] else "",
         clean(one["branch"] or ""),
     ]
     about = ", ".join(fact for fact in facts if fact)
