@@ -5,11 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gitsessiond.daemon.control_dir import REFUSED, ControlDir, NoSave, Save, Signature
-from gitsessiond.daemon.control_texts import ERRORS, PATCHES, REQUESTS, SHOWN_ONLY, STATUS, Head
+from gitsessiond.daemon.control_texts import (
+    ERRORS,
+    PATCHES,
+    REQUESTS,
+    SHOWN_ONLY,
+    STATUS,
+    Head,
+    cut_short,
+    headed,
+    one_line,
+)
 from gitsessiond.daemon.log import log
 from gitsessiond.model.errors import GitSessionError
 from gitsessiond.model.moments import now_text
@@ -18,8 +28,10 @@ from gitsessiond.model.names import quote_path
 KNOWN = b".known"
 MOST_REFUSED = 50
 MOST_TOLD = 100  # sentences in the log
-MOST_WORDS, MOST_HINTS = 500, 20  # letters of a sentence or hint, and lines of hints, that are told of a refusal
+MOST_HINTS = 20  # lines of hints that are told of a refusal
 MOST_KEPT = 64 << 10  # bytes of a refused save that are kept beside the words
+
+Told = dict[bytes, list[str]]  # digests by path
 
 
 class ControlFiles:
@@ -27,10 +39,11 @@ class ControlFiles:
 
     def __init__(self, worktree: str) -> None:
         self.dir = ControlDir(worktree)
-        self._ours: dict[bytes, Signature] = {}  # files that may be overwritten while they are these
-        self._written: dict[bytes, bytes] = {}  # what they hold
+        self.ours: dict[bytes, Signature] = {}  # files that may be overwritten while they are these
+        self.written: dict[bytes, bytes] = {}  # what they hold
         self._digests: dict[bytes, tuple[bytes, str]] = {}  # of what was told to the next daemon last
-        self._former: dict[bytes, list[str]] = {}  # digests of what a former daemon wrote last
+        self.former: Told = {}  # of what a former daemon wrote last
+        self.emptied: set[bytes] = set()  # directories from which files were taken away
         self.waiting: set[bytes] = set()  # somebody has them open for writing, or they cannot be put aside
         self._panel, self._status = b"", b""  # the panel, and STATUS with its head
         self._lapsed = ""  # why STATUS is not kept current
@@ -42,7 +55,7 @@ class ControlFiles:
         """What a former daemon wrote, so that a save made since is known for one, and a copy is not."""
         found = self.dir.read(KNOWN)
         if isinstance(found, Save):
-            self._former = known_in(found.content)
+            self.former = known_in(found.content)
         errors = self.dir.read(ERRORS)
         if isinstance(errors, Save) and self.is_as_written(ERRORS, errors):
             for line in errors.content.decode("utf-8", "surrogateescape").splitlines(keepends=True):
@@ -53,10 +66,10 @@ class ControlFiles:
 
     def is_as_written(self, path: bytes, save: Save) -> bool:
         """Whether a file holds what was written to it last: whoever saved it changed nothing. It is ours then."""
-        written = self._written.get(path)
-        same = save.content == written if written is not None else digest(save.content) in self._former.get(path, ())
+        written = self.written.get(path)
+        same = save.content == written if written is not None else digest(save.content) in self.former.get(path, ())
         if same:
-            self._ours[path], self._written[path] = save.signature, save.content
+            self.ours[path], self.written[path] = save.signature, save.content
         return same
 
     def take_in_copy(self) -> None:
@@ -66,8 +79,8 @@ class ControlFiles:
             return
         self.accept(KNOWN, found)
         for path, digests in known_in(found.content).items():
-            if path not in self._written:
-                self._former[path] = digests
+            if path not in self.written:
+                self.former[path] = digests
             elif not self.is_ours(path):
                 save = self.dir.read(path)
                 if isinstance(save, Save) and digest(save.content) in digests:
@@ -80,49 +93,49 @@ class ControlFiles:
             return  # nobody makes these
         for name in names & {*SHOWN_ONLY, b"status", b"depends-on"}:
             save = self.dir.read(directory + name)
-            shown = [text for path, text in self._written.items() if os.path.basename(path) == name]
+            shown = [text for path, text in self.written.items() if os.path.basename(path) == name]
             if isinstance(save, Save) and (name in SHOWN_ONLY or save.content in shown):
                 self.accept(directory + name, save)
 
     def is_ours(self, path: bytes) -> bool:
         """Whether a file is as it was left by us."""
-        return path in self._ours and self.dir.signature(path) == self._ours[path]
+        return path in self.ours and self.dir.signature(path) == self.ours[path]
 
     def is_known(self, path: bytes) -> bool:
         """Whether there was a file of ours."""
-        return path in self._ours
+        return path in self.ours
 
-    def missing(self) -> set[bytes]:
-        """The files that were written and are not there any more."""
-        return {path for path in self._ours if not path.endswith(REFUSED) and self.dir.signature(path) is None}
+    def is_missing(self, path: bytes) -> bool:
+        """Whether a file that was written is not there any more."""
+        return path in self.ours and not path.endswith(REFUSED) and self.dir.signature(path) is None
 
     def has_moved(self, before: bytes, directory: bytes) -> bool:
         """Whether a directory has a file that we wrote in another."""
-        ours = [(path, found) for path, found in self._ours.items() if path.startswith(before)]
+        ours = [(path, found) for path, found in self.ours.items() if path.startswith(before)]
         return any(self.dir.signature(directory + path[len(before) :]) == found for path, found in ours)
 
     def has_ours_in(self, directory: bytes) -> bool:
         """Whether we wrote files in a directory."""
-        return any(path.startswith(directory) for path in self._ours)
+        return any(path.startswith(directory) for path in self.ours)
 
     def has_former(self, before: bytes, directory: bytes) -> bool:
         """Whether a directory has all that a former daemon left in another, as it left it."""
-        former = {path[len(before) :]: told for path, told in self._former.items() if path.startswith(before)}
+        former = {path[len(before) :]: told for path, told in self.former.items() if path.startswith(before)}
         saves = {name: self.dir.read(directory + name) for name in former if not name.endswith(REFUSED)}
         same = (isinstance(save, Save) and digest(save.content) in former[name] for name, save in saves.items())
         return bool(saves) and all(same)
 
     def was_ours(self, directory: bytes) -> bool:
         """Whether a former daemon had files in a directory: what is in it is no wish."""
-        return any(path.startswith(directory) for path in self._former)
+        return any(path.startswith(directory) for path in self.former)
 
     def accept(self, path: bytes, save: Save) -> None:
         """A save was acted on: it may be overwritten now."""
-        self._ours[path] = save.signature
-        self._written[path] = save.content
+        self.ours[path] = save.signature
+        self.written[path] = save.content
         beside = path + REFUSED
-        if beside in self._ours:
-            self.dir.remove(beside, self._ours.pop(beside))
+        if beside in self.ours:
+            self.dir.remove(beside, self.ours.pop(beside))
 
     def note_refused(self, path: bytes, message: str, hint: str | None) -> list[str]:
         """Say in ``errors`` that a save was not acted on; returns the sentence and its hints."""
@@ -141,8 +154,8 @@ class ControlFiles:
         lines = [f"# Not done, {now_text()}: {words[0]}", *(f"# {line}" for line in words[1:])]
         if save is not None:
             lines.append("# What was saved:")
-            self._ours[path] = save.signature
-            self._written[path] = save.content
+            self.ours[path] = save.signature
+            self.written[path] = save.content
         text = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
         beside = path.rstrip(b"/") + REFUSED
         if save is None or len(save.content) <= MOST_KEPT:
@@ -164,7 +177,7 @@ class ControlFiles:
             self.tell(f"{quote_path(path)}: {exc.strerror}")
             return False
         if found is not None:
-            self._ours[path], self._written[path] = found, text
+            self.ours[path], self.written[path] = found, text
         return found is not None
 
     def tell(self, trouble: str) -> None:
@@ -173,80 +186,52 @@ class ControlFiles:
             self._told.add(trouble)
             log(f"control files: {trouble}")
 
-    def show(self, texts: Mapping[bytes, bytes]) -> list[bytes]:
-        """Have the files hold these texts; returns those that somebody saved and nobody has read.
-
-        Nothing is written where all is so already, and nothing where the worktree is being removed.
-        """
-        if not self.dir.is_there():
-            return []
-        try:
-            self.dir.make(REQUESTS)
-            self.dir.make(PATCHES)
-        except OSError as exc:
-            self.tell(str(exc.strerror))
-            return []
+    def wanted(self, texts: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """What each file is to hold: these texts, a head above the panel, and what was refused."""
         self._lapsed = ""
         if texts[STATUS] != self._panel:
             self._panel = texts[STATUS]
             self._status = headed(Head(now_text(), os.getpid()).kept(), self._panel)
-        wanted = {**texts, STATUS: self._status, ERRORS: "".join(self._refused).encode("utf-8", "surrogateescape")}
-        before = dict(self._written)
-        if any(before.get(path) != text for path, text in wanted.items()):
-            self._keep_known(before, wanted)
-        unread = [path for path, text in wanted.items() if not self._show_one(path, text)]
-        self._drop([path for path in self._ours if path not in texts and not is_kept(path)])
-        self._drop_former(wanted)
-        if self._written != before:
-            self._keep_known(self._written)
-        return unread
+        refused = "".join(self._refused).encode("utf-8", "surrogateescape")
+        return {**texts, STATUS: self._status, ERRORS: refused}
 
-    def _show_one(self, path: bytes, text: bytes) -> bool:
-        """One file; False where a save waits to be read."""
-        if path in self.waiting:
-            return True
-        found = self.dir.signature(path)
-        if found is not None:
-            if found != self._ours.get(path):
-                return False
-            if self._written.get(path) == text:
-                return True
-        return self.put(path, text, found) or self.dir.signature(path) == found
+    def drop(self, path: bytes) -> None:
+        """Take a file away that shows nothing any more."""
+        self.dir.remove(path, self.ours.pop(path))
+        self.written.pop(path, None)
+        self._digests.pop(path, None)
+        self.emptied.add(os.path.dirname(path))
 
-    def _drop(self, paths: Iterable[bytes]) -> None:
-        """Take files away that show nothing any more, and the directories that are empty then."""
-        above = set()
-        for path in paths:
-            self.dir.remove(path, self._ours.pop(path))
-            self._written.pop(path, None)
-            self._digests.pop(path, None)
-            above.add(os.path.dirname(path))
-        for directory in sorted(above - {b"", PATCHES, REQUESTS}):
+    def drop_emptied(self) -> None:
+        """Take the directories away in which nothing is then."""
+        for directory in sorted(self.emptied - {b"", PATCHES, REQUESTS}):
             self.dir.remove_directory(directory)
+        self.emptied.clear()
 
-    def _drop_former(self, wanted: Mapping[bytes, bytes]) -> None:
-        """Take away what a former daemon wrote and is shown no more, of another session even."""
-        former = [path for path in self._former if path not in wanted and not is_kept(path)]
-        for path in former:
-            save = self.dir.read(path)
-            if isinstance(save, Save) and self.is_as_written(path, save):
-                continue  # it is ours now
-            self._ours.pop(path, None)
-        self._drop([path for path in former if path in self._ours])
-        self._former = {path: told for path, told in self._former.items() if path in wanted}
+    def told(self) -> Told:
+        """What the next daemon is to know: what was written to each file, by a former one where not by us."""
+        former = {path: told for path, told in self.former.items() if path not in self.written}
+        return former | {path: [self.digest(path, text)] for path, text in self.written.items() if path != KNOWN}
 
-    def _keep_known(self, *written: Mapping[bytes, bytes]) -> None:
+    def hides_wish(self, told: Told) -> bool:
+        """Whether what the next daemon has of this might hide a wish from it, or it has nothing.
+
+        Of a file that is only shown it may have what that held before too: saving that asks for nothing either.
+        """
+        left = known_in(self.written.get(KNOWN, b""))
+        if left.keys() != told.keys() or self.dir.signature(KNOWN) is None:
+            return True
+        wide = (path for path in told if left[path] != told[path])
+        return not all(is_only_shown(path) and set(told[path]) <= set(left[path]) for path in wide)
+
+    def keep_known(self, told: Told) -> None:
         """Leave to the next daemon what was written; while that is being done, what was there and what is to be."""
-        told: dict[str, list[str]] = {}
-        for texts in written:
-            for path, text in texts.items():
-                if path != KNOWN:
-                    told.setdefault(os.fsdecode(path), []).append(self._digest(path, text))
-        text = json.dumps(told).encode()
-        if self._written.get(KNOWN) != text or self.dir.signature(KNOWN) is None:
-            self.put(KNOWN, text, self.dir.signature(KNOWN))
+        text = json.dumps({os.fsdecode(path): digests for path, digests in told.items()}).encode()
+        found = self.dir.signature(KNOWN)
+        if self.written.get(KNOWN) != text or found is None:
+            self.put(KNOWN, text, found)
 
-    def _digest(self, path: bytes, text: bytes) -> str:
+    def digest(self, path: bytes, text: bytes) -> str:
         """What stands for a text, worked out once for as long as it is shown."""
         if path not in self._digests or self._digests[path][0] != text:
             self._digests[path] = text, digest(text)
@@ -256,18 +241,18 @@ class ControlFiles:
         """The daemon ends: STATUS is not kept current from now on, and says so."""
         if self.dir.is_there() and self.is_ours(STATUS):
             self._last_status(Head(now_text(), os.getpid()).stopped())
-            self._keep_known(self._written)
 
     def end(self) -> None:
         """The session ended: what would act goes, STATUS stays and says so."""
         if not self.dir.is_there():
             return
-        self._drop([path for path in self._ours if path not in (STATUS, ERRORS)])
+        for path in [path for path in self.ours if path not in (STATUS, ERRORS)]:
+            self.drop(path)
+        self.drop_emptied()
         for directory in (PATCHES, REQUESTS):
             self.dir.remove_directory(directory)
         if self.is_ours(STATUS):
             self._last_status(Head(now_text(), os.getpid()).ended())
-            self._keep_known(self._written)
 
     def lapse(self, error: GitSessionError) -> None:
         """Nobody can tell what is: STATUS says so until somebody can."""
@@ -276,38 +261,20 @@ class ControlFiles:
             self._last_status(Head(now_text(), os.getpid()).lapsed(one_line(error.message)))
 
     def _last_status(self, head: str) -> None:
-        """Write STATUS once more, with another head."""
-        self.put(STATUS, headed(head, self._panel), self._ours[STATUS])
+        """Write STATUS once more, with another head, which the next daemon is not to take for a save."""
+        text, told = headed(head, self._panel), self.told()
+        self.keep_known(told | {STATUS: [*told.get(STATUS, ()), digest(text)]})
+        self.put(STATUS, text, self.ours[STATUS])
 
     def reply(self, path: bytes, reply: Mapping[str, Any]) -> None:
         """Answer a request of ``requests/``; an earlier answer of the same name is replaced."""
         text = json.dumps(reply, indent=1).encode() + b"\n"
         self.put(path, text, self.dir.signature(path))
-        self._ours.pop(path, None)  # it is the asker's from now on
-        self._written.pop(path, None)
+        self.ours.pop(path, None)  # it is the asker's from now on
+        self.written.pop(path, None)
 
 
-def headed(head: str, panel: bytes) -> bytes:
-    """STATUS as it is written."""
-    return head.encode("utf-8", "surrogateescape") + b"\n\n" + panel
-
-
-def one_line(text: str) -> str:
-    """A sentence as it is told."""
-    return cut_short(" ".join(text.split()))
-
-
-def cut_short(line: str) -> str:
-    """A line that is not too long; what is no text in it as it would be written in a program."""
-    line = line if len(line) <= MOST_WORDS else line[: MOST_WORDS - 3] + "..."
-    try:
-        line.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        line = line.encode("utf-8", "backslashreplace").decode()
-    return line
-
-
-def known_in(content: bytes) -> dict[bytes, list[str]]:
+def known_in(content: bytes) -> Told:
     """The digests in a ``.known``; nothing: each file is looked at as if somebody had saved it."""
     try:
         return {os.fsencode(path): [str(one) for one in told] for path, told in json.loads(content).items()}
@@ -318,6 +285,11 @@ def known_in(content: bytes) -> dict[bytes, list[str]]:
 def digest(content: bytes) -> str:
     """What stands for a content."""
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def is_only_shown(path: bytes) -> bool:
+    """Whether nothing that is saved there is a wish; ``errors`` saved empty is one that a new daemon need not hear."""
+    return path in (STATUS, ERRORS) or os.path.basename(path) in SHOWN_ONLY
 
 
 def is_kept(path: bytes) -> bool:

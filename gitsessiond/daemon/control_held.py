@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gitsessiond.daemon.control_acts import Wish
@@ -61,6 +62,7 @@ class Held:
         self.not_before = 0.0
         self.hold_until = self.hold_at_most = 0.0
         self.missing: set[bytes] = set()  # files that were deleted, when it was looked last
+        self.showing: Iterator[None] | None = None  # under way; the files are not settled, and nothing is asked
 
     def show_by(self, at: float, *, soon: bool = True) -> None:
         """Show what is at that time at the latest; ``soon``: it is about this worktree itself."""
@@ -76,15 +78,22 @@ class Held:
 
     def is_due(self, others_from: float) -> float | None:
         """When to show what is; no sooner than ``others_from`` where only other worktrees changed."""
-        if self.due is None or self.flight is not None:
+        if self.due is None or self.flight is not None or self.showing is not None:
             return None
         return max(self.due, self.not_before, self.hold_until, 0.0 if self.soon else others_from)
 
     def is_touched(self) -> float | None:
         """When to look at saves."""
-        if not self.touched or self.flight is not None:
+        if not self.touched or self.flight is not None or self.showing is not None:
             return None
         return max(min(self.touched.values()), self.rest_until, self.gather_until)
+
+    def is_held(self, now: float) -> bool:
+        """Whether nothing is to be shown before a later time, for files are being deleted, or copied here."""
+        until = max(self.hold_until, self.gather_until)
+        if until > now:
+            self.show_by(until)
+        return until > now
 
     def saw(self, path: bytes, now: float, at: float) -> None:
         """Somebody saved this; look at it then, or when no more come, if there are many."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from datetime import datetime
 
+from gitsessiond.daemon.control_brought import BROUGHT
 from gitsessiond.daemon.control_dir import REFUSED, NoSave, Save
 from gitsessiond.daemon.control_held import Held
-from gitsessiond.daemon.control_texts import REQUESTS
+from gitsessiond.daemon.control_texts import REQUESTS, STATUS
+from gitsessiond.model.errors import GitSessionError
 
 WHY, AGAIN = "it was saved before the session was started", "save it again"
 
@@ -36,3 +38,14 @@ def refuse_directory(held: Held, path: bytes) -> None:
     if held.files.dir.signature(path.rstrip(b"/") + REFUSED) is None:
         held.files.refuse(path, None, WHY, f"mkdir .gitsession/{os.fsdecode(path)}")
     held.files.dir.remove_directory(path.rstrip(b"/"))
+
+
+def leave_tracked(held: Held) -> None:
+    """Git tracks some of what is there, and all of it is left alone: what was saved there is not asked for."""
+    held.files.tell(f"git tracks what is in {held.worktree}/.gitsession: all of it is left alone")
+    own = held.view["tracked_own"]
+    held.brought.note(keep=os.fsdecode(BROUGHT) not in own)
+    if os.fsdecode(STATUS) not in own:
+        why = "git tracks files in .gitsession/, so all of it is left alone: git rm -r --cached .gitsession"
+        held.files.lapse(GitSessionError(why))
+    held.touched.clear()

@@ -13,6 +13,7 @@ STATUS, ERRORS, ASSIGN, USE, README = b"STATUS", b"errors", b"assign", b"use", b
 PATCHES, REQUESTS, CONFLICTS = b"patches", b"requests", b"conflicts"
 SHOWN_ONLY = (b"ops", b"diff")
 MOST_ENDED = 20  # merged and abandoned patches that have a directory
+MOST_WORDS = 500  # letters of a sentence, or of a hint, that is told
 LONGEST = 100  # bytes of a directory's name; a name of 64 characters may have 256
 
 # Names that Windows keeps for itself, whatever follows a dot.
@@ -199,3 +200,23 @@ def mark_of(row: Json) -> str:
     """The same for the same edit, wherever it is in its file."""
     told = f"{row['path']}\0{row['kind']}\0{row['text']}"
     return hashlib.sha1(told.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:8]
+
+
+def headed(head: str, panel: bytes) -> bytes:
+    """STATUS as it is written."""
+    return head.encode("utf-8", "surrogateescape") + b"\n\n" + panel
+
+
+def one_line(text: str) -> str:
+    """A sentence as it is told."""
+    return cut_short(" ".join(text.split()))
+
+
+def cut_short(line: str) -> str:
+    """A line that is not too long; what is no text in it as it would be written in a program."""
+    line = line if len(line) <= MOST_WORDS else line[: MOST_WORDS - 3] + "..."
+    try:
+        line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        line = line.encode("utf-8", "backslashreplace").decode()
+    return line

@@ -2,7 +2,7 @@
 
 One question to the recorder, ``session.files``, tells all that is shown; it is asked when something changed and
 nothing else waits, and so seldom that it takes a twentieth of the recorder's time at most. A save is looked at with a
-fresh answer, becomes requests as any client's, and the files are shown again (docs/control-files.md).
+fresh answer, becomes requests as any client's, and the files are shown again, step by step (docs/control-files.md).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from itertools import count
 from typing import Any
 
 from gitsessiond.daemon.control_acts import Wish, not_done
-from gitsessiond.daemon.control_brought import BROUGHT
 from gitsessiond.daemon.control_dir import HOME
 from gitsessiond.daemon.control_held import GONE_S, Act, Held, Message, is_patch_directory, is_writable
 from gitsessiond.daemon.control_requests import AnswerOwn, Requests
 from gitsessiond.daemon.control_saves import NEW_S, look_for_saves, take
-from gitsessiond.daemon.control_strays import refuse_former
-from gitsessiond.daemon.control_texts import CONFLICTS, PATCHES, REQUESTS, STATUS, shown_patches, texts_of
+from gitsessiond.daemon.control_showing import finish, go_on, showing
+from gitsessiond.daemon.control_strays import leave_tracked, refuse_former
+from gitsessiond.daemon.control_texts import CONFLICTS, REQUESTS, texts_of
 from gitsessiond.daemon.log import log_bug
 from gitsessiond.daemon.mailbox import Notice
 from gitsessiond.daemon.outbox import Ask, Outbox
@@ -71,6 +71,7 @@ class Controls:
         wanted = list(worktrees) if self._panel is not None else []
         for worktree in [one for one in self._held if one not in wanted]:
             held = self._held.pop(worktree)
+            self._settle(held)
             self._guarded(held, held.files.end)
         for worktree in wanted:
             if worktree not in self._held:
@@ -111,8 +112,9 @@ class Controls:
 
     def pause(self, wanted: bool) -> None:
         """Leave the files alone, for they are being removed; they come back when somebody acts again."""
-        if self._paused and not wanted:
-            for held in self._held.values():
+        for held in self._held.values() if self._paused != wanted else ():
+            self._settle(held)
+            if not wanted:
                 held.show_by(time.monotonic() + SOON_S)
                 held.look_at = time.monotonic()  # what was saved meanwhile nobody was told of
         self._paused = wanted
@@ -120,24 +122,32 @@ class Controls:
     # -- time ---------------------------------------------------------------------------------------------------
 
     def next_look(self) -> float | None:
-        """When :meth:`tick` has something to do. While the recorder is busy nothing is shown."""
+        """When :meth:`tick` has something to do; 0: now. While the recorder is busy nothing new is shown."""
         times: list[float | None] = []
         for held in self._held.values() if not self._paused else ():
-            times += [held.look_at, held.is_touched()]
+            times += [held.look_at, held.is_touched(), None if held.showing is None else 0.0]
             if self._outbox.idle:
                 times.append(held.is_due(self._others_from))
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Ask about saves that are quiet, and for what is to be shown: one worktree at a time, changed ones first."""
-        for held in list(self._held.values()) if not self._paused else ():
-            if held.look_at is not None and held.look_at <= now:
+        """Ask about saves that are quiet, and for what is to be shown: one worktree at a time, changed ones first.
+
+        Of what is being shown one step is done, for front's loop has others to hear.
+        """
+        if self._paused:
+            return
+        shown = next((held for held in self._held.values() if held.showing is not None), None)
+        if shown is not None:
+            self._guarded(shown, partial(go_on, shown))
+        for held in list(self._held.values()):
+            if held.look_at is not None and held.look_at <= now and held.showing is None:
                 self._look(held, now)
             touched = held.is_touched()
             if touched is not None and touched <= now:
                 self._flush_saves(now)
                 self._ask_view(held, now)
-        if self._paused or not self._outbox.idle:
+        if not self._outbox.idle:
             return
         due = [(not held.soon, at, held) for held in self._held.values() if (at := held.is_due(self._others_from))]
         ready = [one for one in due if one[1] <= now]
@@ -147,6 +157,7 @@ class Controls:
     def flush(self, now: float) -> None:
         """A client's request is about to be queued: what was saved before it is acted on before it."""
         for held in self._held.values() if not self._paused else ():
+            self._settle(held)
             if self._is_polled(held.worktree):
                 self._look(held, now)
             if held.touched:
@@ -195,6 +206,7 @@ class Controls:
     def failed(self, error: GitSessionError) -> None:
         """What was under way will not be answered, and nobody knows what is."""
         for held in self._held.values():
+            self._settle(held)
             acts = list(held.acts)
             held.acts.clear()
             held.flight, held.outdated = None, False
@@ -210,6 +222,7 @@ class Controls:
 
     def _viewed(self, held: Held, reply: Message) -> None:
         """The recorder told what is: act on what was saved, or else show it."""
+        self._settle(held)
         now = time.monotonic()
         held.not_before = self._others_from = now + SHARE * (now - held.asked_at)
         if self._paused:
@@ -222,13 +235,7 @@ class Controls:
             return
         first, held.view = not held.view, reply["ok"]
         if held.view["tracked"]:
-            held.files.tell(f"git tracks what is in {held.worktree}/.gitsession: all of it is left alone")
-            own = held.view["tracked_own"]
-            held.brought.note(keep=os.fsdecode(BROUGHT) not in own)
-            if os.fsdecode(STATUS) not in own:
-                why = "git tracks files in .gitsession/, so all of it is left alone: git rm -r --cached .gitsession"
-                held.files.lapse(GitSessionError(why))
-            held.touched.clear()
+            leave_tracked(held)
             held.rest(now, 0.0)
             return
         held.session = held.view["status"]["session"]["id"]
@@ -245,7 +252,8 @@ class Controls:
         else:
             held.rest(now, 0.0)
             self._take_all(held, texts, now)
-        self._next_act(held)
+        if not self._next_act(held):
+            held.showing = showing(held, texts)
 
     def _take_all(self, held: Held, texts: Mapping[bytes, bytes], now: float) -> None:
         """Find out what the saves want that are quiet, or that somebody waits for."""
@@ -264,8 +272,8 @@ class Controls:
         while held.requests:
             self._outbox.put_back(held.requests.pop())
 
-    def _next_act(self, held: Held) -> None:
-        """Ask for the next thing that was saved; when all is done show what is, with a fresh answer if it changed."""
+    def _next_act(self, held: Held) -> bool:
+        """Ask for the next thing that was saved, or when all is done for what is, if that changed. Whether it asked."""
         while held.acts and not held.acts[0].wishes:
             act = held.acts.popleft()
             if act.save is not None:
@@ -282,7 +290,8 @@ class Controls:
             if held.hurry and held.touched:
                 self._ask_view(held, time.monotonic(), first=True)
         else:
-            self._show(held)
+            return False
+        return True
 
     def _acted(self, held: Held, wish: Wish, reply: Message) -> None:
         """The answer to one request of a save."""
@@ -299,26 +308,13 @@ class Controls:
         assert self._panel is not None
         return texts_of(held.view, held.cached, self._panel(held.view["status"]))
 
-    def _show(self, held: Held) -> None:
-        """Have the files hold what is."""
-        now = time.monotonic()
-        missing = held.files.missing()
-        if missing != held.missing:  # somebody is deleting
-            held.missing = missing
-            held.hold(now)
-        waits_until = max(held.hold_until, held.gather_until)
-        if waits_until > now:
-            held.show_by(waits_until)
-            return
-        for path in held.files.show(self._texts(held)):
-            held.touched.setdefault(path, now)
-        held.missing = set()
-        for directory, patch in shown_patches(held.view["status"]["patches"]).items():
-            inode = held.files.dir.inode(PATCHES + b"/" + directory)
-            if inode is not None:
-                held.places[patch["id"]] = inode
+    def _settle(self, held: Held) -> None:
+        """Show at once what is being shown."""
+        if held.showing is not None:
+            self._guarded(held, partial(finish, held))
 
     def stop(self) -> None:
         """The daemon ends."""
         for held in self._held.values() if not self._paused else ():
+            self._settle(held)
             self._guarded(held, held.files.stop)

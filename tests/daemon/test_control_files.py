@@ -12,6 +12,7 @@ from gitsessiond.daemon import control_files
 from gitsessiond.daemon.control_acts import Wish, wished_request, wishes_of
 from gitsessiond.daemon.control_dir import LARGEST, ControlDir, NoSave, Save
 from gitsessiond.daemon.control_files import ControlFiles
+from gitsessiond.daemon.control_showing import show
 from gitsessiond.daemon.control_texts import STATUS, directory_of, shown_patches, target_of, texts_of
 from gitsessiond.model.errors import BadRequest, GitSessionError, Refused
 
@@ -220,7 +221,7 @@ def test_nothing_in_another_users_directory_is_a_save(tree: Path, whose: str) ->
     """Who has the directory could put a file of ours in the place of another; nothing is read or written there."""
     shown = ControlFiles(str(tree))
     texts = texts_of(view(ONE), {}, ["panel"])
-    shown.show(texts)
+    show(shown, texts)
     status = tree / ".gitsession/patches/one/status"
     status.write_text("abandoned\n")
     os.chown(tree / ".gitsession" / whose, 12345, 12345)
@@ -228,7 +229,7 @@ def test_nothing_in_another_users_directory_is_a_save(tree: Path, whose: str) ->
     assert shown.dir.read(b"patches/one/status") == NoSave("odd", "it is in another user's directory")
     assert shown.dir.names(b"patches/one") == []
     assert not shown.dir.move(b"patches/one/status", b"patches/one/other")
-    shown.show(texts_of(view(ONE), {}, ["another panel"]))
+    show(shown, texts_of(view(ONE), {}, ["another panel"]))
     assert status.read_bytes() == before and not (tree / ".gitsession/patches/one/other").exists()
 
 
@@ -236,9 +237,9 @@ def test_the_next_daemon_knows_what_was_written(tree: Path) -> None:
     """What the last one wrote is no save, also in a copy of the worktree; what was saved since is one."""
     texts = texts_of(view(ONE), {}, ["panel"])
     first = ControlFiles(str(tree))
-    assert first.show(texts) == []
+    assert show(first, texts) == []
     first.refuse(b"use", None, "no", "hint")
-    assert first.show(texts) == []
+    assert show(first, texts) == []
     first.stop()
     other = tree / "copy"
     (other / ".git").mkdir(parents=True)
@@ -252,7 +253,7 @@ def test_the_next_daemon_knows_what_was_written(tree: Path) -> None:
     for path in texts:
         save = second.dir.read(path)
         assert isinstance(save, Save) and second.is_as_written(path, save) == (path != b"use"), path
-    assert second.show(texts) == [b"use"]
+    assert show(second, texts) == [b"use"]
     assert "no" in (other / ".gitsession" / "errors").read_text()
     assert (other / ".gitsession" / "use").read_text() == "one\n"
     head = (other / ".gitsession" / STATUS.decode()).read_text().splitlines()
@@ -262,7 +263,7 @@ def test_the_next_daemon_knows_what_was_written(tree: Path) -> None:
 def test_what_was_refused_stays_until_it_is_done(tree: Path) -> None:
     """The last refusal above the one before; all of it goes with a save that is carried out."""
     files, beside = ControlFiles(str(tree)), tree / ".gitsession" / "use.refused"
-    files.show(texts_of(view(ONE), {}, ()))
+    show(files, texts_of(view(ONE), {}, ()))
     for words in ("first", "second"):
         (tree / ".gitsession" / "use").write_text(words + "\n")
         save = files.dir.read(b"use")
@@ -279,7 +280,7 @@ def test_a_worktree_on_its_way_out_gets_no_file(tree: Path) -> None:
     """Without its .git nothing comes back."""
     files = ControlFiles(str(tree))
     (tree / ".git").rmdir()
-    files.show(texts_of(view(ONE), {}, ()))
+    show(files, texts_of(view(ONE), {}, ()))
     files.stop()
     files.end()
     assert os.listdir(tree) == []
@@ -295,12 +296,12 @@ def test_a_reply_is_the_askers(tree: Path) -> None:
     """It stays when the next daemon starts, and is neither held in memory nor told to that."""
     files = ControlFiles(str(tree))
     texts = texts_of(view(ONE), {}, ())
-    files.show(texts)
+    show(files, texts)
     files.reply(b"requests/keep.reply", {"ok": "x" * 1000})
-    files.show(texts | {b"use": b"one\n"})
-    assert "reply" not in (tree / ".gitsession/.known").read_text() and b"requests/keep.reply" not in files._written
+    show(files, texts | {b"use": b"one\n"})
+    assert "reply" not in (tree / ".gitsession/.known").read_text() and b"requests/keep.reply" not in files.written
     files.stop()
-    ControlFiles(str(tree)).show(texts)
+    show(ControlFiles(str(tree)), texts)
     assert (tree / ".gitsession/requests/keep.reply").exists()
 
 
@@ -309,12 +310,12 @@ def test_what_is_told_is_short_and_can_be_written(tree: Path, words: str) -> Non
     """Whatever a message has in it: odd bytes, half a letter, a verb of a megabyte."""
     files, errors = ControlFiles(str(tree)), tree / ".gitsession/errors"
     texts = texts_of(view(ONE), {}, ["panel"])
-    files.show(texts)
+    show(files, texts)
     files.lapse(GitSessionError(words))
     assert (tree / ".gitsession/STATUS").read_bytes().startswith(b"# Not kept current since ")
     files.note_refused(b"requests/x.json", words, words)
     files.refuse(b"use", None, words, words)
-    assert files.show(texts) == [] and 2 < errors.read_bytes().count(b"\n") < 6 and errors.stat().st_size < 3000
+    assert show(files, texts) == [] and 2 < errors.read_bytes().count(b"\n") < 6 and errors.stat().st_size < 3000
 
 
 def test_a_file_that_is_being_written_is_not_removed(tree: Path) -> None:
@@ -333,8 +334,8 @@ def test_what_is_shown_as_before_is_not_digested_again(tree: Path, monkeypatch: 
     """The list for the next daemon is written at each change: a large session must not hold front up."""
     files = ControlFiles(str(tree))
     texts = texts_of(view(*(patch(f"p{n}") for n in range(30))), {}, ["panel"])
-    files.show(texts)
+    show(files, texts)
     digested: list[bytes] = []
     monkeypatch.setattr(control_files, "digest", lambda content: digested.append(content) or "x")
-    files.show(texts | {b"use": b"p1\n"})
+    show(files, texts | {b"use": b"p1\n"})
     assert 0 < len(digested) < 6

@@ -30,6 +30,7 @@ class Recorder:
         self.asked: list[dict[str, Any]] = []  # the arguments of all that was answered
         self.flushed = 0
         self.polled = False
+        self.settles = True  # what is being shown is shown at once
         self.controls = Controls(self.outbox, lambda status: ["panel"], self.own, self.flush, lambda root: self.polled)
         self.controls.set([str(root)])
 
@@ -51,7 +52,14 @@ class Recorder:
         self.asked.append(message["args"])
         files = message["verb"] == "session.files"
         item.answer(reply or {"ok": self.told if files else {"moved": [1], "refused": [], "merged": True}})
+        if self.settles:
+            self.settle()
         return str(message["verb"])
+
+    def settle(self) -> None:
+        """Do all steps of what is being shown, and nothing else."""
+        while self.controls.next_look() == 0.0:
+            self.controls.tick(0.0)
 
     def all(self, after: float = 60.0) -> list[str]:
         """Tick as if so long had passed, and answer everything."""
