@@ -54,6 +54,7 @@ NEVER = float("inf")
 SLEPT_S = 5.0
 WHOLE_S = 0.02  # at least so often everything is looked at, however many ask for locks
 SWITCH_S = 0.001  # how soon the thread that reads the kernel's queue gets its turn
+COLLECT = 700, 2, 40  # not (700, 10, 10): the middle generation takes 0.15 ms instead of 1.2; all of it as rarely
 
 Message = dict[str, Any]
 
@@ -136,6 +137,7 @@ class Front:
         self._presence.begin()
         self._recording.start()
         gc.freeze()
+        gc.set_threshold(*COLLECT)
         whole = True
         while not self._finished():
             whole = self._turn(self._select.select(self._wait(whole)))
@@ -197,10 +199,10 @@ class Front:
         self._clients.tick(now)
         self._worktrees.tick(now)
         self._asking.tick(now)
-        if not self._stopping and self._recording.ready:
-            self._controls.tick(now)
         for one in self._beside.values():
             one.tick(now)
+        if not self._stopping and self._recording.ready:
+            self._controls.tick(now)
         idle_until = self._idle_until()
         if idle_until is not None and idle_until <= now:
             log("nothing is open: leaving")
