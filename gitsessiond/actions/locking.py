@@ -1,8 +1,8 @@
 """Locks that survive the daemon: the table, and the journal that is written before anybody is told.
 
 What is asked changes the table at once and is told only by :meth:`Locking.commit`, so that all that comes in one turn
-of the daemon's loop is one transaction. Where the disk refuses, a daemon goes on in memory for as long as there are
-tokens that no other can give again, and whoever is told of a lock is told that. A grant beyond these is none.
+of the daemon's loop is one line of the journal. Where the disk refuses, a daemon goes on in memory for as long as there
+are tokens that no other can give again, and whoever is told of a lock is told that. A grant beyond these is none.
 """
 
 from __future__ import annotations
@@ -185,7 +185,8 @@ class Locking:
         try:
             if wrong:
                 self._journal.write_anew(self.table.holds, self.table.last_token)
-        except GitSessionError:
+        except GitSessionError as error:
+            self.trouble, self._again = error, time.monotonic() + AGAIN_S
             return wrong, False
         return wrong, bool(wrong)
 

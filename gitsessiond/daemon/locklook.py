@@ -38,7 +38,8 @@ def judged(locking: Locking, is_known: Callable[[str], bool], now: float, deep: 
     wrong = locking.faults(is_known, now)
     on_disk, mended = locking.mend()
     if wrong or (on_disk and not mended):
-        return Finding("lock table", "fail", "; ".join([*wrong, *on_disk][:3]), "git session daemon stop")
+        hint = "git session daemon stop" if locking.trouble is None else locking.trouble.hint
+        return Finding("lock table", "fail", "; ".join([*wrong, *on_disk][:3]), hint)
     if mended:
         words = f"{'; '.join(on_disk[:3])}; all locks have been written down again"
         return Finding("lock table", "warn", words, "git session doctor")

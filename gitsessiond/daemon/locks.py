@@ -1,6 +1,6 @@
 """Locks: the verbs ``lock.*``, answered in front's loop (docs/protocol.md, "Locks").
 
-All that comes in one turn of the loop is one transaction of the journal; replies and events go out after it.
+All that comes in one turn of the loop is one line of the journal; replies and events go out after it.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from gitsessiond.model.errors import GitSessionError, NewerState, StateUnreadabl
 from gitsessiond.model.hints import aside_words
 from gitsessiond.model.locks import Hold
 from gitsessiond.store.layout import write_durably
-from gitsessiond.store.locklog import DRAFT, JOURNAL, Damaged, LockLog, LockReader
+from gitsessiond.store.locklog import DRAFT, JOURNAL, Damaged, LockLog, LockReader, open_file
 from gitsessiond.store.lockrows import hold_of, row_of
 from gitsessiond.store.processes import boot_id
 
@@ -45,6 +45,7 @@ class LockJournal:
         self._log = LockLog(self._path)
         self._puts: dict[int, Hold] = {}
         self._drops: list[int] = []
+        self._anew = False  # what is on the disk is something else
         told = self._read_fence()
         self.highest = self._bound = int(told.get("bound", 0))
         self._fenced = told.get("boot") == self._boot  # else the next daemon throws the journal away
@@ -61,21 +62,25 @@ class LockJournal:
 
         Raises:
             NewerState: written by a newer version.
+            StateUnreadable: it is no file.
+            StoreFailed: it cannot be read.
         """
         try:
-            with open(os.path.join(self._directory, FENCE), "rb") as file:
+            with open_file(os.path.join(self._directory, FENCE)) as file:
                 told = json.loads(file.read(4096))
             if told["format"] > FORMAT:
                 raise NewerState(
                     f"{FENCE} has format {told['format']}; this gitsessiond knows {FORMAT}",
                     hint="install a newer gitsessiond",
                 )
-            if 0 <= int(told["bound"]) <= HIGHEST:
-                return {"bound": int(told["bound"]), "boot": str(told["boot"])}
+            if type(told["bound"]) is int and 0 <= told["bound"] <= HIGHEST:
+                return {"bound": told["bound"], "boot": str(told["boot"])}
         except FileNotFoundError:
             if not os.path.exists(self._path):
                 return {}
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except OSError as exc:  # it may be a good one: all that is held would be thrown away
+            raise disk_refused("the fence of locks cannot be read", exc) from exc
+        except (ValueError, KeyError, TypeError, RecursionError):
             pass
         return {"bound": int(time.time()) * BLOCK}  # more than can have been given since clocks count
 
@@ -103,8 +108,6 @@ class LockJournal:
             StateUnreadable: it is no file.
             StoreFailed: it cannot be read.
         """
-        if not os.path.isfile(self._path):
-            raise StateUnreadable(f"{self._path} is no file", hint=aside_words(self._path))
         try:
             found = LockReader(self._path).read()
         except Damaged:
@@ -118,7 +121,7 @@ class LockJournal:
         ``fold``: as of :func:`resource`.
         """
         rows = self._log.rows
-        found = {token: hold_of(json.loads(rows[token]), fold) for token in sorted(rows)}
+        found = {token: hold_of(json.loads(rows[token]), fold) for token in sorted(rows) if 0 < token <= self.highest}
         self._log.rows = {token: rows[token] for token, hold in found.items() if hold}
         return [hold for hold in found.values() if hold]
 
@@ -139,7 +142,7 @@ class LockJournal:
         Raises:
             StoreFailed: the disk refused; nothing was written, and the next commit writes it again.
         """
-        if not (self._puts or self._drops):
+        if not (self._puts or self._drops or self._anew):
             return
         if not self.has_room(last_token) and last_token >= self._next_try:
             self._next_try = last_token + BLOCK // 64
@@ -148,7 +151,7 @@ class LockJournal:
         if not self.may_give(last_token):
             self.reserve(last_token)
         self._write()
-        self._puts, self._drops = {}, []
+        self._puts, self._drops, self._anew = {}, [], False
 
     def _write(self) -> None:
         """Write what waits for it, all or nothing.
@@ -215,14 +218,14 @@ class LockJournal:
         return wrong + ([f"locks that are written down and nobody holds: {left}"] if left else [])
 
     def write_anew(self, holds: Iterable[Hold], last_token: int) -> None:
-        """Write all locks into a new journal.
+        """Write all locks into a new journal, which takes the place of the old one.
 
         Raises:
-            StateUnreadable: what is left of the old one is in the way.
-            StoreFailed: the disk refused.
+            StoreFailed: the disk refused; what was there still is, and the next commit tries it again.
         """
-        self._remove()
-        self._puts, self._drops = {hold.token: hold for hold in holds}, []
+        self._log.close()
+        self._log.rows = {}
+        self._puts, self._drops, self._anew = {hold.token: hold for hold in holds}, [], True
         self.commit(last_token)
 
     def close(self, last_token: int) -> None:

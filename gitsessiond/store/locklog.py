@@ -9,20 +9,24 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from gitsessiond.model.errors import NewerState, StateUnreadable, disk_refused
+from gitsessiond.model.hints import aside_words
 
 JOURNAL, DRAFT = "locks.journal", ".new"
 FORMAT = 1
 LONGEST, TIMES = 1 << 20, 4  # bytes; and as long as what is held: a longer one is written anew
-LONGEST_FIRST = 256  # bytes of the first line
+LONGEST_FIRST = 4096  # bytes of the first line
+LARGEST = 1 << 28  # bytes: what is longer was not written by us
+MOST_FORMATS = 1_000_000
 NAME = "the journal of locks"
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
 
 Row = list[Any]
 
@@ -45,17 +49,20 @@ class LockReader:
         Raises:
             Damaged: a line cannot be read.
             NewerState: it was written by a newer version.
+            StateUnreadable: it is no file.
             StoreFailed: the file cannot be read.
         """
         first, self._first = self._first, b""  # unless all goes well it is read from its beginning next time
         try:
-            with open(self._path, "rb") as file:
-                found = file.readline(LONGEST_FIRST)
-                if not first or found != first or os.fstat(file.fileno()).st_size < self._at:
+            with open_file(self._path) as file:
+                found, size = file.readline(LONGEST_FIRST), os.fstat(file.fileno()).st_size
+                if not first or found != first or size < self._at:
                     check_first(found)
                     self.rows, self._at = {}, len(found)
+                if size > LARGEST:
+                    raise Damaged(f"{NAME} is damaged: it has {size:,} bytes", hint="git session doctor")
                 file.seek(self._at)
-                lines = file.read().split(b"\n")
+                lines = file.read(size - self._at).split(b"\n")
         except FileNotFoundError:
             self.rows = {}
             return self.rows
@@ -69,6 +76,20 @@ class LockReader:
         return self.rows
 
 
+def open_file(path: str) -> BinaryIO:
+    """Open a file to be read, and nothing else that may be in its place: a pipe would keep everybody waiting.
+
+    Raises:
+        StateUnreadable: it is no file.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StateUnreadable(f"{path} is no file", hint=aside_words(path))
+    return open(descriptor, "rb")
+
+
 def check_first(line: bytes) -> None:
     """Look at the format.
 
@@ -78,10 +99,10 @@ def check_first(line: bytes) -> None:
     """
     try:
         told = json.loads(line)
-        number = int(told["format"]) if told["gitsessiond"] == "locks" and line.endswith(b"\n") else 0
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        number = told["format"] if told["gitsessiond"] == "locks" and line.endswith(b"\n") else 0
+    except (ValueError, KeyError, TypeError, RecursionError):
         number = 0
-    if number < 1:
+    if type(number) is not int or not 0 < number < MOST_FORMATS:
         raise Damaged(f"{NAME} is damaged: it has no first line", hint="git session doctor")
     if number > FORMAT:
         raise NewerState(
@@ -97,12 +118,12 @@ def apply(rows: dict[int, Row], line: bytes) -> None:
     """
     try:
         drops, puts = json.loads(line)
+        for token in (*drops, *(row[0] for row in puts)):
+            if type(token) is not int:
+                raise TypeError
         for token in drops:
             rows.pop(token, None)
-        for row in puts:
-            if not isinstance(row[0], int):
-                raise TypeError
-            rows[row[0]] = row
+        rows.update((row[0], row) for row in puts)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
         raise Damaged(f"{NAME} is damaged: {line[:40]!r}", hint="git session doctor") from exc
 
@@ -122,9 +143,9 @@ class LockLog:
         Raises:
             StoreFailed: the disk refused; what was written before counts.
         """
-        rows = self._changed(drops, puts) if self._file is None else None
         try:
-            if rows is not None:
+            if not self._may_append():
+                rows = self._changed(drops, puts)
                 self._write_whole(rows)
                 self.rows = rows
                 return
@@ -137,6 +158,13 @@ class LockLog:
         self.rows.update(puts)
         if self._size > self._most:
             self._shorten()
+
+    def _may_append(self) -> bool:
+        """Whether the file is the one that was written whole, and nobody has removed, cut or lengthened it."""
+        if self._file is None:
+            return False
+        found = os.fstat(self._file)
+        return found.st_nlink > 0 and found.st_size == self._size
 
     def _changed(self, drops: Sequence[int], puts: Mapping[int, str]) -> dict[int, str]:
         """What is held after a change."""
@@ -171,14 +199,18 @@ class LockLog:
         first = {"gitsessiond": "locks", "format": FORMAT, "of": f"{os.getpid()}-{time.time_ns()}"}
         content = f"{json.dumps(first)}\n[[],[{','.join(rows.values())}]]\n".encode("ascii")
         draft = self._path + DRAFT
+        with suppress(FileNotFoundError):
+            os.unlink(draft)  # of who was killed, or somebody's link to a file of theirs
         file = os.open(draft, _NEW, 0o666)
         try:
             write_all(file, content)
             os.rename(draft, self._path)
-        except BaseException:
+        except BaseException as exc:
             os.close(file)
             with suppress(OSError):
                 os.unlink(draft)
+            if isinstance(exc, IsADirectoryError):
+                raise IsADirectoryError(exc.errno, exc.strerror, self._path) from None  # it is not the draft
             raise
         self.close()
         self._file, self._size = file, len(content)

@@ -64,10 +64,12 @@ def is_whole(who: Holder) -> bool:
     return (
         all(isinstance(text, str) for text in (who.client, who.began))
         and all(text is None or isinstance(text, str) for text in texts)
-        and (who.pid is None or isinstance(who.pid, int))
+        and (who.pid is None or type(who.pid) is int)
+        and isinstance(who.agent, bool)
+        and isinstance(who.named, bool)
     )
 
 
-def is_time(value: object) -> bool:
+def is_time(value: Any) -> bool:
     """Whether it is a number of seconds, and not one that no clock shows."""
-    return isinstance(value, int | float) and -MOST_SECONDS < value < MOST_SECONDS
+    return type(value) in (int, float) and -MOST_SECONDS < value < MOST_SECONDS

@@ -253,7 +253,7 @@ def test_release_on_a_full_disk(daemon: Daemon, client: Callable[[str], Wire]) -
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("damage", ["garbage", "empty", "torn", "middle", "another", "directory", "newer"])
+@pytest.mark.parametrize("damage", ["garbage", "empty", "torn", "middle", "another", "directory", "pipe", "newer"])
 def test_damaged_journal(daemon: Daemon, client: Callable[[str], Wire], damage: str) -> None:
     """Damage costs the locks at most: no token is given twice, the daemon lives, and what is newer is left alone."""
     one = client("one")
@@ -295,6 +295,9 @@ def spoil(path: Path, damage: str) -> None:
         case "directory":
             path.unlink()
             path.mkdir()
+        case "pipe":
+            path.unlink()
+            os.mkfifo(path)
         case "newer":
             path.write_bytes(content.replace(b'"format": 1', b'"format": 9999'))
 

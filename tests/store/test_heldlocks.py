@@ -30,6 +30,9 @@ def test_what_is_written_is_found_at_once(tmp_path: Path) -> None:
     journal.drop(held.now()[0])
     journal.commit(4)
     assert [one.resource.name for one in held.now(anew=True)] == ["path/2", "path/3"]
+    journal.put(hold(3, "path/3", ttl=900.0))
+    journal.commit(4)
+    assert [one.ttl for one in held.now()] == [300.0, 900.0]
     journal.close(4)
 
 

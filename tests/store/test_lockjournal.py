@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from gitsessiond.model.errors import NewerState, StateUnreadable, StoreFailed
 from gitsessiond.model.locks import Hold, Holder, Want
 from gitsessiond.model.resources import resource
-from gitsessiond.store import lockjournal
+from gitsessiond.store import lockjournal, locklog
 from gitsessiond.store.lockjournal import BLOCK, FENCE, LockJournal, read_breaks
 from gitsessiond.store.locklog import JOURNAL
 
@@ -60,6 +61,8 @@ def test_what_is_put_is_found_by_the_next(open_again: Open) -> None:
     [
         (1, 5), (1, None), (1, "nothing"), (1, "path/" + "a" * 9999), (2, "Z"), (2, ["X"]), (3, [1]), (3, "ann"),
         (3, {"client": []}), (3, {"client": "a", "pid": "x"}), (3, {"client": "a", "more": 1}), (3, {}),
+        (3, {"client": "a", "agent": []}), (3, {"client": "a", "named": 1}), (3, {"client": "a", "pid": True}), (0, -1),
+        (0, 10**30), (4, True), (5, False),
         (4, "soon"), (4, 10**400), (5, None), (5, float("nan")), (6, float("inf")), (7, 7), (7, ["why"]),
     ],
 )  # fmt: skip
@@ -127,12 +130,16 @@ def test_the_bound_is_on_disk_before_the_first_token_of_a_block(
     assert written == [1 + BLOCK, half + 2 + BLOCK]  # half a block ahead, should the disk refuse the next
 
 
-def test_locks_of_another_boot_are_gone(open_again: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_locks_of_another_boot_are_gone(
+    open_again: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: bool
+) -> None:
     """Unread: a power cut may have left anything in the file."""
     journal = open_again()
     journal.put(hold(1))
     journal.commit(1)
-    (tmp_path / JOURNAL).write_bytes(b"\0" * 5000)
+    if spoilt:
+        (tmp_path / JOURNAL).write_bytes(b"\0" * 5000)
     monkeypatch.setattr(lockjournal, "boot_id", lambda: "another")
     later = open_again()
     assert later.read() == []
@@ -140,6 +147,50 @@ def test_locks_of_another_boot_are_gone(open_again: Open, tmp_path: Path, monkey
     later.put(hold(later.highest + 1))
     later.commit(later.highest + 1)
     assert [one.token for one in open_again().read()] == [BLOCK + 2]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink(path, path)])
+def test_a_fence_that_cannot_be_read_costs_no_lock(
+    open_again: Open, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """It may be a good one, which says that the journal is of this run of the machine."""
+    journal = open_again()
+    journal.put(hold(1))
+    journal.commit(1)
+    fence = tmp_path / FENCE
+    content = fence.read_bytes()
+    fence.unlink()
+    make(fence)
+    with pytest.raises((StoreFailed, StateUnreadable)) as caught:
+        open_again()
+    assert caught.value.hint
+    fence.rmdir() if fence.is_dir() else fence.unlink()
+    fence.write_bytes(content)
+    assert [one.token for one in open_again().read()] == [1]
+
+
+def test_what_is_written_anew_takes_the_place_of_what_is_there(
+    open_again: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At no time there is neither; a disk that refuses leaves the old one, and the next commit tries again."""
+    journal = open_again()
+    journal.put(hold(1))
+    journal.commit(1)
+
+    def refuse(file: int, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    for holds, tokens in (([hold(1), hold(2)], [1, 2]), ([], [])):
+        before = (tmp_path / JOURNAL).read_bytes()
+        with monkeypatch.context() as full:
+            full.setattr(locklog, "write_all", refuse)
+            with pytest.raises(StoreFailed):
+                journal.write_anew(holds, 2)
+            with pytest.raises(StoreFailed):
+                journal.commit(2)
+        assert (tmp_path / JOURNAL).read_bytes() == before
+        journal.commit(2)
+        assert journal.faults(tokens) == [] and [one.token for one in open_again().read()] == tokens
 
 
 @pytest.mark.parametrize("content", [b"", b"no database" * 500])
