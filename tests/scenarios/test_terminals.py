@@ -198,7 +198,7 @@ def test_two_people(bench: Workbench) -> None:
         (eve, ("assign", "a.txt", "--patch", "client")),
     ):
         refused = bench.run(*words, code=4, env=person)
-        assert "takes a" in refused.err and "hint: git session collaborators" in refused.err
+        assert "needs a" in refused.err and "hint: git session collaborators" in refused.err
     bench.run("patch", "list", env=eve)
     assert "dependency" in bench.run("patch", "validate", "client", "--json", code=4).out
     bench.run("merge", "api", "--ready")
