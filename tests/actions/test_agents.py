@@ -197,7 +197,7 @@ def test_the_settings_of_an_agent_come_and_go_by_their_command_alone(it: Asking)
     assert it.ask("hooks.agent.install", agent="claude")["state"] == "installed"
     assert ".claude/settings.json still calls" in it.ask("uninstall", yes=True)["warnings"][0]
     assert it.ask("hooks.agent.uninstall", agent="claude")["changed"]
-    assert it.ask("uninstall", yes=True)["warnings"] == []
+    assert not any("settings.json" in one for one in it.ask("uninstall", yes=True)["warnings"])
 
 
 @pytest.mark.soak
